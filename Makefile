@@ -1,0 +1,53 @@
+# Each target builds what it needs, from nothing: Python >= 3.11, make and a C compiler are enough.
+#   make demo    the whole chain on simulated data: tables, figures, HTML report
+#   make test    lint and tests
+#   make setup   the environment alone, in .venv (VARIANT=gpu for TensorFlow with CUDA)
+#   make lint    ruff, snakefmt and the Snakemake linter
+#   make lock    new lock files and conda environments from pyproject.toml
+
+VARIANT ?= cpu
+CORES ?= 2
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+
+BIN := .venv/bin
+READY := .venv/ready-$(VARIANT)
+DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
+
+.PHONY: demo test setup lint lock
+.DELETE_ON_ERROR:
+
+demo: $(READY)
+	$(BIN)/snakemake --cores $(CORES) $(DEMO) all
+	$(BIN)/snakemake --cores 1 $(DEMO) --report results/simulated/report.html
+	@$(BIN)/python scripts/print_summary.py results/simulated
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+setup: $(READY)
+
+# uv comes from its own hashed lock; it then installs the whole hashed lock.
+$(READY): envs/$(VARIANT).lock envs/uv.lock envs/build.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 not found. Install one, or name it: make setup PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv --clear .venv || { echo "The venv module is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/uv.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --build-constraints envs/build.lock envs/$(VARIANT).lock
+	touch $@
+
+LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+lock: $(READY)
+	echo "tensorflow==2.21.0 ; sys_platform != 'linux'" > .venv/override.txt
+	$(BIN)/$(LOCK) --extra cpu --extra dev --override .venv/override.txt --output-file envs/cpu.lock
+	$(BIN)/$(LOCK) --extra gpu --extra dev --output-file envs/gpu.lock
+	$(BIN)/$(LOCK) --constraint envs/cpu.lock --output-file envs/analysis.lock
+	grep -A 100 '^uv==' envs/cpu.lock | awk 'NR == 1 || /^ /; NR > 1 && !/^ / {exit}' > envs/uv.lock
+	printf 'cython==0.29.37\nnumpy==2.4.6\nsetuptools==80.9.0\nwheel==0.45.1\n' | \
+	  $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --output-file envs/build.lock
+	$(BIN)/python envs/render.py

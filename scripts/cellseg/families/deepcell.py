@@ -1,0 +1,267 @@
+"""Family ``deepcell``: PanopticNet as the deepcell package builds it, on legacy Keras.
+
+The published reference (Greenwald et al., Nature Biotechnology 2022; deepcell 0.12.10). This is
+the only module that calls deepcell. Normalisation happens in the data stream, so the network is
+built without deepcell's own normalisation layer.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import cellseg.deepcell_compat  # noqa: F401  isort: skip  (makes the imports below possible)
+import h5py
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+import tf_keras
+from deepcell import losses
+from deepcell.model_zoo.panopticnet import PanopticNet
+
+from cellseg.errors import UserError
+from cellseg.files import replacing
+from cellseg.heads import HEADS
+from cellseg.stream import Batch, TileStream
+from cellseg.training import fit
+
+WEIGHTS = "weights.h5"
+
+
+def build(settings: Mapping, size: int) -> tf_keras.Model:
+    """PanopticNet for square tiles of `size` pixels (a power of two).
+
+    Parameters
+    ----------
+    settings : ``settings["model"]`` names backbone, backbone_levels, pyramid_levels and location;
+        the outputs follow the order of ``settings["heads"]``
+    """
+    model = settings["model"]
+    return PanopticNet(
+        model["backbone"],
+        input_shape=(size, size, 1),
+        backbone_levels=model["backbone_levels"],
+        pyramid_levels=model["pyramid_levels"],
+        num_semantic_classes=[HEADS[head].channels for head in settings["heads"]],
+        norm_method=None,
+        location=model["location"],
+        use_imagenet=False,
+    )
+
+
+def train(
+    settings: Mapping,
+    train: TileStream,
+    validation: TileStream,
+    folder: Path,
+    weights: Path | None = None,
+) -> pd.DataFrame:
+    """Train one network and save its weights; see :func:`cellseg.training.fit`.
+
+    Parameters
+    ----------
+    weights : Keras file of a backbone trained on ImageNet, without its top, or None
+    """
+    tf_keras.utils.set_random_seed(settings["seed"])
+    tf.config.experimental.enable_op_determinism()
+    mixed = settings["training"]["mixed_precision"]
+    tf_keras.mixed_precision.set_global_policy("mixed_float16" if mixed else "float32")
+
+    learner = DeepcellLearner(settings, size=train.tiles.size, folder=folder)
+    if weights is not None:
+        load_backbone(learner.model, weights)
+    history = fit(learner, train, validation, settings, folder)
+    learner.save_weights(folder / WEIGHTS)
+    return history
+
+
+class DeepcellLearner:
+    """A PanopticNet with its optimiser and losses; see :class:`cellseg.training.Learner`."""
+
+    def __init__(self, settings: Mapping, size: int, folder: Path) -> None:
+        options = settings["training"]
+        self.heads = list(settings["heads"])
+        self.model = build(settings, size)
+        if options["batch_norm_momentum"] is not None:
+            for layer in _batch_norms(self.model):
+                layer.momentum = options["batch_norm_momentum"]
+        self.model.compile(
+            optimizer=_optimizer(options),
+            loss=[_loss(head, options["softmax_loss_scale"]) for head in self.heads],
+            jit_compile=options["xla"],
+        )
+        self.optimizer = self.model.optimizer
+        self.optimizer.build(self.model.trainable_variables)
+        self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer)
+        self.summary = tf.summary.create_file_writer(str(folder / "tensorboard"))
+
+    def train_batch(self, batch: Batch, rate: float) -> dict[str, float]:
+        tf_keras.backend.set_value(self.optimizer.learning_rate, rate)
+        return self._named(self.model.train_on_batch(*self._arrays(batch), return_dict=True))
+
+    def validate_batch(self, batch: Batch) -> dict[str, float]:
+        return self._named(self.model.test_on_batch(*self._arrays(batch), return_dict=True))
+
+    def recalibrate(self, stream: TileStream, batches: int) -> None:
+        """Replace the batch norms' running averages by those of the finished weights.
+
+        After a short training the running averages still remember the first steps, and a network
+        that is good with the statistics of the batch finds nothing without them.
+        """
+        layers = _batch_norms(self.model)
+        momenta = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.momentum = 0.0  # the running average becomes the batch's own statistics
+        forward = tf.function(lambda images: self.model(images, training=True))
+        means, variances = [], []
+        for _, (images, _) in zip(range(batches), _endless(stream), strict=False):
+            forward(images)
+            means.append([layer.moving_mean.numpy() for layer in layers])
+            variances.append([layer.moving_variance.numpy() for layer in layers])
+        for number, (layer, momentum) in enumerate(zip(layers, momenta, strict=True)):
+            layer_means = np.stack([mean[number] for mean in means])
+            layer_variances = np.stack([variance[number] for variance in variances])
+            layer.moving_mean.assign(layer_means.mean(axis=0))
+            # Variance over all batches: within them, and between their means.
+            layer.moving_variance.assign(layer_variances.mean(axis=0) + layer_means.var(axis=0))
+            layer.momentum = momentum
+
+    def save_state(self, folder: Path) -> None:
+        self.checkpoint.write(str(folder / "state"))
+
+    def load_state(self, folder: Path) -> None:
+        self.checkpoint.read(str(folder / "state")).assert_consumed()
+
+    def save_weights(self, path: Path) -> None:
+        with replacing(path) as temporary:
+            self.model.save_weights(str(temporary), save_format="h5")
+
+    def load_weights(self, path: Path) -> None:
+        self.model.load_weights(str(path))
+
+    def log_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
+        with self.summary.as_default():
+            for name, value in row.items():
+                tf.summary.scalar(name, value, step=epoch)
+        self.summary.flush()
+
+    def _arrays(self, batch: Batch) -> tuple[np.ndarray, list[np.ndarray]]:
+        images, maps = batch
+        return images, [maps[head] for head in self.heads]
+
+    def _named(self, losses: Mapping[str, float]) -> dict[str, float]:
+        if len(self.heads) == 1:
+            return {"loss": losses["loss"], f"{self.heads[0]}_loss": losses["loss"]}
+        outputs = zip(self.heads, self.model.output_names, strict=True)
+        named = {f"{head}_loss": losses[f"{output}_loss"] for head, output in outputs}
+        return {"loss": losses["loss"], **named}
+
+
+class Predictor:
+    """A trained network, applied to tiles of `window` pixels (a power of two)."""
+
+    def __init__(self, settings: Mapping, folder: Path, window: int) -> None:
+        tf_keras.mixed_precision.set_global_policy("float32")
+        self.heads = list(settings["heads"])
+        self.model = build(settings, window)
+        try:
+            self.model.load_weights(str(folder / WEIGHTS))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{folder / WEIGHTS} does not hold the weights of this model ({error}). Delete it "
+                "and run the workflow again to train anew."
+            ) from error
+
+    def __call__(self, tiles: np.ndarray) -> dict[str, np.ndarray]:
+        """Maps of tiles ``(N, window, window, 1)`` float32, by head name."""
+        outputs = self.model.predict_on_batch(tiles)
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        return dict(zip(self.heads, outputs, strict=True))
+
+
+def load_backbone(model: tf_keras.Model, path: Path) -> int:
+    """Copy ImageNet weights into the backbone, by layer name; return how many layers matched.
+
+    Raises
+    ------
+    UserError
+        The file is not for this backbone. Keras would skip the layers without a word.
+    """
+    with h5py.File(path) as file:
+        group = file["model_weights"] if "model_weights" in file else file
+        expected = {name for name in group.attrs["layer_names"] if len(group[name])}
+    expected = {name.decode() if isinstance(name, bytes) else name for name in expected}
+    own = {layer.name for layer in model.layers if layer.weights}
+    # deepcell's EfficientNet names its untrained input normalisation anew; deepcell skips it too.
+    missing = sorted(name for name in expected - own if not name.startswith("normalization"))
+    if missing or not expected:
+        raise UserError(
+            f"{path} does not fit the backbone: it has {len(expected)} layers, of which "
+            f"{len(missing)} are not in the model (such as {', '.join(missing[:3])}). Give the "
+            "model of the config the `weights` of its own backbone, without top."
+        )
+    model.load_weights(str(path), by_name=True)
+    return len(expected & own)
+
+
+def set_threads(threads: int) -> None:
+    """Use `threads` CPU threads in all; must come before the first operation."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def parameters(settings: Mapping) -> int:
+    """Number of weights of the network, trained or not."""
+    return build(settings, settings["tiling"]["size"]).count_params()
+
+
+def device() -> str:
+    """Name of the GPU in use, or ``cpu``."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "cpu"
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu")
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide what is computed."""
+    import deepcell
+
+    return {
+        "deepcell": deepcell.__version__,
+        "tensorflow": tf.__version__,
+        "tf_keras": tf_keras.__version__,
+    }
+
+
+def _optimizer(options: Mapping) -> tf_keras.optimizers.Optimizer:
+    clip = {"global": "global_clipnorm", "variable": "clipnorm"}[options["clip_norm_by"]]
+    clipping = {} if options["clip_norm"] is None else {clip: options["clip_norm"]}
+    return tf_keras.optimizers.Adam(learning_rate=options["learning_rate"], **clipping)
+
+
+def _loss(head: str, softmax_scale: float):
+    """Mean squared error for distances; deepcell's weighted cross-entropy for classes."""
+    classes = HEADS[head].channels
+    if classes == 1:
+        return "mse"
+
+    def softmax_loss(truth, prediction):
+        return softmax_scale * losses.weighted_categorical_crossentropy(
+            truth, prediction, n_classes=classes
+        )
+
+    return softmax_loss
+
+
+def _batch_norms(model: tf_keras.Model) -> list[tf_keras.layers.BatchNormalization]:
+    return [
+        layer for layer in model.layers if isinstance(layer, tf_keras.layers.BatchNormalization)
+    ]
+
+
+def _endless(stream: TileStream):
+    epoch = 0
+    while True:
+        yield from stream.epoch(epoch)
+        epoch += 1

@@ -1,0 +1,48 @@
+"""Figures of an experiment, by name. To add one: a module here and a line in :data:`FIGURES`."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from cellseg.errors import UserError
+from cellseg.figures.backbones import backbones
+from cellseg.figures.data_size import data_size
+from cellseg.figures.f1_by_cell_type import f1_by_cell_type
+from cellseg.figures.f1_by_heads import f1_by_heads
+from cellseg.figures.learning_curves import learning_curves
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+FIGURES: dict[str, Callable[..., "Figure"]] = {
+    "f1-by-heads": f1_by_heads,
+    "f1-by-cell-type": f1_by_cell_type,
+    "backbones": backbones,
+    "learning-curves": learning_curves,
+    "data-size": data_size,
+}
+
+
+def draw(name: str, tables: Mapping[str, "pd.DataFrame"], title: str | None = None) -> "Figure":
+    """Draw the figure called `name`.
+
+    Parameters
+    ----------
+    name : a key of :data:`FIGURES`
+    tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment
+    title : None for the figure's own
+
+    Raises
+    ------
+    UserError
+        There is no such figure, or a table lacks what the figure shows.
+    """
+    if name not in FIGURES:
+        near = difflib.get_close_matches(name, FIGURES, 1, cutoff=0.4)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise UserError(f"there is no figure '{name}'.{hint} Known: {', '.join(FIGURES)}.")
+    try:
+        return FIGURES[name](tables, **({"title": title} if title else {}))
+    except UserError as error:
+        raise UserError(f"figure '{name}': {error}") from error

@@ -1,0 +1,113 @@
+"""F1 by cell type: models of one cell type, and models of several (figure 6 of the report)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from cellseg.figures import conditions, marks, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+SCORE = "f1_50"
+NAME = "F1 at IoU 0.5"
+OWN = "trained on that cell type alone"
+PANEL_HEIGHT = 42.0  # mm
+BAR_WIDTH = 2.6  # mm at least
+
+
+def trained_on(subset: str, cell_types: Sequence[str]) -> str | None:
+    """Cell type that a subset's name speaks of, None where it names none or several.
+
+    Upper case and punctuation do not count: ``a172``, ``A172-half`` and ``only_a172`` are A172.
+    """
+    plain = re.sub(r"[^a-z0-9]", "", subset.lower())
+    found = [kind for kind in cell_types if re.sub(r"[^a-z0-9]", "", kind.lower()) in plain]
+    return found[0] if len(found) == 1 else None
+
+
+@style.styled
+def f1_by_cell_type(
+    tables: Mapping[str, "pd.DataFrame"], title: str = "F1 score by cell type"
+) -> "Figure":
+    """Bars by cell type, one panel a model and head combination.
+
+    Models trained on one cell type are scored on that type and share one colour; a model trained
+    on several has a colour and a bar at every type.
+
+    Parameters
+    ----------
+    tables : the tables ``images``, ``runs`` and ``summary`` of an experiment
+    """
+    runs = conditions.select(tables["runs"], cell_type=None)
+    conditions.need(runs, "runs", [*conditions.AXES, "seed", "cell_type", SCORE])
+    runs = runs[runs["cell_type"].notna() & (runs["cell_type"] != "all")]
+    conditions.need(runs, "runs (rows of single cell types)", [])
+    summary = conditions.select(tables["summary"], cell_type=None)
+    conditions.need(summary, "summary", [*conditions.AXES, "cell_type", f"{SCORE}_mean"])
+
+    types = sorted(runs["cell_type"].unique(), key=str.lower)
+    own = runs["subset"].map(lambda subset: trained_on(subset, types))
+    runs = runs[own.isna() | (own == runs["cell_type"])]
+    runs = runs.assign(series=runs["subset"].where(own.isna(), OWN))
+    series = [name for (name,) in conditions.unique(runs, ["series"])]
+    series.sort(key=lambda name: name != OWN)
+    types = [kind for kind in types if (runs["cell_type"] == kind).any()]
+    panels = conditions.unique(runs, ["model", "heads"])
+
+    needed = len(types) * max(9.0, BAR_WIDTH * (len(series) + 1)) + 14
+    width = style.SINGLE_COLUMN if needed <= style.SINGLE_COLUMN else style.DOUBLE_COLUMN
+    side_by_side = 2 if len(panels) > 1 and 2 * needed <= style.DOUBLE_COLUMN else 1
+    width = style.DOUBLE_COLUMN if side_by_side == 2 else width
+    lines = -(-len(panels) // side_by_side)
+    figure = style.new(width, (PANEL_HEIGHT + 8) * lines)
+    grid = figure.subplots(lines, side_by_side, sharey=True, squeeze=False)
+    shown = summary.merge(runs[[*conditions.AXES, "cell_type"]].drop_duplicates())
+    upper = marks.score_range([runs[SCORE].max(), shown[f"{SCORE}_high"].max()])
+    named = conditions.varying(runs, ["model", "heads"])
+    images = conditions.held_out(tables["images"]).drop_duplicates("image")
+    numbers = images["cell_type"].value_counts()
+    colours = [style.SERIES_COLOURS[i % len(style.SERIES_COLOURS)] for i in range(len(series))]
+    for number, axes in enumerate(grid.flat):
+        if number >= len(panels):
+            axes.set_visible(False)
+            continue
+        model, heads = panels[number]
+        here = conditions.rows_of(runs, model=model, heads=heads)
+        step = min(0.84 / len(series), 0.5)
+        for place, kind in enumerate(types):
+            for index, name in enumerate(series):
+                rows = conditions.rows_of(here, cell_type=kind, series=name)
+                # Several subsets of one type (half of it, all of it) share the place of one bar.
+                subsets = conditions.unique(rows, ["subset"])
+                for part, (subset,) in enumerate(subsets):
+                    span = step / len(subsets)
+                    at = place + (index - len(series) / 2) * step + (part + 0.5) * span
+                    statistics = conditions.interval(
+                        summary, SCORE, model=model, heads=heads, subset=subset, cell_type=kind
+                    )
+                    values = conditions.rows_of(rows, subset=subset).sort_values("seed")[SCORE]
+                    marks.bar(axes, at, 0.9 * span, statistics, values.tolist(), colours[index])
+        marks.group_axis(axes, len(types))
+        room = (width - 14) / side_by_side / len(types)
+        names = [f"{style.wrap(kind, room)}\nn = {numbers.get(kind, 0):,}" for kind in types]
+        axes.set_xticks(range(len(types)), names)
+        axes.tick_params(axis="x", length=0)
+        marks.score_axis(axes, upper, NAME if number % side_by_side == 0 else "")
+        if named:
+            text = conditions.label({"model": model, "heads": heads}, named)
+            axes.set_title(style.wrap(text, (width - 14) / side_by_side), loc="left")
+
+    keys = [
+        marks.patch_key(colour, name if name == OWN else f"trained on: {name}")
+        for colour, name in zip(colours, series, strict=True)
+    ]
+    note = (
+        conditions.constants(runs, ["model", "heads"])
+        + conditions.measured_on(tables["images"])
+        + ". F1 of cells matched at IoU 0.5, mean over the images of a cell type (n), small "
+        + f"objects {conditions.PRIMARY}. "
+        + conditions.spread(runs)
+    )
+    return style.finish(figure, title, note, keys)

@@ -1,0 +1,56 @@
+"""What every rule script does around its work: keep a log, speak plainly about errors."""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cellseg.errors import UserError
+
+
+class _Tee:
+    """Writes to the terminal and to the log file."""
+
+    def __init__(self, terminal, log):
+        self.terminal, self.log = terminal, log
+
+    def write(self, text: str) -> int:
+        self.terminal.write(text)
+        # A progress bar rewrites its line; the log keeps finished lines only.
+        self.log.write(text.replace("\r", "\n"))
+        return len(text)
+
+    def flush(self) -> None:
+        self.terminal.flush()
+        self.log.flush()
+
+    def isatty(self) -> bool:
+        return self.terminal.isatty()
+
+    def fileno(self) -> int:
+        return self.terminal.fileno()
+
+
+@contextmanager
+def running(log: str | os.PathLike) -> Iterator[None]:
+    """Copy what is printed to `log`; end with status 1 and a plain message on a UserError."""
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    stdout, stderr = sys.stdout, sys.stderr
+    with open(log, "w", buffering=1) as file:
+        sys.stdout, sys.stderr = _Tee(stdout, file), _Tee(stderr, file)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("default")
+                yield
+        except UserError as error:
+            print(f"\nError: {error}\n", file=sys.stderr)
+            sys.exit(1)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc(file=file)
+            raise
+        finally:
+            sys.stdout, sys.stderr = stdout, stderr

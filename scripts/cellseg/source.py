@@ -1,0 +1,119 @@
+"""Where the images and annotations of a data set lie."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellseg.errors import UserError
+
+SPLITS = ("train", "val", "test")
+ANNOTATIONS = "annotations/LIVECell/livecell_coco_{split}.json"
+
+
+def official_layout(dataset: str, folder: str | os.PathLike) -> dict:
+    """Describe a folder that is laid out like the published LIVECell.
+
+    Parameters
+    ----------
+    dataset : name of the data set
+    folder : folder with ``images/`` (in subfolders or flat) and
+        ``annotations/LIVECell/livecell_coco_{train,val,test}.json``; the JSON files may also lie
+        elsewhere below the folder
+
+    Returns
+    -------
+    dict
+        ``{"dataset", "images": folder, "annotations": {split: path of a COCO JSON}}``
+    """
+    folder = Path(folder)
+    _need_folder(folder, f"dataset '{dataset}'")
+    images = folder / "images" if (folder / "images").is_dir() else folder
+    annotations = {split: _annotation_file(folder, split) for split in SPLITS}
+    missing = [ANNOTATIONS.format(split=split) for split in SPLITS if annotations[split] is None]
+    if missing:
+        raise UserError(
+            f"dataset '{dataset}': {folder} lacks {', '.join(missing)}. Put the files there, or "
+            "name them one by one under 'annotations' in the config."
+        )
+    paths = {split: str(annotations[split]) for split in SPLITS}
+    return {"dataset": dataset, "images": str(images), "annotations": paths}
+
+
+def local(dataset: str, settings: Mapping) -> dict:
+    """Describe a data set that is already on disk.
+
+    Parameters
+    ----------
+    dataset : name of the data set
+    settings : one of
+
+        - ``{"path": folder}``: a folder in the official layout, see :func:`official_layout`
+        - ``{"images": folder, "annotations": {split: COCO JSON}}``
+        - ``{"images": folder, "labels": {split: folder of label images}}``, each label image
+          (tif, png, npy) named like its image
+
+        A split may be left out. ``"missing_images": "drop"`` leaves out images that the JSON
+        lists but the folder lacks; by default they are an error.
+
+    Returns
+    -------
+    dict
+        ``{"dataset", "images", "annotations" or "labels"}`` and ``"missing_images"`` where set
+
+    Raises
+    ------
+    UserError
+        A setting contradicts another, or something it names is missing on disk.
+    """
+    where = f"dataset '{dataset}'"
+    if "path" in settings:
+        others = sorted({"images", "annotations", "labels"} & set(settings))
+        if others:
+            raise UserError(f"{where}: give either 'path' or {' and '.join(others)}, not both.")
+        described = official_layout(dataset, settings["path"])
+    else:
+        described = {"dataset": dataset, **_described_one_by_one(where, settings)}
+    if "missing_images" in settings:
+        if settings["missing_images"] not in ("error", "drop"):
+            raise UserError(f"{where}: 'missing_images' must be 'error' or 'drop'.")
+        described["missing_images"] = settings["missing_images"]
+    return described
+
+
+def _described_one_by_one(where: str, settings: Mapping) -> dict:
+    given = [name for name in ("annotations", "labels") if settings.get(name)]
+    if "images" not in settings or len(given) != 1:
+        raise UserError(
+            f"{where}: give 'path' (a folder in the official layout), or 'images' with either "
+            "'annotations' (COCO JSON files) or 'labels' (folders of label images)."
+        )
+    _need_folder(Path(settings["images"]), f"{where}, 'images'")
+    (kind,) = given
+    unknown = sorted(set(settings[kind]) - set(SPLITS))
+    if unknown:
+        raise UserError(f"{where}, '{kind}': '{unknown[0]}' is not one of {', '.join(SPLITS)}.")
+    paths = {split: settings[kind][split] for split in SPLITS if split in settings[kind]}
+    for split, path in paths.items():
+        if kind == "labels":
+            _need_folder(Path(path), f"{where}, 'labels', '{split}'")
+        elif not Path(path).is_file():
+            raise UserError(f"{where}, 'annotations', '{split}': {path} does not exist.")
+    return {
+        "images": str(settings["images"]),
+        kind: {split: str(path) for split, path in paths.items()},
+    }
+
+
+def _annotation_file(folder: Path, split: str) -> Path | None:
+    official = folder / ANNOTATIONS.format(split=split)
+    if official.is_file():
+        return official
+    found = sorted(folder.rglob(official.name))
+    if len(found) > 1:
+        raise UserError(f"{folder} has {official.name} twice: {found[0]} and {found[1]}. Keep one.")
+    return found[0] if found else None
+
+
+def _need_folder(folder: Path, where: str) -> None:
+    if not folder.is_dir():
+        raise UserError(f"{where}: the folder {folder} does not exist.")

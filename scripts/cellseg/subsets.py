@@ -1,0 +1,82 @@
+"""Which images a run is trained and validated on."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from cellseg.errors import UserError
+
+VALIDATION_SHARE = (
+    0.15  # of the wells, where validation wells are drawn; the official split has 0.15
+)
+
+
+def select(images: pd.DataFrame, subset: Mapping, seed: int) -> dict[str, list[str]]:
+    """Choose training and validation images.
+
+    Parameters
+    ----------
+    images : rows of the train and val splits
+        with columns image, split, order, cell_type, well.
+    subset : settings ``cell_types``, ``fraction``, ``selection`` and ``validation``
+    seed : decides seeded selections and drawn validation wells
+
+    Returns
+    -------
+    dict : ``{"train": [...], "val": [...]}``, image names in the order of the tables
+
+    Raises
+    ------
+    UserError
+        A cell type does not occur, or nothing is left to train or validate on.
+    """
+    known = sorted(images["cell_type"].unique())
+    unknown = [name for name in subset["cell_types"] if name not in known]
+    if unknown:
+        raise UserError(
+            f"subset: no image has the cell type {', '.join(unknown)}; there are {', '.join(known)}."
+        )
+    if subset["cell_types"]:
+        images = images[images["cell_type"].isin(subset["cell_types"])]
+    images = images.sort_values(["split", "order"], kind="stable")
+    if subset["validation"] == "by-well":
+        images = images.assign(split=_split_by_well(images, seed))
+    chosen = {
+        name: _fraction(images[images["split"] == name], subset, seed) for name in ("train", "val")
+    }
+    for name, selection in chosen.items():
+        if not selection:
+            raise UserError(
+                f"subset: no image is left in the {name} split. Raise its fraction or name other "
+                "cell types; a cell type without validation images needs `validation: by-well`."
+            )
+    return chosen
+
+
+def _split_by_well(images: pd.DataFrame, seed: int) -> np.ndarray:
+    """New train and val split in which no well of a cell type is on both sides."""
+    if images["well"].isna().any():
+        raise UserError(
+            "subset: validation by-well needs wells, but some image names do not tell theirs "
+            "(expected <CellType>_Phase_<Well>_<Location>_<Timestamp>_<Crop>)."
+        )
+    split = pd.Series("train", index=images.index)
+    for number, (_, rows) in enumerate(images.groupby("cell_type", sort=True)):
+        wells = sorted(rows["well"].unique())
+        count = max(1, round(VALIDATION_SHARE * len(wells)))
+        drawn = np.random.default_rng([seed, number]).permutation(wells)[:count]
+        split[rows.index[rows["well"].isin(drawn)]] = "val"
+    return split.to_numpy()
+
+
+def _fraction(images: pd.DataFrame, subset: Mapping, seed: int) -> list[str]:
+    if subset["selection"] == "every-nth":
+        step = round(1 / subset["fraction"])
+        return images["image"].tolist()[::step]
+    kept = []
+    for number, (_, rows) in enumerate(images.groupby("cell_type", sort=True)):
+        count = max(1, round(subset["fraction"] * len(rows)))
+        order = np.random.default_rng([seed, number]).permutation(len(rows))
+        kept.append(rows.iloc[np.sort(order[:count])])
+    return pd.concat(kept).sort_values("order", kind="stable")["image"].tolist() if kept else []

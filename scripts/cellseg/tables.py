@@ -1,0 +1,183 @@
+"""The tables of an experiment: its images, runs, conditions (summary) and training histories."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cellseg import metrics
+from cellseg.errors import UserError
+
+RUN = ["dataset", "model", "heads", "subset", "seed"]
+GROUP = ["data_split", "cell_type", "small_objects"]
+TOTALS = [*metrics.COUNTS, *metrics.SIZES]
+"""Columns that are summed over the images of a run; all other scores are averaged."""
+ALL_TYPES = "all"
+TEXT = ["dataset", "model", "heads", "subset", "data_split", "image", "cell_type", "small_objects"]
+
+
+def images(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Rows of all ``metrics.csv`` one below the other, in the order given.
+
+    Raises
+    ------
+    UserError
+        A file lacks a column, or there is none.
+    """
+    if not paths:
+        raise UserError("the experiment has no runs: there is nothing to collect.")
+    needed = [*RUN, *GROUP, "image", *metrics.COLUMNS]
+    return pd.concat([_read(path, needed) for path in paths], ignore_index=True)
+
+
+def per_run(images: pd.DataFrame) -> pd.DataFrame:
+    """One row a run, cell type and value of small_objects; cell type "all" holds every image.
+
+    Scores are means over images, each image counting the same however many cells it has; images
+    where a score is not defined are left out of its mean. Numbers of cells and of errors are sums.
+
+    Parameters
+    ----------
+    images : rows of ``metrics.csv``
+
+    Returns
+    -------
+    DataFrame
+        The run's columns, data_split, cell_type ("all" first), small_objects, n_images and
+        :data:`cellseg.metrics.COLUMNS`. Runs are in the order in which they first occur.
+    """
+    types = [ALL_TYPES, *sorted(images["cell_type"].unique())]
+    both = pd.concat([images.assign(cell_type=ALL_TYPES), images], ignore_index=True)
+    keys = [*RUN, *GROUP]
+    how = {name: "sum" if name in TOTALS else "mean" for name in metrics.COLUMNS}
+    groups = both.groupby(keys, sort=False)
+    rows = groups.agg(how).assign(n_images=groups.size()).reset_index()
+    rows = rows[[*keys, "n_images", *metrics.COLUMNS]]
+    return _ordered(rows, RUN, types)
+
+
+def summarise(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean, standard deviation and 95 % interval over the seeds of each condition.
+
+    The interval is Student's t of the mean over seeds: it says how far another few trainings
+    may land, not how far other images may.
+
+    Parameters
+    ----------
+    runs : from :func:`per_run`
+
+    Returns
+    -------
+    DataFrame
+        dataset, model, heads, subset, data_split, cell_type, small_objects, n_seeds, n_images (of
+        a seed; the fewest where seeds differ), then of every score ``<name>_mean``, ``<name>_std``
+        (n - 1 in the denominator), ``<name>_low`` and ``<name>_high``. With one seed the last three
+        are NaN.
+    """
+    condition = RUN[:-1]
+    groups = runs.groupby([*condition, *GROUP], sort=False)
+    scores = list(metrics.COLUMNS)
+    mean, deviation, count = (getattr(groups[scores], name)() for name in ("mean", "std", "count"))
+    half = deviation / np.sqrt(count) * _t_quantile(count)
+    parts = {"mean": mean, "std": deviation, "low": mean - half, "high": mean + half}
+    statistics = pd.concat([part.add_suffix(f"_{name}") for name, part in parts.items()], axis=1)
+    table = pd.DataFrame(
+        {"n_seeds": groups["seed"].nunique(), "n_images": groups["n_images"].min()}
+    )
+    table = table.reset_index().join(
+        statistics[[f"{score}_{name}" for score in scores for name in parts]].reset_index(drop=True)
+    )
+    types = list(dict.fromkeys([ALL_TYPES, *sorted(runs["cell_type"].unique())]))
+    return _ordered(table, condition, types)
+
+
+def training(
+    metric_files: Sequence[str | Path],
+    histories: Sequence[str | Path],
+    settings: Sequence[str | Path],
+    provenance: Sequence[str | Path],
+) -> pd.DataFrame:
+    """Histories of all runs one below the other, with the condition and facts of each run.
+
+    Parameters
+    ----------
+    metric_files, histories, settings, provenance : of the same runs in the same order
+        The condition is read from the first row of ``metrics.csv``.
+
+    Returns
+    -------
+    DataFrame
+        dataset, model, heads, subset, seed, the columns of ``history.csv``, then backbone,
+        parameters (number of weights), device and train_images (number). A fact that a run does
+        not record is empty.
+
+    Raises
+    ------
+    UserError
+        The lists differ in length, or a history lacks its epochs.
+    """
+    lists = metric_files, histories, settings, provenance
+    if len({len(paths) for paths in lists}) != 1:
+        raise UserError(
+            "metrics, histories, settings and provenance must be one file each a run; got "
+            f"{', '.join(str(len(paths)) for paths in lists)}."
+        )
+    tables = []
+    for metric_file, history, setting, origin in zip(*lists, strict=True):
+        condition = _read(metric_file, RUN).loc[0, RUN]
+        table = _read(history, ["epoch"])
+        for position, axis in enumerate(RUN):
+            table.insert(position, axis, condition[axis])
+        tables.append(table.assign(**_facts(_json(setting), _json(origin))))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _facts(settings: dict, provenance: dict) -> dict[str, object]:
+    train_images = provenance.get("train_images")
+    return {
+        "backbone": settings.get("model", {}).get("backbone"),
+        "parameters": provenance.get("parameters"),
+        "device": provenance.get("device"),
+        "train_images": len(train_images) if isinstance(train_images, list) else train_images,
+    }
+
+
+def _t_quantile(count: pd.DataFrame) -> np.ndarray:
+    """Student's t at 97.5 % for that many values; NaN for fewer than two."""
+    from scipy.special import stdtrit
+
+    freedom = count.to_numpy(float) - 1
+    return stdtrit(np.where(freedom > 0, freedom, np.nan), 0.975)
+
+
+def _ordered(rows: pd.DataFrame, run: list[str], types: list[str]) -> pd.DataFrame:
+    """Rows by run as they first occur, then split, cell type as in `types`, small objects."""
+    order = rows.groupby(run, sort=False).ngroup()
+    place = rows["cell_type"].map({name: position for position, name in enumerate(types)})
+    keys = pd.DataFrame({"run": order, "split": rows["data_split"], "type": place})
+    keys["small"] = rows["small_objects"]
+    return rows.loc[keys.sort_values(list(keys), kind="stable").index].reset_index(drop=True)
+
+
+def _read(path: str | Path, needed: Sequence[str]) -> pd.DataFrame:
+    try:
+        # An image called "007" or "NA" stays what it is.
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(TEXT, str),
+            keep_default_na=False,
+            na_values=["", "nan"],
+        )
+    except pd.errors.EmptyDataError:
+        table = pd.DataFrame()
+    missing = [name for name in needed if name not in table]
+    if missing or table.empty:
+        what = f"lacks the columns {', '.join(missing)}" if missing else "has no rows"
+        raise UserError(f"{path} {what}. Delete it and run again.")
+    return table
+
+
+def _json(path: str | Path) -> dict:
+    return json.loads(Path(path).read_text())

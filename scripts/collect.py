@@ -1,0 +1,23 @@
+"""The tables of an experiment, from the scores and histories of its runs."""
+
+from cellseg import tables
+from cellseg.files import replacing
+from cellseg.script import running
+
+with running(snakemake.log[0]):
+    images = tables.images(snakemake.input.metrics)
+    runs = tables.per_run(images)
+    made = {
+        "images": images,
+        "runs": runs,
+        "summary": tables.summarise(runs),
+        "training": tables.training(
+            snakemake.input.metrics,
+            snakemake.input.histories,
+            snakemake.input.settings,
+            snakemake.input.provenance,
+        ),
+    }
+    for name, table in made.items():
+        with replacing(snakemake.output[name]) as temporary:
+            table.to_csv(temporary, index=False)

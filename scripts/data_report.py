@@ -1,0 +1,13 @@
+"""Counts, problems and cell sizes of a data set, as tables and one picture."""
+
+from cellseg import data_report
+from cellseg.script import running
+
+with running(snakemake.log[0]):
+    data_report.write(
+        images=snakemake.input.images,
+        cells=snakemake.input.cells,
+        problems=snakemake.input.problems,
+        outputs=dict(snakemake.output.items()),
+        title=snakemake.wildcards.dataset,
+    )

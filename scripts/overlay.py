@@ -1,0 +1,21 @@
+"""Draw outlines of true and predicted cells on a few test images of a run."""
+
+from cellseg.figures import conditions, overlay, overlay_cases, style
+from cellseg.script import running
+
+with running(snakemake.log[0]):
+    cases = overlay_cases.load(
+        maps=snakemake.input.maps,
+        truth=snakemake.input.truth,
+        prediction=snakemake.input.predicted,
+        metrics=snakemake.input.metrics,
+        images=snakemake.input.images,
+        count=snakemake.params.images,
+    )
+    figure = overlay.overlay(
+        cases,
+        title=conditions.run_name(snakemake.wildcards),
+        note=overlay_cases.NOTE,
+        boxes=snakemake.params.boxes,
+    )
+    style.save(figure, [snakemake.output.pdf, snakemake.output.png])

@@ -1,0 +1,14 @@
+"""Annotation tables of a data set, with duplicates resolved by the named policy."""
+
+import json
+from pathlib import Path
+
+from cellseg import annotations
+from cellseg.script import running
+
+with running(snakemake.log[0]):
+    annotations.parse(
+        source=json.loads(Path(snakemake.input.source).read_text()),
+        folder=Path(snakemake.output.problems).parent,
+        policy=snakemake.params.duplicates,
+    )

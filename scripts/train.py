@@ -1,0 +1,17 @@
+"""Train one network: one point on the axes model, heads, subset and seed."""
+
+from pathlib import Path
+
+from cellseg import families, runs
+from cellseg.script import running
+
+with running(snakemake.log[0]):
+    runs.train(
+        settings=snakemake.params.settings,
+        tiles={"train": snakemake.input.train_tiles, "val": snakemake.input.val_tiles},
+        images=[snakemake.input.train_images, snakemake.input.val_images],
+        weights=snakemake.input.get("weights"),
+        family=families.load(snakemake.params.settings["model"]["family"]),
+        folder=Path(snakemake.output.weights).parent,
+        threads=snakemake.threads,
+    )

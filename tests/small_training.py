@@ -1,0 +1,76 @@
+"""A training of seconds, for tests; as a script it can be killed in the middle.
+
+python small_training.py FOLDER EPOCHS SEED
+"""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from cellseg.augmentation import Augmentation
+from cellseg.stream import TilePool, TileStream
+
+HEADS = {"inner-distance": {}, "pixelwise": {}}
+
+
+def settings(epochs: int, seed: int = 0, **model) -> dict:
+    """Settings of a run as `cellseg.config.run_settings` makes them."""
+    return {
+        "heads": HEADS,
+        "model": {
+            "family": "deepcell",
+            "backbone": "featurenet",
+            "backbone_levels": ["C3", "C4", "C5"],
+            "pyramid_levels": ["P3", "P4", "P5", "P6", "P7"],
+            "location": True,
+            **model,
+        },
+        "seed": seed,
+        "tiling": {"mode": "cut", "size": 32, "overlap": 0},
+        "training": {
+            "epochs": epochs,
+            "batch_size": 2,
+            "learning_rate": 1e-3,
+            "schedule": {"name": "constant"},
+            "clip_norm": 1e-3,
+            "clip_norm_by": "variable",
+            "softmax_loss_scale": 0.01,
+            "keep": "last",
+            "early_stopping": 0,
+            "batch_norm_momentum": None,
+            "batch_norm_batches": 4,
+            "mixed_precision": False,
+            "xla": False,
+        },
+    }
+
+
+def streams(seed: int) -> tuple[TileStream, TileStream]:
+    """Four tiles of 32 pixels with two cells each, for training and for validation."""
+    random = np.random.default_rng(0)
+    labels = np.zeros((4, 32, 32, 1), np.int32)
+    labels[:, 3:14, 4:15], labels[:, 18:30, 12:28] = 1, 2
+    images = (100 + 60 * (labels > 0) + random.normal(0, 5, labels.shape)).astype(np.uint8)
+    pool = TilePool([SimpleNamespace(X=images, y=labels, image=np.array(["a"] * 4))])
+    common = {"tiles": pool, "index": np.arange(4), "heads": HEADS, "batch_size": 2,
+              "normalization": "whole-image", "seed": seed}  # fmt: skip
+    return (
+        TileStream(**common, augmentation=Augmentation()),
+        TileStream(**common, shuffle=False),
+    )
+
+
+def main() -> None:
+    """Train with one thread and write weights.h5 and history.csv."""
+    from cellseg.families import deepcell
+
+    folder, epochs, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    deepcell.set_threads(1)
+    history = deepcell.train(settings(epochs, seed), *streams(seed), folder)
+    history.to_csv(folder / "history.csv", index=False)
+
+
+if __name__ == "__main__":
+    main()

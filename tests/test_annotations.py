@@ -1,0 +1,358 @@
+"""Annotation tables: every form of COCO, both duplicate policies, and all that can be wrong."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from cellseg import annotations, cell_tables, coco, image_names, labels
+from cellseg.errors import UserError
+
+TRIANGLE = [1.0, 1.0, 5.0, 1.0, 5.0, 5.0]
+NAME = "A172_Phase_C7_1_02d16h00m_2"
+
+
+def image(image_id: int, name: str = NAME) -> dict:
+    return {"id": image_id, "file_name": f"{name}.tif", "height": 8, "width": 10}
+
+
+def cell(annotation_id: int, image_id: int, segmentation=None, **other) -> dict:
+    segmentation = [TRIANGLE] if segmentation is None else segmentation
+    common = {"area": 8.0, "bbox": [1.0, 1.0, 4.0, 4.0], "iscrowd": 0}
+    ids = {"id": annotation_id, "image_id": image_id}
+    return {**ids, "segmentation": segmentation, **common, **other}
+
+
+@pytest.fixture
+def parse(tmp_path):
+    """Writes the JSON of each split, parses them, returns tables by name such as train.cells."""
+
+    def run(policy="deduplicated", splits=None, missing_images=None, files=None, **contents):
+        root = tmp_path / "images"
+        (root / "A172").mkdir(parents=True, exist_ok=True)
+        listed = [i["file_name"] for content in contents.values() for i in content["images"]]
+        for name in listed if files is None else files:
+            (root / "A172" / name).touch()
+        described = {"images": str(root), "annotations": {}}
+        if missing_images:
+            described["missing_images"] = missing_images
+        for split, content in contents.items():
+            path = tmp_path / f"{split}.json"
+            path.write_text(json.dumps(content))
+            described["annotations"][split] = str(path)
+        annotations.parse(described, tmp_path / "tables", policy)
+        tables = {
+            f"{split}.{kind}": pd.read_parquet(tmp_path / "tables" / f"{split}.{kind}.parquet")
+            for split in ("train", "val", "test")
+            for kind in ("images", "cells")
+        }
+        tables["problems"] = pd.read_csv(tmp_path / "tables" / "problems.csv")
+        return tables
+
+    return run
+
+
+def test_columns(parse):
+    tables = parse(train={"images": [image(7)], "annotations": [cell(3, 7)]})
+    (row,) = tables["train.images"].to_dict("records")
+    assert row.pop("path").endswith(f"images/A172/{NAME}.tif")
+    assert row == {
+        "image": NAME,
+        "image_id": 7,
+        "split": "train",
+        "order": 0,
+        "cell_type": "A172",
+        "well": "C7",
+        "position": 1,
+        "hours": 64.0,
+        "crop": 2,
+        "height": 8,
+        "width": 10,
+        "n_cells": 1,
+        "incomplete": False,
+    }
+    (row,) = tables["train.cells"].to_dict("records")
+    assert [part.tolist() for part in row.pop("polygons")] == [TRIANGLE]
+    assert row == {
+        "image": NAME,
+        "image_id": 7,
+        "annotation_id": 3,
+        "cell_type": "A172",
+        "area": 8.0,
+        "bbox_x": 1.0,
+        "bbox_y": 1.0,
+        "bbox_width": 4.0,
+        "bbox_height": 4.0,
+        "iscrowd": 0,
+        "rle": None,
+    }
+    assert tables["problems"].empty
+
+
+def test_splits_that_a_data_set_lacks_are_empty_tables_of_the_same_columns(parse):
+    tables = parse(train={"images": [image(7)], "annotations": [cell(3, 7)]})
+    for kind in ("images", "cells"):
+        assert tables[f"val.{kind}"].empty
+        assert list(tables[f"val.{kind}"]) == list(tables[f"train.{kind}"])
+
+
+def test_cells_are_grouped_by_image_in_file_order(parse):
+    first, second = image(1, "b"), image(2, "a")
+    cells = [cell(10, 2), cell(11, 1), cell(12, 2), cell(13, 1)]
+    tables = parse(train={"images": [first, second], "annotations": cells})
+    assert tables["train.images"]["image"].tolist() == ["b", "a"]
+    assert tables["train.cells"]["annotation_id"].tolist() == [11, 13, 10, 12]
+
+
+def test_annotations_before_images(parse):
+    tables = parse(train={"annotations": [cell(3, 7)], "images": [image(7)]})
+    assert len(tables["train.cells"]) == 1
+
+
+def test_annotations_as_a_dict_keyed_by_id(parse):
+    without_id = cell(0, 7)
+    del without_id["id"]
+    content = {"images": [image(7)], "annotations": {"3": cell(3, 7), "5": without_id}}
+    assert parse(train=content)["train.cells"]["annotation_id"].tolist() == [3, 5]
+
+
+def test_several_parts_and_run_lengths(parse, tmp_path):
+    runs = [8 * 3, 2, 6, 2, 80 - 8 * 3 - 10]
+    second_part = [6, 5, 9, 5, 9, 7, 6, 7]
+    cells = [
+        cell(1, 7, [TRIANGLE, second_part]),
+        cell(2, 7, {"size": [8, 10], "counts": runs}, area=None, bbox=None),
+        cell(3, 7),
+    ]
+    tables = parse(train={"images": [image(7)], "annotations": cells})["train.cells"]
+    assert [len(parts) for parts in tables["polygons"].dropna()] == [2, 1]
+    assert tables["rle"].notna().tolist() == [False, True, False]
+    assert tables.loc[1, ["area", "bbox_x", "bbox_y", "bbox_width"]].tolist() == [4, 3, 0, 2]
+
+    folder = tmp_path / "tables"
+    ((key, height, width, read),) = cell_tables.segmentations(
+        folder / "train.images.parquet", folder / "train.cells.parquet"
+    )
+    assert (key, height, width) == (NAME, 8, 10)
+    assert read[0] == [TRIANGLE, second_part]
+    expected = np.zeros((8, 10), np.int32)
+    expected[0:2, 3:5] = 1
+    np.testing.assert_array_equal(labels.rasterize([read[1]], 8, 10), expected)
+
+
+def test_area_and_box_are_computed_where_they_lack(parse):
+    bare = {"id": 1, "image_id": 7, "segmentation": [TRIANGLE]}
+    row = parse(train={"images": [image(7)], "annotations": [bare]})["train.cells"].loc[0]
+    assert row["area"] == 8
+    assert row[list(coco.BBOX)].tolist() == [1, 1, 4, 4]
+
+
+def test_published_values_are_not_touched(parse):
+    cells = [cell(1, 7, area=123.456789012345, bbox=[1.1, 2.2, 3.3, 4.4])]
+    row = parse(train={"images": [image(7)], "annotations": cells})["train.cells"].loc[0]
+    assert row["area"] == 123.456789012345
+    assert row[list(coco.BBOX)].tolist() == [1.1, 2.2, 3.3, 4.4]
+
+
+# One image is listed three times in train (ids 5, 4, 6 with 1, 2, 2 cells); one in all splits.
+TRAIN = {
+    "images": [image(5), image(4), image(6), image(8, "shared")],
+    "annotations": [cell(1, 5), cell(2, 4), cell(3, 4), cell(4, 6), cell(5, 6), cell(6, 8)],
+}
+VAL = {"images": [image(8, "shared")], "annotations": [cell(1, 8)]}
+TEST = {"images": [image(9, "shared")], "annotations": [cell(1, 9)]}
+
+
+def test_deduplicated(parse):
+    tables = parse(train=TRAIN, val=VAL, test=TEST)
+    train = tables["train.images"]
+    assert train[["image", "image_id", "order"]].values.tolist() == [[NAME, 4, 1]]
+    assert tables["train.cells"]["annotation_id"].tolist() == [2, 3]
+    assert tables["val.images"].empty and tables["val.cells"].empty
+    assert tables["test.images"]["image"].tolist() == ["shared"]
+
+    problems = tables["problems"]
+    twice = problems[problems["problem"] == "listed twice in a split"]
+    assert twice[["image_id", "cells", "action"]].values.tolist() == [
+        [4, 2, "kept"],
+        [5, 1, "dropped"],
+        [6, 2, "dropped"],
+    ]
+    several = problems[problems["problem"] == "listed in several splits"]
+    assert several[["split", "action"]].values.tolist() == [
+        ["train", "dropped"],
+        ["val", "dropped"],
+    ]
+
+
+def test_as_published(parse):
+    tables = parse("as-published", train=TRAIN, val=VAL, test=TEST)
+    assert tables["train.images"]["image"].tolist() == [NAME, f"{NAME}~4", f"{NAME}~6", "shared"]
+    assert tables["train.images"]["n_cells"].tolist() == [1, 2, 2, 1]
+    assert tables["train.cells"]["image"].tolist() == (
+        [NAME] + [f"{NAME}~4"] * 2 + [f"{NAME}~6"] * 2 + ["shared"]
+    )
+    assert len(tables["val.images"]) == len(tables["test.images"]) == 1
+    assert set(tables["problems"]["action"]) == {"kept"}
+
+
+def test_unknown_policy(parse):
+    with pytest.raises(UserError, match="as-published, deduplicated"):
+        parse("any", train=TRAIN)
+
+
+def test_what_is_wrong_is_counted_and_never_fatal(parse):
+    cells = [
+        cell(1, 7, [[1, 1, 2, 2]]),  # two points
+        cell(2, 7, []),
+        cell(3, 7, [TRIANGLE, [1, 1, 2, 2]]),
+        cell(4, 7, [[-3, 1, 5, 1, 5, 5]]),
+        cell(5, 7, [[20, 1, 25, 1, 25, 5]]),
+        cell(6, 99),
+        cell(7, 7, TRIANGLE),  # not in a list of parts
+        cell(8, 7, [[1, 1, 2, 2, 3]]),  # half a point
+    ]
+    content = {"images": [image(7), image(8, "empty")], "annotations": cells}
+    tables = parse(train=content)
+    assert tables["train.cells"]["annotation_id"].tolist() == [3, 4, 5, 7]
+    assert tables["train.images"]["n_cells"].tolist() == [4, 0]
+    found = tables["problems"].fillna("")[["problem", "image", "cells", "action"]].values.tolist()
+    assert found == [
+        ["cell of an unlisted image", "", 1, "dropped"],
+        ["outline without area", NAME, 3, "dropped"],
+        ["outline with a part without area", NAME, 1, "part dropped"],
+        ["cell partly outside the frame", NAME, 1, "kept"],
+        ["cell outside the frame", NAME, 1, "kept"],
+        ["image without cells", "empty", 0, "kept"],
+    ]
+
+
+def test_incomplete_images_are_marked(parse):
+    known = image(7, "A172_Phase_D7_1_01d20h00m_1")
+    tables = parse(train={"images": [known], "annotations": [cell(1, 7)]})
+    assert tables["train.images"]["incomplete"].tolist() == [True]
+    assert tables["problems"]["problem"].tolist() == ["known to be incomplete"]
+
+
+def test_missing_images(parse):
+    content = {
+        "images": [image(1, "here"), image(2, "gone")],
+        "annotations": [cell(1, 1), cell(2, 2)],
+    }
+    with pytest.raises(UserError, match=r"1 of 2 images of the train split .* gone\.tif"):
+        parse(train=content, files=["here.tif"])
+    tables = parse(train=content, files=["here.tif"], missing_images="drop")
+    assert tables["train.images"]["image"].tolist() == ["here"]
+    assert tables["train.cells"]["image"].tolist() == ["here"]
+    assert tables["problems"]["problem"].tolist() == ["missing image file"]
+
+
+def test_image_of_another_format(parse):
+    tables = parse(
+        train={"images": [image(1, "a")], "annotations": [cell(1, 1)]}, files=["a.png", "._a.tif"]
+    )
+    assert tables["train.images"]["path"].str.endswith("A172/a.png").all()
+
+
+def test_image_that_is_there_twice(parse):
+    content = {"images": [image(1, "a")], "annotations": [cell(1, 1)]}
+    with pytest.raises(UserError, match="more than once"):
+        parse(train=content, files=["a.png", "a.jpg"])
+
+
+@pytest.mark.parametrize("keep", [0.2, 0.7, 0.99])
+def test_truncated_json(tmp_path, parse, keep):
+    text = json.dumps({"images": [image(1)], "annotations": [cell(n, 1) for n in range(40)]})
+    path = tmp_path / "broken.json"
+    path.write_text(text[: int(len(text) * keep)])
+    (tmp_path / f"{NAME}.tif").touch()
+    described = {"images": str(tmp_path), "annotations": {"train": str(path)}}
+    with pytest.raises(UserError, match=r"broken\.json is no complete JSON"):
+        annotations.parse(described, tmp_path / "tables")
+    assert not (tmp_path / "tables" / "train.cells.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"annotations": []}, "no list 'images'"),
+        ({"images": [image(1)]}, "no 'annotations'"),
+        ({"images": [{"id": 1, "file_name": "a"}], "annotations": []}, "has no 'height'"),
+        ({"images": [image(1), image(1)], "annotations": []}, "image id 1 occurs twice"),
+        ({"images": [image(1)], "annotations": [[]]}, "malformed"),
+        ({"images": [image(1)], "annotations": [cell(1, 1, [["x"] * 6])]}, "malformed"),
+        (
+            {"images": [image(1)], "annotations": [cell(5, 1, {"size": [9, 9], "counts": [81]})]},
+            "annotation 5: its run-length encoding is broken",
+        ),
+        (
+            {"images": [image(1)], "annotations": [cell(5, 1, {"size": [8, 10], "counts": [9]})]},
+            "do not add up",
+        ),
+    ],
+)
+def test_files_that_are_no_coco(parse, content, message):
+    with pytest.raises(UserError, match=message):
+        parse(train=content, files=[f"{NAME}.tif"])
+
+
+def test_label_images(tmp_path):
+    painted = np.zeros((6, 7), np.uint16)
+    painted[1:3, 1:4] = 9
+    painted[4:6, 5:7] = 2
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "images" / "BV-2").mkdir(parents=True)
+    tifffile.imwrite(tmp_path / "masks" / "a.tif", painted)
+    np.save(tmp_path / "masks" / "b.npy", np.zeros((6, 7), np.int32))
+    (tmp_path / "images" / "BV-2" / "a.png").touch()
+    (tmp_path / "images" / "b.png").touch()
+    described = {"images": str(tmp_path / "images"), "labels": {"test": str(tmp_path / "masks")}}
+    annotations.parse(described, tmp_path / "tables")
+
+    images_table = tmp_path / "tables" / "test.images.parquet"
+    table = pd.read_parquet(images_table)
+    assert table["image"].tolist() == ["a", "b"]
+    assert table["n_cells"].tolist() == [2, 0]
+    assert table["cell_type"].tolist() == ["BV2", "cells"]
+    cells = pd.read_parquet(tmp_path / "tables" / "test.cells.parquet")
+    assert cells["area"].tolist() == [4, 6]
+    assert cells.loc[1, list(coco.BBOX)].tolist() == [1, 1, 3, 2]
+
+    first, _ = cell_tables.segmentations(images_table, tmp_path / "tables" / "test.cells.parquet")
+    np.testing.assert_array_equal(
+        labels.rasterize(first[3], 6, 7), np.select([painted == 2, painted == 9], [1, 2])
+    )
+
+
+@pytest.mark.parametrize(
+    ("stem", "parent", "expected"),
+    [
+        ("SKOV3_Phase_A1_1_00d00h00m_1", "", "SKOV3"),
+        ("shsy5y_Phase_A1_1_00d00h00m_1", "other", "SHSY5Y"),
+        ("0030fd0e6378", "sk-br-3", "SkBr3"),
+        ("0030fd0e6378", "neurons", "neurons"),
+        ("0030fd0e6378", "train", "cells"),
+        ("0030fd0e6378", "livecell_test_images", "cells"),
+        ("0030fd0e6378", "", "cells"),
+    ],
+)
+def test_cell_type(tmp_path, stem, parent, expected):
+    assert image_names.cell_type(tmp_path / parent / f"{stem}.tif", tmp_path) == expected
+
+
+def test_names_of_another_form_have_no_parts():
+    assert image_names.parts("0030fd0e6378") == dict.fromkeys(image_names.PARTS)
+
+
+def test_tables_of_different_parses_do_not_mix(parse, tmp_path):
+    parse(train={"images": [image(7)], "annotations": [cell(1, 7)]})
+    (tmp_path / "tables" / "train.cells.parquet").rename(tmp_path / "old.parquet")
+    parse(train={"images": [image(7, "other")], "annotations": [cell(1, 7)]})
+    with pytest.raises(UserError, match="does not belong"):
+        list(
+            cell_tables.segmentations(
+                tmp_path / "tables" / "train.images.parquet", tmp_path / "old.parquet"
+            )
+        )

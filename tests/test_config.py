@@ -1,0 +1,175 @@
+"""The configuration: defaults, errors a user can act on, runs."""
+
+import copy
+
+import pytest
+import yaml
+
+from cellseg import config
+from cellseg.config import Run
+from cellseg.errors import UserError
+from cellseg.families import FAMILIES
+from cellseg.heads import HEADS
+from cellseg.normalization import METHODS
+
+
+@pytest.fixture(scope="session")
+def schema(checkout):
+    return yaml.safe_load((checkout / "workflow/schemas/config.schema.yaml").read_text())
+
+
+@pytest.fixture
+def small():
+    """A configuration that names only what has no default."""
+    return {
+        "dataset": "cells",
+        "datasets": {"cells": {"kind": "simulated"}},
+        "models": {"net": {"family": "deepcell", "backbone": "featurenet"}},
+        "subsets": {"full": {}},
+        "experiments": {
+            "first": {
+                "title": "A title",
+                "runs": [
+                    {
+                        "model": "net",
+                        "heads": "inner-distance+pixelwise",
+                        "subset": "full",
+                        "seed": 0,
+                    }
+                ],
+                "figures": [],
+            }
+        },
+    }
+
+
+def test_defaults_are_those_of_the_report(small, schema):
+    study = config.resolve(small, schema)
+    training = study["training"]
+    assert (training["learning_rate"], training["clip_norm"]) == (5e-4, 1e-3)
+    assert (training["batch_size"], training["epochs"]) == (2, 50)
+    assert training["softmax_loss_scale"] == 0.01
+    assert training["schedule"]["name"] == "constant"
+    watershed = study["watershed"]
+    assert (watershed["maxima_threshold"], watershed["interior_threshold"]) == (0.1, 0.3)
+    assert study["scoring"]["small_objects_threshold"] == 15
+    assert study["datasets"]["cells"]["images"] == {"train": 4, "val": 1, "test": 1}
+    assert study["heads"]["inner-distance"]["alpha"] == "auto"
+
+
+def test_the_given_configuration_is_not_changed(small, schema):
+    before = copy.deepcopy(small)
+    config.resolve(small, schema)
+    assert small == before
+
+
+def _changed(path, value):
+    def change(study):
+        *parents, last = path
+        for key in parents:
+            study = study[key]
+        study[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (["trainng"], {}, "no key 'trainng'. Did you mean 'training'?"),
+        (["training"], {"epoch": 3}, "training: there is no key 'epoch'. Did you mean 'epochs'?"),
+        (["training"], {"tiling": "cut-265"}, "'cut-265' is not defined. Did you mean 'cut-256'?"),
+        (
+            ["models", "net", "backbone"],
+            "resnet5O",
+            "models.net.backbone: 'resnet5O' is not possible",
+        ),
+        (["models", "net", "weights"], "imagenet", "models.net.weights: 'imagenet' is not defined"),
+        (["dataset"], "Cells", "dataset: 'Cells' is not defined. Did you mean 'cells'?"),
+        (["experiments", "first", "runs", 0, "model"], "nte", "Did you mean 'net'?"),
+        (["experiments", "first", "runs", 0, "subset"], ["full", "ful"], "'ful' is not defined"),
+        (
+            ["experiments", "first", "runs", 0, "heads"],
+            "pixelwise+inner-distance",
+            "write it as 'inner-distance+pixelwise'",
+        ),
+        (["experiments", "first", "runs", 0, "heads"], "inner", "'inner' is not one of"),
+        (["experiments", "first", "runs", 0, "seed"], "1", "experiments.first.runs.0.seed"),
+        (["experiments", "first", "figures"], ["f1-by-head"], "Did you mean 'f1-by-heads'?"),
+        (["datasets", "cells", "image"], {}, "datasets.cells: there is no key 'image'"),
+        (["datasets", "cells", "kind"], "simulate", "Did you mean 'simulated'?"),
+        (["datasets", "cells"], {"kind": "download"}, "the key url is missing"),
+        (["datasets", "cells"], {"kind": "local", "images": "x"}, "give either `path`"),
+        (["tilings"], {"cut-256": {"overlap": 300}}, "tilings.cut-256.overlap: must be less"),
+        (["training"], {"epochs": 0}, "training.epochs: 0 is less than the minimum of 1"),
+    ],
+)
+def test_errors_name_key_value_and_nearest_name(small, schema, path, value, expected):
+    _changed(path, value)(small)
+    with pytest.raises(UserError) as error:
+        config.resolve(small, schema)
+    assert expected in str(error.value)
+
+
+def test_runs_are_products_and_each_is_there_once(small, schema):
+    small["experiments"]["first"]["runs"] = [
+        {"model": "net", "heads": ["fgbg", "pixelwise"], "subset": "full", "seed": [1, 0]},
+        {"model": "net", "heads": "fgbg", "subset": "full", "seed": 1},
+    ]
+    study = config.resolve(small, schema)
+    assert config.runs_of(study, "first") == [
+        Run("cells", "net", "fgbg", "full", 1),
+        Run("cells", "net", "fgbg", "full", 0),
+        Run("cells", "net", "pixelwise", "full", 1),
+        Run("cells", "net", "pixelwise", "full", 0),
+    ]
+    assert len(config.all_runs(study)) == 4
+
+
+def test_settings_do_not_depend_on_the_order_of_keys(small, schema):
+    small["models"]["net"]["training"] = {"schedule": {"name": "cosine"}, "epochs": 3}
+    small["training"] = {"batch_size": 4, "learning_rate": 0.001}
+    turned = copy.deepcopy(small)
+    turned["training"] = dict(reversed(turned["training"].items()))
+    turned["models"]["net"] = dict(reversed(turned["models"]["net"].items()))
+    first, second = (
+        config.run_settings(config.resolve(c, schema), "net", "inner-distance+pixelwise", "full", 0)
+        for c in (small, turned)
+    )
+    assert repr(first) == repr(second)
+    assert first["training"]["epochs"] == 3
+    assert first["training"]["schedule"] == {
+        "decay": 0.99, "factor": 0.1, "name": "cosine", "patience": 5, "warmup": 0.1
+    }  # fmt: skip
+
+
+def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
+    def properties(node, path=""):
+        if isinstance(node, dict):
+            for name, entry in node.get("properties", {}).items():
+                yield f"{path}.{name}", entry
+            for key, value in node.items():
+                yield from properties(value, f"{path}.{key}")
+        elif isinstance(node, list):
+            for value in node:
+                yield from properties(value, path)
+
+    definitions = schema["$defs"]
+    for path, entry in properties(schema):
+        if not isinstance(entry, dict) or ".if." in path:
+            continue  # `kind`, described where the kinds are
+        target = definitions.get(entry.get("$ref", "").rpartition("/")[2], {})
+        per_split = path.rpartition(".")[2] in ("train", "val", "test")
+        assert per_split or "description" in {**target, **entry}, path
+    model = schema["properties"]["models"]["additionalProperties"]["properties"]
+    assert model["family"]["enum"] == list(FAMILIES)
+    assert list(schema["properties"]["heads"]["properties"]) == list(HEADS)
+    assert definitions["training"]["properties"]["normalization"]["enum"] == list(METHODS)
+
+
+def test_all_studies_of_the_repository_are_valid(checkout, schema):
+    paths = [checkout / "config.yaml", *sorted((checkout / "workflow/studies").glob("*.yaml"))]
+    assert len(paths) > 1
+    for path in paths:
+        study = config.resolve(yaml.safe_load(path.read_text()), schema)
+        assert config.all_runs(study)

@@ -1,0 +1,62 @@
+"""Whole images from windows."""
+
+import numpy as np
+import pytest
+
+from cellseg import prediction
+
+
+def identity(tiles):
+    """A network that gives its input back, in two channels."""
+    return {"head": np.concatenate([tiles, -tiles], axis=-1)}
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (520, 704), (65, 130), (10, 200), (30, 20)])
+@pytest.mark.parametrize("overlap", [0, 1, 16])
+def test_blending_returns_the_image_that_the_windows_agree_on(shape, overlap):
+    image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    maps = prediction.predict_image(identity, image, 64, overlap, "none")
+    assert maps["head"].shape == (*shape, 2)
+    np.testing.assert_allclose(maps["head"][..., 0], image, atol=1e-3)
+    np.testing.assert_allclose(maps["head"][..., 1], -image.astype(float), atol=1e-3)
+
+
+def test_windows_cover_and_overlap_enough():
+    for length in (64, 65, 100, 520, 704):
+        starts = prediction.offsets(length, 64, 16)
+        assert starts[0] == 0 and starts[-1] == length - 64
+        assert all(b - a <= 48 for a, b in zip(starts, starts[1:], strict=False))
+    assert prediction.offsets(64, 64, 16) == [0]
+
+
+def test_seams_are_blended():
+    """Windows that disagree give a ramp, not a step."""
+
+    def numbered(tiles):
+        values = np.arange(len(tiles), dtype=np.float32)[:, None, None, None]
+        return {"head": np.broadcast_to(values, tiles.shape)}
+
+    image = np.zeros((64, 112), np.uint8)
+    row = prediction.predict_image(numbered, image, 64, 16, "none")["head"][32, :, 0]
+    assert row[0] == 0 and row[-1] == 1
+    assert np.abs(np.diff(row)).max() < 0.15
+
+
+def test_overlap_must_be_less_than_the_window():
+    with pytest.raises(ValueError, match="less than window"):
+        prediction.predict_image(identity, np.zeros((64, 64), np.uint8), 64, 64, "none")
+
+
+def test_resized_prediction_has_the_size_of_the_image():
+    image = np.full((52, 70), 9, np.uint8)
+    maps = prediction.predict_resized(identity, image, 32, "none")
+    assert maps["head"].shape == (52, 70, 2)
+    np.testing.assert_allclose(maps["head"][..., 0], 9, atol=1e-4)
+
+
+def test_only_used_channels_are_stored():
+    maps = {"inner-distance": np.ones((4, 5, 1)), "pixelwise": np.zeros((4, 5, 3)) + [1, 2, 3]}
+    array, names = prediction.used_channels(maps, {"inner-distance": (0,), "pixelwise": (1,)})
+    assert names == ["inner-distance/0", "pixelwise/1"]
+    assert array.shape == (4, 5, 2) and array.dtype == np.float16
+    assert array[0, 0].tolist() == [1, 2]

@@ -1,0 +1,144 @@
+"""Tables of an experiment from made-up scores."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from cellseg import metrics, tables
+from cellseg.errors import UserError
+
+
+def rows(seed: int, scores: dict[str, tuple[str, float]], heads: str = "fgbg") -> pd.DataFrame:
+    """metrics.csv of one run; `scores` is image to cell type and score."""
+    table = pd.DataFrame(
+        [
+            {
+                **{"dataset": "d", "model": "m", "heads": heads, "subset": "full", "seed": seed},
+                **{"data_split": "test", "image": image, "cell_type": cell_type},
+                **{"small_objects": small},
+                **dict.fromkeys(metrics.COLUMNS, 0),
+                **{"f1_50": score, "n_true": 10, "missed": 2},
+            }
+            for image, (cell_type, score) in scores.items()
+            for small in ("kept", "removed")
+        ]
+    )
+    return table.astype({"f1_50": float})
+
+
+@pytest.fixture
+def images() -> pd.DataFrame:
+    """Two seeds of one condition, one of another."""
+    return pd.concat(
+        [
+            rows(0, {"a": ("BV2", 0.2), "b": ("BV2", 0.4), "c": ("A172", 0.9)}, "pixelwise"),
+            rows(1, {"a": ("BV2", 0.4), "b": ("BV2", 0.4), "c": ("A172", 0.7)}, "pixelwise"),
+            rows(0, {"a": ("BV2", 1), "b": ("BV2", math.nan), "c": ("A172", 0)}),
+        ],
+        ignore_index=True,
+    )
+
+
+def test_per_run_averages_scores_and_adds_up_counts(images):
+    runs = tables.per_run(images)
+    kept = runs[runs["small_objects"] == "kept"]
+    assert kept["cell_type"].tolist() == ["all", "A172", "BV2"] * 3
+    assert kept["f1_50"].tolist() == pytest.approx([0.5, 0.9, 0.3, 0.5, 0.7, 0.4, 0.5, 0, 1])
+    assert kept["n_images"].tolist() == [3, 1, 2] * 3
+    assert kept["n_true"].tolist() == [30, 10, 20] * 3
+    assert kept["missed"].tolist() == [6, 2, 4] * 3
+    assert runs["small_objects"].tolist() == ["kept", "removed"] * 9
+    condition = "dataset model heads subset seed data_split cell_type small_objects"
+    assert list(runs) == [*condition.split(), "n_images", *metrics.COLUMNS]
+    # Runs stay in the order of the configuration, not of the alphabet.
+    assert kept["heads"].tolist() == ["pixelwise"] * 6 + ["fgbg"] * 3
+
+
+def test_summary_over_seeds(images):
+    summary = tables.summarise(tables.per_run(images))
+    kept = summary[summary["small_objects"] == "kept"].set_index(["heads", "cell_type"])
+    row = kept.loc[("pixelwise", "BV2")]
+    assert (row["n_seeds"], row["n_images"]) == (2, 2)
+    assert row["f1_50_mean"] == pytest.approx(0.35)
+    assert row["f1_50_std"] == pytest.approx(0.1 / math.sqrt(2))
+    # Two seeds: t is 12.706, the standard error 0.05.
+    assert row["f1_50_high"] - 0.35 == pytest.approx(12.706 * 0.05, rel=1e-4)
+    assert 0.35 - row["f1_50_low"] == pytest.approx(12.706 * 0.05, rel=1e-4)
+    assert row["n_true_mean"] == 20
+    alone = kept.loc[("fgbg", "all")]
+    assert alone["n_seeds"] == 1
+    assert alone["f1_50_mean"] == 0.5
+    assert np.isnan(alone[["f1_50_std", "f1_50_low", "f1_50_high"]].astype(float)).all()
+    expected = [f"{s}_{n}" for s in metrics.COLUMNS for n in ("mean", "std", "low", "high")]
+    assert [name for name in summary if name.rsplit("_", 1)[-1] in ("mean", "std", "low", "high")
+            ] == expected  # fmt: skip
+    assert not summary.duplicated(["heads", "cell_type", "small_objects"]).any()
+
+
+def test_order_of_rows_does_not_change_the_numbers(images):
+    shuffled = images.sample(frac=1, random_state=4)
+    keys = [*tables.RUN, *tables.GROUP]
+    first, second = (
+        tables.per_run(table).sort_values(keys, ignore_index=True) for table in (images, shuffled)
+    )
+    pd.testing.assert_frame_equal(first, second)
+
+
+@pytest.fixture
+def run_folders(tmp_path):
+    """Files of two runs."""
+    for seed in (0, 1):
+        folder = tmp_path / f"seed-{seed}"
+        folder.mkdir()
+        rows(seed, {"007": ("NA", 0.1 + 0.2)}).to_csv(folder / "metrics.csv", index=False)
+        history = pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.25 + seed], "step_ms": 40.0})
+        history.to_csv(folder / "history.csv", index=False)
+        settings = {"model": {"backbone": "resnet50", "family": "deepcell"}, "seed": seed}
+        (folder / "settings.json").write_text(json.dumps(settings))
+        provenance = {"parameters": 1234, "device": "cpu", "train_images": ["a", "b", "c"]}
+        (folder / "provenance.json").write_text(json.dumps(provenance))
+
+    def of(name: str) -> list:
+        return [tmp_path / f"seed-{seed}" / name for seed in (1, 0)]
+
+    return of
+
+
+def test_images_are_read_as_written(run_folders):
+    table = tables.images(run_folders("metrics.csv"))
+    assert table["seed"].tolist() == [1, 1, 0, 0]
+    assert set(table["image"]) == {"007"}
+    assert set(table["cell_type"]) == {"NA"}
+    assert set(table["f1_50"]) == {0.1 + 0.2}
+
+
+def names() -> tuple[str, ...]:
+    return "metrics.csv", "history.csv", "settings.json", "provenance.json"
+
+
+def test_training_table(run_folders):
+    table = tables.training(*map(run_folders, names()))
+    assert list(table) == [*tables.RUN, "epoch", "loss", "step_ms", "backbone", "parameters",
+                           "device", "train_images"]  # fmt: skip
+    assert table["seed"].tolist() == [1, 1, 0, 0]
+    assert table["loss"].tolist() == [0.5, 1.25, 0.5, 0.25]
+    assert table.iloc[0][["backbone", "parameters", "device", "train_images"]].tolist() == [
+        "resnet50", 1234, "cpu", 3,
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_collected_is_explained(run_folders, tmp_path):
+    with pytest.raises(UserError, match="no runs"):
+        tables.images([])
+    with pytest.raises(UserError, match="one file each"):
+        tables.training(run_folders("metrics.csv"), [], [], [])
+    empty = tmp_path / "empty.csv"
+    empty.write_text("")
+    with pytest.raises(UserError, match=r"empty\.csv"):
+        tables.images([empty])
+    old = tmp_path / "old.csv"
+    rows(0, {"a": ("BV2", 1)}).drop(columns="msa").to_csv(old, index=False)
+    with pytest.raises(UserError, match="msa"):
+        tables.images([old])

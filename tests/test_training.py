@@ -1,0 +1,192 @@
+"""The training loop, with a learner of three lines instead of a network."""
+
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cellseg import training
+from cellseg.errors import UserError
+from cellseg.resume import ResumeFolder, stamp
+from cellseg.schedules import learning_rate, plateau_factor
+from cellseg.stream import TilePool, TileStream
+
+
+class CountingLearner:
+    """Its weight is the number of batches that it has seen; its loss falls with it."""
+
+    def __init__(self, validation_losses=None, fail_at=None):
+        self.weight = 0
+        self.rates = []
+        self.recalibrated = 0
+        self.validation_losses = validation_losses
+        self.fail_at = fail_at
+
+    def train_batch(self, batch, rate):
+        self.weight += 1
+        self.rates.append(rate)
+        if self.weight == self.fail_at:
+            return {"loss": math.nan, "fgbg_loss": math.nan}
+        return {"loss": 1 / self.weight, "fgbg_loss": 2 / self.weight}
+
+    def validate_batch(self, batch):
+        epoch = self.weight // 2 - 1
+        return {"loss": self.validation_losses[epoch] if self.validation_losses else 1.0}
+
+    def recalibrate(self, stream, batches):
+        self.recalibrated = batches
+
+    def save_state(self, folder):
+        (folder / "weight").write_text(str(self.weight))
+
+    def load_state(self, folder):
+        self.weight = int((folder / "weight").read_text())
+
+    def save_weights(self, path):
+        path.write_text(str(self.weight))
+
+    def load_weights(self, path):
+        self.weight = int(path.read_text())
+
+    def log_epoch(self, epoch, row):
+        pass
+
+
+SETTINGS = {
+    "training": {
+        "epochs": 4,
+        "learning_rate": 0.1,
+        "schedule": {"name": "constant"},
+        "keep": "last",
+        "early_stopping": 0,
+        "batch_norm_batches": 5,
+    }
+}
+
+
+def _settings(**changes):
+    return {"training": {**SETTINGS["training"], **changes}}
+
+
+@pytest.fixture
+def stream():
+    """Two batches an epoch."""
+    tiles = np.zeros((4, 8, 8, 1), np.uint8)
+    file = SimpleNamespace(X=tiles, y=tiles.astype(np.int32), image=np.array(list("abcd")))
+    return TileStream(TilePool([file]), np.arange(4), {"fgbg": {}}, 2, "none", 0)
+
+
+def test_history_has_a_row_an_epoch(stream, tmp_path):
+    learner = CountingLearner()
+    history = training.fit(learner, stream, stream, SETTINGS, tmp_path)
+    assert history["epoch"].tolist() == [1, 2, 3, 4]
+    np.testing.assert_allclose(history["loss"], [(1 + 1 / 2) / 2, (1 / 3 + 1 / 4) / 2,
+                                                 (1 / 5 + 1 / 6) / 2, (1 / 7 + 1 / 8) / 2])  # fmt: skip
+    np.testing.assert_allclose(history["fgbg_loss"], 2 * history["loss"])
+    assert learner.weight == 8 and learner.recalibrated == 5
+    assert {"val_loss", "learning_rate", "seconds", "step_ms", "wait_ms"} <= set(history)
+
+
+def _interrupted(stream, folder, settings=SETTINGS, after=5):
+    """Train until batch `after` raises, as a kill in the middle of an epoch would."""
+    learner = CountingLearner(fail_at=after)
+    with pytest.raises(UserError):
+        training.fit(learner, stream, stream, settings, folder)
+
+
+def test_resumes_after_the_last_finished_epoch(stream, tmp_path, capsys):
+    _interrupted(stream, tmp_path)
+    learner = CountingLearner()
+    history = training.fit(learner, stream, stream, SETTINGS, tmp_path)
+    assert "Resuming after epoch 2 of 4" in capsys.readouterr().out
+    assert len(learner.rates) == 4  # two epochs of two batches, not four
+    assert learner.weight == 8
+    assert history["epoch"].tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("changed", [{"epochs": 6}, {"learning_rate": 0.2}])
+def test_other_settings_do_not_resume(stream, tmp_path, changed):
+    _interrupted(stream, tmp_path)
+    learner = CountingLearner()
+    settings = _settings(**changed)
+    training.fit(learner, stream, stream, settings, tmp_path)
+    assert len(learner.rates) == 2 * settings["training"]["epochs"]
+
+
+def test_a_half_written_state_is_not_used(stream, tmp_path):
+    _interrupted(stream, tmp_path)
+    (tmp_path / "resume" / "state.json").write_text('{"stamp": "')
+    learner = CountingLearner()
+    training.fit(learner, stream, stream, SETTINGS, tmp_path)
+    assert len(learner.rates) == 8
+
+
+def test_only_one_state_is_kept(stream, tmp_path):
+    _interrupted(stream, tmp_path)
+    assert [path.name for path in (tmp_path / "resume").glob("epoch-*")] == ["epoch-2"]
+    state = json.loads((tmp_path / "resume" / "state.json").read_text())
+    assert state["finished_epoch"] == 2 and state["stamp"] == stamp(SETTINGS)
+
+
+def test_keeps_the_best_weights(stream, tmp_path):
+    learner = CountingLearner(validation_losses=[3.0, 1.0, 2.0, 4.0])
+    training.fit(learner, stream, stream, _settings(keep="best"), tmp_path)
+    assert learner.weight == 4  # after the second epoch
+
+
+def test_best_weights_survive_an_interruption(stream, tmp_path):
+    settings = _settings(keep="best")
+    losses = [1.0, 3.0, 2.0, 4.0]
+    learner = CountingLearner(validation_losses=losses, fail_at=7)
+    with pytest.raises(UserError):
+        training.fit(learner, stream, stream, settings, tmp_path)
+    learner = CountingLearner(validation_losses=losses)
+    training.fit(learner, stream, stream, settings, tmp_path)
+    assert learner.weight == 2  # after the first epoch, before the interruption
+
+
+def test_stops_early(stream, tmp_path):
+    learner = CountingLearner(validation_losses=[1.0, 2.0, 2.0, 0.5])
+    history = training.fit(learner, stream, stream, _settings(early_stopping=2), tmp_path)
+    assert len(history) == 3
+
+
+def test_a_loss_that_is_not_finite_says_where(stream, tmp_path):
+    learner = CountingLearner(fail_at=4)
+    with pytest.raises(UserError, match=r"epoch 2, step 2 \(learning rate 0.1\): loss = nan"):
+        training.fit(learner, stream, stream, SETTINGS, tmp_path)
+
+
+def test_a_validation_loss_that_is_not_finite_stops_too(stream, tmp_path):
+    learner = CountingLearner(validation_losses=[1.0, math.inf])
+    with pytest.raises(UserError, match="validation tiles after epoch 2"):
+        training.fit(learner, stream, stream, SETTINGS, tmp_path)
+
+
+def test_schedules():
+    assert learning_rate({"name": "constant"}, 0.1, 7, 10, 3) == 0.1
+    assert learning_rate({"name": "exponential", "decay": 0.5}, 0.1, 7, 10, 3) == 0.0125
+    cosine = {"name": "cosine", "warmup": 0.2}
+    rates = [learning_rate(cosine, 1.0, step, 10, 0) for step in range(10)]
+    assert rates[:3] == [0.5, 1.0, 1.0]
+    assert all(later < earlier for earlier, later in zip(rates[2:], rates[3:], strict=False))
+    assert 0 < rates[-1] < 0.05
+
+
+def test_plateau_lowers_the_rate_each_time_patience_ends():
+    plateau = {"name": "plateau", "factor": 0.1, "patience": 2}
+    assert plateau_factor(plateau, [3, 2, 2]) == 1
+    assert plateau_factor(plateau, [3, 2, 2, 2]) == pytest.approx(0.1)
+    assert plateau_factor(plateau, [3, 2, 2, 2, 2, 2]) == pytest.approx(0.01)
+    assert plateau_factor(plateau, [3, 2, 2, 2, 1, 1]) == pytest.approx(0.1)
+    assert plateau_factor({"name": "constant"}, [1, 2, 3, 4]) == 1
+
+
+def test_the_folder_is_gone_after_clear(tmp_path):
+    folder = ResumeFolder(tmp_path / "resume", {"a": 1})
+    folder.save(1, {"history": []})
+    assert folder.load()["finished_epoch"] == 1
+    folder.clear()
+    assert not (tmp_path / "resume").exists() and folder.load() is None

@@ -1,0 +1,178 @@
+"""From maps to cells, on maps of a few cells, and from maps.npz to labels.npz."""
+
+import numpy as np
+import pytest
+from cellseg import files, segmentation, targets, watershed
+from cellseg.errors import UserError
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    """Three cells, the first two touching."""
+    row, column = np.mgrid[:34, :44]
+    labels = np.zeros((34, 44), np.int32)
+    for value, (y, x) in enumerate([(10, 10), (10, 23), (25, 32)], start=1):
+        labels[(row - y) ** 2 + (column - x) ** 2 < 50] = value
+    return labels
+
+
+@pytest.fixture
+def maps(labels) -> dict[str, np.ndarray]:
+    """Perfect maps of all heads."""
+    return {
+        "inner-distance": targets.inner_distance(labels)[..., None],
+        "outer-distance": targets.outer_distance(labels)[..., None],
+        "fgbg": targets.foreground(labels).astype(np.float32),
+        "pixelwise": targets.pixelwise(labels).astype(np.float32),
+    }
+
+
+def same_cells(found: np.ndarray, labels: np.ndarray, least: float = 0.6) -> bool:
+    """Each true cell is covered to at least `least` by one found cell of its own."""
+    best = [np.bincount(found[labels == value], minlength=2) for value in (1, 2, 3)]
+    covered = [counts[1:].max() / counts.sum() >= least for counts in best]
+    return all(covered) and len({counts[1:].argmax() for counts in best}) == 3
+
+
+@pytest.mark.parametrize("peaks", ["h_maxima", "local_maxima"])
+@pytest.mark.parametrize("combination", [
+    "inner-distance+pixelwise",
+    "inner-distance+fgbg",
+    "outer-distance+pixelwise",
+    "outer-distance+fgbg",
+    "inner-distance+outer-distance",
+    "inner-distance",
+    "outer-distance",
+    "inner-distance+outer-distance+fgbg+pixelwise",
+])  # fmt: skip
+def test_perfect_maps_give_the_cells_back(maps, labels, combination, peaks):
+    chosen = {head: maps[head] for head in combination.split("+")}
+    settings = {"peaks": peaks, "interior_threshold": 0.2, "radius": 4}
+    found = watershed.segment_maps(chosen, settings)
+    assert found.dtype == np.int32
+    assert found.max() == 3
+    # Where a distance is also the mask, only what is well inside is found.
+    has_mask = "pixelwise" in combination or "fgbg" in combination
+    assert same_cells(found, labels, 0.6 if has_mask else 0.25)
+
+
+def test_heads_choose_markers_and_mask(maps):
+    empty = np.zeros_like(maps["inner-distance"])
+    without_markers = {**maps, "inner-distance": empty}
+    assert not watershed.segment_maps(without_markers, {}).any()
+    without_mask = {**maps, "pixelwise": np.zeros_like(maps["pixelwise"])}
+    assert not watershed.segment_maps(without_mask, {}).any()
+    # Outer distance and foreground are there, but not the first choice.
+    others = {**maps, "outer-distance": empty, "fgbg": np.zeros_like(maps["fgbg"])}
+    assert watershed.segment_maps(others, {}).max() == 3
+
+
+def test_interior_alone_serves_for_both(maps, labels):
+    found = watershed.segment_maps({"pixelwise": maps["pixelwise"]}, {})
+    assert found.max() == 3
+    assert same_cells(found, labels)
+
+
+def test_unknown_heads_are_refused(maps):
+    with pytest.raises(UserError, match="contour"):
+        watershed.segment_maps({"contour": maps["fgbg"]}, {})
+
+
+@pytest.mark.parametrize("peaks", ["h_maxima", "local_maxima"])
+def test_empty_maps_give_no_cells(peaks):
+    zero = np.zeros((12, 15), np.float32)
+    assert not watershed.segment(zero, zero, peaks=peaks).any()
+    assert not watershed.segment(zero, zero + 1, peaks=peaks).any()
+
+
+def test_small_cells_and_holes(maps):
+    interior = maps["pixelwise"][..., 1].copy()
+    interior[12, 20] = 0
+    exact = {"interior_smooth": 0, "fill_holes_threshold": 2}
+    inner = maps["inner-distance"][..., 0]
+    filled = watershed.segment(inner, interior, **exact)
+    assert filled[12, 20] == filled[12, 19] > 0
+    assert watershed.segment(inner, interior, **{**exact, "fill_holes_threshold": 1})[12, 20] == 0
+    areas = np.bincount(filled.ravel())[1:]
+    kept = watershed.segment(inner, interior, **exact, small_objects_threshold=int(areas.min()))
+    assert kept.max() == 3
+    fewer = watershed.segment(
+        inner, interior, **exact, small_objects_threshold=int(areas.min()) + 1
+    )
+    assert sorted(np.bincount(fewer.ravel())[1:]) == sorted(areas)[1:]
+
+
+def test_remove_small_keeps_values():
+    labels = np.array([[1, 0, 5, 5, 5, 9, 9]])
+    assert watershed.remove_small(labels, 2).tolist() == [[0, 0, 5, 5, 5, 9, 9]]
+    assert watershed.remove_small(labels, 3).tolist() == [[0, 0, 5, 5, 5, 0, 0]]
+    assert watershed.remove_small(labels, 0).tolist() == labels.tolist()
+
+
+def test_fill_holes_takes_what_is_enclosed():
+    ring = np.zeros((7, 12), np.int32)
+    ring[1:6, 1:6] = 3
+    ring[3, 3] = 0
+    ring[1:6, 7:11] = 4
+    ring[3, 10] = 0  # a bay, not a hole
+    filled = watershed.fill_holes(ring, 2)
+    assert filled[3, 3] == 3
+    assert filled[3, 10] == 0
+    assert watershed.fill_holes(ring, 1)[3, 3] == 0
+    nested = ring.copy()
+    nested[3, 3] = 8
+    assert watershed.fill_holes(nested, 2)[3, 3] == 3
+
+
+def test_unfit_arguments():
+    zero = np.zeros((5, 5), np.float32)
+    with pytest.raises(ValueError, match="peaks"):
+        watershed.segment(zero, zero, peaks="highest")
+    with pytest.raises(ValueError, match="shape"):
+        watershed.segment(zero, zero[1:])
+    with pytest.raises(ValueError, match="channels"):
+        watershed.maps_of(np.zeros((4, 4, 2)), ["pixelwise/1"])
+
+
+def stored(maps: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Maps as a run stores them, and the names of their channels."""
+    stack = np.stack([maps["inner-distance"][..., 0], maps["pixelwise"][..., 1]], axis=-1)
+    return stack.astype(np.float16), np.array(["inner-distance/0", "pixelwise/1"])
+
+
+def test_stored_channels_segment_like_whole_maps(maps):
+    sorted_maps = watershed.maps_of(*stored(maps))
+    assert list(sorted_maps) == ["inner-distance", "pixelwise"]
+    found = watershed.segment_maps(sorted_maps, {})
+    whole = {head: maps[head] for head in sorted_maps}
+    assert np.array_equal(found, watershed.segment_maps(whole, {}))
+
+
+def test_a_run_is_segmented_the_same_by_any_number_of_processes(tmp_path, maps):
+    array, channels = stored(maps)
+    stack = [("b", array), ("a", array[::-1]), ("__channels__", channels)]
+    files.write_stack(tmp_path / "maps.npz", stack)
+    results = []
+    for threads in (1, 2):
+        path = tmp_path / f"labels-{threads}.npz"
+        settings = {"small_objects_threshold": 10_000}  # small cells stay all the same
+        segmentation.segment_run(tmp_path / "maps.npz", path, settings, threads)
+        with np.load(path) as labels:
+            assert labels.files == ["a", "b"]
+            assert labels["a"].dtype == np.int32
+            results.append({name: labels[name] for name in labels.files})
+    assert results[0]["a"].max() == results[0]["b"].max() == 3
+    for name in ("a", "b"):
+        assert np.array_equal(results[0][name], results[1][name])
+
+
+def test_maps_without_names_or_images_are_refused(tmp_path, maps):
+    array, channels = stored(maps)
+    path, output = tmp_path / "maps.npz", tmp_path / "labels.npz"
+    files.write_stack(path, [("a", array)])
+    with pytest.raises(UserError, match=r"maps\.npz"):
+        segmentation.segment_run(path, output, {}, 1)
+    files.write_stack(path, [("__channels__", channels)])
+    with pytest.raises(UserError, match="no image"):
+        segmentation.segment_run(path, output, {}, 1)
+    assert not output.exists()

@@ -1,0 +1,143 @@
+"""All Python of the rule files: the checked configuration, paths, and what a rule needs."""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from snakemake.exceptions import WorkflowError
+
+from cellseg import config as study_config
+from cellseg import families, imports
+from cellseg.errors import UserError
+
+try:
+    study = study_config.resolve(
+        config, yaml.safe_load((Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text())
+    )
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+DATA = "results/data/{dataset}"
+RUN = "results/{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
+TABLES = "results/{dataset}/tables/{experiment}"
+FIGURES = "results/{dataset}/figures/{experiment}"
+SPLITS = ["train", "val", "test"]
+GPUS = 1 if study["accelerator"] == "gpu" else 0
+
+
+def one_of(names):
+    """Wildcard constraint that admits these names only, or nothing when there are none."""
+    return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"
+
+
+def datasets_of(kind):
+    """Names of the data sets of one kind."""
+    return [name for name, entry in study["datasets"].items() if entry["kind"] == kind]
+
+
+wildcard_constraints:
+    dataset=one_of(study["datasets"]),
+    model=one_of(study["models"]),
+    subset=one_of(study["subsets"]),
+    experiment=one_of(study["experiments"]),
+    tiling=one_of(study["tilings"]),
+    pretrained=one_of(study["pretrained"]),
+    heads="[a-z+-]+",
+    seed="[0-9]+",
+    split="train|val|test",
+
+
+def code(script, *modules):
+    """The script of a rule and the library modules that it uses: inputs, so that edits are seen."""
+    library = Path("scripts/cellseg")
+    files = set(imports.used_by(Path("scripts") / f"{script}.py", library))
+    for module in modules:
+        path = Path("scripts", *module.split(".")).with_suffix(".py")
+        files.update(imports.used_by(path, library))
+    return sorted(files)
+
+
+def code_with_family(script):
+    """Input function: as `code`, with the module of the run's model family."""
+    return lambda wildcards: code(
+        script, families.FAMILIES[study["models"][wildcards.model]["family"]]
+    )
+
+
+def settings_of(wildcards):
+    """Settings of one run, sorted: a change reruns what uses it and nothing else."""
+    return study_config.run_settings(
+        study, wildcards.model, wildcards.heads, wildcards.subset, int(wildcards.seed)
+    )
+
+
+def condition_of(wildcards):
+    """The condition columns of a run's tables."""
+    axes = ("dataset", "model", "heads", "subset")
+    return {**{axis: wildcards[axis] for axis in axes}, "seed": int(wildcards.seed)}
+
+
+def dataset_settings(*keys):
+    """Params function: the named settings of a data set."""
+    return lambda wildcards: {
+        key: study["datasets"][wildcards.dataset][key]
+        for key in sorted(keys)
+        if key in study["datasets"][wildcards.dataset]
+    }
+
+
+def tiles_of(split):
+    """Input function: the tiles that a run's model is trained on."""
+    return lambda wildcards: (
+        f"results/data/{wildcards.dataset}/tiles/"
+        f"{study_config.tiling_of(study, wildcards.model)}/{split}.npz"
+    )
+
+
+def weights_of(wildcards):
+    """Pretrained weights of a run's model, or nothing."""
+    name = study["models"][wildcards.model]["weights"]
+    return [] if name is None else [f"results/data/pretrained/{name}.h5"]
+
+
+def run_files(name):
+    """Input function: one file of every run of an experiment."""
+    return lambda wildcards: [
+        f"{RUN}/{name}".format(**vars(run))
+        for run in study_config.runs_of(study, wildcards.experiment)
+    ]
+
+
+def of_all_runs(*names):
+    """Files of every run of the study."""
+    return [
+        f"{RUN}/{name}".format(**vars(run))
+        for run in study_config.all_runs(study)
+        for name in names
+    ]
+
+
+def of_all_experiments(pattern):
+    """A file of every experiment; {figure} stands for each of its figures."""
+    return [
+        pattern.format(
+            dataset=entry.get("dataset", study["dataset"]), experiment=name, figure=figure
+        )
+        for name, entry in study["experiments"].items()
+        for figure in (entry["figures"] if "{figure}" in pattern else [None])
+    ]
+
+
+def of_used_datasets(pattern):
+    """A file of every data set that an experiment uses."""
+    return sorted({pattern.format(dataset=run.dataset) for run in study_config.all_runs(study)})
+
+
+def used_weights():
+    """Pretrained weight files that the study's models start from."""
+    models = {run.model for run in study_config.all_runs(study)}
+    names = {study["models"][model]["weights"] for model in models} - {None}
+    return [f"results/data/pretrained/{name}.h5" for name in sorted(names)]

@@ -1,0 +1,167 @@
+rule download:
+    """Fetch LIVECell from its public address; runs where the internet is."""
+    input:
+        code=code("download"),
+    output:
+        source=f"{DATA}/source.json",
+    log:
+        "results/logs/download/{dataset}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        folder=f"{DATA}/source",
+        settings=dataset_settings("url", "checksums"),
+    wildcard_constraints:
+        dataset=one_of(datasets_of("download")),
+    script:
+        "../../scripts/download.py"
+
+
+rule simulate:
+    """Make a data set in the layout of LIVECell."""
+    input:
+        code=code("simulate"),
+    output:
+        source=f"{DATA}/source.json",
+    log:
+        "results/logs/simulate/{dataset}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        folder=f"{DATA}/source",
+        simulation=dataset_settings("cell_types", "images", "height", "width", "seed"),
+    wildcard_constraints:
+        dataset=one_of(datasets_of("simulated")),
+    script:
+        "../../scripts/simulate.py"
+
+
+rule use_local:
+    """Find images and annotations of a data set on this disk."""
+    input:
+        code=code("use_local"),
+    output:
+        source=f"{DATA}/source.json",
+    log:
+        "results/logs/use_local/{dataset}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        settings=dataset_settings("path", "images", "annotations", "labels"),
+    wildcard_constraints:
+        dataset=one_of(datasets_of("local")),
+    script:
+        "../../scripts/use_local.py"
+
+
+rule parse:
+    """Annotation tables of a data set, duplicates resolved by the named policy."""
+    input:
+        source=f"{DATA}/source.json",
+        code=code("parse"),
+    output:
+        images=expand(f"{DATA}/annotations/{{split}}.images.parquet", split=SPLITS, allow_missing=True),
+        cells=expand(f"{DATA}/annotations/{{split}}.cells.parquet", split=SPLITS, allow_missing=True),
+        problems=f"{DATA}/annotations/problems.csv",
+    log:
+        "results/logs/parse/{dataset}.log",
+    benchmark:
+        "results/logs/parse/{dataset}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        duplicates=lambda wildcards: study["datasets"][wildcards.dataset]["policy"],
+    script:
+        "../../scripts/parse.py"
+
+
+rule rasterize:
+    """Label images of a split, from its outlines."""
+    input:
+        images=f"{DATA}/annotations/{{split}}.images.parquet",
+        cells=f"{DATA}/annotations/{{split}}.cells.parquet",
+        code=code("rasterize"),
+    output:
+        labels=f"{DATA}/labels/{{split}}.npz",
+    log:
+        "results/logs/rasterize/{dataset}-{split}.log",
+    benchmark:
+        "results/logs/rasterize/{dataset}-{split}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 4
+    resources:
+        mem_mb=6000,
+        runtime=120,
+    params:
+        overlap=lambda wildcards: study["datasets"][wildcards.dataset]["overlap"],
+    script:
+        "../../scripts/rasterize.py"
+
+
+rule tile:
+    """Square training tiles of a split."""
+    input:
+        images=f"{DATA}/annotations/{{split}}.images.parquet",
+        labels=f"{DATA}/labels/{{split}}.npz",
+        code=code("tile"),
+    output:
+        tiles=f"{DATA}/tiles/{{tiling}}/{{split}}.npz",
+    log:
+        "results/logs/tile/{dataset}-{tiling}-{split}.log",
+    benchmark:
+        "results/logs/tile/{dataset}-{tiling}-{split}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        tiling=lambda wildcards: dict(sorted(study["tilings"][wildcards.tiling].items())),
+    script:
+        "../../scripts/tile.py"
+
+
+rule data_report:
+    """Counts, cell sizes and problems of a data set, as tables and a picture."""
+    input:
+        images=expand(f"{DATA}/annotations/{{split}}.images.parquet", split=SPLITS, allow_missing=True),
+        cells=expand(f"{DATA}/annotations/{{split}}.cells.parquet", split=SPLITS, allow_missing=True),
+        problems=f"{DATA}/annotations/problems.csv",
+        code=code("data_report"),
+    output:
+        counts=f"{DATA}/report/counts.csv",
+        problems=f"{DATA}/report/problems.csv",
+        cell_sizes=f"{DATA}/report/cell_sizes.csv",
+        png=report(
+            f"{DATA}/report/data.png",
+            caption="../report/data.rst",
+            category="Data",
+            labels={"data set": "{dataset}", "figure": "images and cells"},
+        ),
+        pdf=f"{DATA}/report/data.pdf",
+    log:
+        "results/logs/data_report/{dataset}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    script:
+        "../../scripts/data_report.py"
+
+
+rule data:
+    """Tiles and data report of every data set that the study uses."""
+    input:
+        of_used_datasets(f"{DATA}/report/data.png"),
+
+
+rule prefetch:
+    """Everything that needs the internet: run it where the internet is, before the study."""
+    input:
+        of_used_datasets(f"{DATA}/source.json"),
+        used_weights(),

@@ -1,0 +1,95 @@
+rule figure:
+    """One figure of an experiment, from its tables."""
+    input:
+        images=f"{TABLES}/images.csv",
+        runs=f"{TABLES}/runs.csv",
+        summary=f"{TABLES}/summary.csv",
+        training=f"{TABLES}/training.csv",
+        code=code("figure"),
+    output:
+        pdf=f"{FIGURES}/{{figure}}.pdf",
+        png=report(
+            f"{FIGURES}/{{figure}}.png",
+            caption="../report/figure.rst",
+            category="{experiment}",
+            labels={"table": "-", "figure": "{figure}"},
+        ),
+    log:
+        "results/logs/figure/{dataset}-{experiment}-{figure}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        figure="{figure}",
+        title=lambda wildcards: study["experiments"][wildcards.experiment]["title"],
+    script:
+        "../../scripts/figure.py"
+
+
+rule overlay:
+    """Images of a run with maps and the outlines of true and predicted cells."""
+    input:
+        maps=f"{RUN}/maps.npz",
+        predicted=f"{RUN}/labels.npz",
+        truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
+        metrics=f"{RUN}/metrics.csv",
+        images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+        code=code("overlay"),
+    output:
+        png=report(
+            f"{RUN}/overlay.png",
+            caption="../report/overlay.rst",
+            category="Overlays",
+            labels={"model": "{model}", "heads": "{heads}", "subset": "{subset}", "seed": "{seed}"},
+        ),
+        pdf=f"{RUN}/overlay.pdf",
+    log:
+        f"{RUN}/logs/overlay.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        images=study["overlays"]["images"],
+        boxes=study["overlays"]["boxes"],
+    script:
+        "../../scripts/overlay.py"
+
+
+rule learning_curve:
+    """Losses of one run by epoch."""
+    input:
+        history=f"{RUN}/history.csv",
+        code=code("learning_curve"),
+    output:
+        png=report(
+            f"{RUN}/learning_curve.png",
+            caption="../report/learning_curve.rst",
+            category="Learning curves",
+            labels={"model": "{model}", "heads": "{heads}", "subset": "{subset}", "seed": "{seed}"},
+        ),
+        pdf=f"{RUN}/learning_curve.pdf",
+    log:
+        f"{RUN}/logs/learning_curve.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../../scripts/learning_curve.py"
+
+
+rule figures:
+    """All figures of all experiments."""
+    input:
+        of_all_experiments(f"{FIGURES}/{{figure}}.pdf"),
+
+
+rule overlays:
+    """Overlay and learning curve of every run."""
+    input:
+        of_all_runs("overlay.png", "learning_curve.png"),

@@ -1,0 +1,25 @@
+rule predict:
+    """Predict the maps of whole images."""
+    input:
+        weights=f"{RUN}/weights.h5",
+        settings=f"{RUN}/settings.json",
+        images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+        code=code_with_family("predict"),
+    output:
+        maps=f"{RUN}/maps.npz",
+    log:
+        f"{RUN}/logs/predict.log",
+    benchmark:
+        f"{RUN}/benchmarks/predict.tsv"
+    conda:
+        f"../../envs/train-{study['accelerator']}.yaml"
+    threads: 4
+    resources:
+        gpu=GPUS,
+        mem_mb=8000,
+        runtime=120,
+    params:
+        prediction=study["prediction"],
+        every=study["scoring"]["every"],
+    script:
+        "../../scripts/predict.py"

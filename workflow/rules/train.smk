@@ -1,0 +1,45 @@
+rule fetch_weights:
+    """Fetch a pretrained backbone; runs where the internet is."""
+    input:
+        code=code("fetch_weights"),
+    output:
+        weights="results/data/pretrained/{pretrained}.h5",
+    log:
+        "results/logs/fetch_weights/{pretrained}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        source=lambda wildcards: study["pretrained"][wildcards.pretrained],
+    script:
+        "../../scripts/fetch_weights.py"
+
+
+rule train:
+    """Train one network."""
+    input:
+        train_tiles=tiles_of("train"),
+        val_tiles=tiles_of("val"),
+        train_images=f"{DATA}/annotations/train.images.parquet",
+        val_images=f"{DATA}/annotations/val.images.parquet",
+        weights=weights_of,
+        code=code_with_family("train"),
+    output:
+        weights=f"{RUN}/weights.h5",
+        history=f"{RUN}/history.csv",
+        settings=f"{RUN}/settings.json",
+        provenance=f"{RUN}/provenance.json",
+    log:
+        f"{RUN}/logs/train.log",
+    benchmark:
+        f"{RUN}/benchmarks/train.tsv"
+    conda:
+        f"../../envs/train-{study['accelerator']}.yaml"
+    threads: 4
+    resources:
+        gpu=GPUS,
+        mem_mb=16000,
+        runtime=24 * 60,
+    params:
+        settings=settings_of,
+    script:
+        "../../scripts/train.py"
