@@ -1,8 +1,8 @@
 """Fetch a pretrained backbone from its public address and check it."""
 
-from cellseg import download
+from cellseg import pretrained
 from cellseg.script import running
 
 with running(snakemake.log[0]):
     source = snakemake.params.source
-    download.fetch_file(source["url"], snakemake.output.weights, md5=source["md5"])
+    pretrained.fetch(source["url"], snakemake.output.weights, source["md5"])

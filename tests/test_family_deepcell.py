@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import small_training
 
+import small_training
 from cellseg.errors import UserError
 from cellseg.heads import HEADS
 
@@ -111,7 +111,7 @@ class _Once:
 
 
 def test_same_seed_same_weights_in_one_process(family, trained, tmp_path):
-    """On the CPU, with op determinism and a fixed number of threads, training repeats bit by bit."""
+    """With op determinism and a fixed number of CPU threads, training repeats bit by bit."""
     folder, settings, history = trained
     again = family.train(settings, *small_training.streams(0), tmp_path)
     np.testing.assert_array_equal(again["loss"], history["loss"])
@@ -173,7 +173,7 @@ def _build(family, backbone, levels, heads=("inner-distance", "pixelwise"), size
         backbone_levels=levels,
         pyramid_levels=["P" + c[1] for c in levels],
     )
-    return family.build({**settings, "heads": dict.fromkeys(heads, {})}, size)
+    return family.build({**settings, "heads": {head: {} for head in heads}}, size)
 
 
 @pytest.mark.parametrize(

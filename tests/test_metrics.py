@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from cellseg import files, metrics, scoring
-from cellseg.errors import UserError
-from cellseg.overlaps import overlaps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
+
+from cellseg import files, metrics, scoring
+from cellseg.errors import UserError
+from cellseg.overlaps import overlaps
 
 EMPTY = np.zeros((3, 400), np.int32)
 
@@ -170,9 +171,9 @@ def test_score_has_the_columns_of_the_design():
 
 
 def test_msa_averages_the_accuracy_over_thresholds():
-    # IoU 0.8 and 0.6 of two cells: accuracies 1 to 0.6, then 1/3 to 0.8, then 0.
-    score = metrics.score_image(cells((0, 10), (20, 30)), cells((0, 8), (20, 26)))[0]
-    assert score["msa"] == pytest.approx((3 * 1 + 4 / 3) / 10)
+    # IoU 0.75 and 0.6 of two cells: accuracy 1 up to 0.6, 1/3 up to 0.75, then 0.
+    score = metrics.score_image(cells((0, 20), (30, 40)), cells((0, 15), (30, 36)))[0]
+    assert score["msa"] == pytest.approx((3 * 1 + 3 / 3) / 10)
     assert (score["sa50"], score["sa75"]) == (1, 1 / 3)
 
 

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from cellseg import metrics, targets, watershed
 from scipy import ndimage
+
+from cellseg import metrics, targets, watershed
 
 pytestmark = [
     pytest.mark.parity,
@@ -25,8 +26,9 @@ def transforms():
         pytest.skip("deepcell is not installed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import cellseg.deepcell_compat  # noqa: F401
         from deepcell.utils import transform_utils
+
+        import cellseg.deepcell_compat  # noqa: F401
     return transform_utils
 
 

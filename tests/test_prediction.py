@@ -1,5 +1,7 @@
 """Whole images from windows."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def test_windows_cover_and_overlap_enough():
     for length in (64, 65, 100, 520, 704):
         starts = prediction.offsets(length, 64, 16)
         assert starts[0] == 0 and starts[-1] == length - 64
-        assert all(b - a <= 48 for a, b in zip(starts, starts[1:], strict=False))
+        assert all(b - a <= 48 for a, b in pairwise(starts))
     assert prediction.offsets(64, 64, 16) == [0]
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from cellseg import simulate
-from cellseg.errors import UserError
-from cellseg.simulate import sheet, views, writing
 from pycocotools import mask
 from pycocotools.coco import COCO
 from skimage.draw import polygon2mask
+
+from cellseg import simulate
+from cellseg.errors import UserError
+from cellseg.simulate import sheet, views, writing
 
 SIZE = {"height": 128, "width": 160}
 COUNTS = {"train": 4, "val": 1, "test": 1}
@@ -148,7 +149,7 @@ def test_images_are_lzw_tiffs_with_predictor_about_grey_128(dataset):
             assert tags["Predictor"].value == tifffile.PREDICTOR.HORIZONTAL
             image = file.asarray()
         assert image.dtype == np.uint8
-        assert 115 <= np.median(image) <= 140
+        assert 126 <= np.median(image) <= 130  # 128 in all of LIVECell's that were measured
 
 
 @pytest.mark.parametrize("name", sorted(simulate.CELL_TYPES))

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+
 from cellseg import metrics, tables
 from cellseg.errors import UserError
 

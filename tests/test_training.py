@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -82,8 +83,8 @@ def test_history_has_a_row_an_epoch(stream, tmp_path):
     learner = CountingLearner()
     history = training.fit(learner, stream, stream, SETTINGS, tmp_path)
     assert history["epoch"].tolist() == [1, 2, 3, 4]
-    np.testing.assert_allclose(history["loss"], [(1 + 1 / 2) / 2, (1 / 3 + 1 / 4) / 2,
-                                                 (1 / 5 + 1 / 6) / 2, (1 / 7 + 1 / 8) / 2])  # fmt: skip
+    means = [(1 / first + 1 / (first + 1)) / 2 for first in (1, 3, 5, 7)]
+    np.testing.assert_allclose(history["loss"], means)
     np.testing.assert_allclose(history["fgbg_loss"], 2 * history["loss"])
     assert learner.weight == 8 and learner.recalibrated == 5
     assert {"val_loss", "learning_rate", "seconds", "step_ms", "wait_ms"} <= set(history)
@@ -171,7 +172,7 @@ def test_schedules():
     cosine = {"name": "cosine", "warmup": 0.2}
     rates = [learning_rate(cosine, 1.0, step, 10, 0) for step in range(10)]
     assert rates[:3] == [0.5, 1.0, 1.0]
-    assert all(later < earlier for earlier, later in zip(rates[2:], rates[3:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(rates[2:]))
     assert 0 < rates[-1] < 0.05
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from cellseg import files, segmentation, targets, watershed
 from cellseg.errors import UserError
 

@@ -15,7 +15,10 @@ from cellseg.errors import UserError
 
 try:
     study = study_config.resolve(
-        config, yaml.safe_load((Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text())
+        config,
+        yaml.safe_load(
+            (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
+        ),
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -124,7 +127,9 @@ def of_all_experiments(pattern):
     """A file of every experiment; {figure} stands for each of its figures."""
     return [
         pattern.format(
-            dataset=entry.get("dataset", study["dataset"]), experiment=name, figure=figure
+            dataset=entry.get("dataset", study["dataset"]),
+            experiment=name,
+            figure=figure,
         )
         for name, entry in study["experiments"].items()
         for figure in (entry["figures"] if "{figure}" in pattern else [None])
@@ -133,7 +138,9 @@ def of_all_experiments(pattern):
 
 def of_used_datasets(pattern):
     """A file of every data set that an experiment uses."""
-    return sorted({pattern.format(dataset=run.dataset) for run in study_config.all_runs(study)})
+    return sorted(
+        {pattern.format(dataset=run.dataset) for run in study_config.all_runs(study)}
+    )
 
 
 def used_weights():

@@ -6,13 +6,14 @@ rule download:
         source=f"{DATA}/source.json",
     log:
         "results/logs/download/{dataset}.log",
+    wildcard_constraints:
+        dataset=one_of(datasets_of("download")),
     conda:
         "../../envs/analysis.yaml"
     params:
         folder=f"{DATA}/source",
-        settings=dataset_settings("url", "checksums"),
-    wildcard_constraints:
-        dataset=one_of(datasets_of("download")),
+        manifest=f"{DATA}/manifest.json",
+        settings=dataset_settings("url", "annotations", "checksums", "retries"),
     script:
         "../../scripts/download.py"
 
@@ -25,13 +26,13 @@ rule simulate:
         source=f"{DATA}/source.json",
     log:
         "results/logs/simulate/{dataset}.log",
+    wildcard_constraints:
+        dataset=one_of(datasets_of("simulated")),
     conda:
         "../../envs/analysis.yaml"
     params:
         folder=f"{DATA}/source",
         simulation=dataset_settings("cell_types", "images", "height", "width", "seed"),
-    wildcard_constraints:
-        dataset=one_of(datasets_of("simulated")),
     script:
         "../../scripts/simulate.py"
 
@@ -44,12 +45,14 @@ rule use_local:
         source=f"{DATA}/source.json",
     log:
         "results/logs/use_local/{dataset}.log",
+    wildcard_constraints:
+        dataset=one_of(datasets_of("local")),
     conda:
         "../../envs/analysis.yaml"
     params:
-        settings=dataset_settings("path", "images", "annotations", "labels"),
-    wildcard_constraints:
-        dataset=one_of(datasets_of("local")),
+        settings=dataset_settings(
+            "path", "images", "annotations", "labels", "missing_images"
+        ),
     script:
         "../../scripts/use_local.py"
 
@@ -60,8 +63,16 @@ rule parse:
         source=f"{DATA}/source.json",
         code=code("parse"),
     output:
-        images=expand(f"{DATA}/annotations/{{split}}.images.parquet", split=SPLITS, allow_missing=True),
-        cells=expand(f"{DATA}/annotations/{{split}}.cells.parquet", split=SPLITS, allow_missing=True),
+        images=expand(
+            f"{DATA}/annotations/{{split}}.images.parquet",
+            split=SPLITS,
+            allow_missing=True,
+        ),
+        cells=expand(
+            f"{DATA}/annotations/{{split}}.cells.parquet",
+            split=SPLITS,
+            allow_missing=True,
+        ),
         problems=f"{DATA}/annotations/problems.csv",
     log:
         "results/logs/parse/{dataset}.log",
@@ -120,7 +131,9 @@ rule tile:
         mem_mb=4000,
         runtime=120,
     params:
-        tiling=lambda wildcards: dict(sorted(study["tilings"][wildcards.tiling].items())),
+        tiling=lambda wildcards: dict(
+            sorted(study["tilings"][wildcards.tiling].items())
+        ),
     script:
         "../../scripts/tile.py"
 
@@ -128,8 +141,16 @@ rule tile:
 rule data_report:
     """Counts, cell sizes and problems of a data set, as tables and a picture."""
     input:
-        images=expand(f"{DATA}/annotations/{{split}}.images.parquet", split=SPLITS, allow_missing=True),
-        cells=expand(f"{DATA}/annotations/{{split}}.cells.parquet", split=SPLITS, allow_missing=True),
+        images=expand(
+            f"{DATA}/annotations/{{split}}.images.parquet",
+            split=SPLITS,
+            allow_missing=True,
+        ),
+        cells=expand(
+            f"{DATA}/annotations/{{split}}.cells.parquet",
+            split=SPLITS,
+            allow_missing=True,
+        ),
         problems=f"{DATA}/annotations/problems.csv",
         code=code("data_report"),
     output:

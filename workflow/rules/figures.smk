@@ -42,7 +42,12 @@ rule overlay:
             f"{RUN}/overlay.png",
             caption="../report/overlay.rst",
             category="Overlays",
-            labels={"model": "{model}", "heads": "{heads}", "subset": "{subset}", "seed": "{seed}"},
+            labels={
+                "model": "{model}",
+                "heads": "{heads}",
+                "subset": "{subset}",
+                "seed": "{seed}",
+            },
         ),
         pdf=f"{RUN}/overlay.pdf",
     log:
@@ -69,7 +74,12 @@ rule learning_curve:
             f"{RUN}/learning_curve.png",
             caption="../report/learning_curve.rst",
             category="Learning curves",
-            labels={"model": "{model}", "heads": "{heads}", "subset": "{subset}", "seed": "{seed}"},
+            labels={
+                "model": "{model}",
+                "heads": "{heads}",
+                "subset": "{subset}",
+                "seed": "{seed}",
+            },
         ),
         pdf=f"{RUN}/learning_curve.pdf",
     log:

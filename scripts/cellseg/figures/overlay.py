@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 TRUE_COLOUR, PREDICTED_COLOUR = style.ORANGE, style.SKY_BLUE
 GAP, HEADING, SCALE_HEIGHT = 2.0, 5.5, 8.0  # mm
 ZOOM = 3  # the second line shows a third of the width and height
-TOLERANCE = 0.25  # pixels by which outlines are simplified, for smaller files
 DIM = 0.6  # images are shown darker, so that bright outlines stand out
 
 
@@ -54,7 +53,7 @@ def overlay(
 
     Parameters
     ----------
-    boxes : draw the bounding boxes of predicted cells too
+    boxes : draw the bounding boxes of predicted cells too, in the enlarged part
     """
     from matplotlib.patheffects import Normal, Stroke
 
@@ -86,7 +85,10 @@ def overlay(
     if boxes:
         keys.append(
             marks.line_key(
-                "boxes of predicted cells", color=style.YELLOW, linewidth=0.8, linestyle="--"
+                "boxes of predicted cells (enlarged part)",
+                color=style.YELLOW,
+                linewidth=0.8,
+                linestyle="--",
             )
         )
     bottom, top = style.frame(figure, title, note, keys)
@@ -129,11 +131,10 @@ def overlay(
             linespacing=style.LINE_SPACING,
         )
         lines = [
-            (outlines(case.truth, TOLERANCE), TRUE_COLOUR, 1.0),
-            (outlines(case.prediction, TOLERANCE), PREDICTED_COLOUR, 0.5),
+            (outlines(case.truth), TRUE_COLOUR, 1.0),
+            (outlines(case.prediction), PREDICTED_COLOUR, 0.5),
         ]
-        if boxes:
-            lines.append((bounding_boxes(case.prediction), style.YELLOW, 0.35))
+        rectangles = [(bounding_boxes(case.prediction), style.YELLOW, 0.35)] if boxes else []
         whole = (0, case.image.shape[0], 0, case.image.shape[1])
         zoomed = densest(case.truth if case.truth.any() else case.prediction, ZOOM)
         for window in (whole, zoomed):
@@ -147,7 +148,10 @@ def overlay(
                     )
             axes = place(columns - 1, y, height)
             _gray(axes, case.image, window, DIM)
-            _lines(axes, lines, window, 1.5 if window is zoomed else 0.75)
+            if window is whole:
+                _lines(axes, lines, window, 0.75)
+            else:  # among hundreds of cells boxes would hide everything
+                _lines(axes, lines + rectangles, window, 1.5)
             if window is whole:
                 for each in figure.axes[-columns:]:
                     _frame(each, zoomed)
@@ -195,13 +199,12 @@ def densest(labels: np.ndarray, zoom: int) -> tuple[int, int, int, int]:
     return int(row), int(row) + rows, int(column), int(column) + columns
 
 
-def outlines(labels: np.ndarray, tolerance: float = 0.0) -> list[np.ndarray]:
+def outlines(labels: np.ndarray) -> list[np.ndarray]:
     """Outline of each cell, also between touching cells.
 
     Parameters
     ----------
     labels : ndarray of shape (H, W), int32
-    tolerance : pixels by which an outline may be simplified
 
     Returns
     -------
@@ -209,7 +212,7 @@ def outlines(labels: np.ndarray, tolerance: float = 0.0) -> list[np.ndarray]:
         Columns x and y, in pixels; pixel centres are whole numbers.
     """
     from scipy.ndimage import find_objects
-    from skimage.measure import approximate_polygon, find_contours
+    from skimage.measure import find_contours
 
     lines = []
     for label, box in enumerate(find_objects(labels), 1):
@@ -217,9 +220,10 @@ def outlines(labels: np.ndarray, tolerance: float = 0.0) -> list[np.ndarray]:
             continue
         mask = np.pad(labels[box] == label, 1).astype(np.float32)
         for line in find_contours(mask, 0.5):
-            if tolerance:
-                line = approximate_polygon(line, tolerance)
-            lines.append(line[:, ::-1] + (box[1].start - 1, box[0].start - 1))
+            # Points within a straight stretch add nothing but bytes.
+            steps = np.diff(line, axis=0)
+            turns = np.r_[True, (steps[1:] != steps[:-1]).any(1), True]
+            lines.append(line[turns, ::-1] + (box[1].start - 1, box[0].start - 1))
     return lines
 
 

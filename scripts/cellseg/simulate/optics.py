@@ -8,11 +8,13 @@ GAIN = 2.0
 
 
 def smooth_noise(size: tuple[int, int], scale: float, random: np.random.Generator) -> np.ndarray:
-    """Gaussian random field of unit variance and correlation length `scale` (pixels)."""
+    """Gaussian random field of zero mean, unit variance and correlation length `scale` (pixels)."""
     # Drawn coarsely and enlarged: a wide blur of the full frame would cost more than the rest.
     step = max(1, int(scale / 2))
     coarse = tuple(-(-side // step) + 1 for side in size)
     field = cv2.GaussianBlur(random.standard_normal(coarse, np.float32), (0, 0), scale / step)
+    # A wide field has few independent values; their chance mean would shift the whole frame.
+    field -= field.mean()
     field /= field.std()
     return cv2.resize(field, size[::-1], interpolation=cv2.INTER_CUBIC)
 

@@ -1,0 +1,144 @@
+"""The short table that a finished study prints: one line a condition, and where to look."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellseg.errors import UserError
+from cellseg.figures import conditions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORES = {"f1_50": "F1 at IoU 0.5", "msa": "MSA", "pixel_iou": "pixel IoU"}
+NOT_KNOWN = "-"
+
+
+def table(folder: str | Path) -> str:
+    """Scores of all conditions of a data set, from the tables of its experiments.
+
+    A condition that several experiments share is listed once.
+
+    Parameters
+    ----------
+    folder : results of one data set, which has ``tables/<experiment>/``
+
+    Returns
+    -------
+    str
+        Lines for a terminal: what is shown, one line a condition, and where the report, tables
+        and figures are.
+
+    Raises
+    ------
+    UserError
+        No experiment has tables yet.
+    """
+    folder = Path(folder)
+    summary, runs, training = (_all(folder, name) for name in ("summary", "runs", "training"))
+    summary, runs = conditions.select(summary), conditions.select(runs)
+    needed = [*conditions.AXES, "n_seeds", "n_images", *(f"{score}_mean" for score in SCORES)]
+    conditions.need(summary, f"{folder}/tables/*/summary", needed)
+    summary = summary.drop_duplicates(conditions.AXES)
+    named = conditions.varying(summary) or ["model"]
+
+    heading = [*named, "seeds", *SCORES.values(), "predicted/true", "ms/step"]
+    lines = []
+    for row in summary.to_dict("records"):
+        here = {axis: row[axis] for axis in conditions.AXES}
+        lines.append(
+            [
+                *(str(row[axis]) for axis in named),
+                f"{row['n_seeds']:.0f}",
+                *(_score(row, score) for score in SCORES),
+                _ratio(conditions.rows_of(runs, **here)),
+                _step(conditions.rows_of(training, **here)),
+            ]
+        )
+    fixed = conditions.constants(summary, [axis for axis in conditions.AXES if axis not in named])
+    number = _range(summary["n_images"])
+    split = f"{summary['data_split'].iloc[0]} split, " if "data_split" in summary else ""
+    return "\n".join(
+        [
+            f"{folder.name}: {fixed}".rstrip(),
+            "",
+            *_aligned(heading, lines, left=len(named)),
+            "",
+            f"Means over images ({split}{number}), small objects {conditions.PRIMARY}, then over seeds;",
+            "± is half of the 95 % t interval over seeds. MSA is the mean of TP/(TP+FP+FN) at IoU",
+            "0.5 to 0.95. predicted/true compares the numbers of cells.",
+            "",
+            *_where(folder),
+        ]
+    )
+
+
+def _all(folder: Path, name: str) -> "pd.DataFrame":
+    """Tables called `name` of all experiments, one below the other."""
+    import pandas as pd
+
+    paths = sorted(folder.glob(f"tables/*/{name}.csv"))
+    if not paths:
+        raise UserError(
+            f"{folder} has no tables/<experiment>/{name}.csv: nothing to sum up yet. "
+            "Run the study first, for instance with 'make demo'."
+        )
+    return pd.concat([conditions.read_table(path) for path in paths], ignore_index=True)
+
+
+def _score(row: dict, score: str) -> str:
+    mean, low, high = (row.get(f"{score}_{part}", math.nan) for part in ("mean", "low", "high"))
+    if not math.isfinite(mean):
+        return NOT_KNOWN
+    return f"{mean:.3f}" + (f" ± {(high - low) / 2:.3f}" if math.isfinite(high - low) else "")
+
+
+def _ratio(runs: "pd.DataFrame") -> str:
+    """Predicted over true cells, all images and seeds together."""
+    runs = runs.drop_duplicates("seed")  # an experiment may repeat the run of another
+    true = runs["n_true"].sum()
+    return f"{runs['n_pred'].sum() / true:.2f}" if true > 0 else NOT_KNOWN
+
+
+def _step(training: "pd.DataFrame") -> str:
+    """Median over epochs and seeds, the first epoch, which compiles, left out if it can be."""
+    if "step_ms" not in training:
+        return NOT_KNOWN
+    later = training[training["epoch"] > training["epoch"].min()]["step_ms"].dropna()
+    steps = later if len(later) else training["step_ms"].dropna()
+    return f"{steps.median():.0f}" if len(steps) else NOT_KNOWN
+
+
+def _range(numbers: "pd.Series") -> str:
+    low, high = int(numbers.min()), int(numbers.max())
+    return conditions.counted(high, "image") if low == high else f"{low} to {high:,} images"
+
+
+def _aligned(heading: list[str], lines: list[list[str]], left: int) -> list[str]:
+    """Columns under their headings, the first `left` ones flush left, numbers flush right."""
+    widths = [max(map(len, column)) for column in zip(heading, *lines, strict=True)]
+    rows = [heading, ["-" * width for width in widths], *lines]
+    return [
+        "  ".join(
+            text.ljust(width) if place < left else text.rjust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _where(folder: Path) -> list[str]:
+    """What there is to look at, each with its path."""
+    places = {
+        "Report": sorted(folder.glob("report.html")),
+        "Figures": sorted(folder.glob("figures/*/*.png")),
+        "Tables": sorted(folder.glob("tables/*/summary.csv")),
+        "Overlays": sorted(folder.glob("runs/**/overlay.png")),
+    }
+    lines = []
+    for name, paths in places.items():
+        for path in paths[:4]:
+            lines.append(f"{name if path == paths[0] else '':<10}{path}")
+        if len(paths) > 4:
+            lines.append(f"{'':<10}and {len(paths) - 4} more")
+    return lines

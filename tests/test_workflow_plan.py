@@ -1,0 +1,86 @@
+"""What the workflow plans, without running it."""
+
+import copy
+
+import pytest
+
+from workflow_runner import TINY, Workflow
+
+
+@pytest.fixture(scope="module")
+def fresh(checkout, tmp_path_factory):
+    """A checkout without results."""
+    return Workflow.copy(checkout, tmp_path_factory.mktemp("fresh"), TINY)
+
+
+def test_plan_of_the_full_study(fresh):
+    """The report's three studies and learning curves; runs named twice are trained once."""
+    plan = fresh.planned(study=False)
+    runs = 7 * 5 + 8 * 5 + 3 * 3 + 6 * 3 - 3 - 3  # shared: full with resnet50, and percent-5
+    for rule in ("train", "predict", "segment", "score", "overlay", "learning_curve"):
+        assert plan[rule] == runs
+    assert plan["collect"] == 4 and plan["figure"] == 7
+    assert plan["download"] == 1 and plan["fetch_weights"] == 3
+
+
+def test_one_condition_by_name(fresh):
+    target = "results/livecell/runs/resnet50/inner-distance+pixelwise/percent-5/seed-0/metrics.csv"
+    plan = fresh.planned(target, study=False)
+    assert plan == {
+        "download": 1, "parse": 1, "rasterize": 3, "tile": 2, "fetch_weights": 1,
+        "train": 1, "predict": 1, "segment": 1, "score": 1,
+    }  # fmt: skip
+
+
+def test_prefetch_is_all_that_needs_the_internet(fresh):
+    assert fresh.planned("prefetch", study=False) == {
+        "download": 1, "fetch_weights": 3, "prefetch": 1
+    }  # fmt: skip
+
+
+def test_plan_of_the_demo(fresh, checkout):
+    import yaml
+
+    demo = yaml.safe_load((checkout / "workflow/studies/demo.yaml").read_text())
+    fresh.configure(demo)
+    try:
+        plan = fresh.planned()
+    finally:
+        fresh.configure(TINY)
+    assert plan["simulate"] == 1
+    runs = [run for experiment in demo["experiments"].values() for run in experiment["runs"]]
+    assert len({str(run["model"]) for run in runs}) >= 2
+    assert len({run["heads"] for run in runs}) >= 2
+    assert any(isinstance(run["seed"], list) and len(run["seed"]) >= 2 for run in runs)
+    assert plan["train"] >= 4
+
+
+@pytest.mark.parametrize(
+    ("axis", "value", "hint"),
+    [("model", "featurnet", "featurenet"), ("subset", "fulll", "full"), ("heads", "fgbh", "fgbg")],
+)
+def test_a_misspelt_name_is_refused(fresh, axis, value, hint):
+    wrong = copy.deepcopy(TINY)
+    wrong["experiments"]["backbones"]["runs"][0][axis] = value
+    fresh.configure(wrong)
+    try:
+        done = fresh.call("--dry-run")
+    finally:
+        fresh.configure(TINY)
+    assert done.returncode != 0
+    assert value in done.stdout and hint in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_target_that_no_setting_defines_is_refused(fresh):
+    done = fresh.call(
+        "--dry-run",
+        "results/tiny/runs/vgg16/inner-distance+pixelwise/full/seed-0/metrics.csv",
+    )
+    assert done.returncode != 0
+
+
+def test_the_slurm_link_is_there(checkout):
+    assert (checkout / "slurm" / "config.yaml").samefile(
+        checkout / "workflow/profiles/slurm/config.yaml"
+    )

@@ -1,0 +1,91 @@
+"""Runs snakemake on a copy of the checkout."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+TINY = {
+    "dataset": "tiny",
+    "datasets": {
+        "tiny": {
+            "kind": "simulated",
+            "cell_types": ["BV2", "SkBr3"],
+            "images": {"train": 2, "val": 1, "test": 2},
+            "height": 128,
+            "width": 160,
+        }
+    },
+    "tilings": {"cut-64": {"size": 64, "overlap": 8}},
+    "training": {"tiling": "cut-64", "epochs": 2, "batch_size": 4, "batch_norm_batches": 8},
+    "models": {
+        "featurenet": {"family": "deepcell", "backbone": "featurenet"},
+        "mobilenetv2": {"family": "deepcell", "backbone": "mobilenetv2"},
+    },
+    "subsets": {"full": {}, "round": {"cell_types": ["BV2"]}},
+    "experiments": {
+        "backbones": {
+            "title": "Which backbone?",
+            "runs": [
+                {
+                    "model": ["featurenet", "mobilenetv2"],
+                    "heads": "inner-distance+pixelwise",
+                    "subset": "full",
+                    "seed": 0,
+                }
+            ],
+            "figures": ["backbones", "f1-by-heads", "f1-by-cell-type", "learning-curves"],
+        }
+    },
+}
+
+
+class Workflow:
+    """A checkout of its own with one configuration."""
+
+    def __init__(self, folder: Path, config: dict) -> None:
+        self.folder = folder
+        self.configure(config)
+
+    @classmethod
+    def copy(cls, checkout: Path, folder: Path, config: dict) -> "Workflow":
+        """Copy what the workflow needs of a checkout, without results."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("workflow", "scripts", "envs"):
+            shutil.copytree(
+                checkout / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        for name in ("Snakefile", "config.yaml"):
+            shutil.copy2(checkout / name, folder / name)
+        return cls(folder, config)
+
+    def configure(self, config: dict) -> None:
+        """Write the configuration that the next calls use."""
+        (self.folder / "study.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def call(self, *arguments: str, study: bool = True) -> subprocess.CompletedProcess:
+        """Run snakemake; stdout and stderr come together as `stdout`."""
+        chosen = ["--configfile", "study.yaml", "--replace-workflow-config"] if study else []
+        environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder / ".cache")}
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", *chosen, "--cores", "2", *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def planned(self, *arguments: str, study: bool = True) -> dict[str, int]:
+        """Number of jobs of each rule that a dry run would start; empty when nothing is to do."""
+        done = self.call("--dry-run", *arguments, study=study)
+        assert done.returncode == 0, done.stdout
+        if "Nothing to be done" in done.stdout:
+            return {}
+        table = done.stdout.rpartition("Job stats:")[2]
+        rows = re.findall(r"^(\w+) +(\d+)$", table, flags=re.M)
+        return {rule: int(count) for rule, count in rows if rule != "total"}
