@@ -10,9 +10,13 @@ from packaging.requirements import Requirement
 
 ENVS = Path(__file__).parent
 PYTHON = "3.12"
-PLATFORM = {"sys_platform": "linux", "platform_machine": "x86_64", "os_name": "posix",
-            "platform_system": "Linux", "python_version": PYTHON, "python_full_version": f"{PYTHON}.0",
-            "platform_python_implementation": "CPython", "implementation_name": "cpython"}  # fmt: skip
+PLATFORM = {
+    "sys_platform": "linux",
+    "platform_machine": "x86_64",
+    "platform_system": "Linux",
+    "python_version": PYTHON,
+    "python_full_version": f"{PYTHON}.0",
+}
 DEEPCELL = ("deepcell", "deepcell-toolbox", "deepcell-tracking")
 NAMES = {
     "analysis": ("analysis", "Everything but training and prediction: no TensorFlow."),
@@ -37,8 +41,8 @@ def main() -> None:
     for name, (lock, purpose) in NAMES.items():
         packages = pins(ENVS / f"{lock}.lock")
         lines = [
-            f"# {purpose} Written by envs/render.py from envs/{lock}.lock: edit pyproject.toml, then",
-            "# `make lock`.",
+            f"# {purpose}",
+            f"# Written by envs/render.py from envs/{lock}.lock: edit pyproject.toml, `make lock`.",
             "channels:",
             "  - conda-forge",
             "  - nodefaults",

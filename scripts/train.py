@@ -10,7 +10,7 @@ with running(snakemake.log[0]):
         settings=snakemake.params.settings,
         tiles={"train": snakemake.input.train_tiles, "val": snakemake.input.val_tiles},
         images=[snakemake.input.train_images, snakemake.input.val_images],
-        weights=snakemake.input.get("weights"),
+        weights=snakemake.input.get("weights") or None,
         family=families.load(snakemake.params.settings["model"]["family"]),
         folder=Path(snakemake.output.weights).parent,
         threads=snakemake.threads,

@@ -32,7 +32,9 @@ def parse(tmp_path):
     def run(policy="deduplicated", splits=None, missing_images=None, files=None, **contents):
         root = tmp_path / "images"
         (root / "A172").mkdir(parents=True, exist_ok=True)
-        listed = [i["file_name"] for content in contents.values() for i in content["images"]]
+        listed = [
+            i["file_name"] for content in contents.values() for i in content.get("images", [])
+        ]
         for name in listed if files is None else files:
             (root / "A172" / name).touch()
         described = {"images": str(root), "annotations": {}}

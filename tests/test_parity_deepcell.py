@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from importlib import import_module
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -26,9 +27,8 @@ def transforms():
         pytest.skip("deepcell is not installed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        import_module("cellseg.deepcell_compat")  # before deepcell; sorted imports would not be
         from deepcell.utils import transform_utils
-
-        import cellseg.deepcell_compat  # noqa: F401
     return transform_utils
 
 

@@ -1,5 +1,7 @@
 """Tiles: where they lie, what they hold, and that the file can be memory-mapped."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import tifffile
@@ -29,7 +31,7 @@ def test_offsets_cover_the_image_with_the_overlap():
         for overlap in (0, 1, 7, 15):
             begins = tiles.offsets(length, 16, overlap)
             assert begins[0] == 0 and begins[-1] == length - 16
-            assert all(b - a <= 16 - overlap for a, b in zip(begins, begins[1:], strict=False))
+            assert all(b - a <= 16 - overlap for a, b in pairwise(begins))
 
 
 def test_cut_mirrors_grey_values_and_fills_labels_with_background():
@@ -217,5 +219,5 @@ def test_label_images_hold_counting_numbers(tmp_path):
 
 
 def test_missing_image_is_named(tmp_path):
-    with pytest.raises(UserError, match="gone.png does not exist"):
+    with pytest.raises(UserError, match=r"gone\.png does not exist"):
         images.read(tmp_path / "gone.png")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -46,6 +47,7 @@ def train(
         No tile belongs to the chosen images, or the loss is not finite.
     """
     family.set_threads(threads)
+    cv2.setNumThreads(1)  # the data stream has workers of its own
     table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
     chosen = subsets.select(table, settings["subset"], settings["seed"])
     # A drawn validation split takes images of both tile files, so the two are one pool.

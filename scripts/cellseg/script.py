@@ -26,11 +26,11 @@ class _Tee:
         self.terminal.flush()
         self.log.flush()
 
-    def isatty(self) -> bool:
-        return self.terminal.isatty()
+    def close(self) -> None:
+        """Close nothing: libraries that took this for their stream close it when Python ends."""
 
-    def fileno(self) -> int:
-        return self.terminal.fileno()
+    def __getattr__(self, name: str):
+        return getattr(self.terminal, name)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def select(images: pd.DataFrame, subset: Mapping, seed: int) -> dict[str, list[s
     unknown = [name for name in subset["cell_types"] if name not in known]
     if unknown:
         raise UserError(
-            f"subset: no image has the cell type {', '.join(unknown)}; there are {', '.join(known)}."
+            f"subset: no image is of cell type {', '.join(unknown)}; there are {', '.join(known)}."
         )
     if subset["cell_types"]:
         images = images[images["cell_type"].isin(subset["cell_types"])]

@@ -64,9 +64,9 @@ def table(folder: str | Path) -> str:
             "",
             *_aligned(heading, lines, left=len(named)),
             "",
-            f"Means over images ({split}{number}), small objects {conditions.PRIMARY}, then over seeds;",
-            "± is half of the 95 % t interval over seeds. MSA is the mean of TP/(TP+FP+FN) at IoU",
-            "0.5 to 0.95. predicted/true compares the numbers of cells.",
+            f"Means over images ({split}{number}), small objects {conditions.PRIMARY}, then over",
+            "seeds; ± is half of the 95 % t interval over seeds. MSA is the mean of TP/(TP+FP+FN)",
+            "at IoU 0.5 to 0.95. predicted/true compares the numbers of cells.",
             "",
             *_where(folder),
         ]

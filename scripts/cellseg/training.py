@@ -1,4 +1,4 @@
-"""The training loop that all families with tile-wise losses share. Knows no deep-learning library."""
+"""The training loop that the model families share. It knows no deep-learning library."""
 
 import math
 import sys

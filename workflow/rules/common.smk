@@ -54,17 +54,13 @@ wildcard_constraints:
 
 
 def code(script, *modules):
-    """The script of a rule and the library modules that it uses: inputs, so that edits are seen."""
-    library = Path("scripts/cellseg")
-    files = set(imports.used_by(Path("scripts") / f"{script}.py", library))
-    for module in modules:
-        path = Path("scripts", *module.split(".")).with_suffix(".py")
-        files.update(imports.used_by(path, library))
-    return sorted(files)
+    """Params: fingerprint of a rule's script and of what it imports; edits to them rerun the rule."""
+    scripts = Path(workflow.basedir) / "scripts"
+    return imports.fingerprint(scripts / f"{script}.py", scripts / "cellseg", modules)
 
 
 def code_with_family(script):
-    """Input function: as `code`, with the module of the run's model family."""
+    """Params function: as `code`, with the module of the run's model family."""
     return lambda wildcards: code(
         script, families.FAMILIES[study["models"][wildcards.model]["family"]]
     )

@@ -1,7 +1,5 @@
 rule download:
     """Fetch LIVECell from its public address; runs where the internet is."""
-    input:
-        code=code("download"),
     output:
         source=f"{DATA}/source.json",
     log:
@@ -11,6 +9,7 @@ rule download:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("download"),
         folder=f"{DATA}/source",
         manifest=f"{DATA}/manifest.json",
         settings=dataset_settings("url", "annotations", "checksums", "retries"),
@@ -20,8 +19,6 @@ rule download:
 
 rule simulate:
     """Make a data set in the layout of LIVECell."""
-    input:
-        code=code("simulate"),
     output:
         source=f"{DATA}/source.json",
     log:
@@ -31,6 +28,7 @@ rule simulate:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("simulate"),
         folder=f"{DATA}/source",
         simulation=dataset_settings("cell_types", "images", "height", "width", "seed"),
     script:
@@ -39,8 +37,6 @@ rule simulate:
 
 rule use_local:
     """Find images and annotations of a data set on this disk."""
-    input:
-        code=code("use_local"),
     output:
         source=f"{DATA}/source.json",
     log:
@@ -50,6 +46,7 @@ rule use_local:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("use_local"),
         settings=dataset_settings(
             "path", "images", "annotations", "labels", "missing_images"
         ),
@@ -61,7 +58,6 @@ rule parse:
     """Annotation tables of a data set, duplicates resolved by the named policy."""
     input:
         source=f"{DATA}/source.json",
-        code=code("parse"),
     output:
         images=expand(
             f"{DATA}/annotations/{{split}}.images.parquet",
@@ -84,6 +80,7 @@ rule parse:
         mem_mb=6000,
         runtime=60,
     params:
+        code=code("parse"),
         duplicates=lambda wildcards: study["datasets"][wildcards.dataset]["policy"],
     script:
         "../../scripts/parse.py"
@@ -94,7 +91,6 @@ rule rasterize:
     input:
         images=f"{DATA}/annotations/{{split}}.images.parquet",
         cells=f"{DATA}/annotations/{{split}}.cells.parquet",
-        code=code("rasterize"),
     output:
         labels=f"{DATA}/labels/{{split}}.npz",
     log:
@@ -108,6 +104,7 @@ rule rasterize:
         mem_mb=6000,
         runtime=120,
     params:
+        code=code("rasterize"),
         overlap=lambda wildcards: study["datasets"][wildcards.dataset]["overlap"],
     script:
         "../../scripts/rasterize.py"
@@ -118,7 +115,6 @@ rule tile:
     input:
         images=f"{DATA}/annotations/{{split}}.images.parquet",
         labels=f"{DATA}/labels/{{split}}.npz",
-        code=code("tile"),
     output:
         tiles=f"{DATA}/tiles/{{tiling}}/{{split}}.npz",
     log:
@@ -131,6 +127,7 @@ rule tile:
         mem_mb=4000,
         runtime=120,
     params:
+        code=code("tile"),
         tiling=lambda wildcards: dict(
             sorted(study["tilings"][wildcards.tiling].items())
         ),
@@ -152,11 +149,10 @@ rule data_report:
             allow_missing=True,
         ),
         problems=f"{DATA}/annotations/problems.csv",
-        code=code("data_report"),
     output:
         counts=f"{DATA}/report/counts.csv",
         problems=f"{DATA}/report/problems.csv",
-        cell_sizes=f"{DATA}/report/cell_sizes.csv",
+        sizes=f"{DATA}/report/cell_sizes.csv",
         png=report(
             f"{DATA}/report/data.png",
             caption="../report/data.rst",
@@ -171,6 +167,8 @@ rule data_report:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        code=code("data_report"),
     script:
         "../../scripts/data_report.py"
 

@@ -2,7 +2,6 @@ rule segment:
     """Cells from maps, by marker-controlled watershed."""
     input:
         maps=f"{RUN}/maps.npz",
-        code=code("segment"),
     output:
         labels=f"{RUN}/labels.npz",
     log:
@@ -16,6 +15,7 @@ rule segment:
         mem_mb=4000,
         runtime=120,
     params:
+        code=code("segment"),
         watershed=dict(sorted(study["watershed"].items())),
     script:
         "../../scripts/segment.py"
@@ -27,7 +27,6 @@ rule score:
         predicted=f"{RUN}/labels.npz",
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
-        code=code("score"),
     output:
         metrics=f"{RUN}/metrics.csv",
     log:
@@ -41,6 +40,7 @@ rule score:
         mem_mb=4000,
         runtime=120,
     params:
+        code=code("score"),
         condition=condition_of,
         data_split=study["scoring"]["data_split"],
         small_objects_threshold=study["scoring"]["small_objects_threshold"],
@@ -55,7 +55,6 @@ rule collect:
         histories=run_files("history.csv"),
         settings=run_files("settings.json"),
         provenance=run_files("provenance.json"),
-        code=code("collect"),
     output:
         images=f"{TABLES}/images.csv",
         runs=f"{TABLES}/runs.csv",
@@ -73,6 +72,8 @@ rule collect:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        code=code("collect"),
     script:
         "../../scripts/collect.py"
 

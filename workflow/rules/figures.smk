@@ -5,7 +5,6 @@ rule figure:
         runs=f"{TABLES}/runs.csv",
         summary=f"{TABLES}/summary.csv",
         training=f"{TABLES}/training.csv",
-        code=code("figure"),
     output:
         pdf=f"{FIGURES}/{{figure}}.pdf",
         png=report(
@@ -22,6 +21,7 @@ rule figure:
         mem_mb=2000,
         runtime=20,
     params:
+        code=code("figure"),
         figure="{figure}",
         title=lambda wildcards: study["experiments"][wildcards.experiment]["title"],
     script:
@@ -36,7 +36,6 @@ rule overlay:
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
         metrics=f"{RUN}/metrics.csv",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
-        code=code("overlay"),
     output:
         png=report(
             f"{RUN}/overlay.png",
@@ -58,6 +57,7 @@ rule overlay:
         mem_mb=4000,
         runtime=30,
     params:
+        code=code("overlay"),
         images=study["overlays"]["images"],
         boxes=study["overlays"]["boxes"],
     script:
@@ -68,7 +68,6 @@ rule learning_curve:
     """Losses of one run by epoch."""
     input:
         history=f"{RUN}/history.csv",
-        code=code("learning_curve"),
     output:
         png=report(
             f"{RUN}/learning_curve.png",
@@ -89,6 +88,8 @@ rule learning_curve:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        code=code("learning_curve"),
     script:
         "../../scripts/learning_curve.py"
 

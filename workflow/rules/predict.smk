@@ -4,7 +4,6 @@ rule predict:
         weights=f"{RUN}/weights.h5",
         settings=f"{RUN}/settings.json",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
-        code=code_with_family("predict"),
     output:
         maps=f"{RUN}/maps.npz",
     log:
@@ -19,6 +18,7 @@ rule predict:
         mem_mb=8000,
         runtime=120,
     params:
+        code=code_with_family("predict"),
         prediction=study["prediction"],
         every=study["scoring"]["every"],
     script:

@@ -1,7 +1,5 @@
 rule fetch_weights:
     """Fetch a pretrained backbone; runs where the internet is."""
-    input:
-        code=code("fetch_weights"),
     output:
         weights="results/data/pretrained/{pretrained}.h5",
     log:
@@ -9,6 +7,7 @@ rule fetch_weights:
     conda:
         "../../envs/analysis.yaml"
     params:
+        code=code("fetch_weights"),
         source=lambda wildcards: study["pretrained"][wildcards.pretrained],
     script:
         "../../scripts/fetch_weights.py"
@@ -22,7 +21,6 @@ rule train:
         train_images=f"{DATA}/annotations/train.images.parquet",
         val_images=f"{DATA}/annotations/val.images.parquet",
         weights=weights_of,
-        code=code_with_family("train"),
     output:
         weights=f"{RUN}/weights.h5",
         history=f"{RUN}/history.csv",
@@ -40,6 +38,7 @@ rule train:
         mem_mb=16000,
         runtime=24 * 60,
     params:
+        code=code_with_family("train"),
         settings=settings_of,
     script:
         "../../scripts/train.py"

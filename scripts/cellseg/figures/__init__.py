@@ -5,22 +5,24 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from cellseg.errors import UserError
-from cellseg.figures.backbones import backbones
-from cellseg.figures.data_size import data_size
-from cellseg.figures.f1_by_cell_type import f1_by_cell_type
-from cellseg.figures.f1_by_heads import f1_by_heads
-from cellseg.figures.learning_curves import learning_curves
+from cellseg.figures import (
+    backbones,
+    data_size,
+    f1_by_cell_type,
+    f1_by_heads,
+    learning_curves,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 FIGURES: dict[str, Callable[..., "Figure"]] = {
-    "f1-by-heads": f1_by_heads,
-    "f1-by-cell-type": f1_by_cell_type,
-    "backbones": backbones,
-    "learning-curves": learning_curves,
-    "data-size": data_size,
+    "f1-by-heads": f1_by_heads.f1_by_heads,
+    "f1-by-cell-type": f1_by_cell_type.f1_by_cell_type,
+    "backbones": backbones.backbones,
+    "learning-curves": learning_curves.learning_curves,
+    "data-size": data_size.data_size,
 }
 
 

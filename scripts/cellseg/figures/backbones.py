@@ -1,5 +1,6 @@
 """Backbones side by side: scores, step time and size (table 1 of the report)."""
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SCORES = {"pixel_iou": "pixel IoU", "pixel_f1": "pixel F1", "f1_50": "F1 at IoU 0.5"}
-ROW_HEIGHT, HEADING = 9.0, 9.0  # mm
+ROW_HEIGHT, HEADING, LINE = 9.0, 9.0, 3.0  # mm
 LABEL_WIDTH = 40.0  # mm
 
 
@@ -35,56 +36,61 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], title: str = "Backbones comp
     conditions.need(
         training, "training", [*conditions.AXES, "seed", "step_ms", "backbone", "parameters"]
     )
-    rows = conditions.unique(runs, conditions.AXES)
-    named = conditions.varying(runs) or ["model"]
-
-    figure = style.new(style.DOUBLE_COLUMN, HEADING + ROW_HEIGHT * len(rows))
-    grid = figure.subplots(1, len(SCORES) + 2, sharey=True)
-    for column, (score, name) in enumerate(SCORES.items()):
-        statistics, values = [], []
-        for row in rows:
-            here = dict(zip(conditions.AXES, row, strict=True))
-            statistics.append(conditions.interval(summary, score, **here))
-            values.append(conditions.rows_of(runs, **here).sort_values("seed")[score].tolist())
-        _column(grid[column], name, statistics, values, style.SERIES_COLOURS[0], "{:.3f}", 1.0)
-
-    times = [
-        _step_times(conditions.rows_of(training, **dict(zip(conditions.AXES, row, strict=True))))
-        for row in rows
+    rows = [
+        dict(zip(conditions.AXES, row, strict=True))
+        for row in conditions.unique(runs, conditions.AXES)
     ]
+    named = conditions.varying(runs) or ["model"]
+    own_training = [conditions.rows_of(training, **row) for row in rows]
+    labels = [
+        style.wrap(_label(row, named, own), LABEL_WIDTH)
+        for row, own in zip(rows, own_training, strict=True)
+    ]
+    heights = [max(ROW_HEIGHT, LINE * (text.count("\n") + 1) + 1.5) for text in labels]
+    ends = list(itertools.accumulate(heights))
+    # The vertical axis is in mm, so that bars are equally thick whatever their label needs.
+    places = [end - height / 2 for end, height in zip(ends, heights, strict=True)]
+
+    figure = style.new(style.DOUBLE_COLUMN, HEADING + ends[-1])
+    grid = figure.subplots(1, len(SCORES) + 2, sharey=True)
+    for axes, (score, name) in zip(grid, SCORES.items(), strict=False):
+        statistics = [conditions.interval(summary, score, **row) for row in rows]
+        values = [
+            conditions.rows_of(runs, **row).sort_values("seed")[score].tolist() for row in rows
+        ]
+        _column(axes, name, places, statistics, values, style.BLUE, "{:.3f}", 1.0)
+    times = [_step_times(own) for own in own_training]
     statistics = [_t_interval(values) for values in times]
-    _column(grid[-2], "step time (ms)", statistics, times, style.ORANGE)
-    sizes, labels = [], []
-    for row in rows:
-        here = dict(zip(conditions.AXES, row, strict=True))
-        own = conditions.rows_of(training, **here)
-        millions = own["parameters"].max() / 1e6 if len(own) else math.nan
-        sizes.append((millions, math.nan, math.nan))
-        backbone = own["backbone"].dropna()
-        about = f" ({backbone.iloc[0]})" if len(backbone) else ""
-        text = conditions.label(here, named)
-        text += about if about.strip(" ()").lower() not in text.lower() else ""
-        labels.append(style.wrap(text, LABEL_WIDTH))
-    _column(grid[-1], "parameters (10⁶)", sizes, [[]] * len(rows), style.GREY)
-    grid[0].set_yticks(range(len(rows)), labels)
-    grid[0].set_ylim(len(rows) - 0.4, -0.62)
+    _column(grid[-2], "step time (ms)", places, statistics, times, style.ORANGE)
+    sizes = [(own["parameters"].max() / 1e6, math.nan, math.nan) for own in own_training]
+    _column(grid[-1], "parameters (10⁶)", places, sizes, [[]] * len(rows), style.GREY)
+    grid[0].set_yticks(places, labels)
+    grid[0].set_ylim(ends[-1] + 0.5, 0)
 
     devices = sorted(training["device"].dropna().unique()) if "device" in training else []
     note = (
         conditions.constants(runs, [axis for axis in conditions.AXES if axis not in named])
         + conditions.measured_on(tables["images"])
-        + f", small objects {conditions.PRIMARY}. Pixel IoU and pixel F1 compare foreground pixels; "
-        "F1 at IoU 0.5 counts matched cells. Step time: median over the epochs of a run after its "
-        f"first (or that one){', on ' + ', '.join(devices) if devices else ''}. "
+        + f", small objects {conditions.PRIMARY}. Pixel IoU and pixel F1 compare foreground "
+        "pixels; F1 at IoU 0.5 counts matched cells. Step time: median over the epochs of a run "
+        f"after its first (or that one){', on ' + ', '.join(devices) if devices else ''}. "
         + conditions.spread(runs)
         + ("Numbers: mean ± half of the interval." if conditions.seeds(runs)[1] else "")
     )
     return style.finish(figure, title, note, gap=0.08)
 
 
+def _label(row: Mapping[str, str], named: list[str], training: "pd.DataFrame") -> str:
+    """Name of a condition, with its backbone where the name does not tell it."""
+    text = conditions.label(row, named)
+    backbone = "".join(training["backbone"].dropna().head(1))
+    return text if backbone.lower() in text.lower() else f"{text} ({backbone})"
+
+
 def _column(
     axes: "Axes",
     name: str,
+    places: list[float],
     statistics: list[tuple[float, float, float]],
     values: list[list[float]],
     colour: str,
@@ -92,15 +98,15 @@ def _column(
     upper: float | None = None,
 ) -> None:
     """Bars of one quantity with the numbers above them."""
-    for place, (row, seeds) in enumerate(zip(statistics, values, strict=True)):
+    for place, row, seeds in zip(places, statistics, values, strict=True):
         mean, low, high = row
-        marks.bar(axes, place + 0.14, 0.42, row, seeds, colour, horizontal=True)
+        marks.bar(axes, place + 1.3, 3.8, row, seeds, colour, horizontal=True)
         if math.isfinite(mean):
             written = form or ("{:,.1f}" if mean < 100 else "{:,.0f}")
             half = f" ± {written.format((high - low) / 2)}" if math.isfinite(high - low) else ""
             axes.text(
                 0,
-                place - 0.14,
+                place - 1.0,
                 written.format(mean) + half,
                 va="bottom",
                 ha="left",

@@ -1,5 +1,6 @@
 """Score against the number of training images."""
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -88,7 +89,8 @@ def data_size(
     note = (
         conditions.constants(runs, ["model", "heads"])
         + conditions.measured_on(tables["images"])
-        + f". F1 of cells matched at IoU 0.5, mean over images, small objects {conditions.PRIMARY}. "
+        + ". F1 of cells matched at IoU 0.5, mean over images, small objects "
+        + f"{conditions.PRIMARY}. "
         + conditions.spread(runs, "Symbols")
         + ("The vertical axis does not start at 0." if low > 0 else "")
     )
@@ -162,7 +164,7 @@ def _ticks(axes: "Axes", sizes: "np.ndarray", width: float) -> None:
     texts = [f"{size:,.0f}" for size in sizes]
     places = [math.log(size / low) * scale for size in sizes]
     wanted = max(style.text_width(text) for text in texts) + 1.5
-    crowded = any(b - a < wanted for a, b in zip(places, places[1:], strict=False))
+    crowded = any(b - a < wanted for a, b in itertools.pairwise(places))
     last = math.inf
     for number in range(len(sizes) - 1, -1, -1):
         if last - places[number] < (2.6 if crowded else wanted):

@@ -37,7 +37,9 @@ def learning_curves(
         columns = per_model  # a line a model
     lines = -(-len(panels) // columns)
     width = style.SINGLE_COLUMN if len(panels) == 1 else style.DOUBLE_COLUMN
-    room = (width - 14) / columns - 4
+    # Losses of different heads are different quantities: no common axis for them.
+    same = training["heads"].nunique() == 1
+    room = (width - 14) / columns - (4 if same else 8)
     titles = [
         style.wrap(
             conditions.label(dict(zip(conditions.AXES, row, strict=True)), named, "\n"), room
@@ -47,8 +49,6 @@ def learning_curves(
     tallest = max(text.count("\n") + 1 for text in titles)
     height = (44 if columns < 4 else 32) + 3.3 * tallest + 4
     figure = style.new(width, height * lines)
-    # Losses of different heads are different quantities: no common axis for them.
-    same = training["heads"].nunique() == 1
     grid = figure.subplots(lines, columns, sharex=True, sharey=same, squeeze=False)
     log = _wide(training[["loss", "val_loss"]])
     for number, axes in enumerate(grid.flat):
@@ -104,7 +104,7 @@ def run_curve(history: "pd.DataFrame", title: str = "Learning curve") -> "Figure
         panels |= {f"{head}": (f"{head}_loss", f"val_{head}_loss") for head in heads}
     if "learning_rate" in history and history["learning_rate"].nunique() > 1:
         panels["learning rate"] = ("learning_rate",)
-    columns = min(len(panels), 3)
+    columns = 2 if len(panels) == 4 else min(len(panels), 3)
     lines = -(-len(panels) // columns)
     width = style.SINGLE_COLUMN if len(panels) == 1 else style.DOUBLE_COLUMN
     figure = style.new(width, 48 * lines)
@@ -196,7 +196,9 @@ def _axis(
     if log:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_formatter(
+            FuncFormatter(lambda value, _: f"{value:g}".replace("e-0", "e-"))
+        )
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         values = rows[list(columns)].to_numpy(float)

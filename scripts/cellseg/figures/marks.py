@@ -29,7 +29,7 @@ def bar(
     statistics : mean, low and high end of the interval; ends may be nan
     values : one a seed, in the order of seeds
     """
-    mean, low, high = statistics
+    mean = statistics[0]
     if not math.isfinite(mean):
         where = (0, position) if horizontal else (position, 0)
         align = {"ha": "left", "va": "center"} if horizontal else {"ha": "center", "va": "bottom"}

@@ -1,19 +1,21 @@
 """True and predicted outlines on test images, with the maps they were made from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cellseg.figures import marks, style
+from cellseg.figures.outlines import bounding_boxes, densest, meets, outlines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TRUE_COLOUR, PREDICTED_COLOUR = style.ORANGE, style.SKY_BLUE
-GAP, HEADING, SCALE_HEIGHT = 2.0, 5.5, 8.0  # mm
+COLOURS = {"markers": "viridis", "interior": "cividis"}
+GAP, COLUMN_TITLE, HEADING, LINE, SCALE_HEIGHT = 2.0, 4.0, 5.5, 3.3, 8.0  # mm
 ZOOM = 3  # the second line shows a third of the width and height
 DIM = 0.6  # images are shown darker, so that bright outlines stand out
 
@@ -40,6 +42,25 @@ class Case:
     interior: tuple[str, np.ndarray] | None = None
 
 
+@dataclass(frozen=True)
+class _Page:
+    """Where columns stand on the page; lengths in mm, y from the lower edge."""
+
+    figure: "Figure"
+    lefts: list[float]
+    panel: float
+
+    def axes(self, column: int, y: float, height: float) -> "Axes":
+        width, total = self.figure.get_size_inches() / style.MILLIMETRE
+        area = (self.lefts[column] / width, y / total, self.panel / width, height / total)
+        return self.figure.add_axes(area)
+
+    def text(self, column: int, y: float, text: str, **look) -> None:
+        width, total = self.figure.get_size_inches() / style.MILLIMETRE
+        look = {"va": "bottom", "size": style.TEXT_SIZE, "linespacing": style.LINE_SPACING} | look
+        self.figure.text(self.lefts[column] / width, y / total, text, **look)
+
+
 @style.styled
 def overlay(
     cases: Sequence[Case],
@@ -55,194 +76,108 @@ def overlay(
     ----------
     boxes : draw the bounding boxes of predicted cells too, in the enlarged part
     """
-    from matplotlib.patheffects import Normal, Stroke
-
     if not cases:
         raise ValueError("an overlay needs at least one image")
-    names = [
-        *("markers" for _ in range(any(case.markers for case in cases))),
-        *("interior" for _ in range(any(case.interior for case in cases))),
-    ]
+    # Name of a map to the value at the upper end of its colours.
+    ends = {"interior": 1.0}
+    found = [case.markers[1] for case in cases if case.markers]
+    ends["markers"] = max([float(np.percentile(array, 99.9)) for array in found], default=0) or 1.0
+    names = [name for name in ("markers", "interior") if any(getattr(c, name) for c in cases)]
+
     columns = len(names) + 2
-    width = style.DOUBLE_COLUMN
-    panel = (width - 2 * style.MARGIN - GAP * (columns - 1)) / columns
-    headings = [style.wrap(case.heading, width - 2 * style.MARGIN) for case in cases]
-    extra = [3.3 * text.count("\n") for text in headings]
+    inner = style.DOUBLE_COLUMN - 2 * style.MARGIN
+    panel = (inner - GAP * (columns - 1)) / columns
+    headings = [style.wrap(case.heading, inner) for case in cases]
+    above = [HEADING + LINE * text.count("\n") for text in headings]
     heights = [panel * case.image.shape[0] / case.image.shape[1] for case in cases]
-    body = 4.0 + sum(2 * height + HEADING + 1 + GAP for height in heights) + sum(extra)
-    body += SCALE_HEIGHT if names else 0
-    figure = style.new(width, body)
-    keys = [
-        marks.line_key("true cells", color=TRUE_COLOUR, linewidth=2),
-        marks.line_key("predicted cells", color=PREDICTED_COLOUR, linewidth=1.2),
-        marks.line_key(
-            "both",
-            color=PREDICTED_COLOUR,
-            linewidth=1.2,
-            path_effects=[Stroke(linewidth=3, foreground=TRUE_COLOUR), Normal()],
-        ),
-    ]
-    if boxes:
-        keys.append(
-            marks.line_key(
-                "boxes of predicted cells (enlarged part)",
-                color=style.YELLOW,
-                linewidth=0.8,
-                linestyle="--",
-            )
-        )
-    bottom, top = style.frame(figure, title, note, keys)
-    total = figure.get_size_inches()[1] / style.MILLIMETRE
+    body = COLUMN_TITLE + sum(above) + sum(2 * height + 1 + GAP for height in heights)
+    figure = style.new(style.DOUBLE_COLUMN, body + (SCALE_HEIGHT if names else 0))
+    bottom, top = style.frame(figure, title, note, _keys(boxes))
     lefts = [style.MARGIN + column * (panel + GAP) for column in range(columns)]
+    page = _Page(figure, lefts, panel)
 
-    def place(column: int, y: float, height: float) -> "Axes":
-        area = (lefts[column] / width, y / total, panel / width, height / total)
-        return figure.add_axes(area)
-
-    scale = {
-        "markers": max(
-            float(np.percentile(case.markers[1], 99.9)) for case in cases if case.markers
-        )
-        if "markers" in names
-        else 1.0,
-        "interior": 1.0,
-    }
-    scale["markers"] = max(scale["markers"], 1e-6)
-    titles = ["image", *(_title(cases, name) for name in names), "outlines"]
-    for left, text in zip(lefts, titles, strict=True):
-        figure.text(
-            left / width,
-            (top - 2.5) / total,
-            text,
-            size=style.TEXT_SIZE,
-            va="bottom",
-            weight="bold",
-        )
-    y = top - 4.0
-    shown = {}
-    for case, heading, height, more in zip(cases, headings, heights, extra, strict=True):
-        y -= HEADING + more
-        figure.text(
-            style.MARGIN / width,
-            (y + 1.2) / total,
-            heading,
-            va="bottom",
-            size=style.TEXT_SIZE,
-            linespacing=style.LINE_SPACING,
-        )
-        lines = [
-            (outlines(case.truth), TRUE_COLOUR, 1.0),
-            (outlines(case.prediction), PREDICTED_COLOUR, 0.5),
-        ]
-        rectangles = [(bounding_boxes(case.prediction), style.YELLOW, 0.35)] if boxes else []
-        whole = (0, case.image.shape[0], 0, case.image.shape[1])
-        zoomed = densest(case.truth if case.truth.any() else case.prediction, ZOOM)
-        for window in (whole, zoomed):
-            y -= height
-            _gray(place(0, y, height), case.image, window)
-            for column, name in enumerate(names, 1):
-                drawn = getattr(case, name)
-                if drawn is not None:
-                    shown[name] = _map(
-                        place(column, y, height), drawn[1], window, name, scale[name]
-                    )
-            axes = place(columns - 1, y, height)
-            _gray(axes, case.image, window, DIM)
-            if window is whole:
-                _lines(axes, lines, window, 0.75)
-            else:  # among hundreds of cells boxes would hide everything
-                _lines(axes, lines + rectangles, window, 1.5)
-            if window is whole:
-                for each in figure.axes[-columns:]:
-                    _frame(each, zoomed)
-            y -= 1 if window is whole else GAP
+    for column, text in enumerate(["image", *(_title(cases, n) for n in names), "outlines"]):
+        page.text(column, top - 2.0, text, weight="bold", va="baseline")
+    y = top - COLUMN_TITLE
+    for case, heading, room, height in zip(cases, headings, above, heights, strict=True):
+        y -= room
+        page.text(0, y + 1.2, heading)
+        _case(page, case, names, ends, y, height, boxes)
+        y -= 2 * height + 1 + GAP
     for column, name in enumerate(names, 1):
-        if name in shown:
-            bar = figure.add_axes(
-                (lefts[column] / width, (bottom + 5) / total, panel / width, 1.6 / total)
-            )
-            key = figure.colorbar(shown[name], cax=bar, orientation="horizontal")
-            key.outline.set_linewidth(0.4)
-            key.set_ticks([0, scale[name]], labels=["0", f"{scale[name]:.3g}"])
-            key.ax.tick_params(labelsize=style.SMALL_SIZE, length=1.5, pad=1.5)
-            # Inwards, or the ends of neighbouring scales would meet.
-            for text, side in zip(key.ax.get_xticklabels(), ("left", "right"), strict=True):
-                text.set_horizontalalignment(side)
+        _colour_bar(page.axes(column, bottom + 5, 1.6), name, ends[name])
     return figure
 
 
-def densest(labels: np.ndarray, zoom: int) -> tuple[int, int, int, int]:
-    """Window of 1/`zoom` of the height and width that holds most cells (by their centres).
+def _keys(boxes: bool) -> list:
+    from matplotlib.patheffects import Normal, Stroke
 
-    Returns
-    -------
-    tuple of int
-        First row, end row, first column, end column.
-    """
-    from scipy.ndimage import find_objects
-
-    height, width = labels.shape
-    rows, columns = max(height // zoom, 1), max(width // zoom, 1)
-    counts = np.zeros((height + 1, width + 1), int)
-    for box in find_objects(labels):
-        if box is not None:
-            row, column = ((side.start + side.stop - 1) // 2 for side in box)
-            counts[row + 1, column + 1] += 1
-    counts = counts.cumsum(0).cumsum(1)
-    inside = (
-        counts[rows:, columns:]
-        - counts[:-rows, columns:]
-        - counts[rows:, :-columns]
-        + counts[:-rows, :-columns]
-    )
-    row, column = np.unravel_index(int(inside.argmax()), inside.shape)
-    return int(row), int(row) + rows, int(column), int(column) + columns
-
-
-def outlines(labels: np.ndarray) -> list[np.ndarray]:
-    """Outline of each cell, also between touching cells.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (H, W), int32
-
-    Returns
-    -------
-    list of ndarray of shape (N, 2), float
-        Columns x and y, in pixels; pixel centres are whole numbers.
-    """
-    from scipy.ndimage import find_objects
-    from skimage.measure import find_contours
-
-    lines = []
-    for label, box in enumerate(find_objects(labels), 1):
-        if box is None:
-            continue
-        mask = np.pad(labels[box] == label, 1).astype(np.float32)
-        for line in find_contours(mask, 0.5):
-            # Points within a straight stretch add nothing but bytes.
-            steps = np.diff(line, axis=0)
-            turns = np.r_[True, (steps[1:] != steps[:-1]).any(1), True]
-            lines.append(line[turns, ::-1] + (box[1].start - 1, box[0].start - 1))
-    return lines
-
-
-def bounding_boxes(labels: np.ndarray) -> list[np.ndarray]:
-    """Closed rectangle around each cell, ndarrays of shape (5, 2) like :func:`outlines`."""
-    from scipy.ndimage import find_objects
-
-    rectangles = []
-    for rows, columns in filter(None, find_objects(labels)):
-        left, right = columns.start - 0.5, columns.stop - 0.5
-        upper, lower = rows.start - 0.5, rows.stop - 0.5
-        corners = [(left, upper), (right, upper), (right, lower), (left, lower), (left, upper)]
-        rectangles.append(np.array(corners))
-    return rectangles
+    both = [Stroke(linewidth=3, foreground=TRUE_COLOUR), Normal()]
+    name = "boxes of predicted cells (enlarged part)"
+    keys = [
+        marks.line_key("true cells", color=TRUE_COLOUR, linewidth=2),
+        marks.line_key("predicted cells", color=PREDICTED_COLOUR, linewidth=1.2),
+        marks.line_key("both", color=PREDICTED_COLOUR, linewidth=1.2, path_effects=both),
+        marks.line_key(name, color=style.YELLOW, linewidth=0.8, linestyle="--"),
+    ]
+    return keys if boxes else keys[:-1]
 
 
 def _title(cases: Sequence[Case], name: str) -> str:
     maps = sorted({getattr(case, name)[0] for case in cases if getattr(case, name)})
     return f"{name}: {', '.join(maps)}"
+
+
+def _case(
+    page: _Page,
+    case: Case,
+    names: Sequence[str],
+    ends: Mapping[str, float],
+    top: float,
+    height: float,
+    boxes: bool,
+) -> None:
+    """Both lines of one image; its upper edge is at `top`."""
+    lines = [
+        (outlines(case.truth), TRUE_COLOUR, 1.0),
+        (outlines(case.prediction), PREDICTED_COLOUR, 0.5),
+    ]
+    # Among hundreds of cells boxes would hide everything: the enlarged part only.
+    rectangles = [(bounding_boxes(case.prediction), style.YELLOW, 0.35)] if boxes else []
+    whole = (0, case.image.shape[0], 0, case.image.shape[1])
+    enlarged = densest(case.truth if case.truth.any() else case.prediction, ZOOM)
+    for number, window in enumerate((whole, enlarged)):
+        y = top - height - number * (height + 1)
+        drawn = [page.axes(0, y, height)]
+        _gray(drawn[0], case.image, window)
+        _scale_bar(drawn[0], window)
+        for column, name in enumerate(names, 1):
+            array = getattr(case, name)
+            if array is not None:
+                drawn.append(page.axes(column, y, height))
+                _show(drawn[-1], array[1], window, COLOURS[name], 0, ends[name])
+        drawn.append(page.axes(len(names) + 1, y, height))
+        _gray(drawn[-1], case.image, window, DIM)
+        if window is whole:
+            _lines(drawn[-1], lines, window, 0.75)
+            for axes in drawn:
+                _frame(axes, enlarged)
+        else:
+            _lines(drawn[-1], lines + rectangles, window, 1.5)
+
+
+def _colour_bar(axes: "Axes", name: str, end: float) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    colours = ScalarMappable(Normalize(0, end), COLOURS[name])
+    key = axes.figure.colorbar(colours, cax=axes, orientation="horizontal")
+    key.outline.set_linewidth(0.4)
+    key.set_ticks([0, end], labels=["0", f"{end:.3g}"])
+    axes.tick_params(labelsize=style.SMALL_SIZE, length=1.5, pad=1.5)
+    # Inwards, or the ends of neighbouring scales would meet.
+    for text, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
+        text.set_horizontalalignment(side)
 
 
 def _limits(axes: "Axes", window: tuple[int, int, int, int]) -> None:
@@ -255,33 +190,29 @@ def _limits(axes: "Axes", window: tuple[int, int, int, int]) -> None:
     axes.spines[:].set_linewidth(0.4)
 
 
-def _part(array: np.ndarray, window: tuple[int, int, int, int]) -> tuple[np.ndarray, dict]:
-    """The window's pixels alone (files stay small) and where they are."""
+def _show(
+    axes: "Axes", array: np.ndarray, window: tuple, colours: str, low: float, high: float
+) -> None:
+    """Show the window's pixels alone, so that files stay small."""
     first_row, end_row, first_column, end_column = window
-    extent = (first_column - 0.5, end_column - 0.5, end_row - 0.5, first_row - 0.5)
-    return array[first_row:end_row, first_column:end_column], {
-        "extent": extent,
-        "interpolation": "nearest" if end_row < len(array) else "antialiased",
-    }
+    part = array[first_row:end_row, first_column:end_column]
+    axes.imshow(
+        part,
+        cmap=colours,
+        vmin=low,
+        vmax=high,
+        aspect="auto",
+        extent=(first_column - 0.5, end_column - 0.5, end_row - 0.5, first_row - 0.5),
+        interpolation="antialiased" if part.shape == array.shape else "nearest",
+    )
+    _limits(axes, window)
 
 
 def _gray(axes: "Axes", image: np.ndarray, window: tuple, dim: float = 1.0) -> None:
-    part, how = _part(image, window)
-    # Phase contrast lives around mid grey: the same stretch for all windows of an image.
+    """Show the image with the contrast of the whole of it, darkened by `dim`."""
     low, high = np.percentile(image, (0.5, 99.5))
     high = max(high, low + 1)
-    axes.imshow(part, cmap="gray", vmin=low, vmax=low + (high - low) / dim, aspect="auto", **how)
-    _limits(axes, window)
-    if dim == 1.0:
-        _scale_bar(axes, window)
-
-
-def _map(axes: "Axes", array: np.ndarray, window: tuple, name: str, highest: float):
-    part, how = _part(np.asarray(array, np.float32), window)
-    colours = "viridis" if name == "markers" else "cividis"
-    shown = axes.imshow(part, cmap=colours, vmin=0, vmax=highest, aspect="auto", **how)
-    _limits(axes, window)
-    return shown
+    _show(axes, image, window, "gray", low, low + (high - low) / dim)
 
 
 def _lines(axes: "Axes", lines: list[tuple], window: tuple, width: float) -> None:
@@ -289,19 +220,13 @@ def _lines(axes: "Axes", lines: list[tuple], window: tuple, width: float) -> Non
     from matplotlib.collections import LineCollection
 
     for kind, colour, share in lines:
-        shown = [line for line in kind if _meets(line, window)]
+        shown = [line for line in kind if meets(line, window)]
         dashes = "--" if colour == style.YELLOW else "-"
         axes.add_collection(
             LineCollection(shown, colors=colour, linewidths=share * width, linestyles=dashes),
             autolim=False,
         )
     _limits(axes, window)
-
-
-def _meets(line: np.ndarray, window: tuple[int, int, int, int]) -> bool:
-    """Whether a line's bounding box meets the window."""
-    (left, upper), (right, lower) = line.min(0), line.max(0)
-    return lower >= window[0] and upper < window[1] and right >= window[2] and left < window[3]
 
 
 def _frame(axes: "Axes", window: tuple[int, int, int, int]) -> None:
@@ -316,16 +241,15 @@ def _frame(axes: "Axes", window: tuple[int, int, int, int]) -> None:
 
 def _scale_bar(axes: "Axes", window: tuple[int, int, int, int]) -> None:
     """Bar of a round number of pixels in the lower left corner."""
+    from matplotlib.patheffects import withStroke
+
     first_row, end_row, first_column, end_column = window
     height, width = end_row - first_row, end_column - first_column
-    round_numbers: Iterable[int] = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
-    length = max((n for n in round_numbers if n <= width / 4), default=1)
+    round_numbers = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+    length = max((number for number in round_numbers if number <= width / 4), default=1)
     x, y = first_column + 0.04 * width, end_row - 0.06 * height
     for colour, line in (("black", 2.4), ("white", 1.2)):
         axes.plot([x, x + length], [y, y], color=colour, linewidth=line, solid_capstyle="butt")
-    text = axes.text(
-        x, y - 0.035 * height, f"{length} px", color="white", va="bottom", size=style.SMALL_SIZE
-    )
-    from matplotlib.patheffects import withStroke
-
+    text = axes.text(x, y - 0.035 * height, f"{length} px", color="white", va="bottom")
+    text.set_size(style.SMALL_SIZE)
     text.set_path_effects([withStroke(linewidth=1.2, foreground="black")])

@@ -1,0 +1,87 @@
+"""Which code a script runs, and when its fingerprint changes."""
+
+from pathlib import Path
+
+import pytest
+
+from cellseg import families, imports
+
+
+@pytest.fixture
+def library(tmp_path):
+    """A package of three modules, one of which nobody imports, and a script."""
+    package = tmp_path / "scripts" / "package"
+    (package / "inner").mkdir(parents=True)
+    (package / "__init__.py").write_text('"""A package."""\n')
+    (package / "inner" / "__init__.py").write_text("")
+    (package / "inner" / "deep.py").write_text("VALUE = 1\n")
+    (package / "direct.py").write_text("def f():\n    from package.inner import deep\n")
+    (package / "other.py").write_text("import package.direct\n")
+    (tmp_path / "scripts" / "script.py").write_text("import numpy\nfrom package import direct\n")
+    return package
+
+
+def _fingerprint(library, *modules):
+    for function in (imports.fingerprint, imports._tree, imports._code, imports._imported):
+        function.cache_clear()
+    return imports.fingerprint(library.parent / "script.py", library, modules)
+
+
+def _names(library, *modules):
+    found = imports.used_by(library.parent / "script.py", library, modules)
+    return [path.relative_to(library.parent).as_posix() for path in found]
+
+
+def test_imports_are_followed(library):
+    assert _names(library) == [
+        "package/__init__.py", "package/direct.py", "package/inner/__init__.py",
+        "package/inner/deep.py", "script.py",
+    ]  # fmt: skip
+    assert "package/other.py" in _names(library, "package.other")
+
+
+def test_code_counts_and_words_do_not(library):
+    before = _fingerprint(library)
+    (library / "inner" / "deep.py").write_text('"""Explained."""\n\n# why\nVALUE = (\n    1\n)\n')
+    (library / "direct.py").write_text(
+        'def f():\n    """Explained."""\n    from package.inner import deep\n'
+    )
+    assert _fingerprint(library) == before
+    (library / "other.py").write_text("changed = True\n")
+    assert _fingerprint(library) == before
+    (library / "inner" / "deep.py").write_text("VALUE = 2\n")
+    assert _fingerprint(library) != before
+
+
+def test_the_fingerprint_does_not_depend_on_the_place(library, tmp_path):
+    before = _fingerprint(library)
+    moved = tmp_path / "elsewhere"
+    library.parent.rename(moved)
+    assert _fingerprint(moved / "package") == before
+
+
+def test_training_watches_its_family_and_scoring_does_not(checkout):
+    scripts = checkout / "scripts"
+
+    def names(script, *modules):
+        return {path.name for path in imports.used_by(
+            scripts / script, scripts / "cellseg", modules)}  # fmt: skip
+
+    family = families.FAMILIES["deepcell"]
+    train = names("train.py", family)
+    assert {"training.py", "stream.py", "targets.py", "deepcell.py", "deepcell_compat.py"} <= train
+    assert not {"metrics.py", "watershed.py", "style.py"} & train
+    score = names("score.py")
+    assert "metrics.py" in score
+    assert not {"training.py", "deepcell.py", "watershed.py", "targets.py"} & score
+
+
+def test_no_module_of_the_library_knows_the_workflow(checkout):
+    for path in sorted((checkout / "scripts/cellseg").rglob("*.py")):
+        text = path.read_text()
+        assert "import snakemake" not in text and "results/" not in text, path
+
+
+def test_scripts_are_thin(checkout):
+    for path in sorted(Path(checkout / "scripts").glob("*.py")):
+        assert len(path.read_text().splitlines()) <= 40, path
