@@ -2,10 +2,11 @@
 
 They import two helper modules of Keras 2.8 by names that have changed since.
 """
+# ruff: noqa: I001  (deepcell_compat comes first: it points Keras to legacy Keras)
 
 import sys
 
-import cellseg.deepcell_compat  # noqa: F401  (before keras, which it points to legacy Keras)
+import cellseg.deepcell_compat  # noqa: F401
 import keras
 from tf_keras.src.testing_infra import test_combinations, test_utils
 

@@ -9,6 +9,7 @@ from cellseg import config
 from cellseg.config import Run
 from cellseg.errors import UserError
 from cellseg.families import FAMILIES
+from cellseg.figures.registry import FIGURES
 from cellseg.heads import HEADS
 from cellseg.normalization import METHODS
 
@@ -164,6 +165,8 @@ def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
     model = schema["properties"]["models"]["additionalProperties"]["properties"]
     assert model["family"]["enum"] == list(FAMILIES)
     assert list(schema["properties"]["heads"]["properties"]) == list(HEADS)
+    experiment = schema["properties"]["experiments"]["additionalProperties"]["properties"]
+    assert experiment["figures"]["items"]["enum"] == list(FIGURES)
     assert definitions["training"]["properties"]["normalization"]["enum"] == list(METHODS)
 
 

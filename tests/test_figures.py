@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellseg import figures, files, labels, metrics, summary, tables
+from cellseg import files, labels, metrics, summary, tables
 from cellseg.errors import UserError
 from cellseg.figures import (
     conditions,
@@ -22,6 +22,7 @@ from cellseg.figures import (
     outlines,
     overlay,
     overlay_cases,
+    registry,
     style,
 )
 
@@ -114,10 +115,10 @@ def bars(axes):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", figures.FIGURES)
+@pytest.mark.parametrize("name", registry.FIGURES)
 def test_every_figure_fits_its_column_whatever_the_number_of_conditions(name, case):
     title = "A question that the experiment asks, in so many words that they need two lines"
-    figure = figures.draw(name, fabricate(**CASES[case]), title)
+    figure = registry.draw(name, fabricate(**CASES[case]), title)
     with style.look():
         width = figure.get_size_inches()[0] * 25.4
         assert any(width == pytest.approx(column) for column in (85, 180))
@@ -126,7 +127,7 @@ def test_every_figure_fits_its_column_whatever_the_number_of_conditions(name, ca
 
 def test_bars_are_means_with_intervals_and_seeds_as_points():
     experiment = fabricate(heads=(TWO_HEADS, "outer-distance+fgbg"), seeds=(0, 1, 2))
-    axes = figures.draw("f1-by-heads", experiment).axes[0]
+    axes = registry.draw("f1-by-heads", experiment).axes[0]
     assert [height for _, height in bars(axes)] == pytest.approx([0.2] * 4)
     points = [c.get_offsets()[:, 1].tolist() for c in axes.collections if len(c.get_offsets()) == 3]
     assert points == [pytest.approx([0.1, 0.2, 0.3])] * 4
@@ -146,7 +147,7 @@ def test_small_objects_are_told_apart_by_place_and_colour():
     experiment = fabricate()
     kept = experiment["summary"]["small_objects"] == "kept"
     experiment["summary"].loc[kept, "f1_50_mean"] = 0.4
-    axes = figures.draw("f1-by-heads", experiment).axes[0]
+    axes = registry.draw("f1-by-heads", experiment).axes[0]
     (left, first), (right, second) = sorted(bars(axes))
     assert left < right
     assert (first, second) == (0.4, pytest.approx(0.1))
@@ -157,7 +158,7 @@ def test_a_score_that_is_not_defined_is_written_not_drawn():
     for name in ("runs", "summary"):
         columns = [c for c in experiment[name] if c.startswith("f1_50")]
         experiment[name][columns] = np.nan
-    axes = figures.draw("f1-by-heads", experiment).axes[0]
+    axes = registry.draw("f1-by-heads", experiment).axes[0]
     assert bars(axes) == []
     assert [text.get_text() for text in axes.texts] == ["n/a", "n/a"]
 
@@ -179,19 +180,19 @@ def test_subset_of_one_cell_type_is_known_by_its_name(subset, expected):
 
 def test_model_of_one_cell_type_is_shown_on_that_type_only():
     experiment = fabricate(subsets=("A172-half", "BT474-half"), types=TYPES[:3])
-    axes = figures.draw("f1-by-cell-type", experiment).axes[0]
+    axes = registry.draw("f1-by-cell-type", experiment).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["A172\nn = 1", "BT474\nn = 1"]
     assert sorted(bars(axes)) == [(0, pytest.approx(0.1)), (1, pytest.approx(0.15))]
 
 
 def test_model_of_all_cell_types_has_a_bar_at_each():
     experiment = fabricate(subsets=("A172-half", "full"), types=TYPES[:3])
-    axes = figures.draw("f1-by-cell-type", experiment).axes[0]
+    axes = registry.draw("f1-by-cell-type", experiment).axes[0]
     assert sorted(height for _, height in bars(axes)) == pytest.approx([0.1, 0.1, 0.15, 0.2])
 
 
 def test_backbones_show_each_quantity_on_an_axis_of_its_own():
-    figure = figures.draw("backbones", fabricate(models=("resnet50", "densenet201")))
+    figure = registry.draw("backbones", fabricate(models=("resnet50", "densenet201")))
     names = [axes.get_title(loc="left") for axes in figure.axes]
     assert names == ["pixel IoU", "pixel F1", "F1 at IoU 0.5", "step time (ms)", "parameters (10⁶)"]
     written = [[text.get_text() for text in axes.texts] for axes in figure.axes]
@@ -203,22 +204,22 @@ def test_mean_loss_ends_where_the_first_seed_ends():
     experiment = fabricate(seeds=(0, 1), epochs=30)
     training = experiment["training"]
     experiment["training"] = training[(training["seed"] == 0) | (training["epoch"] <= 20)]
-    axes = figures.draw("learning-curves", experiment).axes[0]
+    axes = registry.draw("learning-curves", experiment).axes[0]
     thick = [line for line in axes.lines if line.get_linewidth() > 1]
     assert [line.get_xdata()[-1] for line in thick] == [20, 20]
     assert thick[0].get_ydata() == pytest.approx(1 / np.arange(1, 21))
 
 
 def test_losses_of_different_heads_share_no_axis():
-    same = figures.draw("learning-curves", fabricate(models=("a", "b"))).axes
+    same = registry.draw("learning-curves", fabricate(models=("a", "b"))).axes
     assert same[0].get_shared_y_axes().joined(same[0], same[1])
-    other = figures.draw("learning-curves", fabricate(heads=(TWO_HEADS, ALL_HEADS))).axes
+    other = registry.draw("learning-curves", fabricate(heads=(TWO_HEADS, ALL_HEADS))).axes
     assert not other[0].get_shared_y_axes().joined(other[0], other[1])
 
 
 def test_data_size_has_the_number_of_images_on_a_log_axis():
     experiment = fabricate(**CASES["data sizes"])
-    axes = figures.draw("data-size", experiment).axes[0]
+    axes = registry.draw("data-size", experiment).axes[0]
     assert axes.get_xscale() == "log"
     assert axes.lines[0].get_xdata() == pytest.approx(sorted(SIZES.values()))
 
@@ -258,7 +259,7 @@ def test_run_curve_needs_only_epoch_and_loss():
 
 def test_unknown_figure_names_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'f1-by-heads'"):
-        figures.draw("f1-by-head", fabricate())
+        registry.draw("f1-by-head", fabricate())
 
 
 @pytest.mark.parametrize(
@@ -280,7 +281,7 @@ def test_missing_column_is_named_with_its_figure_and_table(name, table, column):
         experiment[table] = experiment[table].drop(columns=column)
         message = rf"{name}.*{table}.csv.*{column}"
     with pytest.raises(UserError, match=message):
-        figures.draw(name, experiment)
+        registry.draw(name, experiment)
 
 
 def test_wrap_breaks_at_joints_and_keeps_every_character():
@@ -302,7 +303,7 @@ def test_saved_files_are_the_same_every_time_and_fonts_can_be_edited(tmp_path):
     exec(code, {"paths": first})
     # Another process with another hash seed, and another look set by its user.
     code = f"import matplotlib; matplotlib.rcParams['font.size'] = 20; paths = {second}\n" + code
-    scripts = str(Path(figures.__file__).parents[2])
+    scripts = str(Path(style.__file__).parents[2])
     environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": scripts}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
     for one, other in zip(first, second, strict=True):
@@ -323,7 +324,7 @@ def test_modules_import_without_matplotlib_and_pandas():
         "import sys, cellseg.figures, cellseg.summary, cellseg.figures.overlay_cases\n"
         "print([m for m in ('matplotlib', 'pandas', 'scipy', 'skimage') if m in sys.modules])"
     )
-    scripts = str(Path(figures.__file__).parents[2])
+    scripts = str(Path(style.__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -566,7 +567,7 @@ def test_rule_script_draws_a_learning_curve(checkout, tmp_path):
     run_script(checkout, "learning_curve", tmp_path, inputs, params={}, wildcards=RUN)
 
 
-@pytest.mark.parametrize("figure", figures.FIGURES)
+@pytest.mark.parametrize("figure", registry.FIGURES)
 def test_report_has_a_caption_for_every_figure(checkout, figure):
     from jinja2 import Environment, StrictUndefined
 

@@ -76,6 +76,12 @@ def test_training_watches_its_family_and_scoring_does_not(checkout):
     assert not {"training.py", "deepcell.py", "watershed.py", "targets.py"} & score
 
 
+def test_overlays_do_not_watch_the_other_figures(checkout):
+    scripts = checkout / "scripts"
+    found = {p.name for p in imports.used_by(scripts / "overlay.py", scripts / "cellseg")}
+    assert "overlay.py" in found and "backbones.py" not in found
+
+
 def test_no_module_of_the_library_knows_the_workflow(checkout):
     for path in sorted((checkout / "scripts/cellseg").rglob("*.py")):
         text = path.read_text()

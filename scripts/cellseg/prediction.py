@@ -6,17 +6,9 @@ import numpy as np
 from skimage.transform import resize
 
 from cellseg.normalization import normalize
+from cellseg.tiles import offsets
 
 Maps = dict[str, np.ndarray]
-
-
-def offsets(length: int, window: int, overlap: int) -> list[int]:
-    """Evenly spread starts of windows that cover `length` pixels with at least `overlap`.
-
-    `length` must be at least `window`.
-    """
-    count = 1 + -(-(length - window) // (window - overlap)) if length > window else 1
-    return [round(start) for start in np.linspace(0, length - window, count)]
 
 
 def blending_weights(window: int, overlap: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""All Python of the rule files: the checked configuration, paths, and what a rule needs."""
+"""All Python of the workflow: the checked configuration, paths, and what each rule needs."""
 
 import sys
 from pathlib import Path

@@ -186,7 +186,7 @@ def load_backbone(model: tf_keras.Model, path: Path) -> int:
         The file is not for this backbone. Keras would skip the layers without a word.
     """
     with h5py.File(path) as file:
-        group = file["model_weights"] if "model_weights" in file else file
+        group = file.get("model_weights", file)
         expected = {name for name in group.attrs["layer_names"] if len(group[name])}
     expected = {name.decode() if isinstance(name, bytes) else name for name in expected}
     own = {layer.name for layer in model.layers if layer.weights}

@@ -1,0 +1,53 @@
+"""Figures of an experiment, by name.
+
+To add one: a module beside this one, a line in :data:`FIGURES` and its name in the schema.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from cellseg.errors import UserError
+from cellseg.figures import (
+    backbones,
+    data_size,
+    f1_by_cell_type,
+    f1_by_heads,
+    learning_curves,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+FIGURES: dict[str, Callable[..., "Figure"]] = {
+    "f1-by-heads": f1_by_heads.f1_by_heads,
+    "f1-by-cell-type": f1_by_cell_type.f1_by_cell_type,
+    "backbones": backbones.backbones,
+    "learning-curves": learning_curves.learning_curves,
+    "data-size": data_size.data_size,
+}
+
+
+def draw(name: str, tables: Mapping[str, "pd.DataFrame"], title: str | None = None) -> "Figure":
+    """Draw the figure called `name`.
+
+    Parameters
+    ----------
+    name : a key of :data:`FIGURES`
+    tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment
+    title : None for the figure's own
+
+    Raises
+    ------
+    UserError
+        There is no such figure, or a table lacks what the figure shows.
+    """
+    if name not in FIGURES:
+        near = difflib.get_close_matches(name, FIGURES, 1, cutoff=0.4)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise UserError(f"there is no figure '{name}'.{hint} Known: {', '.join(FIGURES)}.")
+    try:
+        return FIGURES[name](tables, **({"title": title} if title else {}))
+    except UserError as error:
+        raise UserError(f"figure '{name}': {error}") from error
