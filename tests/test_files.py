@@ -1,0 +1,77 @@
+"""Files appear whole or not at all; scripts keep a log and speak plainly."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cellseg import files, provenance
+
+
+def test_a_failure_leaves_what_was_there(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), files.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_success_replaces_and_makes_folders(tmp_path):
+    path = tmp_path / "new" / "table.csv"
+    with files.replacing(path) as temporary:
+        assert temporary.suffix == ".csv" and not path.exists()
+        temporary.write_text("whole")
+    assert path.read_text() == "whole"
+
+
+def test_stacks_are_read_array_by_array(tmp_path):
+    arrays = {"a": np.arange(6).reshape(2, 3), "b": np.zeros((4, 4), np.float16)}
+    files.write_stack(tmp_path / "stack.npz", arrays.items())
+    stack = np.load(tmp_path / "stack.npz")
+    assert stack.files == ["a", "b"]
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(stack[name], array)
+        assert stack[name].dtype == array.dtype
+
+
+def _run(checkout, tmp_path, body):
+    code = f"from cellseg.script import running\nwith running({str(tmp_path / 'log')!r}):\n{body}"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=checkout / "scripts",
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_what_is_printed_is_in_the_log_too(checkout, tmp_path):
+    done = _run(checkout, tmp_path, "    print('step 1', end='\\r'); print('done')")
+    assert done.returncode == 0 and "done" in done.stdout
+    assert (tmp_path / "log").read_text() == "step 1\ndone\n"
+
+
+def test_user_errors_come_without_a_traceback(checkout, tmp_path):
+    body = "    from cellseg.errors import UserError\n    raise UserError('a.tif is broken')"
+    done = _run(checkout, tmp_path, body)
+    assert done.returncode == 1
+    assert "Error: a.tif is broken" in done.stderr and "Traceback" not in done.stderr
+    assert "a.tif is broken" in (tmp_path / "log").read_text()
+
+
+def test_other_errors_come_with_one_also_in_the_log(checkout, tmp_path):
+    done = _run(checkout, tmp_path, "    raise KeyError('surprise')")
+    assert done.returncode == 1 and "Traceback" in done.stderr
+    assert "KeyError: 'surprise'" in (tmp_path / "log").read_text()
+
+
+def test_provenance_tells_versions_device_and_settings(tmp_path):
+    record = provenance.record({"a": 1}, {"tensorflow": "x"}, "cpu", train_tiles=3)
+    assert record["versions"]["tensorflow"] == "x" and record["versions"]["numpy"]
+    assert record["device"] == "cpu" and record["train_tiles"] == 3
+    other = provenance.record({"a": 2}, {}, "cpu")
+    assert record["settings_stamp"] != other["settings_stamp"]
+    json.dumps(record)
