@@ -1,8 +1,11 @@
 """Fixtures shared by all tests."""
 
+import threading
 from pathlib import Path
 
 import pytest
+
+from livecell_server import Server, mini_livecell
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -20,3 +23,23 @@ def livecell_mini() -> Path:
     if not folder.is_dir():
         pytest.skip("the real images (shared/data/livecell-mini) are not beside the checkout")
     return folder
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """The server, running; proxies of this machine are not asked."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def published(server):
+    """The server, with a mini LIVECell on it."""
+    server.files.update(mini_livecell())
+    return server

@@ -1,137 +1,15 @@
 """Fetching LIVECell from a server on this machine, with everything that can go wrong on the way."""
 
-import hashlib
-import io
 import json
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import numpy as np
 import pytest
-import tifffile
 
 from cellseg import annotations, download, livecell, source, unpack
 from cellseg.errors import UserError
+from livecell_server import sha256, zipped
 
 FILES = livecell.ANNOTATIONS["whole"]
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-class Server(ThreadingHTTPServer):
-    """Serves `files`, a dict of name to content.
-
-    Attributes
-    ----------
-    requests : name and Range header of every request
-    cut : number of bytes after which the connection breaks off, one a request from the front
-    answers : status codes to give instead, one a request from the front
-    ranges : whether the server can continue a transfer
-    """
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files: dict[str, bytes] = {}
-        self.requests: list[tuple[str, str | None]] = []
-        self.cut: list[int] = []
-        self.answers: list[int] = []
-        self.ranges = True
-        self.url = f"http://127.0.0.1:{self.server_port}/set"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        name = self.path.removeprefix("/set/")
-        asked = self.headers["Range"]
-        self.server.requests.append((name, asked))
-        if self.server.answers:
-            self.send_error(self.server.answers.pop(0))
-            return
-        if name not in self.server.files:
-            self.send_error(404)
-            return
-        content = self.server.files[name]
-        tag = f'"{sha256(content)}"'
-        start = 0
-        if asked and self.server.ranges and self.headers["If-Range"] == tag:
-            start = int(asked.removeprefix("bytes=").removesuffix("-"))
-            if start >= len(content):
-                self.send_response(416)
-                self.send_header("Content-Range", f"bytes */{len(content)}")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        self.send_header("Content-Length", str(len(content) - start))
-        if self.server.ranges:
-            self.send_header("ETag", tag)
-        self.end_headers()
-        end = start + self.server.cut.pop(0) if self.server.cut else len(content)
-        self.wfile.write(content[start:end])
-
-    def log_message(self, *arguments) -> None:
-        pass
-
-
-@pytest.fixture
-def server(monkeypatch):
-    """The server, running; proxies of this machine are not asked."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-@pytest.fixture
-def published(server):
-    """Three images and their annotations on the server, in the layout of LIVECell."""
-    members = {}
-    for split, cell_type in (("train", "A172"), ("val", "BV2"), ("test", "SkBr3")):
-        name = f"{cell_type}_Phase_A1_1_00d00h00m_1.tif"
-        folder = "livecell_test_images" if split == "test" else "livecell_train_val_images"
-        picture = io.BytesIO()
-        grey = np.random.default_rng(3).integers(0, 255, (32, 40), np.uint8)
-        tifffile.imwrite(picture, grey)
-        members[f"images/{folder}/{cell_type}/{name}"] = picture.getvalue()
-        content = {
-            "images": [{"id": 1, "file_name": name, "height": 32, "width": 40}],
-            "annotations": [
-                {
-                    "id": 2,
-                    "image_id": 1,
-                    "category_id": 1,
-                    "segmentation": [[1.0, 1.0, 9.0, 1.0, 9.0, 9.0]],
-                    "area": 32.0,
-                    "bbox": [1.0, 1.0, 8.0, 8.0],
-                    "iscrowd": 0,
-                }
-            ],
-            "info": "x" * 200_000,
-        }
-        server.files[f"annotations/LIVECell/livecell_coco_{split}.json"] = json.dumps(
-            content
-        ).encode()
-    server.files["images.zip"] = zipped(members)
-    return server
 
 
 @pytest.fixture
