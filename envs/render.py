@@ -63,7 +63,9 @@ def main() -> None:
                 "set -euo pipefail\n"
                 "constraints=$(mktemp)\n"
                 f"printf '%s\\n' {' '.join(f'{p}=={v}' for p, v in build.items())} > $constraints\n"
-                "PIP_CONSTRAINT=$constraints pip install --no-deps --ignore-requires-python \\\n"
+                "# What the isolated build may use; newer versions of pip read the first name.\n"
+                "export PIP_BUILD_CONSTRAINT=$constraints PIP_CONSTRAINT=$constraints\n"
+                "pip install --no-deps --ignore-requires-python \\\n"
                 f"  {' '.join(f'{p}=={packages[p]}' for p in DEEPCELL)}\n"
             )
 

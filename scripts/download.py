@@ -5,13 +5,14 @@ from cellseg.script import running
 
 with running(snakemake.log[0]):
     settings = snakemake.params.settings
+    dataset = snakemake.config["datasets"][snakemake.wildcards.dataset]
     livecell.fetch_dataset(
         base_url=settings["url"],
         files=[name for group in settings["annotations"] for name in livecell.ANNOTATIONS[group]],
         folder=snakemake.params.folder,
         manifest=snakemake.params.manifest,
-        checksums=settings["checksums"],
-        retries=settings["retries"],
+        checksums=dataset["checksums"],
+        retries=dataset["retries"],
     )
     described = source.official_layout(snakemake.wildcards.dataset, snakemake.params.folder)
     files.write_json(snakemake.output.source, described)

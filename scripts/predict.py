@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from cellseg import families, runs
+from cellseg import families, predict_run
 from cellseg.script import running
 
 with running(snakemake.log[0]):
-    runs.predict(
+    predict_run.predict(
         settings=snakemake.input.settings,
         images=snakemake.input.images,
         every=snakemake.params.every,

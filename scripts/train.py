@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from cellseg import families, runs
+from cellseg import families, train_run
 from cellseg.script import running
 
 with running(snakemake.log[0]):
-    runs.train(
+    train_run.train(
         settings=snakemake.params.settings,
         tiles={"train": snakemake.input.train_tiles, "val": snakemake.input.val_tiles},
         images=[snakemake.input.train_images, snakemake.input.val_images],
         weights=snakemake.input.get("weights") or None,
+        code=snakemake.params.code,
         family=families.load(snakemake.params.settings["model"]["family"]),
         folder=Path(snakemake.output.weights).parent,
         threads=snakemake.threads,

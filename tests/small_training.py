@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from cellseg.augmentation import Augmentation
+from cellseg.resume import ResumeFolder
 from cellseg.stream import TilePool, TileStream
 
 HEADS = {"inner-distance": {}, "pixelwise": {}}
@@ -62,13 +63,18 @@ def streams(seed: int) -> tuple[TileStream, TileStream]:
     )
 
 
+def state(folder: Path) -> ResumeFolder:
+    """Where an interrupted training of this kind goes on."""
+    return ResumeFolder(folder / "resume", "small")
+
+
 def main() -> None:
     """Train with one thread and write weights.h5 and history.csv."""
     from cellseg.families import deepcell
 
     folder, epochs, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     deepcell.set_threads(1)
-    history = deepcell.train(settings(epochs, seed), *streams(seed), folder)
+    history = deepcell.train(settings(epochs, seed), *streams(seed), folder, state(folder))
     history.to_csv(folder / "history.csv", index=False)
 
 

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-import tifffile
 
-from cellseg import annotations, cell_tables, coco, image_names, labels
+from cellseg import annotations, cell_tables, image_names, labels
+from cellseg.cells import BBOX
 from cellseg.errors import UserError
 
 TRIANGLE = [1.0, 1.0, 5.0, 1.0, 5.0, 5.0]
@@ -32,10 +32,10 @@ def parse(tmp_path):
     def run(policy="deduplicated", splits=None, missing_images=None, files=None, **contents):
         root = tmp_path / "images"
         (root / "A172").mkdir(parents=True, exist_ok=True)
-        listed = [
-            i["file_name"] for content in contents.values() for i in content.get("images", [])
-        ]
-        for name in listed if files is None else files:
+        if files is None:
+            files = [i["file_name"] for content in contents.values() for i in content["images"]]
+        for name in files:
+            (root / "A172" / name).parent.mkdir(exist_ok=True)
             (root / "A172" / name).touch()
         described = {"images": str(root), "annotations": {}}
         if missing_images:
@@ -87,7 +87,6 @@ def test_columns(parse):
         "bbox_y": 1.0,
         "bbox_width": 4.0,
         "bbox_height": 4.0,
-        "iscrowd": 0,
         "rle": None,
     }
     assert tables["problems"].empty
@@ -148,22 +147,26 @@ def test_area_and_box_are_computed_where_they_lack(parse):
     bare = {"id": 1, "image_id": 7, "segmentation": [TRIANGLE]}
     row = parse(train={"images": [image(7)], "annotations": [bare]})["train.cells"].loc[0]
     assert row["area"] == 8
-    assert row[list(coco.BBOX)].tolist() == [1, 1, 4, 4]
+    assert row[list(BBOX)].tolist() == [1, 1, 4, 4]
 
 
 def test_published_values_are_not_touched(parse):
     cells = [cell(1, 7, area=123.456789012345, bbox=[1.1, 2.2, 3.3, 4.4])]
     row = parse(train={"images": [image(7)], "annotations": cells})["train.cells"].loc[0]
     assert row["area"] == 123.456789012345
-    assert row[list(coco.BBOX)].tolist() == [1.1, 2.2, 3.3, 4.4]
+    assert row[list(BBOX)].tolist() == [1.1, 2.2, 3.3, 4.4]
 
 
-# One image is listed three times in train (ids 5, 4, 6 with 1, 2, 2 cells); one in all splits.
+# One image is listed three times in train (ids 5, 4, 6 with 1, 2, 2 cells); "shared" is listed in
+# all splits, under the same image id in two of them.
 TRAIN = {
     "images": [image(5), image(4), image(6), image(8, "shared")],
     "annotations": [cell(1, 5), cell(2, 4), cell(3, 4), cell(4, 6), cell(5, 6), cell(6, 8)],
 }
-VAL = {"images": [image(8, "shared")], "annotations": [cell(1, 8)]}
+VAL = {
+    "images": [image(8, "shared"), image(2, "val")],
+    "annotations": [cell(1, 8), cell(2, 2)],
+}
 TEST = {"images": [image(9, "shared")], "annotations": [cell(1, 9)]}
 
 
@@ -172,7 +175,8 @@ def test_deduplicated(parse):
     train = tables["train.images"]
     assert train[["image", "image_id", "order"]].values.tolist() == [[NAME, 4, 1]]
     assert tables["train.cells"]["annotation_id"].tolist() == [2, 3]
-    assert tables["val.images"].empty and tables["val.cells"].empty
+    assert tables["val.images"]["image"].tolist() == ["val"]
+    assert tables["val.cells"]["annotation_id"].tolist() == [2]
     assert tables["test.images"]["image"].tolist() == ["shared"]
 
     problems = tables["problems"]
@@ -191,13 +195,69 @@ def test_deduplicated(parse):
 
 def test_as_published(parse):
     tables = parse("as-published", train=TRAIN, val=VAL, test=TEST)
-    assert tables["train.images"]["image"].tolist() == [NAME, f"{NAME}~4", f"{NAME}~6", "shared"]
+    assert tables["test.images"]["image"].tolist() == ["shared"]
+    assert tables["val.images"]["image"].tolist() == ["shared~8", "val"]
+    train = [NAME, f"{NAME}~4", f"{NAME}~6", "shared~8~train"]
+    assert tables["train.images"]["image"].tolist() == train
     assert tables["train.images"]["n_cells"].tolist() == [1, 2, 2, 1]
     assert tables["train.cells"]["image"].tolist() == (
-        [NAME] + [f"{NAME}~4"] * 2 + [f"{NAME}~6"] * 2 + ["shared"]
+        [NAME] + [f"{NAME}~4"] * 2 + [f"{NAME}~6"] * 2 + ["shared~8~train"]
     )
-    assert len(tables["val.images"]) == len(tables["test.images"]) == 1
     assert set(tables["problems"]["action"]) == {"kept"}
+
+
+@pytest.mark.parametrize("policy", annotations.POLICIES)
+def test_keys_are_unique_over_all_splits(parse, policy):
+    """Training pools the tiles of train and val and selects them by key."""
+    train = [image(1, "train/001"), image(2, "train/001~1")]
+    tables = parse(
+        policy,
+        train={"images": train, "annotations": [cell(1, 1), cell(2, 2)]},
+        val={"images": [image(1, "val/001")], "annotations": [cell(1, 1)]},
+        test={"images": [image(7, "test/001")], "annotations": [cell(1, 7)]},
+    )
+    keys = [tables[f"{split}.images"]["image"].tolist() for split in ("test", "val", "train")]
+    assert keys == [["001"], ["001~1"], ["001~1~train", "001~1~2"]]
+    assert tables["train.cells"]["image"].tolist() == keys[2]
+    assert tables["train.images"]["path"].str.endswith("train/001.tif").tolist() == [True, False]
+    assert tables["problems"].empty  # files of one name in several folders are no duplicates
+
+
+def test_links_to_one_file_are_duplicates(parse, tmp_path):
+    (tmp_path / "images" / "A172").mkdir(parents=True)
+    (tmp_path / "images" / "A172" / "link.tif").symlink_to("val.tif")
+    tables = parse(
+        train={"images": [image(1, "link"), image(2, "own")], "annotations": [cell(1, 2)]},
+        val={"images": [image(1, "val")], "annotations": []},
+        files=["val.tif", "own.tif"],
+    )
+    assert tables["train.images"]["image"].tolist() == ["own"]
+
+
+EMPTY = {"images": [], "annotations": []}
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (
+            {"val": TEST, "test": TEST},
+            r"the val split would be empty: .*val\.json lists only images that are in the test "
+            r"split too, and 'policy: deduplicated'",
+        ),
+        (
+            {"train": TEST, "val": EMPTY, "test": TEST},
+            r"the val split would be empty: .*val\.json lists no images",
+        ),
+        (
+            {"train": {"images": [image(1, "gone")], "annotations": []}},
+            r"the train split would be empty: .*train\.json lists 1 images, but none",
+        ),
+    ],
+)
+def test_a_split_without_images_is_refused(parse, contents, message):
+    with pytest.raises(UserError, match=message):
+        parse(missing_images="drop", files=["shared.tif"], **contents)
 
 
 def test_unknown_policy(parse):
@@ -231,6 +291,24 @@ def test_what_is_wrong_is_counted_and_never_fatal(parse):
     ]
 
 
+def test_crowd_regions_are_no_cells(parse):
+    runs = {"size": [8, 10], "counts": [0, 80]}
+    cells = [cell(1, 7), cell(2, 7, runs, iscrowd=1), cell(3, 7, iscrowd=1)]
+    tables = parse(train={"images": [image(7)], "annotations": cells})
+    assert tables["train.cells"]["annotation_id"].tolist() == [1]
+    assert tables["train.images"]["n_cells"].tolist() == [1]
+    assert tables["problems"].values.tolist() == [["train", "crowd region", NAME, 7, 2, "dropped"]]
+
+
+def test_cells_of_several_categories_are_kept_and_counted(parse):
+    one_less_frequent = [cell(1, 7, category_id=2), cell(2, 7, category_id=2)]
+    cells = [*one_less_frequent, *(cell(n, 7 + n % 2, category_id=1) for n in range(3, 9))]
+    tables = parse(train={"images": [image(7), image(8, "b")], "annotations": cells})
+    assert len(tables["train.cells"]) == 8
+    problem = "cell of another category than most"
+    assert tables["problems"].values.tolist() == [["train", problem, NAME, 7, 2, "kept"]]
+
+
 def test_incomplete_images_are_marked(parse):
     known = image(7, "A172_Phase_D7_1_01d20h00m_1")
     tables = parse(train={"images": [known], "annotations": [cell(1, 7)]})
@@ -258,9 +336,16 @@ def test_image_of_another_format(parse):
     assert tables["train.images"]["path"].str.endswith("A172/a.png").all()
 
 
+def test_names_with_points_but_without_suffix(parse):
+    listed = [{**image(1), "file_name": "a.v1"}, {**image(2), "file_name": "a.v2"}]
+    content = {"images": listed, "annotations": [cell(1, 1)]}
+    tables = parse(train=content, files=["a.v1.png", "a.v2.png"])
+    assert tables["train.images"]["image"].tolist() == ["a.v1", "a.v2"]
+
+
 def test_image_that_is_there_twice(parse):
     content = {"images": [image(1, "a")], "annotations": [cell(1, 1)]}
-    with pytest.raises(UserError, match="more than once"):
+    with pytest.raises(UserError, match=r"fits more than one image .* A172/a\.jpg and A172/a\.png"):
         parse(train=content, files=["a.png", "a.jpg"])
 
 
@@ -283,6 +368,12 @@ def test_truncated_json(tmp_path, parse, keep):
         ({"images": [image(1)]}, "no 'annotations'"),
         ({"images": [{"id": 1, "file_name": "a"}], "annotations": []}, "has no 'height'"),
         ({"images": [image(1), image(1)], "annotations": []}, "image id 1 occurs twice"),
+        ({"images": [image("a")], "annotations": []}, r"train\.json: the image id 'a' is no whole"),
+        ({"images": [image(1.5)], "annotations": []}, r"id 1\.5 is no whole number. Number the"),
+        ({"images": [[1]], "annotations": []}, "describes no image"),
+        ({"images": [{**image(1), "height": "8"}], "annotations": []}, "no number of pixels"),
+        ({"images": [{**image(1), "file_name": ""}], "annotations": []}, "names no file"),
+        ({"images": [image(1)], "annotations": [cell(1, "1")]}, "the first 'image_id' is '1'"),
         ({"images": [image(1)], "annotations": [[]]}, "malformed"),
         ({"images": [image(1)], "annotations": [cell(1, 1, [["x"] * 6])]}, "malformed"),
         (
@@ -298,34 +389,6 @@ def test_truncated_json(tmp_path, parse, keep):
 def test_files_that_are_no_coco(parse, content, message):
     with pytest.raises(UserError, match=message):
         parse(train=content, files=[f"{NAME}.tif"])
-
-
-def test_label_images(tmp_path):
-    painted = np.zeros((6, 7), np.uint16)
-    painted[1:3, 1:4] = 9
-    painted[4:6, 5:7] = 2
-    (tmp_path / "masks").mkdir()
-    (tmp_path / "images" / "BV-2").mkdir(parents=True)
-    tifffile.imwrite(tmp_path / "masks" / "a.tif", painted)
-    np.save(tmp_path / "masks" / "b.npy", np.zeros((6, 7), np.int32))
-    (tmp_path / "images" / "BV-2" / "a.png").touch()
-    (tmp_path / "images" / "b.png").touch()
-    described = {"images": str(tmp_path / "images"), "labels": {"test": str(tmp_path / "masks")}}
-    annotations.parse(described, tmp_path / "tables")
-
-    images_table = tmp_path / "tables" / "test.images.parquet"
-    table = pd.read_parquet(images_table)
-    assert table["image"].tolist() == ["a", "b"]
-    assert table["n_cells"].tolist() == [2, 0]
-    assert table["cell_type"].tolist() == ["BV2", "cells"]
-    cells = pd.read_parquet(tmp_path / "tables" / "test.cells.parquet")
-    assert cells["area"].tolist() == [4, 6]
-    assert cells.loc[1, list(coco.BBOX)].tolist() == [1, 1, 3, 2]
-
-    first, _ = cell_tables.segmentations(images_table, tmp_path / "tables" / "test.cells.parquet")
-    np.testing.assert_array_equal(
-        labels.rasterize(first[3], 6, 7), np.select([painted == 2, painted == 9], [1, 2])
-    )
 
 
 @pytest.mark.parametrize(

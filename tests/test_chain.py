@@ -82,25 +82,39 @@ def test_touching_every_file_schedules_nothing(finished):
     assert finished.planned() == {}
 
 
+def _edit(workflow, module, text):
+    with (workflow.folder / "scripts/cellseg" / module).open("a") as file:
+        file.write(text)
+
+
 def test_editing_the_scores_reruns_scoring_only(edited):
-    with (edited.folder / "scripts/cellseg/metrics.py").open("a") as file:
-        file.write("\n# edited\n")
+    _edit(edited, "metrics.py", "\nEDITED = True\n")
     plan = edited.planned()
     assert plan["score"] == 2
     assert set(plan) <= {"score", "collect", "figure", "overlay", "all"}
 
 
 def test_editing_a_figure_redraws_figures_only(edited):
-    with (edited.folder / "scripts/cellseg/figures/backbones.py").open("a") as file:
-        file.write("\n# edited\n")
-    assert set(edited.planned()) <= {"figure", "all"}
+    _edit(edited, "figures/backbones.py", "\nEDITED = True\n")
+    assert set(edited.planned()) == {"figure", "all"}
 
 
 def test_editing_the_family_retrains_its_models(edited):
-    with (edited.folder / "scripts/cellseg/families/deepcell.py").open("a") as file:
-        file.write("\n# edited\n")
+    _edit(edited, "families/deepcell.py", "\nEDITED = True\n")
     plan = edited.planned()
     assert plan["train"] == 2 and "tile" not in plan
+
+
+def test_editing_the_stitching_does_not_retrain(edited):
+    _edit(edited, "prediction.py", "\nEDITED = True\n")
+    plan = edited.planned()
+    assert plan["predict"] == 2 and "train" not in plan
+
+
+def test_explaining_the_code_reruns_nothing(edited):
+    for module in ("targets.py", "training.py", "metrics.py", "families/deepcell.py"):
+        _edit(edited, module, "\n# explained\n")
+    assert edited.planned() == {}
 
 
 def test_a_models_learning_rate_reruns_its_runs_only(edited):
@@ -117,6 +131,8 @@ def test_the_order_of_keys_means_nothing(edited):
     turned["training"] = dict(reversed(turned["training"].items()))
     turned["datasets"]["tiny"] = dict(reversed(turned["datasets"]["tiny"].items()))
     turned["models"] = dict(reversed(turned["models"].items()))
+    turned["prediction"] = {"overlap": 0.25, "batch_size": 8}  # the defaults, in another order
+    turned["heads"] = {"inner-distance": {"beta": 1, "alpha": "auto"}}
     edited.configure(turned)
     assert edited.planned() == {}
 

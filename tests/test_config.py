@@ -5,13 +5,14 @@ import copy
 import pytest
 import yaml
 
-from cellseg import config
-from cellseg.config import Run
+from cellseg import channels, config
+from cellseg import study as studies
 from cellseg.errors import UserError
 from cellseg.families import FAMILIES
 from cellseg.figures.registry import FIGURES
 from cellseg.heads import HEADS
 from cellseg.normalization import METHODS
+from cellseg.study import Run
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +103,13 @@ def _changed(path, value):
         (["datasets", "cells"], {"kind": "download"}, "the key url is missing"),
         (["datasets", "cells"], {"kind": "local", "images": "x"}, "give either `path`"),
         (["tilings"], {"cut-256": {"overlap": 300}}, "tilings.cut-256.overlap: must be less"),
+        (["datasets", "cells"], {"images": {}}, "datasets.cells: the key kind is missing"),
+        (["subsets"], {5: {}}, "subsets: the name 5 needs quotes"),
+        (["subsets", "full"], {"cell_types": ["A127"]}, "Did you mean 'A172'?"),
+        (["subsets", "full"], {"fraction": 0.7}, "Use `selection: seeded`"),
+        (["models", "net", "pyramid_levels"], ["P2"], "Possible: P3, P4, P5, P6, P7"),
+        (["prediction"], {"window": 512}, "set models.net.location to false"),
+        (["watershed"], {"maxima_threshold": 0}, "watershed.maxima_threshold"),
         (["training"], {"epochs": 0}, "training.epochs: 0 is less than the minimum of 1"),
     ],
 )
@@ -112,19 +120,27 @@ def test_errors_name_key_value_and_nearest_name(small, schema, path, value, expe
     assert expected in str(error.value)
 
 
+def test_scored_images_cannot_be_trained_on(small, schema):
+    small["subsets"]["full"] = {"validation": "by-well"}
+    config.resolve(small, schema)
+    small["scoring"] = {"data_split": "val"}
+    with pytest.raises(UserError, match="by-well trains on images of the val split"):
+        config.resolve(small, schema)
+
+
 def test_runs_are_products_and_each_is_there_once(small, schema):
     small["experiments"]["first"]["runs"] = [
         {"model": "net", "heads": ["fgbg", "pixelwise"], "subset": "full", "seed": [1, 0]},
         {"model": "net", "heads": "fgbg", "subset": "full", "seed": 1},
     ]
     study = config.resolve(small, schema)
-    assert config.runs_of(study, "first") == [
+    assert studies.runs_of(study, "first") == [
         Run("cells", "net", "fgbg", "full", 1),
         Run("cells", "net", "fgbg", "full", 0),
         Run("cells", "net", "pixelwise", "full", 1),
         Run("cells", "net", "pixelwise", "full", 0),
     ]
-    assert len(config.all_runs(study)) == 4
+    assert len(studies.all_runs(study)) == 4
 
 
 def test_settings_do_not_depend_on_the_order_of_keys(small, schema):
@@ -132,9 +148,13 @@ def test_settings_do_not_depend_on_the_order_of_keys(small, schema):
     small["training"] = {"batch_size": 4, "learning_rate": 0.001}
     turned = copy.deepcopy(small)
     turned["training"] = dict(reversed(turned["training"].items()))
+    small["heads"] = {"inner-distance": {"alpha": "auto", "beta": 1}}
+    turned["heads"] = {"inner-distance": {"beta": 1, "alpha": "auto"}}
     turned["models"]["net"] = dict(reversed(turned["models"]["net"].items()))
     first, second = (
-        config.run_settings(config.resolve(c, schema), "net", "inner-distance+pixelwise", "full", 0)
+        studies.run_settings(
+            config.resolve(c, schema), "net", "inner-distance+pixelwise", "full", 0
+        )
         for c in (small, turned)
     )
     assert repr(first) == repr(second)
@@ -165,6 +185,7 @@ def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
     model = schema["properties"]["models"]["additionalProperties"]["properties"]
     assert model["family"]["enum"] == list(FAMILIES)
     assert list(schema["properties"]["heads"]["properties"]) == list(HEADS)
+    assert list(channels.USED) == list(HEADS)
     experiment = schema["properties"]["experiments"]["additionalProperties"]["properties"]
     assert experiment["figures"]["items"]["enum"] == list(FIGURES)
     assert definitions["training"]["properties"]["normalization"]["enum"] == list(METHODS)
@@ -175,4 +196,4 @@ def test_all_studies_of_the_repository_are_valid(checkout, schema):
     assert len(paths) > 1
     for path in paths:
         study = config.resolve(yaml.safe_load(path.read_text()), schema)
-        assert config.all_runs(study)
+        assert studies.all_runs(study)

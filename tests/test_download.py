@@ -181,6 +181,14 @@ def test_checksum_of_no_file(published, fetch):
         fetch(checksums={"imagse.zip": "0" * 64})
 
 
+@pytest.mark.parametrize("content", ["", '{"images.zip": ', "[1]", '{"images.zip": {}}'])
+def test_broken_manifest(published, fetch, tmp_path, content):
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(UserError, match=r"manifest\.json is no list of files"):
+        fetch()
+    assert published.requests == []
+
+
 def test_file_that_differs_from_the_first_download(published, fetch, tmp_path):
     fetch()
     path = tmp_path / "set" / FILES[0]

@@ -12,12 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellseg import files, labels, metrics, summary, tables
+from cellseg import files, heads, labels, metrics, score_tables, summary, tables
 from cellseg.errors import UserError
 from cellseg.figures import (
-    conditions,
     data_size,
-    f1_by_cell_type,
     learning_curves,
     outlines,
     overlay,
@@ -40,6 +38,7 @@ def fabricate(
     types=("A172",),
     epochs=3,
     train_images=None,
+    cell_types=None,
 ):
     """Tables of an experiment; one image a cell type, F1 = 0.1 + 0.1 seed + 0.05 type."""
     rows, histories = [], []
@@ -56,6 +55,7 @@ def fabricate(
         history = {"epoch": epoch, "loss": 1 / epoch, "val_loss": 1.1 / epoch}
         facts = {"step_ms": 50.0 + (epoch == 1) * 950, "backbone": model, "parameters": 25_000_000}
         facts |= {"device": "CPU", "train_images": (train_images or {}).get(subset, 100)}
+        facts |= {"cell_types": (cell_types or {}).get(subset, "")}
         histories.append(pd.DataFrame({**run, **history, **facts}))
     images = pd.DataFrame(rows)
     per_run = tables.per_run(images)
@@ -163,32 +163,32 @@ def test_a_score_that_is_not_defined_is_written_not_drawn():
     assert [text.get_text() for text in axes.texts] == ["n/a", "n/a"]
 
 
-@pytest.mark.parametrize(
-    ("subset", "expected"),
-    [
-        ("A172", "A172"),
-        ("a172", "A172"),
-        ("SKOV3-half", "SKOV3"),
-        ("only_sk-br-3", "SkBr3"),
-        ("percent-5", None),
-        ("A172-and-MCF7", None),
-    ],
-)
-def test_subset_of_one_cell_type_is_known_by_its_name(subset, expected):
-    assert f1_by_cell_type.trained_on(subset, TYPES) == expected
-
-
 def test_model_of_one_cell_type_is_shown_on_that_type_only():
-    experiment = fabricate(subsets=("A172-half", "BT474-half"), types=TYPES[:3])
+    trained_on = {"half-of-it": "A172", "A172-not": "BT474"}  # names tell nothing
+    experiment = fabricate(subsets=tuple(trained_on), types=TYPES[:3], cell_types=trained_on)
     axes = registry.draw("f1-by-cell-type", experiment).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["A172\nn = 1", "BT474\nn = 1"]
     assert sorted(bars(axes)) == [(0, pytest.approx(0.1)), (1, pytest.approx(0.15))]
 
 
 def test_model_of_all_cell_types_has_a_bar_at_each():
-    experiment = fabricate(subsets=("A172-half", "full"), types=TYPES[:3])
+    trained_on = {"half": "A172", "without-A172": ""}
+    experiment = fabricate(subsets=tuple(trained_on), types=TYPES[:3], cell_types=trained_on)
     axes = registry.draw("f1-by-cell-type", experiment).axes[0]
     assert sorted(height for _, height in bars(axes)) == pytest.approx([0.1, 0.1, 0.15, 0.2])
+
+
+@pytest.mark.parametrize("trained_on", ["A172+BT474", "SKOV3"])
+def test_model_of_several_or_of_other_cell_types_has_a_bar_at_each(trained_on):
+    experiment = fabricate(subsets=("A172",), types=TYPES[:3], cell_types={"A172": trained_on})
+    axes = registry.draw("f1-by-cell-type", experiment).axes[0]
+    assert sorted(height for _, height in bars(axes)) == pytest.approx([0.1, 0.15, 0.2])
+
+
+def test_rows_of_heads_are_in_the_order_of_run_names():
+    figure = registry.draw("f1-by-heads", fabricate(heads=("pixelwise", "centre", ALL_HEADS)))
+    rows = [label.get_text() for label in figure.axes[-1].get_yticklabels()]
+    assert rows == [*heads.HEADS, "centre"]
 
 
 def test_backbones_show_each_quantity_on_an_axis_of_its_own():
@@ -267,6 +267,7 @@ def test_unknown_figure_names_the_nearest():
     [
         ("f1-by-heads", "runs", "f1_50"),
         ("f1-by-cell-type", "runs", "cell_type"),
+        ("f1-by-cell-type", "training", "cell_types"),
         ("backbones", "training", "step_ms"),
         ("learning-curves", "training", "val_loss"),
         ("data-size", "training", "train_images"),
@@ -338,7 +339,7 @@ def test_modules_import_without_matplotlib_and_pandas():
 def test_names_that_look_like_numbers_or_missing_values_stay_names(tmp_path):
     path = tmp_path / "runs.csv"
     path.write_text("dataset,model,subset,cell_type,f1_50\nd,NA,007,None,\n")
-    row = conditions.read_table(path).iloc[0]
+    row = score_tables.read(path).iloc[0]
     assert (row["model"], row["subset"], row["cell_type"]) == ("NA", "007", "None")
     assert np.isnan(row["f1_50"])
 
@@ -349,7 +350,7 @@ def test_table_that_cannot_be_read_is_named(tmp_path, content):
     if content is not None:
         path.write_text(content)
     with pytest.raises(UserError, match=r"runs\.csv"):
-        conditions.read_table(path)
+        score_tables.read(path)
 
 
 def test_touching_cells_have_an_outline_each():
@@ -405,6 +406,16 @@ def scores(*values):
     [
         (1, [("Median", "image-2")]),
         (3, [("Best", "image-1"), ("Median", "image-2"), ("Worst", "image-0")]),
+        (2, [("Best", "image-1"), ("Worst", "image-0")]),
+        (
+            4,
+            [
+                ("Best", "image-1"),
+                ("Rank 2 of 5", "image-3"),
+                ("Rank 4 of 5", "image-4"),
+                ("Worst", "image-0"),
+            ],
+        ),
         (
             9,
             [
@@ -421,6 +432,14 @@ def test_overlay_shows_best_to_worst(count, expected):
     table = scores(0.1, 0.9, 0.5, 0.6, 0.4, np.nan)
     chosen = overlay_cases.choose(table, count)
     assert [(rank, row.image) for rank, row in chosen] == expected
+
+
+def test_overlay_of_an_even_number_has_no_median():
+    table = scores(*np.linspace(0, 1, 8))
+    ranks = [[rank for rank, _ in overlay_cases.choose(table, count)] for count in (4, 8, 5)]
+    assert ranks[0] == ["Best", "Rank 3 of 8", "Rank 6 of 8", "Worst"]
+    assert ranks[1] == ["Best", *(f"Rank {number} of 8" for number in range(2, 8)), "Worst"]
+    assert [rank == "Median" for rank in ranks[2]] == [False, False, True, False, False]
 
 
 def test_overlay_without_any_score_still_shows_an_image():
@@ -479,6 +498,30 @@ def test_overlay_shows_the_maps_that_the_watershed_used(run_folder):
     assert len(figure.axes) == 4 * 2 * 2 + 2
     with style.look():
         assert badly_placed(figure) == []
+
+
+def test_overlay_shows_the_mask_for_markers_where_there_is_no_distance(run_folder):
+    maps = np.ones((30, 40, 2), np.float16) * (0.25, 0.75)
+    names = ("image-0", "image-1")
+    stack = [*((name, maps) for name in names), ("__channels__", ["fgbg/0", "fgbg/1"])]
+    files.write_stack(run_folder / "maps.npz", stack)
+    case, _ = overlay_cases.load(**run_input(run_folder))
+    assert [case.markers[0], case.interior[0]] == ["fgbg", "fgbg"]
+    assert case.markers[1].max() == case.interior[1].min() == 0.75
+
+
+def test_outlines_of_many_cells_are_thin():
+    def widths(cells_a_side: int) -> list[float]:
+        squares = np.arange(cells_a_side**2).reshape(cells_a_side, -1) + 1
+        squares = np.kron(squares, np.ones((90 // cells_a_side,) * 2)).astype(np.int32)
+        figure = overlay.overlay([overlay.Case("", squares.astype(np.uint8), squares, squares)])
+        panels = [axes for axes in figure.axes if axes.collections]
+        return [float(axes.collections[0].get_linewidth()[0]) for axes in panels]
+
+    assert widths(3) == [0.75, 1.5]
+    whole, enlarged = widths(30)
+    assert whole == pytest.approx(12 / 30)
+    assert whole < enlarged < 1.5
 
 
 def test_overlay_without_maps_shows_image_and_outlines():
@@ -579,7 +622,17 @@ def test_report_has_a_caption_for_every_figure(checkout, figure):
     assert not caption.startswith(figure)
 
 
-@pytest.mark.parametrize("name", ["overlay", "learning_curve", "summary", "data", "workflow"])
+def test_the_front_page_names_data_set_and_experiments(checkout):
+    from jinja2 import Environment, StrictUndefined
+
+    text = (checkout / "workflow" / "report" / "workflow.rst").read_text()
+    study = {"dataset": "cells", "experiments": {"heads": {"title": "Which heads?"}}}
+    job = SimpleNamespace(config=study)
+    page = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
+    assert "**cells**" in page and "- *heads*: Which heads?" in page
+
+
+@pytest.mark.parametrize("name", ["overlay", "learning_curve", "summary", "data"])
 def test_captions_are_one_line(checkout, name):
     from jinja2 import Environment, StrictUndefined
 

@@ -20,6 +20,15 @@ def test_a_failure_leaves_what_was_there(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
 
 
+def test_what_a_killed_process_left_aside_is_removed(tmp_path):
+    left = tmp_path / ".table.csv.abc123"
+    left.mkdir()
+    (left / "table.csv").write_text("half")
+    with files.replacing(tmp_path / "table.csv") as temporary:
+        temporary.write_text("whole")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
+
+
 def test_success_replaces_and_makes_folders(tmp_path):
     path = tmp_path / "new" / "table.csv"
     with files.replacing(path) as temporary:
@@ -49,9 +58,9 @@ def _run(checkout, tmp_path, body):
 
 
 def test_what_is_printed_is_in_the_log_too(checkout, tmp_path):
-    done = _run(checkout, tmp_path, "    print('step 1', end='\\r'); print('done')")
-    assert done.returncode == 0 and "done" in done.stdout
-    assert (tmp_path / "log").read_text() == "step 1\ndone\n"
+    done = _run(checkout, tmp_path, "    print('step 1', end='\\r'); print('done')\n    print(2)")
+    assert done.returncode == 0 and "step 1" in done.stdout
+    assert (tmp_path / "log").read_text() == "done\n2\n"
 
 
 def test_user_errors_come_without_a_traceback(checkout, tmp_path):

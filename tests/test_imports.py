@@ -42,7 +42,7 @@ def test_imports_are_followed(library):
 
 def test_code_counts_and_words_do_not(library):
     before = _fingerprint(library)
-    (library / "inner" / "deep.py").write_text('"""Explained."""\n\n# why\nVALUE = (\n    1\n)\n')
+    (library / "inner" / "deep.py").write_text('"""Explained."""\n\n# why\nVALUE = 1  # so\n')
     (library / "direct.py").write_text(
         'def f():\n    """Explained."""\n    from package.inner import deep\n'
     )
@@ -50,6 +50,14 @@ def test_code_counts_and_words_do_not(library):
     (library / "other.py").write_text("changed = True\n")
     assert _fingerprint(library) == before
     (library / "inner" / "deep.py").write_text("VALUE = 2\n")
+    assert _fingerprint(library) != before
+
+
+def test_indentation_counts(library):
+    deep = library / "inner" / "deep.py"
+    deep.write_text("if x:\n    y()\n    z()\n")
+    before = _fingerprint(library)
+    deep.write_text("if x:\n    y()\nz()\n")
     assert _fingerprint(library) != before
 
 
@@ -70,7 +78,7 @@ def test_training_watches_its_family_and_scoring_does_not(checkout):
     family = families.FAMILIES["deepcell"]
     train = names("train.py", family)
     assert {"training.py", "stream.py", "targets.py", "deepcell.py", "deepcell_compat.py"} <= train
-    assert not {"metrics.py", "watershed.py", "style.py"} & train
+    assert not {"metrics.py", "watershed.py", "style.py", "prediction.py"} & train
     score = names("score.py")
     assert "metrics.py" in score
     assert not {"training.py", "deepcell.py", "watershed.py", "targets.py"} & score

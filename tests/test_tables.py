@@ -97,6 +97,7 @@ def run_folders(tmp_path):
         history = pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.25 + seed], "step_ms": 40.0})
         history.to_csv(folder / "history.csv", index=False)
         settings = {"model": {"backbone": "resnet50", "family": "deepcell"}, "seed": seed}
+        settings["subset"] = {"cell_types": ["A172", "BV2"] if seed else [], "fraction": 1}
         (folder / "settings.json").write_text(json.dumps(settings))
         provenance = {"parameters": 1234, "device": "cpu", "train_images": ["a", "b", "c"]}
         (folder / "provenance.json").write_text(json.dumps(provenance))
@@ -122,12 +123,13 @@ def names() -> tuple[str, ...]:
 def test_training_table(run_folders):
     table = tables.training(*map(run_folders, names()))
     assert list(table) == [*tables.RUN, "epoch", "loss", "step_ms", "backbone", "parameters",
-                           "device", "train_images"]  # fmt: skip
+                           "device", "train_images", "cell_types"]  # fmt: skip
     assert table["seed"].tolist() == [1, 1, 0, 0]
     assert table["loss"].tolist() == [0.5, 1.25, 0.5, 0.25]
     assert table.iloc[0][["backbone", "parameters", "device", "train_images"]].tolist() == [
         "resnet50", 1234, "cpu", 3,
     ]  # fmt: skip
+    assert table["cell_types"].tolist() == ["A172+BV2", "A172+BV2", "", ""]
 
 
 def test_what_cannot_be_collected_is_explained(run_folders, tmp_path):

@@ -1,7 +1,9 @@
 """Target maps of label images that one can check by eye."""
 
+import cv2
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cellseg import targets
 
@@ -126,3 +128,18 @@ def test_labels_are_left_as_they_were():
     for name in ("inner_distance", "outer_distance", "foreground", "pixelwise"):
         getattr(targets, name)(SQUARE)
     assert np.array_equal(SQUARE, before)
+
+
+def test_distances_do_not_depend_on_the_number_of_threads():
+    """OpenCV shares rows among threads, and its last bit depends on the share."""
+    random = np.random.default_rng(0)
+    labels = (ndimage.gaussian_filter(random.normal(size=(300, 300)), 8) > 0).astype(np.int32)
+    expected = ndimage.distance_transform_edt(labels).astype(np.float32)
+    before = cv2.getNumThreads()
+    try:
+        for threads in (1, 2, 3, 7):
+            cv2.setNumThreads(threads)
+            found = targets.outer_distance(labels, erosion_width=0, normalize=False)
+            np.testing.assert_array_equal(found, expected)
+    finally:
+        cv2.setNumThreads(before)

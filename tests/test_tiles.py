@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from cellseg import images, mappable, tiles
+from cellseg import images, mappable, prediction, tiles
 from cellseg.errors import UserError
 from cellseg.files import write_stack
+from cellseg.normalization import normalize
 
 
 @pytest.mark.parametrize(
@@ -34,14 +35,26 @@ def test_offsets_cover_the_image_with_the_overlap():
             assert all(b - a <= 16 - overlap for a, b in pairwise(begins))
 
 
-def test_cut_mirrors_grey_values_and_fills_labels_with_background():
-    image = np.array([[1, 2, 3]])
+def test_cut_mirrors_what_the_image_lacks_at_the_far_edges():
+    image = np.array([[1, 2, 3], [4, 5, 6]])
     np.testing.assert_array_equal(
-        tiles.cut(image, 4, 0, 0, reflect=True), np.tile([1, 2, 3, 2], (4, 1))
+        tiles.cut(image, 5, 0, 0),
+        [[1, 2, 3, 3, 2], [4, 5, 6, 6, 5], [4, 5, 6, 6, 5], [1, 2, 3, 3, 2], [1, 2, 3, 3, 2]],
     )
-    np.testing.assert_array_equal(
-        tiles.cut(image, 4, 0, 0), [[1, 2, 3, 0], [0] * 4, [0] * 4, [0] * 4]
-    )
+
+
+def test_a_small_image_is_trained_on_as_it_is_predicted():
+    """The window that prediction makes of a small image is the tile that training made of it."""
+    image = np.random.default_rng(2).integers(0, 255, (7, 10)).astype(np.uint8)
+    windows = []
+
+    def predict(batch):
+        windows.append(batch)
+        return {"a": batch}
+
+    prediction.predict_image(predict, image, 16, 0, "none")
+    tile = normalize(tiles.cut(image, 16, 0, 0)[None, ..., None], "none")
+    np.testing.assert_array_equal(windows[0], tile)
 
 
 def test_resize_keeps_label_values():
@@ -67,7 +80,7 @@ def split(tmp_path):
     shapes = [(40, 56), (40, 56), (20, 30)]
     keys = ["b", "a", "ü~7"]
     grey = [random.integers(0, 255, shape).astype(np.uint8) for shape in shapes]
-    labels = [random.integers(0, 9, shape).astype(np.int32) for shape in shapes]
+    labels = [1000 * random.integers(0, 9, shape).astype(np.int32) for shape in shapes]
     paths = [tmp_path / f"{index}.tif" for index in range(3)]
     for path, image in zip(paths, grey, strict=True):
         tifffile.imwrite(path, image)
@@ -100,7 +113,10 @@ def test_cut_tiles_are_where_they_say(split):
         np.testing.assert_array_equal(written.X[tile, ..., 0], grey[whole][window])
         np.testing.assert_array_equal(written.y[tile, ..., 0], labels[whole][window])
     np.testing.assert_array_equal(written.X[8, :20, :30, 0], grey[2])
-    assert written.y[8, 20:].max() == 0 and written.X[8, 20:].max() > 0
+    # mirrored cells are cells, not background
+    far = ((0, 12), (0, 2))
+    np.testing.assert_array_equal(written.X[8, ..., 0], np.pad(grey[2], far, "symmetric"))
+    np.testing.assert_array_equal(written.y[8, ..., 0], np.pad(labels[2], far, "symmetric"))
 
 
 def test_numpy_reads_the_file_too(split):

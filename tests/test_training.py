@@ -10,7 +10,7 @@ import pytest
 
 from cellseg import training
 from cellseg.errors import UserError
-from cellseg.resume import ResumeFolder, stamp
+from cellseg.resume import ResumeFolder, fingerprint, stamp
 from cellseg.schedules import learning_rate, plateau_factor
 from cellseg.stream import TilePool, TileStream
 
@@ -71,6 +71,11 @@ def _settings(**changes):
     return {"training": {**SETTINGS["training"], **changes}}
 
 
+def _fit(learner, stream, folder, settings=SETTINGS):
+    resume = ResumeFolder(folder / "resume", stamp(settings))
+    return training.fit(learner, stream, stream, settings["training"], resume)
+
+
 @pytest.fixture
 def stream():
     """Two batches an epoch."""
@@ -81,7 +86,7 @@ def stream():
 
 def test_history_has_a_row_an_epoch(stream, tmp_path):
     learner = CountingLearner()
-    history = training.fit(learner, stream, stream, SETTINGS, tmp_path)
+    history = _fit(learner, stream, tmp_path)
     assert history["epoch"].tolist() == [1, 2, 3, 4]
     means = [(1 / first + 1 / (first + 1)) / 2 for first in (1, 3, 5, 7)]
     np.testing.assert_allclose(history["loss"], means)
@@ -94,13 +99,13 @@ def _interrupted(stream, folder, settings=SETTINGS, after=5):
     """Train until batch `after` raises, as a kill in the middle of an epoch would."""
     learner = CountingLearner(fail_at=after)
     with pytest.raises(UserError):
-        training.fit(learner, stream, stream, settings, folder)
+        _fit(learner, stream, folder, settings)
 
 
 def test_resumes_after_the_last_finished_epoch(stream, tmp_path, capsys):
     _interrupted(stream, tmp_path)
     learner = CountingLearner()
-    history = training.fit(learner, stream, stream, SETTINGS, tmp_path)
+    history = _fit(learner, stream, tmp_path)
     assert "Resuming after epoch 2 of 4" in capsys.readouterr().out
     assert len(learner.rates) == 4  # two epochs of two batches, not four
     assert learner.weight == 8
@@ -112,7 +117,7 @@ def test_other_settings_do_not_resume(stream, tmp_path, changed):
     _interrupted(stream, tmp_path)
     learner = CountingLearner()
     settings = _settings(**changed)
-    training.fit(learner, stream, stream, settings, tmp_path)
+    _fit(learner, stream, tmp_path, settings)
     assert len(learner.rates) == 2 * settings["training"]["epochs"]
 
 
@@ -120,7 +125,7 @@ def test_a_half_written_state_is_not_used(stream, tmp_path):
     _interrupted(stream, tmp_path)
     (tmp_path / "resume" / "state.json").write_text('{"stamp": "')
     learner = CountingLearner()
-    training.fit(learner, stream, stream, SETTINGS, tmp_path)
+    _fit(learner, stream, tmp_path)
     assert len(learner.rates) == 8
 
 
@@ -133,7 +138,7 @@ def test_only_one_state_is_kept(stream, tmp_path):
 
 def test_keeps_the_best_weights(stream, tmp_path):
     learner = CountingLearner(validation_losses=[3.0, 1.0, 2.0, 4.0])
-    training.fit(learner, stream, stream, _settings(keep="best"), tmp_path)
+    _fit(learner, stream, tmp_path, _settings(keep="best"))
     assert learner.weight == 4  # after the second epoch
 
 
@@ -142,28 +147,28 @@ def test_best_weights_survive_an_interruption(stream, tmp_path):
     losses = [1.0, 3.0, 2.0, 4.0]
     learner = CountingLearner(validation_losses=losses, fail_at=7)
     with pytest.raises(UserError):
-        training.fit(learner, stream, stream, settings, tmp_path)
+        _fit(learner, stream, tmp_path, settings)
     learner = CountingLearner(validation_losses=losses)
-    training.fit(learner, stream, stream, settings, tmp_path)
+    _fit(learner, stream, tmp_path, settings)
     assert learner.weight == 2  # after the first epoch, before the interruption
 
 
 def test_stops_early(stream, tmp_path):
     learner = CountingLearner(validation_losses=[1.0, 2.0, 2.0, 0.5])
-    history = training.fit(learner, stream, stream, _settings(early_stopping=2), tmp_path)
+    history = _fit(learner, stream, tmp_path, _settings(early_stopping=2))
     assert len(history) == 3
 
 
 def test_a_loss_that_is_not_finite_says_where(stream, tmp_path):
     learner = CountingLearner(fail_at=4)
     with pytest.raises(UserError, match=r"epoch 2, step 2 \(learning rate 0.1\): loss = nan"):
-        training.fit(learner, stream, stream, SETTINGS, tmp_path)
+        _fit(learner, stream, tmp_path)
 
 
 def test_a_validation_loss_that_is_not_finite_stops_too(stream, tmp_path):
     learner = CountingLearner(validation_losses=[1.0, math.inf])
     with pytest.raises(UserError, match="validation tiles after epoch 2"):
-        training.fit(learner, stream, stream, SETTINGS, tmp_path)
+        _fit(learner, stream, tmp_path)
 
 
 def test_schedules():
@@ -186,8 +191,25 @@ def test_plateau_lowers_the_rate_each_time_patience_ends():
 
 
 def test_the_folder_is_gone_after_clear(tmp_path):
-    folder = ResumeFolder(tmp_path / "resume", {"a": 1})
+    folder = ResumeFolder(tmp_path / "resume", "stamp")
     folder.save(1, {"history": []})
     assert folder.load()["finished_epoch"] == 1
     folder.clear()
     assert not (tmp_path / "resume").exists() and folder.load() is None
+
+
+def test_a_damaged_state_is_an_error_that_names_the_folder(stream, tmp_path):
+    _interrupted(stream, tmp_path)
+    (tmp_path / "resume" / "epoch-2" / "weight").write_text("broken")
+    with pytest.raises(UserError, match=r"resume, is damaged .*Delete that folder"):
+        _fit(CountingLearner(), stream, tmp_path)
+
+
+def test_fingerprints_tell_contents_apart(tmp_path):
+    def saved(name, value):
+        np.savez(tmp_path / f"{name}.npz", X=np.full(4, value))
+        (tmp_path / f"{name}.bin").write_bytes(bytes([value]))
+        return [fingerprint(tmp_path / f"{name}.{suffix}") for suffix in ("npz", "bin")]
+
+    assert saved("a", 1) == saved("b", 1)
+    assert all(x != y for x, y in zip(saved("a", 1), saved("c", 2), strict=True))

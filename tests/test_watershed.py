@@ -48,13 +48,37 @@ def same_cells(found: np.ndarray, labels: np.ndarray, least: float = 0.6) -> boo
 ])  # fmt: skip
 def test_perfect_maps_give_the_cells_back(maps, labels, combination, peaks):
     chosen = {head: maps[head] for head in combination.split("+")}
-    settings = {"peaks": peaks, "interior_threshold": 0.2, "radius": 4}
+    settings = {"peaks": peaks, "radius": 4}
     found = watershed.segment_maps(chosen, settings)
     assert found.dtype == np.int32
     assert found.max() == 3
-    # Where a distance is also the mask, only what is well inside is found.
-    has_mask = "pixelwise" in combination or "fgbg" in combination
-    assert same_cells(found, labels, 0.6 if has_mask else 0.25)
+    assert same_cells(found, labels)
+
+
+@pytest.mark.parametrize("head", ["inner-distance", "outer-distance"])
+def test_a_distance_as_mask_has_a_threshold_of_its_own(head):
+    row, column = np.mgrid[-20:20, -20:20]
+    disk = row**2 + column**2 < 12**2
+    disks = np.kron([[1, 2], [3, 4]], disk).astype(np.int32)
+    target = {"inner-distance": targets.inner_distance, "outer-distance": targets.outer_distance}
+    perfect = {head: target[head](disks)[..., None]}
+
+    def pixel_iou(**settings) -> float:
+        found = watershed.segment_maps(perfect, settings)
+        assert found.max() == 4
+        return ((found > 0) & (disks > 0)).sum() / ((found > 0) | (disks > 0)).sum()
+
+    assert pixel_iou() > 0.9
+    # The threshold of probabilities would leave the core of each cell only, and has no say here.
+    assert pixel_iou(distance_threshold=0.3) < 0.5
+    assert pixel_iou(interior_threshold=0.3) == pixel_iou()
+
+
+def test_threshold_of_distances_leaves_probabilities_alone(maps):
+    both = {head: maps[head] for head in ("inner-distance", "pixelwise")}
+    found = watershed.segment_maps(both, {"interior_threshold": 0.3})
+    other = watershed.segment_maps(both, {"interior_threshold": 0.3, "distance_threshold": 0.9})
+    assert np.array_equal(found, other)
 
 
 def test_heads_choose_markers_and_mask(maps):

@@ -39,6 +39,21 @@ def test_prefetch_brings_images_annotations_and_weights(checkout, tmp_path, stud
     done = workflow.call(f"{FOLDER}/labels/test.npz")
     assert done.returncode == 0, done.stdout
     assert len(published.requests) == asked
+    # Pinning what came redoes nothing; another policy does.
+    study["datasets"]["tiny"]["checksums"] = {"images.zip": "0" * 64}
+    workflow.configure(study)
+    assert workflow.planned(f"{FOLDER}/labels/test.npz") == {}
+    study["datasets"]["tiny"]["policy"] = "as-published"
+    workflow.configure(study)
+    assert set(workflow.planned(f"{FOLDER}/labels/test.npz")) == {"parse", "rasterize"}
+
+
+def test_a_pinned_hash_is_checked(checkout, tmp_path, study):
+    study["datasets"]["tiny"]["checksums"] = {"images.zip": "0" * 64}
+    workflow = Workflow.copy(checkout, tmp_path / "checkout", study)
+    done = workflow.call(f"{FOLDER}/source.json")
+    assert done.returncode != 0
+    assert "images.zip" in done.stdout and "0" * 64 in done.stdout
 
 
 def test_a_broken_transfer_goes_on_in_the_next_call(checkout, tmp_path, study, published):

@@ -1,5 +1,6 @@
 """Annotation tables: which images a data set has, and which cells are outlined on them."""
 
+import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellseg import cell_tables, coco, image_names, images, label_images
+from cellseg import cell_tables, coco, image_names, label_images
+from cellseg.cells import Cells
 from cellseg.errors import UserError
 from cellseg.files import replacing
+from cellseg.image_files import ImageFiles
 from cellseg.source import SPLITS
 
 POLICIES = ("as-published", "deduplicated")
@@ -27,33 +30,47 @@ def parse(source: Mapping, folder: str | os.PathLike, policy: str = "deduplicate
     folder : where the tables go
     policy : what happens to images that are listed more than once
 
-        - ``as-published``: all are kept. The second of a split is called ``<name>~<image_id>``.
+        - ``as-published``: all are kept.
         - ``deduplicated``: of an image that is listed twice in one split the entry with the most
           cells is kept (of equals, that with the lowest id). An image listed in several splits
           stays in the first of test, validation, training, so that nothing is scored that was
-          trained on.
+          trained on. Images are the same if they are the same file, whatever its name.
+
+    Notes
+    -----
+    An image is called by the stem of its file. Where files of several folders share a stem, or one
+    is kept more than once, the second and later ones are called ``<stem>~<image_id>``, and
+    ``<stem>~<image_id>~<split>`` where that is taken too. The keys are unique over all splits,
+    since training pools the tiles of training and validation and selects them by key; test images
+    come first and so keep their names longest.
 
     Raises
     ------
     UserError
-        A file is missing, broken or not in the COCO format; or images are listed that the folder
-        does not hold, unless ``source["missing_images"]`` is ``"drop"``.
+        A file is missing, broken or not in the COCO format; images are listed that the folder
+        does not hold, unless ``source["missing_images"]`` is ``"drop"``; or no image of a split
+        is left.
     """
     if policy not in POLICIES:
         raise UserError(f"duplicate policy '{policy}' is not one of {', '.join(POLICIES)}.")
     root = Path(source["images"])
-    files = _image_files(root)
-    taken: dict[str, str] = {}  # path of an image -> the split that listed it before
+    labels = label_images.files([Path(path) for path in source.get("labels", {}).values()], root)
+    files = ImageFiles(root, without=itertools.chain(*labels.values()))
+    taken: dict[str, str] = {}  # file of an image -> the split that listed it before
+    keys: set[str] = set()
     problems: list[dict] = []
     for split in EVALUATION_FIRST:
-        table, cells = _read_split(source, split)
+        table, cells = _read_split(source, split, labels)
         print(f"{split}: {len(table)} images listed, {len(cells.areas)} cells", flush=True)
         found = _Problems(split, problems, table)
         found.of_cells(cells)
-        table = _with_files(table, files, root, source, found)
+        table = _with_files(table, files, source, found)
         counts = pd.Series(np.frombuffer(cells.image_ids, np.int64)).value_counts()
         table["n_cells"] = table["image_id"].map(counts).fillna(0).astype(int)
-        table = _resolve(table, taken, policy, found)
+        resolved = _resolve(table, taken, policy, found)
+        _refuse_empty(source, split, found, table, resolved, taken)
+        taken.update(dict.fromkeys(table["file"], split))
+        table = resolved.assign(image=_unique_keys(resolved, split, keys))
         table = _describe(table, split, root)
         found.add("image without cells", table[table["n_cells"] == 0], "kept")
         found.add("known to be incomplete", table[table["incomplete"]], "kept")
@@ -69,7 +86,7 @@ class _Problems:
     """Collects what is wrong with a split, a row per kind and image."""
 
     def __init__(self, split: str, rows: list[dict], table: pd.DataFrame) -> None:
-        self.split, self.rows = split, rows
+        self.split, self.rows, self.n_listed = split, rows, len(table)
         self.names = dict(zip(table["image_id"], table["image"], strict=True))
 
     def add(self, problem: str, table: pd.DataFrame, action: str) -> None:
@@ -77,13 +94,15 @@ class _Problems:
         for row in table.itertuples():
             self._row(problem, row.image, row.image_id, getattr(row, "n_cells", 0), action)
 
-    def of_cells(self, cells: coco.Cells) -> None:
+    def of_cells(self, cells: Cells) -> None:
         """Note what is wrong with single cells; `cells` is how many of the image."""
         leaving, outside = cells.beyond_frame()
         for problem, counts, action in (
             ("cell of an unlisted image", cells.unknown, "dropped"),
             ("outline without area", cells.degenerate, "dropped"),
             ("outline with a part without area", cells.reduced, "part dropped"),
+            ("crowd region", cells.crowd, "dropped"),
+            ("cell of another category than most", cells.of_other_categories(), "kept"),
             ("cell partly outside the frame", leaving, "kept"),
             ("cell outside the frame", outside, "kept"),
         ):
@@ -95,15 +114,18 @@ class _Problems:
         self.rows.append(dict(zip(PROBLEM_COLUMNS, values, strict=True)))
 
 
-def _read_split(source: Mapping, split: str) -> tuple[pd.DataFrame, coco.Cells]:
+def _read_split(
+    source: Mapping, split: str, labels: Mapping[Path, list[Path]]
+) -> tuple[pd.DataFrame, Cells]:
     """Images of a split as listed, and its cells; both empty when the data set lacks the split."""
     if split in source.get("labels", {}):
-        listed, cells = label_images.read(Path(source["labels"][split]))
+        folder = Path(source["labels"][split])
+        listed, cells = label_images.read(folder, labels[folder])
     elif split in source.get("annotations", {}):
         listed = coco.read_images(source["annotations"][split])
         cells = coco.read_cells(source["annotations"][split], listed)
     else:
-        listed, cells = [], coco.Cells({})
+        listed, cells = [], Cells({})
     table = pd.DataFrame(listed, columns=["id", "file_name", "height", "width"])
     table = table.rename(columns={"id": "image_id"})
     table["order"] = range(len(table))
@@ -111,62 +133,84 @@ def _read_split(source: Mapping, split: str) -> tuple[pd.DataFrame, coco.Cells]:
     return table, cells
 
 
-def _image_files(root: Path) -> dict[str, list[Path]]:
-    """Image files below `root` by path below it, by name and by name without suffix."""
-    found: dict[str, list[Path]] = {}
-    for path in images.find(root, images.SUFFIXES):
-        for name in sorted({path.relative_to(root).as_posix(), path.name, path.stem}):
-            found.setdefault(name, []).append(path)
-    if not found:
-        raise UserError(f"{root} holds no images ({', '.join(images.SUFFIXES)}).")
-    return found
-
-
 def _with_files(
-    table: pd.DataFrame, files: dict, root: Path, source: Mapping, found: _Problems
+    table: pd.DataFrame, files: ImageFiles, source: Mapping, found: _Problems
 ) -> pd.DataFrame:
     """Add the path of every image; drop or refuse the images that have none."""
-    paths = []
-    for name in table["file_name"]:
-        pure = Path(name)
-        candidates = files.get(name) or files.get(pure.name) or files.get(pure.stem) or [None]
-        if len(candidates) > 1:
-            raise UserError(
-                f"the image {name} is there more than once: {candidates[0]} and {candidates[1]}. "
-                "Keep one of them."
-            )
-        paths.append(candidates[0])
+    folder = source.get("labels", {}).get(found.split, "")
+    paths = [files.find(name, folder) for name in table["file_name"]]
     table = table.assign(path=[path and str(path) for path in paths])
     missing = table["path"].isna()
     if missing.any() and source.get("missing_images", "error") == "error":
         first = ", ".join(table.loc[missing, "file_name"].head(3))
         raise UserError(
             f"{missing.sum()} of {len(table)} images of the {found.split} split are not below "
-            f"{root}: {first}{', …' if missing.sum() > 3 else ''}. Put them there, or set "
+            f"{files.root}: {first}{', …' if missing.sum() > 3 else ''}. Put them there, or set "
             "'missing_images: drop' for this data set to go on without them."
         )
     found.add("missing image file", table[missing], "dropped")
-    return table[~missing]
+    table = table[~missing]
+    # Links to one file are one image, files of one name in two folders are not.
+    return table.assign(
+        image=[Path(path).stem for path in table["path"]],
+        file=[os.path.realpath(path) for path in table["path"]],
+    )
 
 
-def _resolve(table: pd.DataFrame, taken: dict, policy: str, found: _Problems) -> pd.DataFrame:
-    """Apply the duplicate policy; give every row that stays a key of its own."""
+def _resolve(table: pd.DataFrame, taken: Mapping, policy: str, found: _Problems) -> pd.DataFrame:
+    """Apply the duplicate policy."""
     best = table.sort_values(["n_cells", "image_id"], ascending=[False, True])
-    repeated = table["path"].duplicated(keep=False)
-    keep = table.index.isin(best.drop_duplicates("path").index)
-    elsewhere = table["path"].isin(taken)
+    repeated = table["file"].duplicated(keep=False)
+    keep = table.index.isin(best.drop_duplicates("file").index)
+    elsewhere = table["file"].isin(taken)
     if policy == "as-published":
         found.add("listed twice in a split", table[repeated], "kept")
         found.add("listed in several splits", table[elsewhere], "kept")
+        return table
+    found.add("listed twice in a split", table[repeated & keep], "kept")
+    found.add("listed twice in a split", table[~keep], "dropped")
+    found.add("listed in several splits", table[keep & elsewhere], "dropped")
+    return table[keep & ~elsewhere]
+
+
+def _refuse_empty(
+    source: Mapping,
+    split: str,
+    found: _Problems,
+    there: pd.DataFrame,
+    resolved: pd.DataFrame,
+    taken: Mapping,
+) -> None:
+    """Stop at a split that the data set has, but without images."""
+    where = {**source.get("annotations", {}), **source.get("labels", {})}.get(split)
+    if where is None or len(resolved):
+        return
+    if found.n_listed == 0:
+        reason = f"lists no images. Add some, or leave '{split}' out of the data set."
+    elif len(there) == 0:
+        reason = (
+            f"lists {found.n_listed} images, but none of them is below {source['images']} and "
+            f"'missing_images: drop' drops them. Put them there, or leave '{split}' out."
+        )
     else:
-        found.add("listed twice in a split", table[repeated & keep], "kept")
-        found.add("listed twice in a split", table[~keep], "dropped")
-        found.add("listed in several splits", table[keep & elsewhere], "dropped")
-        table = table[keep & ~elsewhere]
-    taken.update(dict.fromkeys(table["path"], found.split))
-    rows = zip(table["image"], table["image_id"], table["image"].duplicated(), strict=True)
-    keys = [f"{name}~{image_id}" if second else name for name, image_id, second in rows]
-    return table.assign(image=keys)
+        others = " and ".join(sorted({taken[file] for file in there["file"]}))
+        reason = (
+            f"lists only images that are in the {others} split too, and 'policy: deduplicated' "
+            "keeps them there. Name another file, or set 'policy: as-published' to keep both."
+        )
+    raise UserError(f"the {split} split would be empty: {where} {reason}")
+
+
+def _unique_keys(table: pd.DataFrame, split: str, used: set[str]) -> list[str]:
+    """A key for every image that no image of this or an earlier split has; they join `used`."""
+    keys = []
+    for stem, image_id in zip(table["image"], table["image_id"], strict=True):
+        longest = f"{stem}~{image_id}~{split}"
+        further = (f"{longest}~{number}" for number in itertools.count(2))
+        names = itertools.chain((stem, f"{stem}~{image_id}", longest), further)
+        keys.append(next(name for name in names if name not in used))
+        used.add(keys[-1])
+    return keys
 
 
 def _describe(table: pd.DataFrame, split: str, root: Path) -> pd.DataFrame:

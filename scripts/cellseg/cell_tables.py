@@ -4,7 +4,7 @@ Two Parquet tables a split. ``{split}.images.parquet`` has one row an image: ima
 everywhere), image_id, split, order (position in the published list), path, cell_type, well,
 position, hours, crop, height and width (pixels), n_cells and incomplete. ``{split}.cells.parquet``
 has one row a cell, in the order of the images and in file order within an image: image, image_id,
-annotation_id, cell_type, area and bbox as published, iscrowd, polygons or rle.
+annotation_id, cell_type, area and bbox as published, polygons or rle. Crowd regions are left out.
 """
 
 import os

@@ -1,161 +1,16 @@
 """Reading MS-COCO annotations as a stream, however long the file is."""
 
 import os
-from array import array
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import BinaryIO
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
 
-import numpy as np
-import pyarrow as pa
-
+from cellseg.cells import Cells
 from cellseg.errors import UserError
 
 BUFFER = 1 << 20  # bytes handed to the JSON parser at a time
-POLYGONS = pa.list_(pa.list_(pa.float64()))
-BBOX = ("bbox_x", "bbox_y", "bbox_width", "bbox_height")
-
-
-@dataclass
-class Cells:
-    """Outlined cells in file order, gathered column by column.
-
-    A million cells as Python objects would need tens of gigabytes; flat arrays of numbers need as
-    much as the numbers themselves.
-
-    Attributes
-    ----------
-    sizes : height and width of each image id, pixels
-    unknown : cells of images that are not listed, by image id; they are left out
-    degenerate : cells left out because no part of their outline has three points, by image id
-    reduced : cells that lost such a part but have others, by image id
-    """
-
-    sizes: dict[int, tuple[int, int]]
-    unknown: Counter = field(default_factory=Counter)
-    degenerate: Counter = field(default_factory=Counter)
-    reduced: Counter = field(default_factory=Counter)
-    image_ids: array = field(default_factory=lambda: array("q"))
-    annotation_ids: array = field(default_factory=lambda: array("q"))
-    areas: array = field(default_factory=lambda: array("d"))
-    boxes: array = field(default_factory=lambda: array("d"))
-    crowd: array = field(default_factory=lambda: array("b"))
-    rles: list[bytes | None] = field(default_factory=list)
-    coordinates: array = field(default_factory=lambda: array("d"))
-    part_ends: array = field(default_factory=lambda: array("i", [0]))
-    cell_ends: array = field(default_factory=lambda: array("i", [0]))
-
-    def add(self, annotation: dict) -> None:
-        """Add one annotation of a COCO file; what cannot be used is counted instead."""
-        image_id = annotation.get("image_id")
-        if image_id not in self.sizes:
-            self.unknown[image_id] += 1
-            return
-        segmentation = annotation.get("segmentation")
-        if isinstance(segmentation, dict):
-            self._add_rle(image_id, annotation, segmentation)
-            return
-        given = segmentation or []
-        if given and not isinstance(given[0], list):
-            given = [given]  # one polygon without its outer list
-        polygons = [part for part in given if len(part) >= 6 and len(part) % 2 == 0]
-        if not polygons:
-            self.degenerate[image_id] += 1
-            return
-        if len(polygons) < len(given):
-            self.reduced[image_id] += 1
-        for part in polygons:
-            self.coordinates.extend(part)
-            self.part_ends.append(len(self.coordinates))
-        self.cell_ends.append(len(self.part_ends) - 1)
-        self.rles.append(None)
-        area, box = annotation.get("area"), annotation.get("bbox")
-        area = sum(shoelace_area(part) for part in polygons) if area is None else area
-        self._add_common(image_id, annotation, area, box or _bounds(polygons))
-
-    def _add_rle(self, image_id: int, annotation: dict, rle: dict) -> None:
-        from pycocotools import mask
-
-        height, width = self.sizes[image_id]
-        try:
-            if list(rle["size"]) != [height, width]:
-                raise ValueError(f"its size is {rle['size']}, not {[height, width]}")
-            if isinstance(rle["counts"], list):
-                if sum(rle["counts"]) != height * width:
-                    raise ValueError("its counts do not add up to the size of the image")
-                rle = mask.frPyObjects(rle, height, width)
-            counts = rle["counts"]
-            rle = {
-                "size": rle["size"],
-                "counts": counts.encode() if isinstance(counts, str) else counts,
-            }
-            area = int(mask.area(rle))
-            box = [float(value) for value in mask.toBbox(rle)]
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"annotation {annotation.get('id')}: its run-length encoding is broken ({error})."
-            ) from error
-        if area == 0:
-            self.degenerate[image_id] += 1
-            return
-        self.cell_ends.append(len(self.part_ends) - 1)
-        self.rles.append(rle["counts"])
-        published = annotation.get("area")
-        area = area if published is None else published
-        self._add_common(image_id, annotation, area, annotation.get("bbox") or box)
-
-    def _add_common(self, image_id: int, annotation: dict, area: float, box: list) -> None:
-        self.image_ids.append(image_id)
-        self.annotation_ids.append(int(annotation.get("id", len(self.annotation_ids) + 1)))
-        self.areas.append(area)
-        self.boxes.extend(box)
-        self.crowd.append(int(annotation.get("iscrowd", 0)))
-
-    def table(self) -> pa.Table:
-        """Columns of the cells table but the image key and the cell type; nothing is copied."""
-        is_rle = np.fromiter((rle is not None for rle in self.rles), bool, len(self.rles))
-        parts = pa.ListArray.from_arrays(
-            pa.array(np.frombuffer(self.part_ends, np.int32)),
-            pa.array(np.frombuffer(self.coordinates, np.float64)),
-        )
-        polygons = pa.ListArray.from_arrays(
-            pa.array(np.frombuffer(self.cell_ends, np.int32)), parts, mask=pa.array(is_rle)
-        )
-        boxes = np.frombuffer(self.boxes, np.float64).reshape(-1, 4)
-        columns = {
-            "image_id": np.frombuffer(self.image_ids, np.int64),
-            "annotation_id": np.frombuffer(self.annotation_ids, np.int64),
-            "area": np.frombuffer(self.areas, np.float64),
-            **{name: np.ascontiguousarray(boxes[:, axis]) for axis, name in enumerate(BBOX)},
-            "iscrowd": np.frombuffer(self.crowd, np.int8),
-        }
-        table = pa.table(columns)
-        table = table.append_column("polygons", polygons)
-        return table.append_column("rle", pa.array(self.rles, pa.binary()))
-
-    def beyond_frame(self) -> tuple[Counter, Counter]:
-        """Cells that leave the frame in part, and cells that lie outside it, by image id."""
-        leaving, outside = Counter(), Counter()
-        if not self.part_ends[1:]:
-            return leaving, outside
-        ends = np.frombuffer(self.cell_ends, np.int32)
-        polygonal = np.flatnonzero(np.diff(ends))
-        starts = np.frombuffer(self.part_ends, np.int32)[ends[polygonal]]
-        image_ids = np.frombuffer(self.image_ids, np.int64)[polygonal]
-        limits = np.array([self.sizes[image_id] for image_id in image_ids.tolist()])
-        partly = np.zeros(len(polygonal), bool)
-        wholly = np.zeros(len(polygonal), bool)
-        for axis, limit in ((0, limits[:, 1]), (1, limits[:, 0])):
-            values = np.frombuffer(self.coordinates, np.float64)[axis::2]
-            low = np.minimum.reduceat(values, starts // 2)
-            high = np.maximum.reduceat(values, starts // 2)
-            partly |= (low < 0) | (high > limit)
-            wholly |= (high <= 0) | (low >= limit)
-        leaving.update(image_ids[partly & ~wholly].tolist())
-        outside.update(image_ids[wholly].tolist())
-        return leaving, outside
 
 
 def read_images(path: str | os.PathLike) -> list[dict]:
@@ -164,7 +19,8 @@ def read_images(path: str | os.PathLike) -> list[dict]:
     Raises
     ------
     UserError
-        The file is no complete JSON, lists no images, or an image lacks one of the four.
+        The file is no complete JSON, has no list of images, or an image lacks one of the four or
+        has an id that is no whole number.
     """
     import ijson
 
@@ -176,13 +32,33 @@ def read_images(path: str | os.PathLike) -> list[dict]:
     if not isinstance(images, list):
         raise UserError(f"{path} is not a COCO file: it has no list 'images'.")
     for image in images:
-        missing = [key for key in ("id", "file_name", "height", "width") if key not in image]
-        if missing:
-            raise UserError(f"{path}: image {image} has no '{missing[0]}'.")
+        _check_image(path, image)
     repeated = [key for key, n in Counter(image["id"] for image in images).items() if n > 1]
     if repeated:
         raise UserError(f"{path}: the image id {repeated[0]} occurs twice. Make the ids unique.")
     return images
+
+
+def _check_image(path: str | os.PathLike, image: Any) -> None:
+    if not isinstance(image, dict):
+        raise UserError(f"{path}: 'images' holds {image!r}, which describes no image.")
+    for key in ("id", "file_name", "height", "width"):
+        if key not in image:
+            raise UserError(f"{path}: image {image} has no '{key}'.")
+    if not _is_whole(image["id"]):
+        raise UserError(
+            f"{path}: the image id {image['id']!r} is no whole number. Number the images 1, 2, … "
+            "and give the 'image_id' of their annotations the same numbers."
+        )
+    for key in ("height", "width"):
+        if not _is_whole(image[key]) or image[key] < 1:
+            raise UserError(f"{path}: image {image} has a '{key}' that is no number of pixels.")
+    if not isinstance(image["file_name"], str) or not PurePosixPath(image["file_name"]).name:
+        raise UserError(f"{path}: image {image} has a 'file_name' that names no file.")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def read_cells(path: str | os.PathLike, images: list[dict]) -> Cells:
@@ -196,7 +72,8 @@ def read_cells(path: str | os.PathLike, images: list[dict]) -> Cells:
     Raises
     ------
     UserError
-        The file is no complete JSON (a broken transfer), or an annotation is malformed.
+        The file is no complete JSON (a broken transfer), an annotation is malformed, or none
+        belongs to an image of the list.
     """
     cells = Cells({image["id"]: (image["height"], image["width"]) for image in images})
     try:
@@ -206,6 +83,12 @@ def read_cells(path: str | os.PathLike, images: list[dict]) -> Cells:
         raise error if str(path) in str(error) else UserError(f"{path}: {error}") from error
     except (AttributeError, TypeError, ValueError) as error:
         raise UserError(f"{path}: an annotation is malformed ({error}).") from error
+    if images and cells.unknown and not cells.belong():
+        raise UserError(
+            f"{path}: no annotation belongs to an image of the list: the first 'image_id' is "
+            f"{next(iter(cells.unknown))!r}, the first image has the id {images[0]['id']}. "
+            "Give both the same numbers."
+        )
     return cells
 
 
@@ -243,15 +126,3 @@ def _parsing(path: str | os.PathLike) -> Iterator[BinaryIO]:
             f"{path} is no complete JSON ({reason}): a broken transfer leaves such a file. "
             "Delete it and fetch it again."
         ) from error
-
-
-def shoelace_area(polygon: list[float]) -> float:
-    """Area of a polygon ``[x1, y1, x2, y2, …]`` in square pixels."""
-    x, y = np.asarray(polygon[0::2]), np.asarray(polygon[1::2])
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
-
-
-def _bounds(polygons: list[list[float]]) -> list[float]:
-    x = [value for part in polygons for value in part[0::2]]
-    y = [value for part in polygons for value in part[1::2]]
-    return [min(x), min(y), max(x) - min(x), max(y) - min(y)]

@@ -1,25 +1,14 @@
-"""A study's configuration: checked against its schema, defaults filled in, runs expanded."""
+"""A configuration: checked against its schema, defaults filled in, names cross-checked."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import product
 
 from jsonschema import Draft202012Validator
 
 from cellseg import heads as head_registry
 from cellseg.errors import UserError
-
-
-@dataclass(frozen=True, order=True)
-class Run:
-    """One trained network: a point on the four axes, on one data set."""
-
-    dataset: str
-    model: str
-    heads: str
-    subset: str
-    seed: int
+from cellseg.image_names import CELL_TYPES
+from cellseg.study import as_list, merged
 
 
 def resolve(config: Mapping, schema: Mapping) -> dict:
@@ -39,72 +28,13 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     UserError
         For a key, value or name that does not exist; names the nearest one that does.
     """
+    _check_keys(config)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
         raise UserError("\n".join(["the configuration is not valid."] + _explain_all(errors)))
     study = _filled(config, schema, schema)
     _check_names(study)
     return study
-
-
-def runs_of(study: Mapping, experiment: str) -> list[Run]:
-    """Runs of an experiment, in the order of the configuration, each once."""
-    entry = study["experiments"][experiment]
-    dataset = entry.get("dataset", study["dataset"])
-    points = (
-        Run(dataset, *point)
-        for block in entry["runs"]
-        for point in product(*(_list(block[axis]) for axis in ("model", "heads", "subset", "seed")))
-    )
-    return list(dict.fromkeys(points))
-
-
-def all_runs(study: Mapping) -> list[Run]:
-    """Runs of all experiments, sorted, each once."""
-    return sorted({run for name in study["experiments"] for run in runs_of(study, name)})
-
-
-def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int) -> dict:
-    """Everything that decides what one training computes, with sorted keys.
-
-    Two configurations that mean the same training give the same settings, whatever the order of
-    their keys; names of entries are not among them, what the entries hold is.
-    """
-    entry = dict(study["models"][model])
-    training = _merged(study["training"], entry.pop("training"))
-    settings = {
-        "heads": {head: study["heads"][head] for head in head_registry.split(heads)},
-        "model": entry,
-        "seed": seed,
-        "subset": study["subsets"][subset],
-        "tiling": study["tilings"][training["tiling"]],
-        "training": training,
-    }
-    # The order of heads is the order of the network's outputs and stays.
-    return {key: value if key == "heads" else _sorted(value) for key, value in settings.items()}
-
-
-def tiling_of(study: Mapping, model: str) -> str:
-    """Name of the tiling that a model is trained on."""
-    return _merged(study["training"], study["models"][model]["training"])["tiling"]
-
-
-def _list(value: object) -> list:
-    return value if isinstance(value, list) else [value]
-
-
-def _merged(defaults: Mapping, changes: Mapping) -> dict:
-    merged = dict(defaults)
-    for key, value in changes.items():
-        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merged(merged[key], value) if nested else value
-    return merged
-
-
-def _sorted(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return value
 
 
 def _target(schema: Mapping, root: Mapping) -> Mapping:
@@ -168,6 +98,14 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"{hint}Possible: {', '.join(known)}."
 
 
+def _check_keys(value: object, where: str = "") -> None:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise UserError(f"{where or 'the top level'}: the name {key!r} needs quotes.")
+            _check_keys(inner, f"{where}.{key}".lstrip("."))
+
+
 def _check_name(where: str, name: str, known: Iterable[str]) -> None:
     if name not in known:
         raise UserError(f"{where}: '{name}' is not defined. {_nearest(name, list(known))}")
@@ -187,24 +125,67 @@ def _check_names(study: Mapping) -> None:
         if tiling["overlap"] >= tiling["size"]:
             raise UserError(f"tilings.{name}.overlap: must be less than size ({tiling['size']}).")
     for name, model in study["models"].items():
-        where = f"models.{name}"
-        if "tiling" in model["training"]:
-            _check_name(f"{where}.training.tiling", model["training"]["tiling"], study["tilings"])
-        if model["weights"] is not None:
-            _check_name(f"{where}.weights", model["weights"], study["pretrained"])
+        _check_model(f"models.{name}", model, study)
+    for name, subset in study["subsets"].items():
+        _check_subset(f"subsets.{name}", subset, study)
     for name, experiment in study["experiments"].items():
         where = f"experiments.{name}"
         if "dataset" in experiment:
             _check_name(f"{where}.dataset", experiment["dataset"], study["datasets"])
         for block in experiment["runs"]:
             for axis in ("model", "subset"):
-                for value in _list(block[axis]):
+                for value in as_list(block[axis]):
                     _check_name(f"{where}.runs.{axis}", value, study[f"{axis}s"])
-            for value in _list(block["heads"]):
+            for value in as_list(block["heads"]):
                 try:
                     head_registry.split(value)
                 except UserError as error:
                     raise UserError(f"{where}.runs.{error}") from None
+
+
+def _check_model(where: str, model: Mapping, study: Mapping) -> None:
+    training = merged(study["training"], model["training"])
+    _check_name(f"{where}.training.tiling", training["tiling"], study["tilings"])
+    if model["weights"] is not None:
+        _check_name(f"{where}.weights", model["weights"], study["pretrained"])
+    levels = [int(level[1]) for level in model["backbone_levels"]]
+    # deepcell makes a pyramid level of each backbone level, and two coarser ones.
+    possible = [f"P{n}" for n in sorted({*levels, max(levels) + 1, max(levels) + 2})]
+    for level in model["pyramid_levels"]:
+        if level not in possible:
+            raise UserError(
+                f"{where}.pyramid_levels: '{level}' does not come from these backbone_levels. "
+                f"Possible: {', '.join(possible)}."
+            )
+    window = study["prediction"]["window"]
+    tiling = study["tilings"][training["tiling"]]
+    if model["location"] and window and tiling["mode"] == "cut" and window != tiling["size"]:
+        raise UserError(
+            f"prediction.window: {window} differs from the tiles of {tiling['size']} pixels that "
+            f"{where} is trained on, and with `location` a network depends on their size. Leave "
+            f"`window` at null, or set {where}.location to false."
+        )
+
+
+def _check_subset(where: str, subset: Mapping, study: Mapping) -> None:
+    inverse = 1 / subset["fraction"]
+    if subset["selection"] == "every-nth" and abs(inverse - round(inverse)) > 1e-6:
+        raise UserError(
+            f"{where}.fraction: every-nth takes one half, one third and so on, not "
+            f"{subset['fraction']}. Use `selection: seeded` for other fractions."
+        )
+    if subset["validation"] == "by-well" and study["scoring"]["data_split"] == "val":
+        raise UserError(
+            f"{where}.validation: by-well trains on images of the val split, which "
+            "scoring.data_split scores. Score the test split, or keep the official validation."
+        )
+    kinds = {dataset["kind"]: dataset for dataset in study["datasets"].values()}
+    if subset["cell_types"] and "local" not in kinds:
+        known = kinds.get("simulated", {}).get("cell_types", [])
+        for cell_type in subset["cell_types"]:
+            _check_name(
+                f"{where}.cell_types", cell_type, CELL_TYPES if "download" in kinds else known
+            )
 
 
 def _check_local(where: str, dataset: Mapping) -> None:

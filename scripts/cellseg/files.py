@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import glob
 import json
 import os
 import shutil
@@ -18,9 +19,12 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
     A failed block leaves what was at `path` untouched and nothing half-written beside it. The
     temporary name keeps the suffix, because writers such as Matplotlib choose the format by it.
+    What an earlier, killed process left aside is removed: a file has one writer at a time.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         temporary = folder / path.name

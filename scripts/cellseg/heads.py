@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import compress, product
 
 import numpy as np
 
@@ -18,20 +19,18 @@ class Head:
     channels : number of channels; one means a regression, more a softmax
     target : function of a label image and the head's settings
         ``(labels (H, W) int32, **settings) -> (H, W) or (H, W, channels)``
-    post_processing : the channels that the watershed uses
     """
 
     channels: int
     target: Callable[..., np.ndarray]
-    post_processing: tuple[int, ...]
 
 
-# The order here is the order of heads in every run name.
+# The order is that of heads in every run name, as in channels.USED.
 HEADS: dict[str, Head] = {
-    "inner-distance": Head(1, targets.inner_distance, (0,)),
-    "outer-distance": Head(1, targets.outer_distance, (0,)),
-    "fgbg": Head(2, targets.foreground, (1,)),
-    "pixelwise": Head(3, targets.pixelwise, (1,)),
+    "inner-distance": Head(1, targets.inner_distance),
+    "outer-distance": Head(1, targets.outer_distance),
+    "fgbg": Head(2, targets.foreground),
+    "pixelwise": Head(3, targets.pixelwise),
 }
 
 
@@ -71,3 +70,11 @@ def compute(labels: np.ndarray, heads: Mapping[str, Mapping]) -> dict[str, np.nd
         target = HEADS[name].target(labels, **settings)
         maps[name] = target.reshape(*labels.shape, HEADS[name].channels).astype(np.float32)
     return maps
+
+
+def combinations() -> list[str]:
+    """Names of all combinations of heads, such as ``inner-distance+pixelwise``."""
+    heads = list(HEADS)
+    chosen = product((False, True), repeat=len(heads))
+    names = ("+".join(compress(heads, selectors)) for selectors in chosen)
+    return [name for name in names if name]

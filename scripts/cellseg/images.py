@@ -72,9 +72,14 @@ def read_labels(path: str | os.PathLike) -> np.ndarray:
     return whole
 
 
-def find(folder: Path, suffixes: Iterable[str]) -> list[Path]:
-    """All files below `folder` that end in one of `suffixes`, sorted; hidden ones left out."""
+def find(folder: Path, suffixes: Iterable[str], without: Iterable[Path] = ()) -> list[Path]:
+    """All files below `folder` that end in one of `suffixes`, sorted; hidden ones left out.
+
+    What lies in a folder of `without` is left out too, where that folder lies below `folder`.
+    """
     wanted = tuple(suffixes)
+    here = folder.resolve()
+    inner = [other for path in without if here in (other := path.resolve()).parents]
     found = [
         path
         for path in folder.rglob("*")
@@ -82,6 +87,7 @@ def find(folder: Path, suffixes: Iterable[str]) -> list[Path]:
         # archives made on a Mac carry a hidden twin of every file
         and not path.name.startswith(".")
         and "__MACOSX" not in path.parts
+        and not any(other in (here / path.relative_to(folder)).parents for other in inner)
     ]
     return sorted(found)
 

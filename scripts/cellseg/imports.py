@@ -2,13 +2,17 @@
 
 Snakemake sees neither edits to the modules that a script imports nor whether an edit matters: it
 goes by the script's date. The fingerprint covers both script and modules, and leaves out comments,
-docstrings and layout, so that explaining code better does not train a network again.
+docstrings and empty lines, so that explaining code better does not train a network again.
 """
 
 import ast
 import hashlib
+import io
+import tokenize
 from functools import cache
 from pathlib import Path
+
+UNWATCHED = ("errors", "script")  # what users are told; no result depends on them
 
 
 @cache
@@ -24,6 +28,8 @@ def fingerprint(script: Path, library: Path, modules: tuple[str, ...] = ()) -> s
     """
     digest = hashlib.sha256()
     for path in used_by(script, library, modules):
+        if path.parent == library and path.stem in UNWATCHED:
+            continue
         digest.update(path.relative_to(library.parent).as_posix().encode())
         digest.update(_code(path).encode())
     return digest.hexdigest()[:12]
@@ -48,13 +54,24 @@ def _tree(file: Path) -> ast.Module:
 
 @cache
 def _code(file: Path) -> str:
-    """Source without comments, docstrings and layout."""
-    tree = _tree(file)
-    for node in ast.walk(tree):
+    """Lines of the source without comments, docstrings and empty lines.
+
+    Taken from the text, not from the syntax tree, whose text differs between Python versions: a
+    new interpreter would rerun everything.
+    """
+    lines = file.read_text().splitlines()
+    for node in ast.walk(_tree(file)):
         documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
         if documented and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+            first = node.body[0]
+            lines[first.lineno - 1 : first.end_lineno] = [""] * (
+                first.end_lineno - first.lineno + 1
+            )
+    for token in tokenize.generate_tokens(io.StringIO(file.read_text()).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 @cache

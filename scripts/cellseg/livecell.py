@@ -70,7 +70,7 @@ def fetch_dataset(
     strangers = sorted(set(pinned) - set(wanted))
     if strangers:
         raise UserError(f"download: there is a checksum for '{strangers[0]}', which is no file.")
-    known = json.loads(manifest.read_text()) if manifest.is_file() else {}
+    known = _read_manifest(manifest)
     expected = {name: entry["sha256"] for name, entry in known.items()} | pinned
 
     for name in wanted:
@@ -93,6 +93,22 @@ def fetch_dataset(
         # An archive is only trusted once it has been unpacked, and an annotation once read.
         known[name] = entry
         write_json(manifest, known)
+
+
+def _read_manifest(path: Path) -> dict[str, dict]:
+    """Size and SHA-256 of every file that was fetched before."""
+    if not path.is_file():
+        return {}
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if not all(isinstance(entry["sha256"], str) for entry in known.values()):
+            raise ValueError("a hash is no text")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(
+            f"{path} is no list of files and their hashes ({error}). Restore it from a backup, or "
+            "delete it and rerun: the files that are there are then hashed anew and kept."
+        ) from error
+    return known
 
 
 def _has_images(images: Path, archive: Path, sha256: str | None) -> bool:

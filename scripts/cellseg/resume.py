@@ -3,29 +3,44 @@
 import hashlib
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 from cellseg.files import write_json
 
 
-def stamp(settings: object) -> str:
-    """Fingerprint of all settings of a run (SHA-256 of the sorted JSON)."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+def stamp(content: object) -> str:
+    """SHA-256 of anything that JSON can hold, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def fingerprint(path: str | Path) -> str:
+    """What a file holds, in short: the checksums within a zip or npz, else its SHA-256.
+
+    Tiles may take ten gigabytes; their zip keeps a checksum of every array.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return stamp([[entry.filename, entry.CRC] for entry in archive.infolist()])
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class ResumeFolder:
-    """State after the last finished epoch, thrown away when the settings differ.
+    """State after the last finished epoch, thrown away when its stamp differs.
+
+    The stamp stands for all that decides the training: settings, code, tiles, weights.
 
     The folder is not an output of the workflow: Snakemake deletes outputs before a job starts.
     An epoch counts once ``state.json``, which is replaced in one step, names its files.
     """
 
-    def __init__(self, folder: Path, settings: object) -> None:
+    def __init__(self, folder: Path, stamp: str) -> None:
         self.folder = Path(folder)
-        self.stamp = stamp(settings)
+        self.stamp = stamp
 
     def load(self) -> dict | None:
-        """State saved last, or None when there is none for these settings."""
+        """State saved last, or None when there is none with this stamp."""
         try:
             state = json.loads((self.folder / "state.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):

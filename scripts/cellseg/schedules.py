@@ -12,7 +12,7 @@ def learning_rate(schedule: Mapping, base: float, step: int, steps: int, epoch: 
     schedule : settings with ``name`` (constant, exponential, cosine, plateau)
         exponential multiplies by ``decay`` each epoch (Mesmer: 0.99); cosine rises over the first
         ``warmup`` fraction of all steps and falls to zero; plateau is lowered by
-        :class:`Plateau`.
+        :func:`plateau_factor`.
     base : the configured learning rate
     step, steps : number of this step, counted over all epochs, and of all steps
     epoch : number of this epoch, from 0

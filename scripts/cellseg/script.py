@@ -11,15 +11,18 @@ from cellseg.errors import UserError
 
 
 class _Tee:
-    """Writes to the terminal and to the log file."""
+    """Writes to the terminal, and to the log file what a finished line shows in the end."""
 
     def __init__(self, terminal, log):
         self.terminal, self.log = terminal, log
+        self.line = ""
 
     def write(self, text: str) -> int:
         self.terminal.write(text)
-        # A progress bar rewrites its line; the log keeps finished lines only.
-        self.log.write(text.replace("\r", "\n"))
+        *finished, self.line = (self.line + text).split("\n")
+        for line in finished:
+            # A progress bar rewrites its line: what came before the last return is gone.
+            self.log.write(line.rstrip("\r").rpartition("\r")[2] + "\n")
         return len(text)
 
     def flush(self) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from cellseg import files
+from cellseg.channels import STACK_MEMBER
 from cellseg.errors import UserError
 from cellseg.parallel import ordered_map
 from cellseg.watershed import maps_of, segment_maps
-
-CHANNELS = "__channels__"  # member of a stack of maps that names their channels
 
 
 def segment_run(maps: str | Path, output: str | Path, settings: Mapping, threads: int) -> None:
@@ -23,7 +22,7 @@ def segment_run(maps: str | Path, output: str | Path, settings: Mapping, threads
         ``__channels__`` names them, such as ``inner-distance/0``
     output : npz; member ``<image>`` becomes an ndarray of shape (H, W), int32, cells 1..n
         Small cells are kept, whatever the settings say: scoring removes them.
-    settings : keyword arguments of :func:`cellseg.watershed.segment`
+    settings : of :func:`cellseg.watershed.segment_maps`
     threads : number of processes; the result is the same for any
 
     Raises
@@ -32,10 +31,10 @@ def segment_run(maps: str | Path, output: str | Path, settings: Mapping, threads
         The file holds no maps, or heads that the watershed cannot use.
     """
     with np.load(maps) as stack:
-        if CHANNELS not in stack.files:
+        if STACK_MEMBER not in stack.files:
             raise UserError(f"{maps} does not name its channels. Delete it and run again.")
-        channels = [str(name) for name in stack[CHANNELS]]
-        images = sorted(name for name in stack.files if name != CHANNELS)
+        channels = [str(name) for name in stack[STACK_MEMBER]]
+        images = sorted(name for name in stack.files if name != STACK_MEMBER)
     if not images:
         raise UserError(f"{maps} holds no image. Delete it and run again.")
     work = partial(_segment_image, maps, channels, {**settings, "small_objects_threshold": 0})

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cellseg.errors import UserError
+from cellseg.images import LABEL_SUFFIXES, find
 
 SPLITS = ("train", "val", "test")
 ANNOTATIONS = "annotations/LIVECell/livecell_coco_{split}.json"
@@ -117,3 +118,11 @@ def _annotation_file(folder: Path, split: str) -> Path | None:
 def _need_folder(folder: Path, where: str) -> None:
     if not folder.is_dir():
         raise UserError(f"{where}: the folder {folder} does not exist.")
+
+
+def annotation_files(described: Mapping) -> list[str]:
+    """Files that hold the annotations of a described data set: COCO JSON files or label images."""
+    if "annotations" in described:
+        return list(described["annotations"].values())
+    folders = described["labels"].values()
+    return [str(path) for folder in folders for path in find(Path(folder), LABEL_SUFFIXES)]

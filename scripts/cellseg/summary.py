@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellseg import score_tables
 from cellseg.errors import UserError
 from cellseg.figures import conditions
 
@@ -39,7 +40,10 @@ def table(folder: str | Path) -> str:
     summary, runs = conditions.select(summary), conditions.select(runs)
     needed = [*conditions.AXES, "n_seeds", "n_images", *(f"{score}_mean" for score in SCORES)]
     conditions.need(summary, f"{folder}/tables/*/summary", needed)
-    summary = summary.drop_duplicates(conditions.AXES)
+    # Of a condition that several experiments share, show the one with the most seeds.
+    order = summary["n_seeds"].sort_values(ascending=False, kind="stable").index
+    kept = summary.loc[order].drop_duplicates(conditions.AXES).index
+    summary = summary.loc[sorted(kept)]
     named = conditions.varying(summary) or ["model"]
 
     heading = [*named, "seeds", *SCORES.values(), "predicted/true", "ms/step"]
@@ -83,7 +87,7 @@ def _all(folder: Path, name: str) -> "pd.DataFrame":
             f"{folder} has no tables/<experiment>/{name}.csv: nothing to sum up yet. "
             "Run the study first, for instance with 'make demo'."
         )
-    return pd.concat([conditions.read_table(path) for path in paths], ignore_index=True)
+    return pd.concat([score_tables.read(path) for path in paths], ignore_index=True)
 
 
 def _score(row: dict, score: str) -> str:

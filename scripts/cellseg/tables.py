@@ -4,18 +4,17 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from cellseg import metrics
+from cellseg import metrics, score_tables
 from cellseg.errors import UserError
+from cellseg.intervals import t_interval
 
 RUN = ["dataset", "model", "heads", "subset", "seed"]
 GROUP = ["data_split", "cell_type", "small_objects"]
 TOTALS = [*metrics.COUNTS, *metrics.SIZES]
 """Columns that are summed over the images of a run; all other scores are averaged."""
 ALL_TYPES = "all"
-TEXT = ["dataset", "model", "heads", "subset", "data_split", "image", "cell_type", "small_objects"]
 
 
 def images(paths: Sequence[str | Path]) -> pd.DataFrame:
@@ -29,7 +28,7 @@ def images(paths: Sequence[str | Path]) -> pd.DataFrame:
     if not paths:
         raise UserError("the experiment has no runs: there is nothing to collect.")
     needed = [*RUN, *GROUP, "image", *metrics.COLUMNS]
-    return pd.concat([_read(path, needed) for path in paths], ignore_index=True)
+    return pd.concat([score_tables.read(path, needed) for path in paths], ignore_index=True)
 
 
 def per_run(images: pd.DataFrame) -> pd.DataFrame:
@@ -79,9 +78,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     condition = RUN[:-1]
     groups = runs.groupby([*condition, *GROUP], sort=False)
     scores = list(metrics.COLUMNS)
-    mean, deviation, count = (getattr(groups[scores], name)() for name in ("mean", "std", "count"))
-    half = deviation / np.sqrt(count) * _t_quantile(count)
-    parts = {"mean": mean, "std": deviation, "low": mean - half, "high": mean + half}
+    parts = t_interval(groups[scores])
     statistics = pd.concat([part.add_suffix(f"_{name}") for name, part in parts.items()], axis=1)
     table = pd.DataFrame(
         {"n_seeds": groups["seed"].nunique(), "n_images": groups["n_images"].min()}
@@ -110,8 +107,8 @@ def training(
     -------
     DataFrame
         dataset, model, heads, subset, seed, the columns of ``history.csv``, then backbone,
-        parameters (number of weights), device and train_images (number). A fact that a run does
-        not record is empty.
+        parameters (number of weights), device, train_images (number) and cell_types, those of
+        the subset joined by "+", empty for all. A fact that a run does not record is empty.
 
     Raises
     ------
@@ -126,8 +123,8 @@ def training(
         )
     tables = []
     for metric_file, history, setting, origin in zip(*lists, strict=True):
-        condition = _read(metric_file, RUN).loc[0, RUN]
-        table = _read(history, ["epoch"])
+        condition = score_tables.read(metric_file, RUN).loc[0, RUN]
+        table = score_tables.read(history, ["epoch"])
         for position, axis in enumerate(RUN):
             table.insert(position, axis, condition[axis])
         tables.append(table.assign(**_facts(_json(setting), _json(origin))))
@@ -141,15 +138,8 @@ def _facts(settings: dict, provenance: dict) -> dict[str, object]:
         "parameters": provenance.get("parameters"),
         "device": provenance.get("device"),
         "train_images": len(train_images) if isinstance(train_images, list) else train_images,
+        "cell_types": "+".join(settings.get("subset", {}).get("cell_types", [])),
     }
-
-
-def _t_quantile(count: pd.DataFrame) -> np.ndarray:
-    """Student's t at 97.5 % for that many values; NaN for fewer than two."""
-    from scipy.special import stdtrit
-
-    freedom = count.to_numpy(float) - 1
-    return stdtrit(np.where(freedom > 0, freedom, np.nan), 0.975)
 
 
 def _ordered(rows: pd.DataFrame, run: list[str], types: list[str]) -> pd.DataFrame:
@@ -159,24 +149,6 @@ def _ordered(rows: pd.DataFrame, run: list[str], types: list[str]) -> pd.DataFra
     keys = pd.DataFrame({"run": order, "split": rows["data_split"], "type": place})
     keys["small"] = rows["small_objects"]
     return rows.loc[keys.sort_values(list(keys), kind="stable").index].reset_index(drop=True)
-
-
-def _read(path: str | Path, needed: Sequence[str]) -> pd.DataFrame:
-    try:
-        # An image called "007" or "NA" stays what it is.
-        table = pd.read_csv(
-            path,
-            dtype=dict.fromkeys(TEXT, str),
-            keep_default_na=False,
-            na_values=["", "nan"],
-        )
-    except pd.errors.EmptyDataError:
-        table = pd.DataFrame()
-    missing = [name for name in needed if name not in table]
-    if missing or table.empty:
-        what = f"lacks the columns {', '.join(missing)}" if missing else "has no rows"
-        raise UserError(f"{path} {what}. Delete it and run again.")
-    return table
 
 
 def _json(path: str | Path) -> dict:

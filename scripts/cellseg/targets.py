@@ -178,7 +178,10 @@ def _distance_to_background(labels: np.ndarray) -> np.ndarray:
         from scipy.ndimage import distance_transform_edt
 
         return distance_transform_edt(cells).astype(np.float32)
-    return cv2.distanceTransform(cells.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = cv2.distanceTransform(cells.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # OpenCV's last bit depends on how it shared the rows among threads, so that the same seed would
+    # not give the same batch. The square is a whole number, and its root is exact.
+    return np.sqrt(np.rint(distance * distance))
 
 
 def _pieces(labels: np.ndarray, touching: bool) -> tuple[np.ndarray, int]:

@@ -55,19 +55,21 @@ def offsets(length: int, size: int, overlap: int) -> list[int]:
     return np.rint(np.linspace(0, length - size, count)).astype(int).tolist()
 
 
-def cut(image: np.ndarray, size: int, row: int, column: int, reflect: bool = False) -> np.ndarray:
-    """Cut a tile of shape (size, size); what the image lacks is mirrored, or 0.
+def cut(image: np.ndarray, size: int, row: int, column: int) -> np.ndarray:
+    """Cut a tile of shape (size, size); what the image lacks is mirrored at its far edges.
+
+    Grey values and labels are mirrored alike, as :func:`cellseg.prediction.predict_image` mirrors
+    what it segments: a cell must not be background to the network because it is a mirror image.
 
     Parameters
     ----------
-    image : ndarray of shape (H, W)
+    image : ndarray of shape (H, W), grey values or labels
     size : of the tile, pixels
     row, column : upper left corner of the tile in the image, pixels
-    reflect : mirror at the lower and right edge (for grey values), rather than fill with 0
     """
     tile = image[row : row + size, column : column + size]
     padding = [(0, size - length) for length in tile.shape]
-    return np.pad(tile, padding, mode="reflect" if reflect else "constant")
+    return np.pad(tile, padding, mode="symmetric")
 
 
 def resize(image: np.ndarray, size: int, nearest: bool = False) -> np.ndarray:
@@ -135,9 +137,11 @@ def write(
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             # All grey values, then all labels: a zip file takes one array after the other.
             shape = (len(plan.image), size, size, 1)
-            grey = _tiles(plan, lambda key: _grey(*by_key[key]), size, mode, reflect=True)
+            grey = _tiles(plan, lambda key: _grey(*by_key[key]), size, mode)
             mappable.write_rows(archive, "X", grey, shape, np.uint8)
-            cells = _tiles(plan, lambda key: _labels(labels, key, by_key[key][1]), size, mode)
+            cells = _tiles(
+                plan, lambda key: _labels(labels, key, by_key[key][1]), size, mode, nearest=True
+            )
             mappable.write_rows(archive, "y", cells, shape, np.int32)
             mappable.write(archive, "image", np.array(plan.image, dtype=np.str_))
             mappable.write(archive, "row", np.array(plan.row, dtype=np.int64))
@@ -186,17 +190,17 @@ def _plan(
 
 
 def _tiles(
-    plan: _Plan, read: Callable[[str], np.ndarray], size: int, mode: str, reflect: bool = False
+    plan: _Plan, read: Callable[[str], np.ndarray], size: int, mode: str, nearest: bool = False
 ) -> Iterator[np.ndarray]:
-    """Make the planned tiles of grey values (`reflect`) or labels; each image is read once."""
+    """Make the planned tiles of grey values or labels (`nearest`); each image is read once."""
     current, whole = None, None
     for key, row, column in zip(plan.image, plan.row, plan.column, strict=True):
         if key != current:
             current, whole = key, read(key)
         if mode == "resize":
-            yield resize(whole, size, nearest=not reflect)
+            yield resize(whole, size, nearest)
         else:
-            yield cut(whole, size, row, column, reflect)
+            yield cut(whole, size, row, column)
 
 
 def _grey(path: str | os.PathLike, shape: tuple[int, int]) -> np.ndarray:

@@ -57,20 +57,18 @@ def fit(
     learner: Learner,
     train: TileStream,
     validation: TileStream,
-    settings: Mapping,
-    folder: Path,
+    options: Mapping,
+    resume: ResumeFolder,
 ) -> pd.DataFrame:
-    """Train until the last epoch, going on where an earlier attempt with these settings stopped.
+    """Train until the last epoch, going on where an earlier attempt stopped.
 
     Parameters
     ----------
     learner : the model with its optimiser
     train, validation : streams of batches
-    settings : the run's resolved settings
-        ``settings["training"]`` says epochs, learning_rate, schedule, keep, early_stopping and
-        batch_norm_batches; the whole mapping stamps the state to resume from.
-    folder : of the run
-        ``resume/`` in it holds the state after each epoch until training has finished.
+    options : the run's ``training`` settings
+        epochs, learning_rate, schedule, keep, early_stopping and batch_norm_batches
+    resume : holds the state after each epoch; the caller clears it when all results are written
 
     Returns
     -------
@@ -82,15 +80,14 @@ def fit(
     Raises
     ------
     UserError
-        When a loss is not finite; the message names epoch, step and what to change.
+        A loss is not finite (the message names epoch, step and what to change), or the state to
+        resume from is damaged.
     """
-    options = settings["training"]
-    resume = ResumeFolder(folder / "resume", settings)
     state = resume.load()
     rows: list[dict] = []
     if state is not None:
         rows = state["history"]
-        learner.load_state(resume.folder_of(state["finished_epoch"]))
+        _load(learner, resume, state["finished_epoch"])
         print(f"Resuming after epoch {state['finished_epoch']} of {options['epochs']}.")
     best = resume.folder / "best.h5"
 
@@ -102,8 +99,6 @@ def fit(
         row["seconds"] = time.perf_counter() - started
         rows.append(row)
         learner.log_epoch(epoch, row)
-        _report(row, options["epochs"])
-
         if row["val_loss"] <= min(earlier["val_loss"] for earlier in rows):
             with replacing(best) as temporary:
                 learner.save_weights(temporary)
@@ -111,12 +106,23 @@ def fit(
         state_folder.mkdir(parents=True, exist_ok=True)
         learner.save_state(state_folder)
         resume.save(epoch, {"history": rows})
+        _report(row, options["epochs"])
 
     if options["keep"] == "best":
         learner.load_weights(best)
     if options["batch_norm_batches"]:
         learner.recalibrate(train, options["batch_norm_batches"])
     return pd.DataFrame(rows)
+
+
+def _load(learner: Learner, resume: ResumeFolder, epoch: int) -> None:
+    try:
+        learner.load_state(resume.folder_of(epoch))
+    except Exception as error:  # every library has exceptions of its own for a broken file
+        raise UserError(
+            f"the state to go on from, {resume.folder}, is damaged ({error}). Delete that folder; "
+            "the training then starts anew."
+        ) from error
 
 
 def _stopped_early(rows: list[dict], options: Mapping) -> bool:

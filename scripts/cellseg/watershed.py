@@ -6,11 +6,14 @@ from typing import Literal
 import numpy as np
 from scipy import ndimage
 
+from cellseg import channels
 from cellseg.errors import UserError
 
-# Which channel of which head serves as what, best first (the design's choice).
-MARKER_HEADS = (("inner-distance", 0), ("outer-distance", 0))
-MASK_HEADS = (("pixelwise", 1), ("fgbg", 1), ("outer-distance", 0), ("inner-distance", 0))
+DISTANCE_THRESHOLD = 0.01
+"""``interior_threshold`` where the mask is a distance, as in deepcell's applications
+NuclearSegmentation and CytoplasmSegmentation, whose interior is the outer distance. A distance
+falls to 0 towards the rim, so the 0.3 that suits a probability would leave only the core of cells.
+"""
 
 Maps = Mapping[str, np.ndarray | Mapping[int, np.ndarray]]
 
@@ -164,13 +167,13 @@ def fill_holes(labels: np.ndarray, threshold: int) -> np.ndarray:
     return filled
 
 
-def maps_of(array: np.ndarray, channels: Sequence[str]) -> dict[str, dict[int, np.ndarray]]:
+def maps_of(array: np.ndarray, names: Sequence[str]) -> dict[str, dict[int, np.ndarray]]:
     """Sort the channels of stored maps by head.
 
     Parameters
     ----------
     array : ndarray of shape (H, W, C)
-    channels : sequence of C str such as "pixelwise/1": head and channel
+    names : sequence of C str such as "pixelwise/1": head and channel
 
     Returns
     -------
@@ -181,10 +184,10 @@ def maps_of(array: np.ndarray, channels: Sequence[str]) -> dict[str, dict[int, n
     ValueError
         The number of channels and of names differ.
     """
-    if array.ndim != 3 or array.shape[-1] != len(channels):
-        raise ValueError(f"maps of shape {array.shape} do not fit the channels {list(channels)}")
+    if array.ndim != 3 or array.shape[-1] != len(names):
+        raise ValueError(f"maps of shape {array.shape} do not fit the channels {list(names)}")
     maps: dict[str, dict[int, np.ndarray]] = {}
-    for position, name in enumerate(channels):
+    for position, name in enumerate(names):
         head, channel = str(name).rsplit("/", 1)
         maps.setdefault(head, {})[int(channel)] = array[..., position].astype(np.float32)
     return maps
@@ -195,15 +198,16 @@ def segment_maps(maps: Maps, settings: Mapping) -> np.ndarray:
 
     Markers come from the inner distance, else the outer distance, else the smoothed interior; the
     mask from the interior of pixelwise, else the foreground, else the outer, else the inner
-    distance.
+    distance (:mod:`cellseg.channels`).
 
     Parameters
     ----------
     maps : dict of head name to ndarray of shape (H, W, C), or to dict of channel to (H, W)
         As predicted or from :func:`maps_of`.
-    settings : keyword arguments of :func:`segment`
-        Markers from the interior are searched in it smoothed as for the mask, or more where
-        ``maxima_smooth`` says so.
+    settings : keyword arguments of :func:`segment`, and ``distance_threshold``
+        The latter, :data:`DISTANCE_THRESHOLD` unless given, takes the place of
+        ``interior_threshold`` where the mask is a distance. Markers from the interior are searched
+        in it smoothed as for the mask, or more where ``maxima_smooth`` says so.
 
     Returns
     -------
@@ -214,26 +218,27 @@ def segment_maps(maps: Maps, settings: Mapping) -> np.ndarray:
     UserError
         None of the heads can serve.
     """
-    interior = _first(maps, MASK_HEADS)
-    if interior is None:
+    marker, mask = channels.marker_head(maps), channels.mask_head(maps)
+    if mask is None:
         raise UserError(
             f"heads {', '.join(maps) or '(none)'} cannot be segmented: the watershed needs one of "
-            f"{', '.join(name for name, _ in MASK_HEADS)}."
+            f"{', '.join(channels.MASKS)}."
         )
-    maxima = _first(maps, MARKER_HEADS)
-    if maxima is None:
-        smooth = max(settings.get("maxima_smooth", 0), settings.get("interior_smooth", 1))
-        return segment(interior, interior, **{**settings, "maxima_smooth": smooth})
-    return segment(maxima, interior, **settings)
+    options = dict(settings)
+    threshold = options.pop("distance_threshold", DISTANCE_THRESHOLD)
+    if mask in channels.DISTANCES:
+        options["interior_threshold"] = threshold
+    if marker not in channels.DISTANCES:
+        smooth = max(options.get("maxima_smooth", 0), options.get("interior_smooth", 1))
+        options["maxima_smooth"] = smooth
+    return segment(_used(maps, marker), _used(maps, mask), **options)
 
 
-def _first(maps: Maps, wanted: Sequence[tuple[str, int]]) -> np.ndarray | None:
-    for head, channel in wanted:
-        if head in maps:
-            found = maps[head]
-            found = found[..., channel] if isinstance(found, np.ndarray) else found[channel]
-            return np.asarray(found, np.float32)
-    return None
+def _used(maps: Maps, head: str) -> np.ndarray:
+    channel, *_ = channels.USED[head]
+    found = maps[head]
+    found = found[..., channel] if isinstance(found, np.ndarray) else found[channel]
+    return np.asarray(found, np.float32)
 
 
 def _smooth(image: np.ndarray, deviation: float) -> np.ndarray:

@@ -10,7 +10,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from snakemake.exceptions import WorkflowError
 
 from cellseg import config as study_config
-from cellseg import families, imports
+from cellseg import families, heads, imports, source
+from cellseg import study as studies
 from cellseg.errors import UserError
 
 try:
@@ -22,6 +23,8 @@ try:
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+config.update(study)  # scripts see the defaults too
 
 DATA = "results/data/{dataset}"
 RUN = "results/{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
@@ -48,7 +51,7 @@ wildcard_constraints:
     experiment=one_of(study["experiments"]),
     tiling=one_of(study["tilings"]),
     pretrained=one_of(study["pretrained"]),
-    heads="[a-z+-]+",
+    heads=one_of(heads.combinations()),
     seed="[0-9]+",
     split="train|val|test",
 
@@ -68,7 +71,7 @@ def code_with_family(script):
 
 def settings_of(wildcards):
     """Settings of one run, sorted: a change reruns what uses it and nothing else."""
-    return study_config.run_settings(
+    return studies.run_settings(
         study, wildcards.model, wildcards.heads, wildcards.subset, int(wildcards.seed)
     )
 
@@ -80,19 +83,32 @@ def condition_of(wildcards):
 
 
 def dataset_settings(*keys):
-    """Params function: the named settings of a data set."""
-    return lambda wildcards: {
-        key: study["datasets"][wildcards.dataset][key]
-        for key in sorted(keys)
-        if key in study["datasets"][wildcards.dataset]
-    }
+    """Params function: the named settings of a data set, sorted at every depth."""
+    return lambda wildcards: studies.in_order(
+        {
+            key: study["datasets"][wildcards.dataset][key]
+            for key in keys
+            if key in study["datasets"][wildcards.dataset]
+        }
+    )
+
+
+def local_annotations(wildcards):
+    """Annotation files of a local data set, so that a corrected one is read again."""
+    entry = study["datasets"][wildcards.dataset]
+    if entry["kind"] != "local":
+        return []
+    try:
+        return source.annotation_files(source.local(wildcards.dataset, entry))
+    except UserError:
+        return []  # the rule use_local says what is wrong
 
 
 def tiles_of(split):
     """Input function: the tiles that a run's model is trained on."""
     return lambda wildcards: (
         f"results/data/{wildcards.dataset}/tiles/"
-        f"{study_config.tiling_of(study, wildcards.model)}/{split}.npz"
+        f"{studies.tiling_of(study, wildcards.model)}/{split}.npz"
     )
 
 
@@ -104,17 +120,24 @@ def weights_of(wildcards):
 
 def run_files(name):
     """Input function: one file of every run of an experiment."""
-    return lambda wildcards: [
-        f"{RUN}/{name}".format(**vars(run))
-        for run in study_config.runs_of(study, wildcards.experiment)
-    ]
+
+    def files(wildcards):
+        runs = studies.runs_of(study, wildcards.experiment)
+        if any(run.dataset != wildcards.dataset for run in runs):
+            raise WorkflowError(
+                f"experiment '{wildcards.experiment}' is on data set '{runs[0].dataset}', "
+                f"not '{wildcards.dataset}'."
+            )
+        return [f"{RUN}/{name}".format(**vars(run)) for run in runs]
+
+    return files
 
 
 def of_all_runs(*names):
     """Files of every run of the study."""
     return [
         f"{RUN}/{name}".format(**vars(run))
-        for run in study_config.all_runs(study)
+        for run in studies.all_runs(study)
         for name in names
     ]
 
@@ -135,12 +158,25 @@ def of_all_experiments(pattern):
 def of_used_datasets(pattern):
     """A file of every data set that an experiment uses."""
     return sorted(
-        {pattern.format(dataset=run.dataset) for run in study_config.all_runs(study)}
+        {pattern.format(dataset=run.dataset) for run in studies.all_runs(study)}
     )
+
+
+def used_tiles():
+    """Tiles that the study's runs are trained on."""
+    used = {
+        (run.dataset, studies.tiling_of(study, run.model))
+        for run in studies.all_runs(study)
+    }
+    return [
+        f"results/data/{dataset}/tiles/{tiling}/{split}.npz"
+        for dataset, tiling in sorted(used)
+        for split in ("train", "val")
+    ]
 
 
 def used_weights():
     """Pretrained weight files that the study's models start from."""
-    models = {run.model for run in study_config.all_runs(study)}
+    models = {run.model for run in studies.all_runs(study)}
     names = {study["models"][model]["weights"] for model in models} - {None}
     return [f"results/data/pretrained/{name}.h5" for name in sorted(names)]

@@ -1,5 +1,9 @@
 rule download:
-    """Fetch LIVECell from its public address; runs where the internet is."""
+    """Fetch LIVECell from its public address; runs where the internet is.
+
+    Pinned checksums, retries and the code that fetches are no params: to pin what was downloaded must
+    not train every network again.
+    """
     output:
         source=f"{DATA}/source.json",
     log:
@@ -9,10 +13,9 @@ rule download:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code("download"),
         folder=f"{DATA}/source",
         manifest=f"{DATA}/manifest.json",
-        settings=dataset_settings("url", "annotations", "checksums", "retries"),
+        settings=dataset_settings("url", "annotations"),
     script:
         "../../scripts/download.py"
 
@@ -58,6 +61,7 @@ rule parse:
     """Annotation tables of a data set, duplicates resolved by the named policy."""
     input:
         source=f"{DATA}/source.json",
+        annotations=local_annotations,
     output:
         images=expand(
             f"{DATA}/annotations/{{split}}.images.parquet",
@@ -176,6 +180,7 @@ rule data_report:
 rule data:
     """Tiles and data report of every data set that the study uses."""
     input:
+        used_tiles(),
         of_used_datasets(f"{DATA}/report/data.png"),
 
 

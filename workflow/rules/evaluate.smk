@@ -16,7 +16,7 @@ rule segment:
         runtime=120,
     params:
         code=code("segment"),
-        watershed=dict(sorted(study["watershed"].items())),
+        watershed=studies.in_order(study["watershed"]),
     script:
         "../../scripts/segment.py"
 
@@ -61,7 +61,7 @@ rule collect:
         summary=report(
             f"{TABLES}/summary.csv",
             caption="../report/summary.rst",
-            category="{experiment}",
+            category="Experiment {experiment}",
             labels={"table": "scores over seeds", "figure": "-"},
         ),
         training=f"{TABLES}/training.csv",

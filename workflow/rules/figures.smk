@@ -10,7 +10,7 @@ rule figure:
         png=report(
             f"{FIGURES}/{{figure}}.png",
             caption="../report/figure.rst",
-            category="{experiment}",
+            category="Experiment {experiment}",
             labels={"table": "-", "figure": "{figure}"},
         ),
     log:

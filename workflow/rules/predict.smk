@@ -19,7 +19,7 @@ rule predict:
         runtime=120,
     params:
         code=code_with_family("predict"),
-        prediction=study["prediction"],
+        prediction=studies.in_order(study["prediction"]),
         every=study["scoring"]["every"],
     script:
         "../../scripts/predict.py"

@@ -8,7 +8,9 @@ rule fetch_weights:
         "../../envs/analysis.yaml"
     params:
         code=code("fetch_weights"),
-        source=lambda wildcards: study["pretrained"][wildcards.pretrained],
+        source=lambda wildcards: studies.in_order(
+            study["pretrained"][wildcards.pretrained]
+        ),
     script:
         "../../scripts/fetch_weights.py"
 

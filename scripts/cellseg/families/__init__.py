@@ -2,11 +2,17 @@
 
 A family module offers
 
-``train(settings, train, validation, folder, weights=None) -> DataFrame``
-    trains, writes ``weights.h5`` into `folder` and returns the history, one row an epoch;
+``train(settings, train, validation, folder, resume, weights=None) -> DataFrame``
+    trains on two streams (:class:`cellseg.stream.TileStream`), goes on from `resume`
+    (:class:`cellseg.resume.ResumeFolder`), writes ``weights.h5`` and ``tensorboard/`` into
+    `folder` and returns the history; :func:`cellseg.training.fit` does most of it;
 ``Predictor(settings, folder, window)``
     loads that file; calling it with tiles ``(N, window, window, 1)`` float32 gives a dict of head
     name to ``(N, window, window, channels)`` float32;
+``parameters(settings) -> int``
+    number of weights of the network;
+``set_threads(threads)``
+    called once, before anything else;
 ``device() -> str`` and ``versions() -> dict``
     for the provenance of a run.
 

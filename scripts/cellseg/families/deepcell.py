@@ -20,6 +20,7 @@ from deepcell.model_zoo.panopticnet import PanopticNet
 from cellseg.errors import UserError
 from cellseg.files import replacing
 from cellseg.heads import HEADS
+from cellseg.resume import ResumeFolder
 from cellseg.stream import Batch, TileStream
 from cellseg.training import fit
 
@@ -52,14 +53,18 @@ def train(
     train: TileStream,
     validation: TileStream,
     folder: Path,
+    resume: ResumeFolder,
     weights: Path | None = None,
 ) -> pd.DataFrame:
     """Train one network and save its weights; see :func:`cellseg.training.fit`.
 
     Parameters
     ----------
+    settings : from :func:`cellseg.config.run_settings`
+    folder : gets weights.h5 and tensorboard/
     weights : Keras file of a backbone trained on ImageNet, without its top, or None
     """
+    tf_keras.backend.clear_session()  # layer names in the weight file count from one
     tf_keras.utils.set_random_seed(settings["seed"])
     tf.config.experimental.enable_op_determinism()
     mixed = settings["training"]["mixed_precision"]
@@ -68,7 +73,7 @@ def train(
     learner = DeepcellLearner(settings, size=train.tiles.size, folder=folder)
     if weights is not None:
         load_backbone(learner.model, weights)
-    history = fit(learner, train, validation, settings, folder)
+    history = fit(learner, train, validation, settings["training"], resume)
     learner.save_weights(folder / WEIGHTS)
     return history
 
@@ -185,20 +190,27 @@ def load_backbone(model: tf_keras.Model, path: Path) -> int:
     UserError
         The file is not for this backbone. Keras would skip the layers without a word.
     """
-    with h5py.File(path) as file:
-        group = file.get("model_weights", file)
-        expected = {name for name in group.attrs["layer_names"] if len(group[name])}
+    try:
+        with h5py.File(path) as file:
+            group = file.get("model_weights", file)
+            expected = {name for name in group.attrs["layer_names"] if len(group[name])}
+    except (OSError, KeyError) as error:
+        raise UserError(f"{path} is not a Keras weight file ({error}). Fetch it anew.") from error
     expected = {name.decode() if isinstance(name, bytes) else name for name in expected}
     own = {layer.name for layer in model.layers if layer.weights}
-    # deepcell's EfficientNet names its untrained input normalisation anew; deepcell skips it too.
-    missing = sorted(name for name in expected - own if not name.startswith("normalization"))
-    if missing or not expected:
+    # A few layers lie behind the coarsest level and are no part of the network (MobileNetV2's last
+    # convolution), and EfficientNet's input normalisation has another name, in deepcell as here.
+    missing = sorted(expected - own)
+    if len(missing) > 0.1 * len(expected) or not expected:
         raise UserError(
             f"{path} does not fit the backbone: it has {len(expected)} layers, of which "
             f"{len(missing)} are not in the model (such as {', '.join(missing[:3])}). Give the "
             "model of the config the `weights` of its own backbone, without top."
         )
-    model.load_weights(str(path), by_name=True)
+    try:
+        model.load_weights(str(path), by_name=True)
+    except ValueError as error:
+        raise UserError(f"{path} has other shapes than the backbone ({error}).") from error
     return len(expected & own)
 
 

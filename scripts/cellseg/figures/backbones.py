@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cellseg import intervals
 from cellseg.figures import conditions, marks, style
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], title: str = "Backbones comp
         ]
         _column(axes, name, places, statistics, values, style.BLUE, "{:.3f}", 1.0)
     times = [_step_times(own) for own in own_training]
-    statistics = [_t_interval(values) for values in times]
+    statistics = [_interval(values) for values in times]
     _column(grid[-2], "step time (ms)", places, statistics, times, style.ORANGE)
     sizes = [(own["parameters"].max() / 1e6, math.nan, math.nan) for own in own_training]
     _column(grid[-1], "parameters (10⁶)", places, sizes, [[]] * len(rows), style.GREY)
@@ -131,15 +132,9 @@ def _step_times(training: "pd.DataFrame") -> list[float]:
     return times
 
 
-def _t_interval(values: list[float]) -> tuple[float, float, float]:
+def _interval(values: list[float]) -> tuple[float, float, float]:
     """Mean and its 95 % t interval; nan ends for fewer than two values."""
-    import numpy as np
-    from scipy.stats import t
+    import pandas as pd
 
-    if not values:
-        return (math.nan,) * 3
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, math.nan, math.nan
-    half = t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
-    return mean, float(mean - half), float(mean + half)
+    statistics = intervals.t_interval(pd.Series(values, dtype=float))
+    return tuple(float(statistics[part]) for part in ("mean", "low", "high"))

@@ -1,7 +1,6 @@
 """Rows for figures: which conditions there are, how they are named, on what they were measured."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg.errors import UserError
@@ -11,40 +10,9 @@ if TYPE_CHECKING:
 
 AXES = ["model", "heads", "subset"]
 AXIS_NAMES = {"model": "model", "heads": "heads", "subset": "training subset"}
-TEXT_COLUMNS = [
-    *("dataset", "model", "heads", "subset", "data_split", "image", "cell_type"),
-    *("small_objects", "backbone", "device"),
-]
 TABLES = ("images", "runs", "summary", "training")
 # Scores with nothing removed are the plain ones: every annotated cell counts.
 PRIMARY = "kept"
-
-
-def read(paths: Mapping[str, str]) -> dict[str, "pd.DataFrame"]:
-    """Tables of an experiment from CSV, names as text even where they look like numbers or "NA".
-
-    Parameters
-    ----------
-    paths : path of each of ``images``, ``runs``, ``summary`` and ``training``
-    """
-    return {name: read_table(path) for name, path in paths.items()}
-
-
-def read_table(path: str | Path) -> "pd.DataFrame":
-    """One CSV table; only empty fields and "nan" count as missing."""
-    import pandas as pd
-
-    try:
-        return pd.read_csv(
-            path,
-            dtype={column: str for column in TEXT_COLUMNS},
-            keep_default_na=False,
-            na_values=["", "nan"],
-        )
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; make the table it comes from first.") from None
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a CSV table ({error}); delete it and rerun.") from error
 
 
 def need(table: "pd.DataFrame", name: str, columns: Iterable[str]) -> None:

@@ -1,7 +1,6 @@
 """F1 by cell type: models of one cell type, and models of several (figure 6 of the report)."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cellseg.figures import conditions, marks, style
@@ -17,16 +16,6 @@ PANEL_HEIGHT = 42.0  # mm
 BAR_WIDTH = 2.6  # mm at least
 
 
-def trained_on(subset: str, cell_types: Sequence[str]) -> str | None:
-    """Cell type that a subset's name speaks of, None where it names none or several.
-
-    Upper case and punctuation do not count: ``a172``, ``A172-half`` and ``only_a172`` are A172.
-    """
-    plain = re.sub(r"[^a-z0-9]", "", subset.lower())
-    found = [kind for kind in cell_types if re.sub(r"[^a-z0-9]", "", kind.lower()) in plain]
-    return found[0] if len(found) == 1 else None
-
-
 @style.styled
 def f1_by_cell_type(
     tables: Mapping[str, "pd.DataFrame"], title: str = "F1 score by cell type"
@@ -38,7 +27,8 @@ def f1_by_cell_type(
 
     Parameters
     ----------
-    tables : the tables ``images``, ``runs`` and ``summary`` of an experiment
+    tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment;
+        ``training`` has the column ``cell_types``
     """
     runs = conditions.select(tables["runs"], cell_type=None)
     conditions.need(runs, "runs", [*conditions.AXES, "seed", "cell_type", SCORE])
@@ -48,7 +38,10 @@ def f1_by_cell_type(
     conditions.need(summary, "summary", [*conditions.AXES, "cell_type", f"{SCORE}_mean"])
 
     types = sorted(runs["cell_type"].unique(), key=str.lower)
-    own = runs["subset"].map(lambda subset: trained_on(subset, types))
+    conditions.need(tables["training"], "training", ["subset", "cell_types"])
+    trained_on = tables["training"].groupby("subset")["cell_types"].first()
+    own = runs["subset"].map(trained_on)
+    own = own.where(own.isin(types))  # none of those scored: trained on all types, or on several
     runs = runs[own.isna() | (own == runs["cell_type"])]
     runs = runs.assign(series=runs["subset"].where(own.isna(), OWN))
     series = [name for (name,) in conditions.unique(runs, ["series"])]

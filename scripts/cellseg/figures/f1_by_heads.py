@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cellseg import channels
 from cellseg.figures import conditions, marks, style
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 SCORE = "f1_50"
 NAME = "F1 at IoU 0.5"
 COLOURS = {"kept": style.BLUE, "removed": style.ORANGE}
-HEAD_ORDER = ("inner-distance", "outer-distance", "fgbg", "pixelwise")
 PANEL_HEIGHT, ROW_HEIGHT, LABEL_WIDTH = 38.0, 4.2, 30.0  # mm
 GROUP_WIDTH = 8.0  # mm that one head combination needs at least
 
@@ -88,7 +88,8 @@ def f1_by_heads(
 
 
 def _rank(head: str) -> int:
-    return HEAD_ORDER.index(head) if head in HEAD_ORDER else len(HEAD_ORDER)
+    order = list(channels.USED)
+    return order.index(head) if head in order else len(order)
 
 
 def _bars(

@@ -18,6 +18,8 @@ COLOURS = {"markers": "viridis", "interior": "cividis"}
 GAP, COLUMN_TITLE, HEADING, LINE, SCALE_HEIGHT = 2.0, 4.0, 5.5, 3.3, 8.0  # mm
 ZOOM = 3  # the second line shows a third of the width and height
 DIM = 0.6  # images are shown darker, so that bright outlines stand out
+WIDEST, NARROWEST = 1.5, 0.3  # points, of true outlines
+WIDTH_OF_ONE = 12.0  # points; of n cells a panel each has 1 / sqrt(n) of it, up to the widest
 
 
 @dataclass(frozen=True)
@@ -159,11 +161,11 @@ def _case(
         drawn.append(page.axes(len(names) + 1, y, height))
         _gray(drawn[-1], case.image, window, DIM)
         if window is whole:
-            _lines(drawn[-1], lines, window, 0.75)
+            _lines(drawn[-1], lines, window, WIDEST / 2)
             for axes in drawn:
                 _frame(axes, enlarged)
         else:
-            _lines(drawn[-1], lines + rectangles, window, 1.5)
+            _lines(drawn[-1], lines + rectangles, window, WIDEST)
 
 
 def _colour_bar(axes: "Axes", name: str, end: float) -> None:
@@ -215,12 +217,17 @@ def _gray(axes: "Axes", image: np.ndarray, window: tuple, dim: float = 1.0) -> N
     _show(axes, image, window, "gray", low, low + (high - low) / dim)
 
 
-def _lines(axes: "Axes", lines: list[tuple], window: tuple, width: float) -> None:
-    """Lines of each kind, its colour and its share of `width`; boxes are dashed."""
+def _lines(axes: "Axes", lines: list[tuple], window: tuple, widest: float) -> None:
+    """Lines of each kind, its colour and its share of the width; boxes are dashed.
+
+    Where cells are many and so small, lines are thin, or they would hide what they surround.
+    """
     from matplotlib.collections import LineCollection
 
-    for kind, colour, share in lines:
-        shown = [line for line in kind if meets(line, window)]
+    within = [[line for line in kind if meets(line, window)] for kind, _, _ in lines]
+    most = max(map(len, within))
+    width = max(min(widest, WIDTH_OF_ONE / max(most, 1) ** 0.5), NARROWEST)
+    for shown, (_, colour, share) in zip(within, lines, strict=True):
         dashes = "--" if colour == style.YELLOW else "-"
         axes.add_collection(
             LineCollection(shown, colors=colour, linewidths=share * width, linestyles=dashes),

@@ -1,22 +1,17 @@
 """Which images of a run an overlay shows, and where their maps and labels come from."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cellseg import channels, score_tables
 from cellseg.errors import UserError
 from cellseg.figures import conditions
 from cellseg.figures.overlay import Case
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CHANNELS = "__channels__"
-# What the watershed uses first comes first (head and channel).
-MARKERS = ("inner-distance/0", "outer-distance/0", "pixelwise/1", "fgbg/1")
-INTERIOR = ("pixelwise/1", "fgbg/1", "outer-distance/0", "inner-distance/0")
 
 NOTE = (
     "Images are spread evenly from the best F1 at IoU 0.5 to the worst of the run, small objects "
@@ -52,12 +47,13 @@ def load(
 
     from cellseg import images as image_files
 
-    scores = conditions.read_table(metrics)
-    conditions.need(scores, Path(metrics).stem, ["image", "f1_50", "n_true", "n_pred"])
+    scores = score_tables.read(metrics, ["image", "f1_50", "n_true", "n_pred"])
     paths = pd.read_parquet(images, columns=["image", "path"]).set_index("image")["path"]
     cases = []
     with np.load(maps) as all_maps, np.load(truth) as true, np.load(prediction) as predicted:
-        channels = [str(name) for name in _member(all_maps, CHANNELS, maps)]
+        names = [str(name) for name in _member(all_maps, channels.STACK_MEMBER, maps)]
+        heads = [name.split("/")[0] for name in names]
+        marker, mask = channels.marker_head(heads), channels.mask_head(heads)
         for rank, row in choose(scores, count):
             if row.image not in paths.index:
                 raise UserError(f"{images} has no image '{row.image}'; rerun the parse rule.")
@@ -68,8 +64,8 @@ def load(
                     image=image_files.read(paths[row.image]),
                     truth=_member(true, row.image, truth),
                     prediction=_member(predicted, row.image, prediction),
-                    markers=_first(stack, channels, MARKERS),
-                    interior=_first(stack, channels, INTERIOR),
+                    markers=_map(stack, names, marker),
+                    interior=_map(stack, names, mask),
                 )
             )
     return cases
@@ -86,7 +82,9 @@ def choose(scores: "pd.DataFrame", count: int) -> list[tuple[str, object]]:
     Returns
     -------
     list of tuple of str and row
-        What the image is (best, median, …) and its row; fewer than `count` if there are fewer.
+        What the image is and its row; fewer than `count` if there are fewer. The first is the
+        best, the last the worst, the middle one of an odd number the median, and others have
+        their rank.
     """
     if count < 1:
         raise UserError(f"an overlay shows at least one image, not {count}.")
@@ -106,15 +104,19 @@ def choose(scores: "pd.DataFrame", count: int) -> list[tuple[str, object]]:
         else [round(i * (number - 1) / (count - 1)) for i in range(count)]
     )
     rows = list(ranked.itertuples(index=False))
-    return [(_rank(position, number), rows[position]) for position in positions]
+    return [
+        (_rank(place, count, position, number), rows[position])
+        for place, position in enumerate(positions)
+    ]
 
 
-def _rank(position: int, number: int) -> str:
+def _rank(place: int, count: int, position: int, number: int) -> str:
+    """Name of the image shown at `place` of `count`, which is at `position` of `number`."""
     if number == 1:
         return "Only image"
-    names = {0: "Best", number - 1: "Worst"}
-    if number > 2 and position in ((number - 1) // 2, number // 2):
+    if 2 * place + 1 == count:
         return "Median"
+    names = {0: "Best", number - 1: "Worst"}
     return names.get(position, f"Rank {position + 1} of {number}")
 
 
@@ -130,14 +132,13 @@ def heading(rank: str, row: object) -> str:
     return " · ".join(parts)
 
 
-def _first(
-    stack: np.ndarray, channels: Sequence[str], wanted: Sequence[str]
-) -> tuple[str, np.ndarray] | None:
-    for name in wanted:
-        if name in channels:
-            array = np.asarray(stack[..., channels.index(name)], np.float32)
-            return name.split("/")[0], np.nan_to_num(array)
-    return None
+def _map(stack: np.ndarray, names: list[str], head: str | None) -> tuple[str, np.ndarray] | None:
+    """Name of a head and its map, as the watershed used it."""
+    if head is None:
+        return None
+    channel, *_ = channels.USED[head]
+    array = np.asarray(stack[..., names.index(f"{head}/{channel}")], np.float32)
+    return head, np.nan_to_num(array)
 
 
 def _member(archive: "np.lib.npyio.NpzFile", name: str, path: str | Path) -> np.ndarray:

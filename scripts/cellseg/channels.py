@@ -1,0 +1,31 @@
+"""Which maps of a network the watershed uses, and how stored maps name their channels.
+
+Imports nothing of the package: what goes by these names need not change when targets do.
+"""
+
+from collections.abc import Container
+
+STACK_MEMBER = "__channels__"
+"""Member of a stack of maps that names their channels, such as ``pixelwise/1``."""
+
+USED = {
+    "inner-distance": (0,),
+    "outer-distance": (0,),
+    "fgbg": (1,),
+    "pixelwise": (1,),
+}
+"""Of each head the channels that the watershed uses; the order is that of heads in run names."""
+
+# Best first (the design's choice).
+DISTANCES = ("inner-distance", "outer-distance")
+MASKS = ("pixelwise", "fgbg", "outer-distance", "inner-distance")
+
+
+def marker_head(heads: Container[str]) -> str | None:
+    """Head whose peaks are the cells: a distance, else the mask itself; None if none can serve."""
+    return next((head for head in DISTANCES if head in heads), mask_head(heads))
+
+
+def mask_head(heads: Container[str]) -> str | None:
+    """Head that tells cells from background; None if none of `heads` can."""
+    return next((head for head in MASKS if head in heads), None)

@@ -1,0 +1,110 @@
+"""One run: choose its tiles, train the network, write the run folder."""
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from cellseg import files, provenance, resume, subsets
+from cellseg import tiles as tile_files
+from cellseg.augmentation import Augmentation
+from cellseg.errors import UserError
+from cellseg.stream import TilePool, TileStream
+
+
+def train(
+    settings: Mapping,
+    tiles: Mapping[str, str],
+    images: Sequence[str],
+    weights: str | None,
+    code: str,
+    family: ModuleType,
+    folder: Path,
+    threads: int,
+) -> None:
+    """Train one network and write its run folder.
+
+    Parameters
+    ----------
+    settings : from :func:`cellseg.config.run_settings`
+    tiles : tile files of the train and val splits
+    images : image tables of the train and val splits
+    weights : pretrained backbone, or None
+    code : fingerprint of the code that trains; another one does not go on from an earlier state
+    family : module of :mod:`cellseg.families`
+    folder : gets weights.h5, history.csv, settings.json, provenance.json, tensorboard/ and, until
+        training has finished, resume/
+    threads : CPU threads for computing; the data stream has as many workers
+
+    Raises
+    ------
+    UserError
+        No tile belongs to the chosen images, or the loss is not finite.
+    """
+    family.set_threads(threads)
+    cv2.setNumThreads(1)  # the data stream has workers of its own
+    table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
+    chosen = subsets.select(table, settings["subset"], settings["seed"])
+    # A drawn validation split takes images of both tile files, so the two are one pool.
+    pool = TilePool([tile_files.open(tiles[name]) for name in ("train", "val")])
+    train_stream = _stream(pool, chosen["train"], settings, threads, training=True)
+    validation_stream = _stream(pool, chosen["val"], settings, threads, training=False)
+    print(
+        f"Training on {len(train_stream.index)} tiles of {len(chosen['train'])} images, "
+        f"validating on {len(validation_stream.index)} of {len(chosen['val'])}.",
+        flush=True,
+    )
+    started = time.perf_counter()
+    inputs = [*tiles.values(), *images, *([weights] if weights else [])]
+    stamp = resume.stamp([settings, code, [resume.fingerprint(path) for path in inputs]])
+    state = resume.ResumeFolder(folder / "resume", stamp)
+    if state.load() is None:
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+    history = family.train(
+        settings, train_stream, validation_stream, folder, state, Path(weights) if weights else None
+    )
+    with files.replacing(folder / "history.csv") as temporary:
+        history.to_csv(temporary, index=False)
+    files.write_json(folder / "settings.json", settings)
+    files.write_json(
+        folder / "provenance.json",
+        provenance.record(
+            settings,
+            family.versions(),
+            family.device(),
+            threads=threads,
+            seconds=round(time.perf_counter() - started, 1),
+            train_images=chosen["train"],
+            val_images=chosen["val"],
+            train_tiles=len(train_stream.index),
+            parameters=family.parameters(settings),
+        ),
+    )
+    # Only now: had the job died above, the last state would still be there to go on from.
+    state.clear()
+
+
+def _stream(
+    pool: TilePool, images: list[str], settings: Mapping, threads: int, training: bool
+) -> TileStream:
+    options = settings["training"]
+    index = np.flatnonzero(np.isin(pool.image, images))
+    if len(index) == 0:
+        raise UserError("no tile belongs to the chosen images. Delete the tiles and run again.")
+    augmentation = Augmentation(options["rotation"], options["zoom"], options["flips"])
+    return TileStream(
+        tiles=pool,
+        index=index,
+        heads=settings["heads"],
+        batch_size=options["batch_size"],
+        normalization=options["normalization"],
+        seed=settings["seed"],
+        augmentation=augmentation if training else None,
+        shuffle=training,
+        workers=threads,
+    )

@@ -1,0 +1,154 @@
+"""Data sets of label images: which image each belongs to, and its cells as run lengths."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from pycocotools import mask
+
+from cellseg import annotations, cell_tables, label_images, labels
+from cellseg.cells import BBOX
+from cellseg.errors import UserError
+
+
+@pytest.fixture
+def parse(tmp_path):
+    """Writes images and label images of one cell each, parses; returns image paths by split."""
+
+    def run(images, masks, folders):
+        for name in images:
+            path = tmp_path / "images" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        for name in masks:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(path, np.eye(3, dtype=np.uint8))
+        described = {
+            "images": str(tmp_path / "images"),
+            "labels": {split: str(tmp_path / folder) for split, folder in folders.items()},
+        }
+        annotations.parse(described, tmp_path / "tables")
+        found = {}
+        for split in folders:
+            table = pd.read_parquet(tmp_path / "tables" / f"{split}.images.parquet")
+            below = [path.removeprefix(f"{described['images']}/") for path in table["path"]]
+            found[split] = dict(zip(table["image"], below, strict=True))
+        return found
+
+    return run
+
+
+def test_label_images(tmp_path):
+    painted = np.zeros((6, 7), np.uint16)
+    painted[1:3, 1:4] = 9
+    painted[4:6, 5:7] = 2
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "images" / "BV-2").mkdir(parents=True)
+    tifffile.imwrite(tmp_path / "masks" / "a.tif", painted)
+    np.save(tmp_path / "masks" / "b.npy", np.zeros((6, 7), np.int32))
+    (tmp_path / "images" / "BV-2" / "a.png").touch()
+    (tmp_path / "images" / "b.png").touch()
+    described = {"images": str(tmp_path / "images"), "labels": {"test": str(tmp_path / "masks")}}
+    annotations.parse(described, tmp_path / "tables")
+
+    images_table = tmp_path / "tables" / "test.images.parquet"
+    table = pd.read_parquet(images_table)
+    assert table["image"].tolist() == ["a", "b"]
+    assert table["n_cells"].tolist() == [2, 0]
+    assert table["cell_type"].tolist() == ["BV2", "cells"]
+    cells = pd.read_parquet(tmp_path / "tables" / "test.cells.parquet")
+    assert cells["area"].tolist() == [4, 6]
+    assert cells.loc[1, list(BBOX)].tolist() == [1, 1, 3, 2]
+
+    first, _ = cell_tables.segmentations(images_table, tmp_path / "tables" / "test.cells.parquet")
+    np.testing.assert_array_equal(
+        labels.rasterize(first[3], 6, 7), np.select([painted == 2, painted == 9], [1, 2])
+    )
+
+
+def test_equal_names_in_subfolders_go_by_folder(parse):
+    images = ["a/1.png", "b/1.png"]
+    assert parse(images, ["masks/a/1.tif", "masks/b/1.tif"], {"test": "masks"}) == {
+        "test": {"1": "a/1.png", "1~2": "b/1.png"}
+    }
+
+
+def test_equal_names_in_folders_of_the_splits(parse):
+    images = ["train/1.png", "val/1.png"]
+    folders = {"train": "masks/train", "val": "masks/val"}
+    assert parse(images, ["masks/train/1.tif", "masks/val/1.tif"], folders) == {
+        "val": {"1": "val/1.png"},
+        "train": {"1~1": "train/1.png"},
+    }
+
+
+def test_names_with_points(parse):
+    images = ["1.v1.png", "1.v2.png"]
+    assert parse(images, ["masks/1.v1.tif", "masks/1.v2.tif"], {"test": "masks"}) == {
+        "test": {"1.v1": "1.v1.png", "1.v2": "1.v2.png"}
+    }
+
+
+def test_equal_names_that_folders_cannot_tell_apart(parse):
+    with pytest.raises(UserError, match=r"masks/1\.tif' fits more than .* a/1\.png and b/1\.png"):
+        parse(["a/1.png", "b/1.png"], ["masks/1.tif"], {"test": "masks"})
+
+
+def test_label_images_below_the_images(parse):
+    found = parse(["raw/1.tif"], ["images/masks/1.tif"], {"test": "images/masks"})
+    assert found == {"test": {"1": "raw/1.tif"}}
+
+
+def test_label_images_beside_the_images(parse):
+    assert parse(["1.jpg"], ["images/1.tif"], {"test": "images"}) == {"test": {"1": "1.jpg"}}
+
+
+def test_images_below_the_label_images(parse):
+    assert parse(["1.png"], ["1.tif"], {"test": "."}) == {"test": {"1": "1.png"}}
+
+
+def test_label_images_of_one_split_below_those_of_another(parse, tmp_path):
+    found = parse(
+        ["1.png", "2.png"], ["masks/1.tif", "masks/v/2.tif"], {"train": "masks", "val": "masks/v"}
+    )
+    assert found == {"val": {"2": "2.png"}, "train": {"1": "1.png"}}
+    assert pd.read_csv(tmp_path / "tables" / "problems.csv").empty
+
+
+def test_nothing_but_label_images(parse):
+    with pytest.raises(UserError, match="give those a folder of their own"):
+        parse([], ["images/1.tif"], {"test": "images"})
+
+
+def test_a_folder_without_label_images(parse, tmp_path):
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(UserError, match="masks holds no label images"):
+        parse(["1.png"], [], {"test": "masks"})
+
+
+@pytest.mark.parametrize("largest", [3, np.iinfo(np.int32).max])
+def test_run_lengths_are_those_of_pycocotools(largest):
+    random = np.random.default_rng(0)
+    for shape in [(1, 1), (1, 9), (9, 1), (7, 5)]:
+        for _ in range(20):
+            image = random.choice([0, 0, 1, 2, largest], shape).astype(np.int32)
+            expected = [
+                mask.encode(np.asfortranarray(image == value, dtype=np.uint8))
+                for value in np.unique(image[image > 0])
+            ]
+            assert list(label_images.encode(image)) == expected
+
+
+def test_time_does_not_grow_with_cells_times_pixels():
+    def seconds(side: int) -> float:
+        """CPU time for squares of `side` pixels in an image of a million."""
+        squares = np.arange((1024 // side) ** 2, dtype=np.int32).reshape(1024 // side, -1)
+        image = np.kron(squares, np.ones((side, side), np.int32))
+        started = time.process_time()
+        assert len(list(label_images.encode(image))) == squares.max()
+        return time.process_time() - started
+
+    assert seconds(side=32) < 30 * seconds(side=512)  # 1023 cells and 3; measured: 4 times
