@@ -36,7 +36,7 @@ setup: $(READY)
 # uv comes from its own hashed lock; it then installs the whole hashed lock.
 $(READY): envs/$(VARIANT).lock envs/uv.lock envs/build.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 not found. Install one, or name it: make setup PYTHON=/path/to/python3.12"; exit 1; }
-	@echo "Setting up .venv with $(PYTHON); the first time this downloads about 1 GB."
+	@echo "Setting up .venv with $(PYTHON); it takes 2.4 GB of disk."
 	@$(PYTHON) -m venv --clear .venv || { echo "The venv module is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/uv.lock
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --build-constraints envs/build.lock envs/$(VARIANT).lock
