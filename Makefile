@@ -2,6 +2,7 @@
 #   make demo    the whole chain on simulated data: tables, figures, HTML report
 #   make test    lint and tests
 #   make setup   the environment alone, in .venv (VARIANT=gpu for TensorFlow with CUDA)
+#   make bench   how much faster each stage is than the package people use today
 #   make lint    ruff, snakefmt and the Snakemake linter
 #   make lock    new lock files and conda environments from pyproject.toml
 
@@ -14,7 +15,7 @@ BIN := .venv/bin
 READY := .venv/ready-$(VARIANT)
 DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
 
-.PHONY: demo test setup lint lock
+.PHONY: demo test setup lint lock bench
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -30,6 +31,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+bench: $(READY)
+	PYTHONPATH=scripts $(BIN)/python tests/bench.py
 
 setup: $(READY)
 

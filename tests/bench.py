@@ -1,0 +1,175 @@
+"""How much faster each stage is than the package that people use today: `make bench`.
+
+Both sides run in turn on the same input in one process, on one thread, and the median of the ratios
+of the pairs is printed: absolute times of one machine say little about another. The parity tests
+show that both sides compute the same. Nothing fails here on time.
+"""
+
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+
+from cellseg import labels, metrics, targets, watershed
+from cellseg.augmentation import Augmentation
+from cellseg.stream import TilePool, TileStream
+
+HEIGHT, WIDTH = 520, 704
+REPEATS = 5
+HEADS = {"inner-distance": {}, "pixelwise": {"dilation_radius": 1}}
+
+
+def frame(n_cells: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """Ellipses on a jittered grid, many of them touching: ndarray of shape (H, W), int32."""
+    random = np.random.default_rng(n_cells)
+    rows = max(1, round((n_cells * height / width) ** 0.5))
+    columns = -(-n_cells // rows)
+    spacing = np.array([width / columns, height / rows])
+    image = np.zeros((height, width), np.int32)
+    for number in range(n_cells):
+        grid = np.array([number % columns, number // columns]) + 0.5
+        centre = (grid + random.uniform(-0.2, 0.2, 2)) * spacing
+        axes = spacing.mean() * random.uniform(0.35, 0.55, 2)
+        cv2.ellipse(image, (centre.tolist(), (2 * axes).tolist(), random.uniform(0, 180)),
+                    number + 1, -1)  # fmt: skip
+    return image
+
+
+def outlines(image: np.ndarray) -> list[list[list[float]]]:
+    """One polygon a cell, as in COCO."""
+    found = []
+    for label in np.unique(image)[1:]:
+        contours, _ = cv2.findContours(
+            (image == label).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+        )
+        points = max(contours, key=len).reshape(-1, 2)
+        if len(points) >= 3:
+            found.append([(points + 0.5).ravel().astype(float).tolist()])
+    return found
+
+
+def compare(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple:
+    """Median milliseconds of ours, of theirs, and median ratio of the pairs."""
+    pairs = []
+    for _ in range(repeats + 1):  # the first pair warms up
+        times = []
+        for function in (ours, theirs):
+            begun = time.perf_counter()
+            function()
+            times.append(1000 * (time.perf_counter() - begun))
+        pairs.append(times)
+    first, second = zip(*pairs[1:], strict=True)
+    ratio = statistics.median(t / o for o, t in pairs[1:])
+    return statistics.median(first), statistics.median(second), ratio
+
+
+def kernels(image: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
+    """Ours and theirs on one frame, by stage."""
+    from deepcell.utils import transform_utils
+    from deepcell_toolbox.deep_watershed import deep_watershed
+    from deepcell_toolbox.metrics import ObjectMetrics
+    from pycocotools import mask
+
+    polygons = outlines(image)
+    maxima = cv2.GaussianBlur(targets.inner_distance(image), (0, 0), 1)
+    interior = targets.pixelwise(image)[..., 1].astype(np.float32)
+    maps = [maxima[None, ..., None], interior[None, ..., None]]
+    predicted = np.roll(image, 2, axis=1)
+
+    def annotation_masks():
+        painted = np.zeros(image.shape, np.int32)
+        for number, polygon in enumerate(polygons, 1):
+            runs = mask.merge(mask.frPyObjects(polygon, HEIGHT, WIDTH))
+            painted[mask.decode(runs) > 0] = number
+
+    def watershed_pair(radius: int) -> tuple[Callable, Callable]:
+        same = {"maxima_threshold": 0.1, "maxima_smooth": 0, "interior_threshold": 0.3,
+                "interior_smooth": 1, "radius": radius, "fill_holes_threshold": 15}  # fmt: skip
+        return (
+            lambda: watershed.segment(maxima, interior, small_objects_threshold=15, **same),
+            lambda: deep_watershed(maps, small_objects_threshold=15, **same),
+        )
+
+    return {
+        "polygons to labels (pycocotools)": (
+            lambda: labels.rasterize(polygons, HEIGHT, WIDTH),
+            annotation_masks,
+        ),
+        "inner distance (deepcell)": (
+            lambda: targets.inner_distance(image),
+            lambda: transform_utils.inner_distance_transform_2d(
+                image, erosion_width=1, alpha="auto", beta=1
+            ),
+        ),
+        "outer distance (deepcell)": (
+            lambda: targets.outer_distance(image),
+            lambda: transform_utils.outer_distance_transform_2d(image, erosion_width=1),
+        ),
+        "pixelwise (deepcell)": (
+            lambda: targets.pixelwise(image),
+            lambda: transform_utils.pixelwise_transform(image, dilation_radius=1),
+        ),
+        "watershed, radius 10 (deepcell-toolbox)": watershed_pair(10),
+        "watershed, radius 2 (deepcell-toolbox)": watershed_pair(2),
+        "object scores and errors (deepcell-toolbox)": (
+            lambda: metrics.error_counts(image, predicted),
+            lambda: ObjectMetrics(image, predicted),
+        ),
+    }
+
+
+def data_stream() -> tuple[Callable, Callable, int]:
+    """An epoch of ours and of deepcell's generator, with the number of tiles."""
+    from deepcell.image_generators import SemanticDataGenerator
+
+    tiles = np.stack([frame(60, 256, 256)] * 16)[..., None]
+    images = (100 + 50 * (tiles > 0)).astype(np.uint8)
+    pool = TilePool([SimpleNamespace(X=images, y=tiles, image=np.zeros(len(tiles), str))])
+    stream = TileStream(pool, np.arange(len(tiles)), HEADS, 8, "none", 0, Augmentation())
+    generator = SemanticDataGenerator(
+        rotation_range=180, zoom_range=(0.7, 1 / 0.7), horizontal_flip=True, vertical_flip=True
+    )
+    theirs = generator.flow(
+        {"X": images.astype(np.float32), "y": tiles}, batch_size=8, seed=0,
+        transforms=["inner-distance", "pixelwise"],
+        transforms_kwargs={"inner-distance": {"alpha": "auto", "beta": 1, "erosion_width": 1},
+                           "pixelwise": {"dilation_radius": 1}},
+    )  # fmt: skip
+    return (
+        lambda: list(stream.epoch(0)),
+        lambda: [next(theirs) for _ in range(len(stream))],
+        len(tiles),
+    )
+
+
+def main() -> None:
+    """Print the table in Markdown."""
+    warnings.simplefilter("ignore")
+    import cellseg.deepcell_compat  # noqa: F401
+
+    cv2.setNumThreads(1)
+    print("| stage (compared with) | cells | ours, ms | theirs, ms | theirs / ours |")
+    print("|---|---|---|---|---|")
+    for n_cells in (320, 2500):
+        for stage, (ours, theirs) in kernels(frame(n_cells)).items():
+            with open("/dev/null", "w") as nowhere:  # the toolbox prints a report each time
+                terminal, sys.stdout = sys.stdout, nowhere
+                try:
+                    times = compare(ours, theirs, REPEATS)
+                finally:
+                    sys.stdout = terminal
+            print(f"| {stage} | {n_cells} | {times[0]:.1f} | {times[1]:.0f} | {times[2]:.1f} |",
+                  flush=True)  # fmt: skip
+    ours, theirs, count = data_stream()
+    times = compare(ours, theirs, REPEATS)
+    print(f"| data stream, a tile of 256 pixels (deepcell) | 60 | {times[0] / count:.1f} "
+          f"| {times[1] / count:.0f} | {times[2]:.1f} |")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
