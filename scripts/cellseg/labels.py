@@ -1,7 +1,6 @@
 """Outlines of cells to label images, pixel for pixel as pycocotools draws them."""
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from cellseg import cell_tables
 from cellseg.files import write_stack
 from cellseg.parallel import ordered_map
+from cellseg.run_lengths import foreground_runs, paint
 
 # Which of two cells owns a pixel that both cover: the order in which cells are painted.
 OVERLAP: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -51,18 +51,10 @@ def rasterize(
     """
     if overlap not in OVERLAP:
         raise ValueError(f"overlap policy '{overlap}' is not one of {', '.join(OVERLAP)}")
-    from pycocotools import mask
-
-    rles = [run_lengths(segmentation, height, width) for segmentation in segmentations]
-    # One at a time: pycocotools 2.0.11 fails on the areas of more than 255 cells at once.
-    areas = np.array([mask.area(rle) for rle in rles], dtype=np.int64)
-    labels = np.zeros((height, width), np.int32)
-    with warnings.catch_warnings():
-        # pycocotools 2.0.11 has not yet followed a change of NumPy 2 in `decode`
-        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        for cell in OVERLAP[overlap](areas):
-            labels[mask.decode(rles[cell]).astype(bool)] = cell + 1
-    return labels
+    rles = _all_run_lengths(segmentations, height, width)
+    cell, start, length = foreground_runs([rle["counts"] for rle in rles])
+    areas = np.bincount(cell, length, minlength=len(rles)).astype(np.int64)
+    return paint(cell, start, length, OVERLAP[overlap](areas), height, width)
 
 
 def run_lengths(segmentation: Any, height: int, width: int) -> dict:
@@ -78,10 +70,30 @@ def run_lengths(segmentation: Any, height: int, width: int) -> dict:
         if isinstance(segmentation["counts"], list):
             return mask.frPyObjects(segmentation, height, width)
         return segmentation
-    polygons = [part for part in segmentation if len(part) >= 6 and len(part) % 2 == 0]
+    polygons = _parts_with_area(segmentation)
     if not polygons:
         return mask.encode(np.zeros((height, width), np.uint8, order="F"))
     return mask.merge(mask.frPyObjects(polygons, height, width))
+
+
+def _all_run_lengths(segmentations: Sequence[Any], height: int, width: int) -> list[dict]:
+    """As :func:`run_lengths`, with one call for all cells of one polygon, which is most of them."""
+    from pycocotools import mask
+
+    parts = [[] if isinstance(s, dict) else _parts_with_area(s) for s in segmentations]
+    single = [cell for cell, polygons in enumerate(parts) if len(polygons) == 1]
+    polygons = [parts[cell][0] for cell in single]
+    drawn = dict(
+        zip(single, mask.frPyObjects(polygons, height, width) if single else [], strict=True)
+    )
+    return [
+        drawn[cell] if cell in drawn else run_lengths(segmentation, height, width)
+        for cell, segmentation in enumerate(segmentations)
+    ]
+
+
+def _parts_with_area(polygons: Sequence[Sequence[float]]) -> list[Sequence[float]]:
+    return [part for part in polygons if len(part) >= 6 and len(part) % 2 == 0]
 
 
 def write(
