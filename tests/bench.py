@@ -97,7 +97,7 @@ def kernels(image: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
 
     return {
         "polygons to labels (pycocotools)": (
-            lambda: labels.rasterize(polygons, HEIGHT, WIDTH),
+            lambda: labels.rasterize(polygons, HEIGHT, WIDTH, overlap="later"),
             annotation_masks,
         ),
         "inner distance (deepcell)": (
