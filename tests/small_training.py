@@ -17,7 +17,7 @@ HEADS = {"inner-distance": {}, "pixelwise": {}}
 
 
 def settings(epochs: int, seed: int = 0, **model) -> dict:
-    """Settings of a run as `cellseg.config.run_settings` makes them."""
+    """Settings of a run as `cellseg.study.run_settings` makes them."""
     return {
         "heads": HEADS,
         "model": {

@@ -8,9 +8,6 @@ them within 1e-6. Where a better form is known it is an option, and deepcell's s
 import cv2
 import numpy as np
 
-BACKGROUND_CHANNEL, FOREGROUND_CHANNEL = 0, 1  # of the foreground transform
-EDGE_CHANNEL, INTERIOR_CHANNEL, PIXELWISE_BACKGROUND_CHANNEL = 0, 1, 2
-
 
 def inner_distance(
     labels: np.ndarray,

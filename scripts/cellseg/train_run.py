@@ -31,7 +31,7 @@ def train(
 
     Parameters
     ----------
-    settings : from :func:`cellseg.config.run_settings`
+    settings : from :func:`cellseg.study.run_settings`
     tiles : tile files of the train and val splits
     images : image tables of the train and val splits
     weights : pretrained backbone, or None

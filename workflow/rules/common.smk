@@ -27,10 +27,13 @@ except UserError as error:
 config.update(study)  # scripts see the defaults too
 
 DATA = "results/data/{dataset}"
+TILES = f"{DATA}/tiles/{{tiling}}/{{split}}.npz"
+PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = "results/{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
 SPLITS = ["train", "val", "test"]
+RUNS = studies.all_runs(study)
 GPUS = 1 if study["accelerator"] == "gpu" else 0
 
 
@@ -106,16 +109,17 @@ def local_annotations(wildcards):
 
 def tiles_of(split):
     """Input function: the tiles that a run's model is trained on."""
-    return lambda wildcards: (
-        f"results/data/{wildcards.dataset}/tiles/"
-        f"{studies.tiling_of(study, wildcards.model)}/{split}.npz"
+    return lambda wildcards: TILES.format(
+        dataset=wildcards.dataset,
+        tiling=studies.tiling_of(study, wildcards.model),
+        split=split,
     )
 
 
 def weights_of(wildcards):
     """Pretrained weights of a run's model, or nothing."""
     name = study["models"][wildcards.model]["weights"]
-    return [] if name is None else [f"results/data/pretrained/{name}.h5"]
+    return [] if name is None else [PRETRAINED.format(pretrained=name)]
 
 
 def run_files(name):
@@ -135,11 +139,7 @@ def run_files(name):
 
 def of_all_runs(*names):
     """Files of every run of the study."""
-    return [
-        f"{RUN}/{name}".format(**vars(run))
-        for run in studies.all_runs(study)
-        for name in names
-    ]
+    return [f"{RUN}/{name}".format(**vars(run)) for run in RUNS for name in names]
 
 
 def of_all_experiments(pattern):
@@ -157,19 +157,14 @@ def of_all_experiments(pattern):
 
 def of_used_datasets(pattern):
     """A file of every data set that an experiment uses."""
-    return sorted(
-        {pattern.format(dataset=run.dataset) for run in studies.all_runs(study)}
-    )
+    return sorted({pattern.format(dataset=run.dataset) for run in RUNS})
 
 
 def used_tiles():
     """Tiles that the study's runs are trained on."""
-    used = {
-        (run.dataset, studies.tiling_of(study, run.model))
-        for run in studies.all_runs(study)
-    }
+    used = {(run.dataset, studies.tiling_of(study, run.model)) for run in RUNS}
     return [
-        f"results/data/{dataset}/tiles/{tiling}/{split}.npz"
+        TILES.format(dataset=dataset, tiling=tiling, split=split)
         for dataset, tiling in sorted(used)
         for split in ("train", "val")
     ]
@@ -177,6 +172,5 @@ def used_tiles():
 
 def used_weights():
     """Pretrained weight files that the study's models start from."""
-    models = {run.model for run in studies.all_runs(study)}
-    names = {study["models"][model]["weights"] for model in models} - {None}
-    return [f"results/data/pretrained/{name}.h5" for name in sorted(names)]
+    names = {study["models"][run.model]["weights"] for run in RUNS} - {None}
+    return [PRETRAINED.format(pretrained=name) for name in sorted(names)]

@@ -120,7 +120,7 @@ rule tile:
         images=f"{DATA}/annotations/{{split}}.images.parquet",
         labels=f"{DATA}/labels/{{split}}.npz",
     output:
-        tiles=f"{DATA}/tiles/{{tiling}}/{{split}}.npz",
+        tiles=TILES,
     log:
         "results/logs/tile/{dataset}-{tiling}-{split}.log",
     benchmark:

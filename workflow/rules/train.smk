@@ -1,7 +1,7 @@
 rule fetch_weights:
     """Fetch a pretrained backbone; runs where the internet is."""
     output:
-        weights="results/data/pretrained/{pretrained}.h5",
+        weights=PRETRAINED,
     log:
         "results/logs/fetch_weights/{pretrained}.log",
     conda:

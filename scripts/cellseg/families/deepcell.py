@@ -60,7 +60,7 @@ def train(
 
     Parameters
     ----------
-    settings : from :func:`cellseg.config.run_settings`
+    settings : from :func:`cellseg.study.run_settings`
     folder : gets weights.h5 and tensorboard/
     weights : Keras file of a backbone trained on ImageNet, without its top, or None
     """
