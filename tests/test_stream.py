@@ -4,9 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from cellseg import heads, normalization
-from cellseg.augmentation import Augmentation, warp
+from cellseg import heads, normalization, targets
+from cellseg.augmentation import Augmentation, warp_linear, warp_nearest
 from cellseg.errors import UserError
 from cellseg.stream import TilePool, TileStream
 
@@ -96,18 +97,62 @@ def test_image_and_labels_are_warped_alike():
     image = (labels * 10).astype(np.uint8)
     for seed in range(5):
         matrix = Augmentation().draw(np.random.default_rng(seed), 64)
-        warped, warped_labels = warp(image, labels, matrix)
+        warped, warped_labels = warp_linear(image, matrix), warp_nearest(labels, matrix)
         assert set(np.unique(warped_labels)) <= {0, 7}
         # half-way along the image's slope is where the nearest label changes
         assert np.mean((warped > 35) == (warped_labels == 7)) > 0.99
 
 
+def test_warps_equal_scipy_within_and_beyond_the_border():
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (37, 37)).astype(np.uint8)
+    for seed in range(20):
+        matrix = Augmentation(zoom=3).draw(np.random.default_rng(seed), 37)
+        # SciPy counts rows first.
+        linear, offset = matrix[::-1, [1, 0]], matrix[::-1, 2]
+        for order, warp in ((1, warp_linear), (0, warp_nearest)):
+            expected = ndimage.affine_transform(
+                image.astype(np.float64), linear, offset, order=order, mode="mirror"
+            )
+            np.testing.assert_allclose(warp(image, matrix), expected, atol=1e-3)
+
+
 def test_a_half_turn_mirrors_about_the_centre():
     image = np.arange(16, dtype=np.uint8).reshape(4, 4)
     matrix = np.array([[-1.0, 0, 3], [0, -1.0, 3]])
-    warped, labels = warp(image, image.astype(np.int32), matrix)
-    np.testing.assert_array_equal(warped, image[::-1, ::-1])
-    np.testing.assert_array_equal(labels, image[::-1, ::-1])
+    np.testing.assert_array_equal(warp_linear(image, matrix), image[::-1, ::-1])
+    np.testing.assert_array_equal(warp_nearest(image, matrix), image[::-1, ::-1])
+
+
+def test_targets_are_computed_from_warped_labels_or_warped_themselves(pool):
+    """The first are true distances: 1 at the centre of every cell. The second are blurred."""
+    still = Augmentation(rotation=45, zoom=1, flips=False)
+    labels_first = list(_stream(pool, augmentation=still, shuffle=False).epoch(0))
+    targets_first = list(
+        _stream(pool, augmentation=still, shuffle=False, targets_first=True).epoch(0)
+    )
+    for (x, y), (other_x, other_y) in zip(labels_first, targets_first, strict=True):
+        np.testing.assert_array_equal(x, other_x)
+        for maps in (y, other_y):
+            np.testing.assert_array_equal(maps["pixelwise"].sum(axis=-1), 1)
+        for number in range(len(x)):
+            both = y["inner-distance"][number], other_y["inner-distance"][number]
+            assert not np.array_equal(*both)
+            # One cell, up to what a tile's border cuts off: nearly the same maps.
+            assert np.abs(both[0] - both[1]).mean() < 0.02
+
+
+def test_deepcells_order_is_deepcells(pool):
+    """Targets of the unwarped labels, each channel warped by itself."""
+    settings = {"augmentation": Augmentation(), "shuffle": False, "targets_first": True}
+    _, y = next(_stream(pool, **settings).epoch(4))
+    for number in range(4):
+        matrix = Augmentation().draw(np.random.default_rng([3, 4, number]), 32)
+        labels = pool.tile(number)[1]
+        expected = warp_linear(targets.inner_distance(labels), matrix)
+        np.testing.assert_array_equal(y["inner-distance"][number, ..., 0], expected)
+        interior = warp_nearest(targets.pixelwise(labels)[..., 1].copy(), matrix)
+        np.testing.assert_array_equal(y["pixelwise"][number, ..., 1], interior)
 
 
 def test_no_augmentation_is_the_identity():

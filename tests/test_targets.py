@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cellseg import targets
+from cellseg import distances, targets
 
 
 def image(text: str) -> np.ndarray:
@@ -32,16 +32,16 @@ def test_erosion_takes_the_rim_and_parts_touching_cells():
         111222
     """)
     assert np.array_equal(
-        targets.erode(touching, 1),
+        distances.erode(touching, 1),
         image("""
         11..22
         11..22
         11..22
     """),
     )
-    assert np.array_equal(targets.erode(SQUARE, 1) > 0, np.pad(np.ones((3, 3), bool), 2))
-    assert np.array_equal(targets.erode(SQUARE, 0), SQUARE)
-    assert not targets.erode(SQUARE, 3).any()
+    assert np.array_equal(distances.erode(SQUARE, 1) > 0, np.pad(np.ones((3, 3), bool), 2))
+    assert np.array_equal(distances.erode(SQUARE, 0), SQUARE)
+    assert not distances.erode(SQUARE, 3).any()
 
 
 def test_inner_distance_by_hand():

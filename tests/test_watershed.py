@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cellseg import files, segmentation, targets, watershed
+from cellseg import cleaning, files, segmentation, targets, watershed
 from cellseg.errors import UserError
 
 
@@ -129,9 +129,9 @@ def test_small_cells_and_holes(maps):
 
 def test_remove_small_keeps_values():
     labels = np.array([[1, 0, 5, 5, 5, 9, 9]])
-    assert watershed.remove_small(labels, 2).tolist() == [[0, 0, 5, 5, 5, 9, 9]]
-    assert watershed.remove_small(labels, 3).tolist() == [[0, 0, 5, 5, 5, 0, 0]]
-    assert watershed.remove_small(labels, 0).tolist() == labels.tolist()
+    assert cleaning.remove_small(labels, 2).tolist() == [[0, 0, 5, 5, 5, 9, 9]]
+    assert cleaning.remove_small(labels, 3).tolist() == [[0, 0, 5, 5, 5, 0, 0]]
+    assert cleaning.remove_small(labels, 0).tolist() == labels.tolist()
 
 
 def test_fill_holes_takes_what_is_enclosed():
@@ -140,13 +140,13 @@ def test_fill_holes_takes_what_is_enclosed():
     ring[3, 3] = 0
     ring[1:6, 7:11] = 4
     ring[3, 10] = 0  # a bay, not a hole
-    filled = watershed.fill_holes(ring, 2)
+    filled = cleaning.fill_holes(ring, 2)
     assert filled[3, 3] == 3
     assert filled[3, 10] == 0
-    assert watershed.fill_holes(ring, 1)[3, 3] == 0
+    assert cleaning.fill_holes(ring, 1)[3, 3] == 0
     nested = ring.copy()
     nested[3, 3] = 8
-    assert watershed.fill_holes(nested, 2)[3, 3] == 3
+    assert cleaning.fill_holes(nested, 2)[3, 3] == 3
 
 
 def test_unfit_arguments():

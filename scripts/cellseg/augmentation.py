@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+from numba import njit
 
 
 @dataclass(frozen=True)
@@ -32,29 +32,81 @@ class Augmentation:
         return np.column_stack([linear, centre - linear @ centre])
 
 
-def warp(image: np.ndarray, labels: np.ndarray, matrix: np.ndarray) -> tuple:
-    """Warp a tile and its labels; what lies outside is mirrored in.
+def warp_linear(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Warp grey values or a map by linear interpolation; what lies outside is mirrored in.
 
     Parameters
     ----------
-    image : ndarray of shape (H, W), uint8
-    labels : ndarray of shape (H, W), int32
-        Warped by nearest neighbour, so that targets computed afterwards are true distances.
+    image : ndarray of shape (H, W), uint8 or float32
     matrix : ndarray of shape (2, 3), from :meth:`Augmentation.draw`
 
     Returns
     -------
-    image : ndarray of shape (H, W), float32
-    labels : ndarray of shape (H, W), int32
+    ndarray of shape (H, W), float32
     """
-    size = image.shape[::-1]
-    how = {"borderMode": cv2.BORDER_REFLECT_101}
-    inverse = cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(
-        image.astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR | inverse, **how
-    )
-    # OpenCV warps no int32; float32 holds label values up to 2^24 exactly.
-    warped_labels = cv2.warpAffine(
-        labels.astype(np.float32), matrix, size, flags=cv2.INTER_NEAREST | inverse, **how
-    )
-    return warped, warped_labels.astype(np.int32)
+    return _warp_linear(image, matrix)
+
+
+def warp_nearest(labels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Warp labels or classes by nearest neighbour; what lies outside is mirrored in.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), int32 or uint8
+    matrix : ndarray of shape (2, 3), from :meth:`Augmentation.draw`
+
+    Returns
+    -------
+    ndarray of shape (H, W), dtype of `labels`
+    """
+    return _warp_nearest(labels, matrix)
+
+
+@njit(cache=True, nogil=True)
+def _warp_linear(image, matrix):
+    rows, columns = image.shape
+    warped = np.empty(image.shape, np.float32)
+    for row in range(rows):
+        for column in range(columns):
+            x = matrix[0, 0] * column + matrix[0, 1] * row + matrix[0, 2]
+            y = matrix[1, 0] * column + matrix[1, 1] * row + matrix[1, 2]
+            left, above = int(np.floor(x)), int(np.floor(y))
+            right_share, below_share = np.float32(x - left), np.float32(y - above)
+            if left >= 0 and above >= 0 and left < columns - 1 and above < rows - 1:
+                right, below = left + 1, above + 1
+            else:
+                right, below = _mirrored(left + 1, columns), _mirrored(above + 1, rows)
+                left, above = _mirrored(left, columns), _mirrored(above, rows)
+            upper = image[above, left] + right_share * (
+                np.float32(image[above, right]) - image[above, left]
+            )
+            lower = image[below, left] + right_share * (
+                np.float32(image[below, right]) - image[below, left]
+            )
+            warped[row, column] = upper + below_share * (lower - upper)
+    return warped
+
+
+@njit(cache=True, nogil=True)
+def _warp_nearest(labels, matrix):
+    rows, columns = labels.shape
+    warped = np.empty_like(labels)
+    for row in range(rows):
+        for column in range(columns):
+            x = matrix[0, 0] * column + matrix[0, 1] * row + matrix[0, 2]
+            y = matrix[1, 0] * column + matrix[1, 1] * row + matrix[1, 2]
+            source_column, source_row = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
+            if not (0 <= source_column < columns and 0 <= source_row < rows):
+                source_column = _mirrored(source_column, columns)
+                source_row = _mirrored(source_row, rows)
+            warped[row, column] = labels[source_row, source_column]
+    return warped
+
+
+@njit(cache=True, nogil=True)
+def _mirrored(place, length):
+    """Where a pixel beyond the border comes from: c b | a b c | b a, the border pixel once."""
+    if length == 1:
+        return 0
+    place = abs(place) % (2 * length - 2)
+    return place if place < length else 2 * length - 2 - place

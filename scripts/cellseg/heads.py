@@ -63,12 +63,13 @@ def compute(labels: np.ndarray, heads: Mapping[str, Mapping]) -> dict[str, np.nd
 
     Returns
     -------
-    dict of head name to ndarray of shape (H, W, channels), float32
+    dict of head name to ndarray of shape (H, W, channels)
+        float32 where there is one channel, else uint8
     """
     maps = {}
     for name, settings in heads.items():
         target = HEADS[name].target(labels, **settings)
-        maps[name] = target.reshape(*labels.shape, HEADS[name].channels).astype(np.float32)
+        maps[name] = target.reshape(*labels.shape, HEADS[name].channels)
     return maps
 
 

@@ -54,6 +54,8 @@ METHODS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "clahe": clahe,
     "none": lambda batch: batch,
 }
+BATCH_WISE = ("batch",)
+"""Methods that need the whole batch; all others treat each tile by itself."""
 
 
 def normalize(batch: np.ndarray, method: str) -> np.ndarray:

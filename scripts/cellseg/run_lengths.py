@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numba import njit
 
 
 def foreground_runs(
@@ -24,27 +25,45 @@ def foreground_runs(
     start, length : ndarray of shape (R,), int64; pixels, counted column by column
     """
     encoded = [item.encode("ascii") if isinstance(item, str) else item for item in counts]
-    chunks = np.frombuffer(b"".join(encoded), np.uint8).astype(np.int64) - 48
-    if len(chunks) == 0:
-        return (np.zeros(0, np.int64),) * 3
-    is_last = (chunks & 0x20) == 0
-    ends = np.flatnonzero(is_last)
-    begins = np.concatenate([[0], ends[:-1] + 1])
-    number = np.cumsum(is_last) - is_last  # which number a chunk belongs to
-    place = np.arange(len(chunks)) - begins[number]
-    runs = np.add.reduceat((chunks & 0x1F) << (5 * place), begins)
-    negative = (chunks[ends] & 0x10) != 0
-    runs[negative] -= 1 << (5 * (ends - begins + 1)[negative])
+    ends = np.cumsum([len(item) for item in encoded], dtype=np.int64)
+    return _decode(np.frombuffer(b"".join(encoded), np.uint8), ends)
 
-    cell = np.repeat(np.arange(len(encoded)), [len(item) for item in encoded])[begins]
-    first = np.searchsorted(cell, cell)  # of the same cell
-    index = np.arange(len(runs)) - first
-    for chain in (index % 2 == 1, (index % 2 == 0) & (index > 0)):
-        runs[chain] = _running_sum(runs[chain], cell[chain])
-    end = _running_sum(runs, cell)
-    is_foreground = index % 2 == 1
-    length = runs[is_foreground]
-    return cell[is_foreground], end[is_foreground] - length, length
+
+@njit(cache=True, nogil=True)
+def _decode(chunks, ends):
+    n_numbers = 0
+    for chunk in chunks:
+        if not (chunk - 48) & 0x20:
+            n_numbers += 1
+    cells = np.empty(n_numbers, np.int64)
+    starts = np.empty(n_numbers, np.int64)
+    lengths = np.empty(n_numbers, np.int64)
+    n_runs = 0
+    place = 0
+    for cell in range(len(ends)):
+        position = np.int64(0)  # pixel where the next run begins
+        index = 0
+        previous, before_previous = np.int64(0), np.int64(0)
+        while place < ends[cell]:
+            number, shift = np.int64(0), 0
+            while True:
+                chunk = np.int64(chunks[place]) - 48
+                place += 1
+                number |= (chunk & 0x1F) << shift
+                shift += 5
+                if not chunk & 0x20:
+                    break
+            if chunk & 0x10:
+                number -= np.int64(1) << shift
+            if index > 2:
+                number += before_previous
+            if index % 2 == 1:
+                cells[n_runs], starts[n_runs], lengths[n_runs] = cell, position, number
+                n_runs += 1
+            position += number
+            before_previous, previous = previous, number
+            index += 1
+    return cells[:n_runs], starts[:n_runs], lengths[:n_runs]
 
 
 def paint(
@@ -69,17 +88,21 @@ def paint(
     """
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    by_rank = np.argsort(rank[cell], kind="stable")
-    cell, start, length = cell[by_rank], start[by_rank], length[by_rank]
-    before = np.cumsum(length) - length
-    pixels = np.repeat(start - before, length) + np.arange(length.sum())
-    columns = np.zeros(height * width, np.int32)
-    columns[pixels] = np.repeat(cell + 1, length)  # of a pixel given twice the last value stays
-    return np.ascontiguousarray(columns.reshape(width, height).T)
+    return _paint(cell, start, length, rank, height, width)
 
 
-def _running_sum(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Cumulative sum that starts anew in each group; groups are contiguous."""
-    total = np.cumsum(values)
-    first = np.searchsorted(group, group)
-    return total - (total - values)[first] if len(values) else total
+@njit(cache=True, nogil=True)
+def _paint(cell, start, length, rank, height, width):
+    on_top = np.zeros(height * width, np.int32)  # rank plus one of the cell seen in each pixel
+    cell_of_rank = np.zeros(len(rank) + 1, np.int32)
+    for number in range(len(rank)):
+        cell_of_rank[rank[number] + 1] = number + 1
+    for run in range(len(cell)):
+        above = np.int32(rank[cell[run]] + 1)
+        for pixel in range(start[run], start[run] + length[run]):
+            on_top[pixel] = max(on_top[pixel], above)
+    labels = np.empty((height, width), np.int32)
+    for column in range(width):
+        for row in range(height):
+            labels[row, column] = cell_of_rank[on_top[column * height + row]]
+    return labels

@@ -2,15 +2,15 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from cellseg import heads as head_registry
-from cellseg.augmentation import Augmentation, warp
-from cellseg.normalization import normalize
+from cellseg.augmentation import Augmentation, warp_linear, warp_nearest
+from cellseg.normalization import BATCH_WISE, normalize
 
 Batch = tuple[np.ndarray, dict[str, np.ndarray]]
 
@@ -40,7 +40,8 @@ class TilePool:
     def tile(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Image (S, S) uint8 and labels (S, S) int32 of tile `number`."""
         file, place = self._places[number]
-        return file.X[place, ..., 0], file.y[place, ..., 0]
+        # Copied, so that the kernels always get plain, writable arrays: they are compiled for each kind.
+        return np.array(file.X[place, ..., 0]), np.array(file.y[place, ..., 0])
 
 
 @dataclass
@@ -56,6 +57,9 @@ class TileStream:
     index : ndarray of int, the tiles that belong to this stream
     heads : settings of each head whose targets are wanted
     augmentation : None for none (validation)
+    targets_first : compute the targets, then warp them, as deepcell does
+        Distances are then interpolated, and no longer those of the warped cells. False warps the
+        labels and computes the targets of those.
     """
 
     tiles: TilePool
@@ -65,6 +69,7 @@ class TileStream:
     normalization: str
     seed: int
     augmentation: Augmentation | None = None
+    targets_first: bool = False
     shuffle: bool = True
     workers: int = 1
     _pool: ThreadPoolExecutor = field(init=False, repr=False)
@@ -90,28 +95,61 @@ class TileStream:
         if self.shuffle:
             order = np.random.default_rng([self.seed, number]).permutation(order)
         starts = range(0, len(order), self.batch_size)
-        parts = iter([order[start : start + self.batch_size] for start in starts])
         waiting: deque = deque()
         try:
-            for part in parts:
-                waiting.append([self._pool.submit(self._sample, number, tile) for tile in part])
+            for start in starts:
+                waiting.append(self._begin(number, order[start : start + self.batch_size]))
                 if len(waiting) > 1 + self.workers:
-                    yield self._batch(waiting.popleft())
+                    yield self._finish(*waiting.popleft())
             while waiting:
-                yield self._batch(waiting.popleft())
+                yield self._finish(*waiting.popleft())
         finally:
-            for future in (future for futures in waiting for future in futures):
+            for future in (future for _, futures in waiting for future in futures):
                 future.cancel()
 
-    def _sample(self, epoch: int, tile: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        image, labels = self.tiles.tile(tile)
-        if self.augmentation is not None:
-            random = np.random.default_rng([self.seed, epoch, int(tile)])
-            image, labels = warp(image, labels, self.augmentation.draw(random, image.shape[0]))
-        return image, head_registry.compute(np.ascontiguousarray(labels), self.heads)
+    def _begin(self, epoch: int, tiles: np.ndarray) -> tuple[Batch, list[Future]]:
+        """A batch that workers fill, one tile a task."""
+        shape = (len(tiles), self.tiles.size, self.tiles.size)
+        x = np.empty((*shape, 1), np.float32)
+        y = {
+            name: np.empty((*shape, head_registry.HEADS[name].channels), np.float32)
+            for name in self.heads
+        }
+        futures = [
+            self._pool.submit(self._fill, x[place], {name: y[name][place] for name in y}, epoch, tile)
+            for place, tile in enumerate(tiles.tolist())
+        ]
+        return (x, y), futures
 
-    def _batch(self, futures: list) -> Batch:
-        samples = [future.result() for future in futures]
-        images = np.stack([image for image, _ in samples])[..., None]
-        maps = {name: np.stack([maps[name] for _, maps in samples]) for name in self.heads}
-        return normalize(images, self.normalization), maps
+    def _finish(self, batch: Batch, futures: list[Future]) -> Batch:
+        for future in futures:
+            future.result()
+        x, y = batch
+        return (normalize(x, self.normalization) if self._is_batch_wise else x), y
+
+    @property
+    def _is_batch_wise(self) -> bool:
+        return self.normalization in BATCH_WISE
+
+    def _fill(self, x: np.ndarray, y: dict[str, np.ndarray], epoch: int, tile: int) -> None:
+        image, labels = self.tiles.tile(tile)
+        matrix = None
+        if self.augmentation is not None:
+            random = np.random.default_rng([self.seed, epoch, tile])
+            matrix = self.augmentation.draw(random, image.shape[0])
+            image = warp_linear(image, matrix)
+        if matrix is not None and not self.targets_first:
+            labels = warp_nearest(labels, matrix)
+        x[..., 0] = image
+        if not self._is_batch_wise:
+            x[:] = normalize(x[None], self.normalization)[0]
+        for name, target in head_registry.compute(labels, self.heads).items():
+            if matrix is not None and self.targets_first:
+                target = _warped(target, matrix)
+            y[name][:] = target
+
+
+def _warped(target: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Warp a target: linearly if it has one channel, else by nearest neighbour, as deepcell does."""
+    warp = warp_linear if target.shape[-1] == 1 else warp_nearest
+    return np.stack([warp(target[..., c], matrix) for c in range(target.shape[-1])], axis=-1)

@@ -7,6 +7,9 @@ them within 1e-6. Where a better form is known it is an option, and deepcell's s
 
 import cv2
 import numpy as np
+from numba import njit
+
+from cellseg import distances
 
 
 def inner_distance(
@@ -43,32 +46,14 @@ def inner_distance(
     Raises
     ------
     ValueError
-        `alpha` is a word other than "auto".
+        `alpha` is a word other than "auto", or negative.
     """
-    if isinstance(alpha, str) and alpha != "auto":
-        raise ValueError(f"alpha is 'auto' or a number, not '{alpha}'")
-    eroded = erode(labels, erosion_width)
-    pieces, n_pieces = _pieces(eroded, touching=erosion_width < 1)
-    closeness = np.zeros(labels.shape, np.float32)
-    inside = np.flatnonzero(pieces)
-    piece = pieces.ravel()[inside]
-    weight = _distance_to_background(eroded).ravel()[inside].astype(float)
-    row, column = np.divmod(inside, labels.shape[1])
-
-    def total(values: np.ndarray | None = None) -> np.ndarray:
-        # Piece 0 is the background and has no pixel here; 1 keeps the divisions below defined.
-        sums = np.bincount(piece, values, minlength=n_pieces)
-        sums[0] = 1
-        return sums
-
-    mass = total(weight)
-    centre_row, centre_column = total(weight * row) / mass, total(weight * column) / mass
-    distance = (row - centre_row[piece]) ** 2 + (column - centre_column[piece]) ** 2
-    if not squared:
-        distance = np.sqrt(distance)
-    scale = 1 / np.sqrt(total())[piece] if alpha == "auto" else alpha
-    closeness.ravel()[inside] = 1 / (1 + beta * scale * distance)
-    return closeness
+    if alpha != "auto" and (isinstance(alpha, str) or alpha < 0):
+        raise ValueError(f"alpha is 'auto' or a number of at least 0, not '{alpha}'")
+    eroded = distances.erode(_int32(labels), erosion_width)
+    distance = _distance_to_background(eroded)
+    number = -1.0 if alpha == "auto" else float(alpha)
+    return distances.closeness_to_centre(eroded, distance, number, float(beta), squared)
 
 
 def outer_distance(
@@ -89,15 +74,11 @@ def outer_distance(
     -------
     ndarray of shape (H, W), float32
     """
-    eroded = erode(labels, erosion_width)
+    eroded = distances.erode(_int32(labels), erosion_width)
     distance = _distance_to_background(eroded)
     if not normalize:
         return distance
-    pieces, n_pieces = _pieces(eroded, touching=erosion_width < 1)
-    largest = np.zeros(n_pieces, np.float32)
-    np.maximum.at(largest, pieces.ravel(), distance.ravel())
-    largest[0] = 1
-    return distance / largest[pieces]
+    return distances.share_of_largest(eroded, distance)
 
 
 def foreground(labels: np.ndarray) -> np.ndarray:
@@ -126,74 +107,41 @@ def pixelwise(labels: np.ndarray, dilation_radius: int = 1) -> np.ndarray:
     -------
     ndarray of shape (H, W, 3), uint8
     """
-    edge = inner_boundaries(labels)
-    interior = (labels > 0) & ~edge
+    labels = _int32(labels)
+    edge = distances.inner_boundaries(labels)
+    wider = edge
     if dilation_radius > 0:
-        wider = cv2.dilate(edge.astype(np.uint8), _disk(dilation_radius))
-        edge = wider.astype(bool) & ~interior
-    return np.stack([edge, interior, ~(edge | interior)], axis=-1).astype(np.uint8)
+        wider = cv2.dilate(edge.view(np.uint8), _disk(dilation_radius)).view(bool)
+    return _edge_interior_background(labels, edge, wider)
 
 
-def inner_boundaries(labels: np.ndarray) -> np.ndarray:
-    """Pixels of a cell with another value above, below, left or right of them.
-
-    The image's own border is no boundary.
-
-    Returns
-    -------
-    ndarray of shape (H, W), bool
-    """
-    boundary = np.zeros(labels.shape, bool)
-    below = labels[1:] != labels[:-1]
-    boundary[1:] |= below
-    boundary[:-1] |= below
-    beside = labels[:, 1:] != labels[:, :-1]
-    boundary[:, 1:] |= beside
-    boundary[:, :-1] |= beside
-    return boundary & (labels > 0)
+@njit(cache=True, nogil=True)
+def _edge_interior_background(labels, edge, wider):
+    rows, columns = labels.shape
+    classes = np.zeros((rows, columns, 3), np.uint8)
+    for row in range(rows):
+        for column in range(columns):
+            is_interior = labels[row, column] > 0 and not edge[row, column]
+            is_edge = wider[row, column] and not is_interior
+            classes[row, column, 0] = is_edge
+            classes[row, column, 1] = is_interior
+            classes[row, column, 2] = not (is_edge or is_interior)
+    return classes
 
 
-def erode(labels: np.ndarray, width: int) -> np.ndarray:
-    """Take `width` pixels off the border of every cell; small cells may vanish.
-
-    Returns
-    -------
-    ndarray of shape (H, W), int32
-    """
-    eroded = labels
-    for _ in range(width):
-        eroded = np.where(inner_boundaries(eroded), 0, eroded)
-    return eroded
+def _int32(labels: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(labels, np.int32)
 
 
 def _distance_to_background(labels: np.ndarray) -> np.ndarray:
     """Euclidean distance to the nearest pixel of value 0, in pixels, float32."""
-    cells = labels > 0
-    if cells.all():
+    if labels.all():
         # Without any background the distance is undefined. SciPy measures to a point outside the
         # frame, and deepcell with it.
         from scipy.ndimage import distance_transform_edt
 
-        return distance_transform_edt(cells).astype(np.float32)
-    distance = cv2.distanceTransform(cells.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    # OpenCV's last bit depends on how it shared the rows among threads, so that the same seed would
-    # not give the same batch. The square is a whole number, and its root is exact.
-    return np.sqrt(np.rint(distance * distance))
-
-
-def _pieces(labels: np.ndarray, touching: bool) -> tuple[np.ndarray, int]:
-    """Number the connected (8 neighbours) pieces of equal label; their count includes background.
-
-    After an erosion no two cells touch, not even by a corner, and the fast binary labelling
-    will do. `touching` says that they may.
-    """
-    if touching:
-        from skimage.measure import label
-
-        pieces, n_pieces = label(labels, return_num=True)
-        return pieces, n_pieces + 1
-    n_pieces, pieces = cv2.connectedComponents((labels > 0).astype(np.uint8), connectivity=8)
-    return pieces, n_pieces
+        return distance_transform_edt(labels).astype(np.float32)
+    return distances.distance_to_background(labels)
 
 
 def _disk(radius: int) -> np.ndarray:

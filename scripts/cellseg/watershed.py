@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import ndimage
 
 from cellseg import channels
+from cellseg.cleaning import cleaned
 from cellseg.errors import UserError
+from cellseg.flooding import flood
+from cellseg.peaks import h_maxima, numbered
+from cellseg.smoothing import gaussian
 
 DISTANCE_THRESHOLD = 0.01
 """``interior_threshold`` where the mask is a distance, as in deepcell's applications
@@ -74,16 +77,12 @@ def segment(
     """
     if maxima.shape != interior.shape or maxima.ndim != 2:
         raise ValueError(f"maps of shapes {maxima.shape} and {interior.shape}: expected one (H, W)")
-    from skimage.segmentation import relabel_sequential, watershed
-
     markers = find_markers(
-        _smooth(maxima, maxima_smooth), maxima_threshold, radius, peaks, exclude_border
+        gaussian(_floating(maxima), maxima_smooth), maxima_threshold, radius, peaks, exclude_border
     )
-    height = _smooth(interior, interior_smooth)
-    labels = watershed(-height, markers, mask=height > interior_threshold)
-    labels = remove_small(labels, small_objects_threshold)
-    labels = fill_holes(labels, fill_holes_threshold)
-    return relabel_sequential(labels)[0].astype(np.int32)
+    height = gaussian(_floating(interior), interior_smooth)
+    labels = flood(height, markers, height > interior_threshold)
+    return cleaned(labels, small_objects_threshold, fill_holes_threshold)
 
 
 def find_markers(
@@ -97,7 +96,7 @@ def find_markers(
 
     Returns
     -------
-    ndarray of shape (H, W), int
+    ndarray of shape (H, W), int32
         0 but for the peaks; pixels of one peak that touch (8 neighbours) share a number.
 
     Raises
@@ -105,66 +104,17 @@ def find_markers(
     ValueError
         `peaks` is unknown.
     """
-    from skimage.feature import peak_local_max
-    from skimage.measure import label
-    from skimage.morphology import disk, h_maxima
-
     if peaks == "h_maxima":
-        return label(h_maxima(maxima, h=threshold, footprint=disk(radius)))
+        return h_maxima(maxima, threshold, radius)
     if peaks == "local_maxima":
-        found = np.zeros(maxima.shape, bool)
+        from skimage.feature import peak_local_max
+
         rows_columns = peak_local_max(
             maxima, min_distance=radius, threshold_abs=threshold, exclude_border=exclude_border
         )
-        found[tuple(rows_columns.T)] = True
-        return label(found)
+        found = np.ravel_multi_index(tuple(rows_columns.T), maxima.shape)
+        return numbered(maxima.shape, np.sort(found))
     raise ValueError(f"peaks is 'h_maxima' or 'local_maxima', not '{peaks}'")
-
-
-def remove_small(labels: np.ndarray, threshold: int) -> np.ndarray:
-    """Set cells of fewer than `threshold` pixels to background; the others keep their value.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (H, W), integer
-    """
-    if threshold <= 0:
-        return labels
-    area = np.bincount(labels.ravel())
-    return np.where(area[labels] < threshold, 0, labels)
-
-
-def fill_holes(labels: np.ndarray, threshold: int) -> np.ndarray:
-    """Fill holes of fewer than `threshold` pixels inside of each cell, in the order of labels.
-
-    A hole is what the cell encloses on four sides, be it background or another cell. Two habits
-    of deepcell are kept: where a cell has a hole, small bays at the rim of its bounding box are
-    filled too, and a cell in more pieces than it has holes is left alone.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (H, W), integer
-
-    Returns
-    -------
-    ndarray of shape (H, W), of the dtype of `labels`
-    """
-    from skimage.measure import euler_number
-
-    filled = labels.copy()
-    if threshold <= 0:
-        return filled
-    for value, window in enumerate(ndimage.find_objects(labels), start=1):
-        if window is None:
-            continue
-        if euler_number(labels[window] == value, connectivity=2) > 0:  # pieces less holes
-            continue
-        patch = filled[window]
-        gaps, _ = ndimage.label(patch != value)
-        small = np.bincount(gaps.ravel()) < threshold
-        small[0] = False
-        patch[small[gaps]] = value
-    return filled
 
 
 def maps_of(array: np.ndarray, names: Sequence[str]) -> dict[str, dict[int, np.ndarray]]:
@@ -241,5 +191,5 @@ def _used(maps: Maps, head: str) -> np.ndarray:
     return np.asarray(found, np.float32)
 
 
-def _smooth(image: np.ndarray, deviation: float) -> np.ndarray:
-    return ndimage.gaussian_filter(image, deviation) if deviation > 0 else image
+def _floating(image: np.ndarray) -> np.ndarray:
+    return image if image.dtype in (np.float32, np.float64) else image.astype(np.float32)
