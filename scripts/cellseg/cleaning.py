@@ -142,8 +142,11 @@ def _four_euler_numbers(labels):
                 continue
             for place in range(4):
                 value = (a, b, c, d)[place]
-                if value == 0 or (place > 0 and value == a) or (place > 1 and value == b) or (
-                    place > 2 and value == c
+                if (
+                    value == 0
+                    or (place > 0 and value == a)
+                    or (place > 1 and value == b)
+                    or (place > 2 and value == c)
                 ):
                     continue  # counted with the one before
                 same = (a == value) + (b == value) + (c == value) + (d == value)

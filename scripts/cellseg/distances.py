@@ -62,7 +62,9 @@ def erode(labels: np.ndarray, width: int) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def runs_of_pieces(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
+def runs_of_pieces(
+    labels: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
     """Runs of equal label along the rows, and the connected (8 neighbours) piece of each.
 
     Parameters

@@ -1,19 +1,18 @@
 """Marker-controlled watershed: scikit-image's priority flood, label for label, without its heap.
 
 scikit-image keeps pixels in a heap by (level, age). The level of a pixel is its own height or, if
-that is lower, the height at which the flood reached it: levels never rise again. So pixels can be
-sorted once, and the flood be one walk down the sorted levels with a first-in, first-out list at
+that is lower, the height at which the flood reached it: the flood never rises again. So pixels can
+be sorted once, and the flood be one walk down the sorted levels with a first-in, first-out queue at
 each. Only markers, which all have age 0, can tie; of equal ones scikit-image takes whichever its
 heap holds first. Where there are such, the flood begins with a heap that moves its items alike,
-and goes on with the lists as soon as no tie is left.
+and goes on with queues as soon as no tie is left.
 """
 
 import numpy as np
 from numba import njit
 
-from cellseg.radix import sort_positions
-
 _AGE_BITS = 32  # a heap's key is the level above, the age below
+_DIGIT_BITS = 12  # of the radix sort: its counters stay in the first cache
 
 
 def flood(height: np.ndarray, markers: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -33,7 +32,7 @@ def flood(height: np.ndarray, markers: np.ndarray, mask: np.ndarray) -> np.ndarr
     ndarray of shape (H, W), int32
         0 outside of the mask and where no marker reaches.
     """
-    return _flood(*_sorted_levels(height, mask), markers, mask)[0]
+    return _flood(*_sorted_pixels(_depth(height), mask), markers, mask, False)[0]
 
 
 def flood_of_all_thresholds(
@@ -58,161 +57,257 @@ def flood_of_all_thresholds(
 
     None is returned where markers tie: which comes first may then depend on the threshold.
     """
-    places, level = _sorted_levels(height, mask)
-    labels, reached, tied = _flood(places, level, markers, mask)
+    pixels, depths = _sorted_pixels(_depth(height), mask)
+    labels, reached, tied = _flood(pixels, depths, markers, mask, True)
     if tied:
         return None
     lowest = np.full(height.shape, -np.inf, height.dtype)
-    found = labels > 0
-    heights_of_levels = np.empty(level[-1] + 1 if len(level) else 0, height.dtype)
-    heights_of_levels[level] = height.ravel()[places]
-    lowest[found] = heights_of_levels[reached[found]]
+    row, column = np.divmod(pixels, height.shape[1] + 2)
+    lowest[labels > 0] = height[row - 1, column - 1][reached[labels > 0]]
     return labels, lowest
 
 
-def _sorted_levels(height: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of the mask from high to low, and for each the number of its level, from 0.
+def _depth(height: np.ndarray) -> np.ndarray:
+    """Whole numbers, uint32, that rise from high to low and are equal where heights are equal."""
+    if height.dtype == np.float32:
+        return _depth_of_float32((0 - height).view(np.uint32))  # 0 - h: makes no negative zero
+    return np.unique(-height, return_inverse=True)[1].reshape(height.shape).astype(np.uint32)
 
-    Returns
-    -------
-    places : ndarray of shape (N,), int32, positions in the flattened image
-    level : ndarray of shape (N,), int32, ascending; equal where heights are equal
+
+@njit(cache=True, nogil=True)
+def _depth_of_float32(bits):
+    # The bits of a float sort like whole numbers once those of negative ones are turned over.
+    depth = np.empty_like(bits)
+    sign = np.uint32(1 << 31)
+    for row in range(bits.shape[0]):
+        for column in range(bits.shape[1]):
+            value = bits[row, column]
+            depth[row, column] = ~value if value & sign else value | sign
+    return depth
+
+
+@njit(cache=True, nogil=True)
+def _sorted_pixels(depth, mask):
+    """Pixels of the mask by depth, as places in the image within its frame, and their depths.
+
+    A radix sort, which keeps equal pixels in the order of the image.
     """
-    places = np.flatnonzero(mask).astype(np.int32)
-    values = 0 - height.ravel()[places]  # 0 - h: makes no negative zero
-    places = places[sort_positions(values)]
-    return places, _levels(height.ravel(), places)
+    rows, columns = mask.shape
+    size = np.count_nonzero(mask)
+    items = np.empty(size, np.uint64)  # the depth above, the place below
+    least, most = np.uint32(0xFFFFFFFF), np.uint32(0)
+    size = 0
+    for row in range(rows):
+        place = (row + 1) * (columns + 2) + 1
+        for column in range(columns):
+            if mask[row, column]:
+                value = depth[row, column]
+                least, most = min(least, value), max(most, value)
+                items[size] = np.uint64(value) << np.uint64(32) | np.uint64(place + column)
+                size += 1
+    n_bits = 0
+    while size and most - least >= 1 << n_bits:
+        n_bits += 1
+    other = np.empty_like(items)
+    counts = np.empty(1 << _DIGIT_BITS, np.int64)
+    digit = np.uint64((1 << _DIGIT_BITS) - 1)
+    for done in range(0, n_bits, _DIGIT_BITS):
+        shift = np.uint64(done)
+        counts[:] = 0
+        for item in items:
+            value = np.int64(((item >> np.uint64(32)) - np.uint64(least)) >> shift & digit)
+            counts[value] += 1
+        before = 0
+        for value in range(len(counts)):
+            counts[value], before = before, before + counts[value]
+        for item in items:
+            value = np.int64(((item >> np.uint64(32)) - np.uint64(least)) >> shift & digit)
+            other[counts[value]] = item
+            counts[value] += 1
+        items, other = other, items
+    pixels, depths = np.empty(size, np.int32), np.empty(size, np.uint32)
+    for rank in range(size):
+        pixels[rank] = np.int32(items[rank] & np.uint64(0xFFFFFFFF))
+        depths[rank] = np.uint32(items[rank] >> np.uint64(32))
+    return pixels, depths
 
 
 @njit(cache=True, nogil=True)
-def _levels(height, places):
-    level = np.empty(len(places), np.int32)
-    number = -1
-    for rank in range(len(places)):
-        if rank == 0 or height[places[rank]] != height[places[rank - 1]]:
-            number += 1
-        level[rank] = number
-    return level
+def _flood(pixels, depths, markers, mask, keep_levels):
+    """Labels, if wanted the level at which each pixel was reached, and whether markers tied.
 
-
-@njit(cache=True, nogil=True)
-def _flood(places, levels, markers, mask):
-    """Labels, the level at which each pixel was reached, and whether markers tied."""
-    height, width = mask.shape
-    stride = width + 2  # a frame of one pixel, never open
-    size = (height + 2) * stride
-    labels = np.zeros(size, np.int32)  # -1 where the flood may go
-    level = np.zeros(size, np.int32)
-    n_levels = levels[-1] + 1 if len(levels) else 0
-    # Pixels that wait at a level, first to last: 0, a pixel of the frame, ends a list.
-    first = np.zeros(n_levels, np.int32)
-    last = np.zeros(n_levels, np.int32)
-    after = np.zeros(size, np.int32)
-
-    for rank in range(len(places)):
-        row, column = divmod(places[rank], width)
-        pixel = (row + 1) * stride + column + 1
-        level[pixel] = levels[rank]
-        labels[pixel] = -1
+    A level is known by the rank of its first pixel in the sorted order.
+    """
+    rows, columns = mask.shape
+    stride = columns + 2  # a frame of one pixel, never open
+    size = len(pixels)
+    # A label; 0 where there is nothing to flood; or of an open pixel -1 - (its level, and in the
+    # last bit whether others share the level). One array, because its places are visited at random.
+    state = np.zeros((rows + 2) * stride, np.int64)
+    level = 0
+    for rank in range(size):
+        if depths[rank] != depths[level]:
+            level = rank
+        shared = level != rank or (rank + 1 < size and depths[rank + 1] == depths[rank])
+        state[pixels[rank]] = -1 - (2 * level + shared)
+    reached = np.zeros(len(state) if keep_levels else 0, np.int32)
+    # Of a level that pixels share, those that wait, first to last: 0, in the frame, ends a list.
+    first, last = np.zeros(size, np.int32), np.zeros(size, np.int32)
+    after = np.zeros(len(state), np.int32)
+    marked = np.empty(size, np.int32)
+    marked_level = np.empty(size, np.int32)
+    n_marked = 0
     last_tied = -1
-    n_markers = 0
-    for row in range(height):
-        for column in range(width):
-            if markers[row, column] != 0 and mask[row, column]:
-                pixel = (row + 1) * stride + column + 1
-                labels[pixel] = markers[row, column]
-                n_markers += 1
-                here = level[pixel]
-                if first[here] != 0:
-                    last_tied = max(last_tied, here)
-                _append(first, last, after, here, pixel)
+    for row in range(rows):
+        for column in range(columns):
+            place = (row + 1) * stride + column + 1
+            if markers[row, column] != 0 and state[place] < 0:
+                level, shared = _level_of(state[place])
+                marked[n_marked], marked_level[n_marked] = place, level
+                n_marked += 1
+                state[place] = markers[row, column]
+                if keep_levels:
+                    reached[place] = level
+                if shared:
+                    if first[level] != 0:
+                        last_tied = max(last_tied, level)
+                    _append(first, last, after, level, place)
 
     steps = (-stride, -1, 1, stride)
-    start = 0
+    queue = np.empty(size, np.int32)
+    end, level, rank = 0, 0, 0  # waiting in the queue; the level of those; where the next begins
     if last_tied >= 0:
         first[:] = 0
         after[:] = 0
-        start = _flood_by_heap(labels, level, steps, last_tied, len(places), first, last, after)
-    for here in range(start, n_levels):
-        pixel = first[here]
-        while pixel != 0:
+        level, end = _flood_by_heap(
+            state, steps, marked[:n_marked], marked_level[:n_marked], last_tied, queue,
+            first, last, after,
+        )  # fmt: skip
+        rank = level
+        while rank < size and depths[rank] == depths[level]:
+            rank += 1
+    while True:
+        begin = 0
+        while begin < end:
+            place = queue[begin]
+            begin += 1
+            label = state[place]
             for step in steps:
-                beside = pixel + step
-                if labels[beside] < 0:
-                    labels[beside] = labels[pixel]
-                    level[beside] = max(level[beside], here)
-                    _append(first, last, after, level[beside], beside)
-            pixel = after[pixel]
+                beside = place + step
+                if state[beside] < 0:
+                    own, shared = _level_of(state[beside])
+                    state[beside] = label
+                    if own <= level:
+                        queue[end] = beside
+                        end += 1
+                    elif shared:
+                        _append(first, last, after, own, beside)
+                    if keep_levels:
+                        reached[beside] = max(own, level)
+        if rank == size:
+            break
+        level = rank
+        end = 0
+        if rank + 1 == size or depths[rank + 1] != depths[rank]:
+            rank += 1
+            if state[pixels[level]] > 0:
+                queue[0] = pixels[level]
+                end = 1
+        else:
+            while rank < size and depths[rank] == depths[level]:
+                rank += 1
+            place = first[level]
+            while place != 0:
+                queue[end] = place
+                end += 1
+                place = after[place]
 
-    found = labels.reshape(height + 2, stride)[1:-1, 1:-1]
-    reached = level.reshape(height + 2, stride)[1:-1, 1:-1]
-    return np.maximum(found, 0), reached.copy(), last_tied >= 0
+    labels = np.empty(mask.shape, np.int32)
+    for row in range(rows):
+        for column in range(columns):
+            labels[row, column] = max(state[(row + 1) * stride + column + 1], 0)
+    if keep_levels:
+        reached = reached.reshape(rows + 2, stride)[1:-1, 1:-1].copy().ravel()
+    return labels, reached.reshape(mask.shape if keep_levels else (0, 0)), last_tied >= 0
 
 
 @njit(cache=True, nogil=True)
-def _append(first, last, after, level, pixel):
+def _level_of(state):
+    """Level of an open pixel, and whether others share it."""
+    return (-1 - state) >> 1, ((-1 - state) & 1) == 1
+
+
+@njit(cache=True, nogil=True)
+def _append(first, last, after, level, place):
     if first[level] == 0:
-        first[level] = pixel
+        first[level] = place
     else:
-        after[last[level]] = pixel
-    last[level] = pixel
+        after[last[level]] = place
+    last[level] = place
 
 
 @njit(cache=True, nogil=True)
-def _flood_by_heap(labels, level, steps, last_tied, n_pixels, first, last, after):
-    """Flood until no tied marker waits; put what waits into the lists. Returns the level."""
-    keys = np.empty(n_pixels, np.int64)
-    pixels = np.empty(n_pixels, np.int32)
+def _flood_by_heap(state, steps, marked, marked_level, last_tied, queue, first, last, after):
+    """Flood until no tied marker waits, then sort what waits into the lists.
+
+    Returns the level arrived at, and how many of it wait in the queue.
+    """
+    keys = np.empty(len(queue), np.int64)
+    places = np.empty(len(queue), np.int32)
     count = 0
-    for pixel in range(len(labels)):
-        if labels[pixel] > 0:
-            _push(keys, pixels, count, np.int64(level[pixel]) << _AGE_BITS, pixel)
-            count += 1
+    for number in range(len(marked)):
+        _push(keys, places, count, np.int64(marked_level[number]) << _AGE_BITS, marked[number])
+        count += 1
     age = 1
-    here = 0
-    # No marker at or above the last tied level is left once a younger pixel, or a lower one, leads.
+    level = 0
+    # Once a younger pixel or a lower one leads, no marker of the last tied level is left.
     while count > 0 and keys[0] <= np.int64(last_tied) << _AGE_BITS:
-        pixel = pixels[0]
-        here = level[pixel]
+        place = places[0]
+        level = keys[0] >> _AGE_BITS
         count -= 1
-        _drop_first(keys, pixels, count)
+        _drop_first(keys, places, count)
         for step in steps:
-            beside = pixel + step
-            if labels[beside] < 0:
-                labels[beside] = labels[pixel]
-                level[beside] = max(level[beside], here)
+            beside = place + step
+            if state[beside] < 0:
+                own, _ = _level_of(state[beside])
+                state[beside] = state[place]
                 age += 1
-                key = np.int64(level[beside]) << _AGE_BITS | age
-                _push(keys, pixels, count, key, beside)
+                _push(keys, places, count, np.int64(max(own, level)) << _AGE_BITS | age, beside)
                 count += 1
-    for place in np.argsort(keys[:count]):
-        _append(first, last, after, level[pixels[place]], pixels[place])
-    return here
+    end = 0
+    for number in np.argsort(keys[:count]):
+        waits_at = keys[number] >> _AGE_BITS
+        if waits_at == level:
+            queue[end] = places[number]
+            end += 1
+        else:
+            _append(first, last, after, waits_at, places[number])
+    return level, end
 
 
 @njit(cache=True, nogil=True)
-def _push(keys, pixels, count, key, pixel):
+def _push(keys, places, count, key, place):
     """Put an item into a binary heap of `count` items; it rises past larger ones only."""
     child = count
     while child > 0:
         parent = (child - 1) >> 1
         if key >= keys[parent]:
             break
-        keys[child], pixels[child] = keys[parent], pixels[parent]
+        keys[child], places[child] = keys[parent], places[parent]
         child = parent
-    keys[child], pixels[child] = key, pixel
+    keys[child], places[child] = key, place
 
 
 @njit(cache=True, nogil=True)
-def _drop_first(keys, pixels, count):
+def _drop_first(keys, places, count):
     """Take the first item off a heap that keeps `count`: the last one sinks from its place."""
-    key, pixel = keys[count], pixels[count]
+    key, place = keys[count], places[count]
     hole, child = 0, 1
     while child < count:
         if child + 1 < count and keys[child + 1] < keys[child]:
             child += 1
         if keys[child] >= key:
             break
-        keys[hole], pixels[hole] = keys[child], pixels[child]
+        keys[hole], places[hole] = keys[child], places[child]
         hole, child = child, 2 * child + 1
-    keys[hole], pixels[hole] = key, pixel
+    keys[hole], places[hole] = key, place

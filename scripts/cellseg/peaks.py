@@ -42,14 +42,18 @@ def h_maxima(image: np.ndarray, height: float, radius: int) -> np.ndarray:
     image = np.ascontiguousarray(image)
     # What a pixel gives to those around it: its own value lowered by the height and, as in
     # scikit-image, by a little more, against rounding.
-    lowered = image - height - 2 * np.finfo(image.dtype).resolution * np.abs(image)
-    row, column = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    within = row**2 + column**2 <= radius**2
-    within[radius, radius] = False
+    tolerance = 2 * np.finfo(image.dtype).resolution
+    lowered = image - height - tolerance * np.abs(image)
     candidates = np.flatnonzero(_candidates(image, lowered, height, radius == 1))
-    order = np.argsort(-image.ravel()[candidates], kind="stable")
-    candidates = candidates[order].astype(np.int32)
-    is_peak = _walk(image, lowered, height, candidates, row[within], column[within])
+    candidates = candidates[np.argsort(-image.ravel()[candidates], kind="stable")]
+    # Within a frame that nobody can enter, a step is a constant number of places.
+    framed = np.full([length + 2 * radius for length in image.shape], -np.inf, image.dtype)
+    framed[radius:-radius, radius:-radius] = image
+    row, column = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    steps = (row * framed.shape[1] + column)[row**2 + column**2 <= radius**2]
+    rows, columns = np.divmod(candidates, image.shape[1])
+    starts = (rows + radius) * framed.shape[1] + columns + radius
+    is_peak = _walk(framed.ravel(), height, tolerance, starts, steps[steps != 0])
     return numbered(image.shape, np.sort(candidates[is_peak]))
 
 
@@ -58,6 +62,7 @@ def _candidates(image, lowered, height, is_cross):
     """Pixels from which no single step to a neighbour leads higher."""
     rows, columns = image.shape
     found = np.zeros(image.shape, np.bool_)
+    lowest, highest_of_all = image.min(), lowered.max()
     best = np.empty(columns, image.dtype)  # of the pixels below, in and above the row
     beside = np.empty(columns, image.dtype)
     for row in range(rows):
@@ -73,63 +78,62 @@ def _candidates(image, lowered, height, is_cross):
                 highest = max(highest, beside[column - 1])
             if column < columns - 1:
                 highest = max(highest, beside[column + 1])
-            found[row, column] = image[row, column] - highest >= height
+            value = image[row, column]
+            # Where nothing is low enough to stop a walk, it sees the whole image.
+            if value - lowest < height:
+                highest = highest_of_all
+            found[row, column] = value - highest >= height
     return found
 
 
 @njit(cache=True, nogil=True)
-def _walk(image, lowered, height, candidates, step_row, step_column):
-    """Walk from each candidate, highest first: does none lead to a higher pixel?"""
-    rows, columns = image.shape
-    is_peak = np.zeros(len(candidates), np.bool_)
-    if len(candidates) == 0:
-        return is_peak
-    lowest, highest = image.min(), lowered.max()
-    tops = np.empty(len(candidates), image.dtype)
-    reached = np.empty(len(candidates), image.dtype)  # the highest that a walk has met, lowered
-    visitor = np.full(image.shape, -1, np.int32)  # the last walk that came by
-    waiting = np.empty(image.size, np.int32)
-    for walk in range(len(candidates)):
-        row, column = divmod(candidates[walk], columns)
-        top = image[row, column]
-        tops[walk] = top
-        if top - lowest < height:
-            # Nothing is low enough to stop this walk: it would see the whole image.
-            is_peak[walk] = top - highest >= height
-            continue
-        reached[walk] = lowered[row, column]
+def _walk(image, height, tolerance, starts, steps):
+    """Walk from each start, highest first: does none lead to a higher pixel?
+
+    Image, places and steps are flattened.
+    """
+    tops = np.empty(len(starts), image.dtype)
+    reached = np.empty(len(starts), image.dtype)  # the highest that a walk has met, lowered
+    visitor = np.full(len(image), -1, np.int32)  # the last walk that came by
+    waiting = np.empty(len(image), np.int64)
+    is_peak = np.empty(len(starts), np.bool_)
+    for walk in range(len(starts)):
+        start = starts[walk]
+        top = image[start]
+        highest = top - height - tolerance * abs(top)
         count = 0
-        met = visitor[row, column]
+        met = visitor[start]
         if met >= 0:
-            reached[walk] = max(reached[walk], reached[met])
+            highest = max(highest, reached[met])
         if met < 0 or tops[met] != top:
-            visitor[row, column] = walk
-            waiting[0] = candidates[walk]
+            visitor[start] = walk
+            waiting[0] = start
             count = 1
-        while count > 0 and top - reached[walk] >= height:
+        while count > 0 and top - highest >= height:
             count -= 1
-            row, column = divmod(waiting[count], columns)
-            for step in range(len(step_row)):
-                y, x = row + step_row[step], column + step_column[step]
-                if y < 0 or y >= rows or x < 0 or x >= columns:
+            here = waiting[count]
+            for step in steps:
+                place = here + step
+                value = image[place]
+                if top - value >= height:
                     continue
-                if top - image[y, x] >= height:
-                    continue
-                met = visitor[y, x]
+                met = visitor[place]
                 if met == walk:
                     continue
-                # All that an earlier walk has reached, starting higher, can be reached from here.
-                further = lowered[y, x] if met < 0 else max(lowered[y, x], reached[met])
-                reached[walk] = max(reached[walk], further)
-                if top - reached[walk] < height:
+                highest = max(highest, value - height - tolerance * abs(value))
+                if met >= 0:
+                    # All that an earlier, higher walk has reached can be reached from here.
+                    highest = max(highest, reached[met])
+                    if tops[met] == top:
+                        count = 0  # one that began as high has seen all that there is to see
+                        break
+                if top - highest < height:
                     break
-                if met >= 0 and tops[met] == top:
-                    count = 0  # one that started as high has seen all that there is to see
-                    break
-                visitor[y, x] = walk
-                waiting[count] = y * columns + x
+                visitor[place] = walk
+                waiting[count] = place
                 count += 1
-        is_peak[walk] = top - reached[walk] >= height
+        tops[walk], reached[walk] = top, highest
+        is_peak[walk] = top - highest >= height
     return is_peak
 
 

@@ -116,7 +116,9 @@ class TileStream:
             for name in self.heads
         }
         futures = [
-            self._pool.submit(self._fill, x[place], {name: y[name][place] for name in y}, epoch, tile)
+            self._pool.submit(
+                self._fill, x[place], {name: y[name][place] for name in y}, epoch, tile
+            )
             for place, tile in enumerate(tiles.tolist())
         ]
         return (x, y), futures
