@@ -6,7 +6,8 @@ from cellseg.script import running
 
 with running(snakemake.log[0]):
     images = tables.images(snakemake.input.metrics)
-    runs = tables.per_run(images)
+    runs = tables.with_coco(tables.per_run(images), snakemake.input.coco)
+    runs = tables.with_watershed(runs, snakemake.input.watershed)
     made = {
         "images": images,
         "runs": runs,

@@ -1,14 +1,18 @@
 """Predict the maps of whole images with one trained network."""
 
+import json
 from pathlib import Path
 
 from cellseg import families, predict_run
 from cellseg.script import running
 
 with running(snakemake.log[0]):
+    # Of a run to be tuned, the images that it was validated with; else all.
+    run = snakemake.input.get("run")
     predict_run.predict(
         settings=snakemake.input.settings,
         images=snakemake.input.images,
+        only=json.loads(Path(run).read_text())["val_images"] if run else None,
         every=snakemake.params.every,
         options=snakemake.params.prediction,
         load_family=families.load,

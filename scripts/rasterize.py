@@ -1,13 +1,14 @@
-"""Label images of a split, from its outlines."""
+"""True cells and label images of a split, from its outlines."""
 
-from cellseg import labels
+from cellseg import drawing
 from cellseg.script import running
 
 with running(snakemake.log[0]):
-    labels.write(
+    drawing.write(
         images_table=snakemake.input.images,
         cells_table=snakemake.input.cells,
-        path=snakemake.output.labels,
+        labels_path=snakemake.output.labels,
+        cells_path=snakemake.output.cells,
         overlap=snakemake.params.overlap,
         processes=snakemake.threads,
     )

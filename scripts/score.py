@@ -6,9 +6,12 @@ from cellseg.script import running
 with running(snakemake.log[0]):
     scoring.score_run(
         truth=snakemake.input.truth,
+        true_outlines=snakemake.input.outlines,
         images=snakemake.input.images,
         predicted=snakemake.input.predicted,
+        predicted_cells=snakemake.input.cells,
         output=snakemake.output.metrics,
+        coco_output=snakemake.output.coco,
         condition=snakemake.params.condition,
         data_split=snakemake.params.data_split,
         small_objects_threshold=snakemake.params.small_objects_threshold,

@@ -1,12 +1,22 @@
 """Cells of every image, from the predicted maps of one run."""
 
-from cellseg import segmentation
+import json
+from pathlib import Path
+
+from cellseg import files, segmentation
 from cellseg.script import running
 
 with running(snakemake.log[0]):
+    tuned = snakemake.input.get("tuned")
+    settings = snakemake.params.watershed
+    if tuned:
+        settings = json.loads(Path(tuned).read_text())["watershed"]
     segmentation.segment_run(
         maps=snakemake.input.maps,
-        output=snakemake.output.labels,
-        settings=snakemake.params.watershed,
+        labels=snakemake.output.labels,
+        cells=snakemake.output.cells,
+        settings=settings,
         threads=snakemake.threads,
     )
+    about = {"condition": snakemake.params.condition, "tuning": snakemake.params.tuning}
+    files.write_json(snakemake.output.settings, {**about, "watershed": settings})

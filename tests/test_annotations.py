@@ -133,7 +133,7 @@ def test_several_parts_and_run_lengths(parse, tmp_path):
     assert tables.loc[1, ["area", "bbox_x", "bbox_y", "bbox_width"]].tolist() == [4, 3, 0, 2]
 
     folder = tmp_path / "tables"
-    ((key, height, width, read),) = cell_tables.segmentations(
+    ((key, height, width, read, _),) = cell_tables.segmentations(
         folder / "train.images.parquet", folder / "train.cells.parquet"
     )
     assert (key, height, width) == (NAME, 8, 10)

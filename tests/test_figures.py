@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellseg import files, heads, labels, metrics, score_tables, summary, tables
+from cellseg import files, heads, labels, map_store, metrics, score_tables, summary, tables
 from cellseg.errors import UserError
 from cellseg.figures import (
     data_size,
@@ -462,11 +462,9 @@ def run_folder(tmp_path):
     for name in names:
         paths.append(str(tmp_path / f"{name}.png"))
         Image.fromarray((100 + true * 20).astype(np.uint8)).save(paths[-1])
-    channels = np.array(["inner-distance/0", "pixelwise/0", "pixelwise/1", "pixelwise/2"])
-    maps = np.stack([true / 2.0, true * 0, true > 0, true == 0], -1).astype(np.float16)
-    files.write_stack(
-        tmp_path / "maps.npz", [*((name, maps) for name in names), ("__channels__", channels)]
-    )
+    maps = np.stack([true / 2.0, true > 0], -1).astype(np.float32)
+    channels = ["inner-distance/0", "pixelwise/1"]
+    map_store.write(tmp_path / "maps.zip", channels, [(name, maps) for name in names])
     files.write_stack(tmp_path / "truth.npz", [(name, true) for name in names])
     files.write_stack(tmp_path / "labels.npz", [(name, np.minimum(true, 1)) for name in names])
     table = scores(0.5, 0.7).assign(cell_type="A172")
@@ -479,7 +477,7 @@ def run_folder(tmp_path):
 
 def run_input(folder):
     return {
-        "maps": folder / "maps.npz",
+        "maps": folder / "maps.zip",
         "truth": folder / "truth.npz",
         "prediction": folder / "labels.npz",
         "metrics": folder / "metrics.csv",
@@ -501,10 +499,9 @@ def test_overlay_shows_the_maps_that_the_watershed_used(run_folder):
 
 
 def test_overlay_shows_the_mask_for_markers_where_there_is_no_distance(run_folder):
-    maps = np.ones((30, 40, 2), np.float16) * (0.25, 0.75)
+    maps = np.full((30, 40, 1), 0.75, np.float32)
     names = ("image-0", "image-1")
-    stack = [*((name, maps) for name in names), ("__channels__", ["fgbg/0", "fgbg/1"])]
-    files.write_stack(run_folder / "maps.npz", stack)
+    map_store.write(run_folder / "maps.zip", ["fgbg/1"], [(name, maps) for name in names])
     case, _ = overlay_cases.load(**run_input(run_folder))
     assert [case.markers[0], case.interior[0]] == ["fgbg", "fgbg"]
     assert case.markers[1].max() == case.interior[1].min() == 0.75
@@ -533,11 +530,12 @@ def test_overlay_without_maps_shows_image_and_outlines():
 
 @pytest.mark.parametrize("file", ["maps", "truth", "labels"])
 def test_overlay_names_the_file_that_lacks_an_image(run_folder, file):
-    other = [("another", np.zeros((30, 40, 4)))]
+    other = [("another", np.zeros((30, 40, 1)))]
     if file == "maps":
-        other.append(("__channels__", np.array(["pixelwise/1"])))
-    files.write_stack(run_folder / f"{file}.npz", other)
-    with pytest.raises(UserError, match=rf"{file}\.npz has no 'image-1'"):
+        map_store.write(run_folder / "maps.zip", ["pixelwise/1"], other)
+    else:
+        files.write_stack(run_folder / f"{file}.npz", other)
+    with pytest.raises(UserError, match=rf"{file}\.(npz|zip) has no (image )?'image-1'"):
         overlay_cases.load(**run_input(run_folder))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pycocotools import mask
 
-from cellseg import annotations, labels, source
+from cellseg import annotations, drawing, labels, source, true_cells
 
 # pycocotools 2.0.11 warns in `decode` on NumPy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -100,14 +100,15 @@ def test_real_images_equal_pycocotools(livecell_mini, tmp_path):
     """Every image of the test split, on one process and on two."""
     annotations.parse(source.official_layout("mini", livecell_mini), tmp_path, "as-published")
     tables = (tmp_path / "test.images.parquet", tmp_path / "test.cells.parquet")
-    labels.write(*tables, tmp_path / "one.npz", overlap="later", processes=1)
-    labels.write(*tables, tmp_path / "two.npz", overlap="later", processes=2)
+    drawing.write(*tables, tmp_path / "one.npz", tmp_path / "cells.npz", "later", processes=1)
+    drawing.write(*tables, tmp_path / "two.npz", tmp_path / "more.npz", "later", processes=2)
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    assert (tmp_path / "cells.npz").read_bytes() == (tmp_path / "more.npz").read_bytes()
 
     published = json.loads(
         (livecell_mini / "annotations/LIVECell/livecell_coco_test.json").read_text()
     )
-    with np.load(tmp_path / "one.npz") as painted:
+    with np.load(tmp_path / "one.npz") as painted, np.load(tmp_path / "cells.npz") as drawn:
         assert len(painted.files) == 4
         for image in published["images"]:
             expected = np.zeros((520, 704), np.int32)
@@ -115,3 +116,6 @@ def test_real_images_equal_pycocotools(livecell_mini, tmp_path):
             for value, cell in enumerate(cells, start=1):
                 expected[reference(cell["segmentation"], 520, 704)] = value
             np.testing.assert_array_equal(painted[image["file_name"][:-4]], expected)
+            kept = true_cells.read(drawn, image["file_name"][:-4])
+            np.testing.assert_array_equal(labels.paint(kept, "later"), expected)
+            assert kept.area.tolist() == [cell["area"] for cell in cells]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 
-from cellseg import files, metrics, scoring
+from cellseg import cell_scores, files, metrics, score_names, scoring, true_cells
 from cellseg.errors import UserError
+from cellseg.label_images import encode
 from cellseg.overlaps import overlaps
 
 EMPTY = np.zeros((3, 400), np.int32)
@@ -192,33 +193,55 @@ def test_images_without_cells():
 CONDITION = {"dataset": "d", "model": "m", "heads": "inner-distance", "subset": "s", "seed": 3}
 
 
+def confidences(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Areas and scores of the cells; the later, the surer."""
+    pixels = np.bincount(labels.ravel())[1:]
+    return pixels, np.linspace(0.5, 0.9, len(pixels))
+
+
+def write_prediction(folder, name: str, labels: dict[str, np.ndarray]) -> None:
+    files.write_stack(folder / f"{name}.npz", labels.items())
+    cell_scores.write(
+        folder / f"{name}.parquet", {image: confidences(one) for image, one in labels.items()}
+    )
+
+
 @pytest.fixture
 def run(tmp_path):
     """Files of a run with two scored images out of three, and how to score them."""
     truth = {"c": cells((0, 9)), "a": cells((0, 10), (20, 30)), "b": cells((5, 15))}
     files.write_stack(tmp_path / "truth.npz", truth.items())
-    files.write_stack(tmp_path / "labels.npz", [("b", truth["b"]), ("a", truth["c"])])
+    outlines = (
+        array
+        for image, labels in truth.items()
+        for array in true_cells.arrays(image, true_cells.draw(list(encode(labels)), *labels.shape))
+    )
+    files.write_stack(tmp_path / "outlines.npz", outlines)
+    write_prediction(tmp_path, "labels", {"b": truth["b"], "a": truth["c"]})
     table = pd.DataFrame({"image": ["a", "b", "c"], "cell_type": ["A172", "BV2", "BV2"]})
     table.to_parquet(tmp_path / "images.parquet")
 
-    def score(threads: int = 1, predicted: str = "labels.npz") -> pd.DataFrame:
+    def score(threads: int = 1, predicted: str = "labels") -> dict[str, pd.DataFrame]:
         scoring.score_run(
             truth=tmp_path / "truth.npz",
+            true_outlines=tmp_path / "outlines.npz",
             images=tmp_path / "images.parquet",
-            predicted=tmp_path / predicted,
+            predicted=tmp_path / f"{predicted}.npz",
+            predicted_cells=tmp_path / f"{predicted}.parquet",
             output=tmp_path / "metrics.csv",
+            coco_output=tmp_path / "coco.csv",
             condition=CONDITION,
             data_split="test",
             small_objects_threshold=15,
             threads=threads,
         )
-        return pd.read_csv(tmp_path / "metrics.csv")
+        return {name: pd.read_csv(tmp_path / f"{name}.csv") for name in ("metrics", "coco")}
 
     return score
 
 
 def test_metrics_csv(run):
-    table = run()
+    table = run()["metrics"]
     condition = "dataset model heads subset seed data_split image cell_type small_objects"
     assert list(table) == [*condition.split(), *metrics.COLUMNS]
     assert table[["image", "cell_type", "small_objects"]].to_numpy().tolist() == [
@@ -229,7 +252,27 @@ def test_metrics_csv(run):
     ]
     assert table["f1_50"].tolist() == pytest.approx([2 / 3, 2 / 3, 1, 1])
     assert set(table["seed"]) == {3}
-    pd.testing.assert_frame_equal(table, run(threads=2))
+
+
+def test_coco_csv(run):
+    table = run()["coco"]
+    condition = "dataset model heads subset seed data_split cell_type small_objects"
+    assert list(table) == [*condition.split(), *score_names.COCO_SCORES]
+    assert table[["cell_type", "small_objects"]].to_numpy().tolist() == [
+        [kind, small] for kind in ("all", "A172", "BV2") for small in ("kept", "removed")
+    ]
+    # A172: one of two cells, with an IoU of 0.9; BV2: the only cell, exactly.
+    kept = table[table["small_objects"] == "kept"].set_index("cell_type")
+    assert kept["ap50"].tolist() == pytest.approx([67 / 101, 51 / 101, 1])
+    assert kept["ar2000"]["BV2"] == 1
+    # At 0.95 the cell of A172 is not found.
+    assert kept["ar2000"]["A172"] == pytest.approx(0.5 * 9 / 10)
+    assert kept["afnr"]["A172"] == pytest.approx(1 - 0.45)
+
+
+def test_the_number_of_processes_changes_no_score(run):
+    for name, table in run(threads=1).items():
+        pd.testing.assert_frame_equal(table, run(threads=2)[name])
 
 
 @pytest.mark.parametrize(
@@ -240,13 +283,13 @@ def test_metrics_csv(run):
     ],
 )
 def test_wrong_predictions_are_explained(run, tmp_path, name, labels, message):
-    files.write_stack(tmp_path / "wrong.npz", [("b", cells((5, 15))), (name, labels)])
+    write_prediction(tmp_path, "wrong", {"b": cells((5, 15)), name: labels})
     with pytest.raises(UserError, match=message):
-        run(predicted="wrong.npz")
-    assert not (tmp_path / "metrics.csv").exists()
+        run(predicted="wrong")
+    assert not (tmp_path / "metrics.csv").exists() and not (tmp_path / "coco.csv").exists()
 
 
 def test_an_empty_prediction_file_is_refused(run, tmp_path):
-    files.write_stack(tmp_path / "none.npz", [])
+    write_prediction(tmp_path, "none", {})
     with pytest.raises(UserError, match="no image"):
-        run(predicted="none.npz")
+        run(predicted="none")

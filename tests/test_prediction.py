@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cellseg import prediction
+from cellseg import channels, prediction
 
 
 def identity(tiles):
@@ -48,7 +48,8 @@ def test_resized_prediction_has_the_size_of_the_image():
 
 def test_only_used_channels_are_stored():
     maps = {"inner-distance": np.ones((4, 5, 1)), "pixelwise": np.zeros((4, 5, 3)) + [1, 2, 3]}
-    array, names = prediction.used_channels(maps, {"inner-distance": (0,), "pixelwise": (1,)})
+    names = channels.stored(maps)
     assert names == ["inner-distance/0", "pixelwise/1"]
-    assert array.shape == (4, 5, 2) and array.dtype == np.float16
+    array = prediction.stacked(maps, names)
+    assert array.shape == (4, 5, 2)
     assert array[0, 0].tolist() == [1, 2]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pycocotools import mask
 
 from cellseg import labels
-from cellseg.run_lengths import foreground_runs, paint
+from cellseg.run_lengths import foreground_runs, of_cell, paint
 
 
 def test_two_cells_by_eye():
@@ -69,7 +69,7 @@ def test_equals_masks_painted_one_by_one(overlap, seed):
             sizes = random.integers(3, 12, int(random.integers(1, 3)))
             parts = [random.uniform(-5, 70, 2 * int(size)).tolist() for size in sizes]
             segmentations.append(parts)
-    rles = [labels.run_lengths(one, height, width) for one in segmentations]
+    rles = [of_cell(one, height, width) for one in segmentations]
     areas = np.array([mask.area(rle) for rle in rles], np.int64)
     expected = np.zeros((height, width), np.int32)
     with warnings.catch_warnings():
@@ -79,3 +79,9 @@ def test_equals_masks_painted_one_by_one(overlap, seed):
     found = labels.rasterize(segmentations, height, width, overlap)
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, expected)
+
+
+def test_a_cut_off_number_reads_nothing_beyond():
+    """The last byte asks for another one; what is there counts, and nobody looks further."""
+    cell, start, length = foreground_runs([b"1", b"14p"])
+    assert cell.tolist() == [1] and start.tolist() == [1] and length.tolist() == [4]

@@ -1,9 +1,9 @@
-"""From maps to cells, on maps of a few cells, and from maps.npz to labels.npz."""
+"""From maps to cells, on maps of a few cells, and from a run's maps to its labels and cells."""
 
 import numpy as np
 import pytest
 
-from cellseg import cleaning, files, segmentation, targets, watershed
+from cellseg import cell_scores, cleaning, map_store, segmentation, targets, watershed
 from cellseg.errors import UserError
 
 
@@ -155,49 +155,65 @@ def test_unfit_arguments():
         watershed.segment(zero, zero, peaks="highest")
     with pytest.raises(ValueError, match="shape"):
         watershed.segment(zero, zero[1:])
-    with pytest.raises(ValueError, match="channels"):
-        watershed.maps_of(np.zeros((4, 4, 2)), ["pixelwise/1"])
 
 
-def stored(maps: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Maps as a run stores them, and the names of their channels."""
-    stack = np.stack([maps["inner-distance"][..., 0], maps["pixelwise"][..., 1]], axis=-1)
-    return stack.astype(np.float16), np.array(["inner-distance/0", "pixelwise/1"])
+def stored(maps: dict[str, np.ndarray]) -> np.ndarray:
+    """Maps as a run stores them: the channels CHANNELS."""
+    return np.stack([maps["inner-distance"][..., 0], maps["pixelwise"][..., 1]], axis=-1)
 
 
-def test_stored_channels_segment_like_whole_maps(maps):
-    sorted_maps = watershed.maps_of(*stored(maps))
-    assert list(sorted_maps) == ["inner-distance", "pixelwise"]
-    found = watershed.segment_maps(sorted_maps, {})
-    whole = {head: maps[head] for head in sorted_maps}
-    assert np.array_equal(found, watershed.segment_maps(whole, {}))
+CHANNELS = ["inner-distance/0", "pixelwise/1"]
 
 
-def test_a_run_is_segmented_the_same_by_any_number_of_processes(tmp_path, maps):
-    array, channels = stored(maps)
-    stack = [("b", array), ("a", array[::-1]), ("__channels__", channels)]
-    files.write_stack(tmp_path / "maps.npz", stack)
-    results = []
-    for threads in (1, 2):
-        path = tmp_path / f"labels-{threads}.npz"
-        settings = {"small_objects_threshold": 10_000}  # small cells stay all the same
-        segmentation.segment_run(tmp_path / "maps.npz", path, settings, threads)
-        with np.load(path) as labels:
-            assert labels.files == ["a", "b"]
-            assert labels["a"].dtype == np.int32
-            results.append({name: labels[name] for name in labels.files})
-    assert results[0]["a"].max() == results[0]["b"].max() == 3
-    for name in ("a", "b"):
-        assert np.array_equal(results[0][name], results[1][name])
+def test_stored_channels_segment_like_whole_maps(maps, tmp_path):
+    map_store.write(tmp_path / "maps.zip", CHANNELS, [("a", stored(maps))])
+    read = map_store.open(tmp_path / "maps.zip").read("a")
+    assert list(read) == ["inner-distance", "pixelwise"]
+    whole = {head: maps[head] for head in read}
+    assert np.array_equal(watershed.segment_maps(read, {}), watershed.segment_maps(whole, {}))
 
 
-def test_maps_without_names_or_images_are_refused(tmp_path, maps):
-    array, channels = stored(maps)
-    path, output = tmp_path / "maps.npz", tmp_path / "labels.npz"
-    files.write_stack(path, [("a", array)])
-    with pytest.raises(UserError, match=r"maps\.npz"):
-        segmentation.segment_run(path, output, {}, 1)
-    files.write_stack(path, [("__channels__", channels)])
+def segmented(tmp_path, threads: int, **settings) -> tuple[dict, dict]:
+    """Label images and scores of cells, by image."""
+    labels, cells = tmp_path / f"labels-{threads}.npz", tmp_path / f"cells-{threads}.parquet"
+    segmentation.segment_run(tmp_path / "maps.zip", labels, cells, settings, threads)
+    with np.load(labels) as stack:
+        return {name: stack[name] for name in stack.files}, cell_scores.read(cells)
+
+
+def test_a_run_is_segmented_the_same_by_any_number_of_threads(tmp_path, maps):
+    images = [("b", stored(maps)), ("a", stored(maps)[::-1]), ("c", stored(maps) * 0)]
+    map_store.write(tmp_path / "maps.zip", CHANNELS, images)
+    settings = {"small_objects_threshold": 0}
+    labels, scores = segmented(tmp_path, 1, **settings)
+    assert list(labels) == ["a", "b", "c"] and labels["a"].dtype == np.int32
+    assert [int(labels[name].max()) for name in labels] == [3, 3, 0]
+    again, scores_again = segmented(tmp_path, 3, **settings)
+    for name in labels:
+        assert np.array_equal(labels[name], again[name])
+        assert scores.keys() == scores_again.keys() == {"a", "b"}
+    for number in range(3):
+        interior = maps["pixelwise"][::-1, :, 1][labels["a"] == number + 1]
+        assert scores["a"][number] == pytest.approx(interior.mean(), abs=0.002)
+    one = (tmp_path / f"{kind}" for kind in ("labels-1.npz", "cells-1.parquet"))
+    three = (tmp_path / f"{kind}" for kind in ("labels-3.npz", "cells-3.parquet"))
+    for first, second in zip(one, three, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_small_cells_stay_unless_the_settings_say_otherwise(tmp_path, maps):
+    map_store.write(tmp_path / "maps.zip", CHANNELS, [("a", stored(maps))])
+    labels, scores = segmented(tmp_path, 1, small_objects_threshold=10_000)
+    assert not labels["a"].any() and not scores
+
+
+def test_maps_that_are_none_or_without_images_are_refused(tmp_path):
+    path = tmp_path / "maps.zip"
+    outputs = tmp_path / "labels.npz", tmp_path / "cells.parquet"
+    path.write_bytes(b"no zip")
+    with pytest.raises(UserError, match=r"maps\.zip"):
+        segmentation.segment_run(path, *outputs, {}, 1)
+    map_store.write(path, CHANNELS, [])
     with pytest.raises(UserError, match="no image"):
-        segmentation.segment_run(path, output, {}, 1)
-    assert not output.exists()
+        segmentation.segment_run(path, *outputs, {}, 1)
+    assert not any(output.exists() for output in outputs)

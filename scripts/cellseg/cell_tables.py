@@ -71,7 +71,7 @@ def write_cells(path: str | os.PathLike, cells: pa.Table, table: pd.DataFrame) -
 
 def segmentations(
     images_table: str | os.PathLike, cells_table: str | os.PathLike
-) -> Iterator[tuple[str, int, int, list]]:
+) -> Iterator[tuple[str, int, int, list, np.ndarray]]:
     """Yield the cells of every image, one image at a time, in table order.
 
     Yields
@@ -81,22 +81,23 @@ def segmentations(
     segmentations : list
         A list of polygons, or ``{"size", "counts"}`` with compressed run lengths, per cell: what
         :func:`cellseg.labels.rasterize` and pycocotools take.
+    areas : ndarray of shape (n,), float64, as published
     """
     table = pd.read_parquet(images_table, columns=["image", "height", "width", "n_cells"])
     waiting = _cell_rows(cells_table)
     for image, height, width, n_cells in table.itertuples(index=False):
-        cells = []
-        for _ in range(n_cells):
-            owner, polygons, counts = next(waiting)
+        cells, areas = [], np.empty(n_cells, np.float64)
+        for number in range(n_cells):
+            owner, polygons, counts, areas[number] = next(waiting)
             if owner != image:
                 raise UserError(f"{cells_table} does not belong to {images_table}. Parse again.")
             rle = {"size": [height, width], "counts": counts}
             cells.append(rle if polygons is None else polygons)
-        yield image, height, width, cells
+        yield image, height, width, cells, areas
 
 
-def _cell_rows(path: str | os.PathLike) -> Iterator[tuple[str, list | None, bytes | None]]:
-    columns = ["image", "polygons", "rle"]
+def _cell_rows(path: str | os.PathLike) -> Iterator[tuple[str, list | None, bytes | None, float]]:
+    columns = ["image", "polygons", "rle", "area"]
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=ROWS // 10, columns=columns):
             yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)

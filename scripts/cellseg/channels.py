@@ -3,10 +3,7 @@
 Imports nothing of the package: what goes by these names need not change when targets do.
 """
 
-from collections.abc import Container
-
-STACK_MEMBER = "__channels__"
-"""Member of a stack of maps that names their channels, such as ``pixelwise/1``."""
+from collections.abc import Container, Iterable
 
 USED = {
     "inner-distance": (0,),
@@ -15,6 +12,12 @@ USED = {
     "pixelwise": (1,),
 }
 """Of each head the channels that the watershed uses; the order is that of heads in run names."""
+
+
+def stored(heads: Iterable[str]) -> list[str]:
+    """Names of the channels that are stored, such as ``["inner-distance/0", "pixelwise/1"]``."""
+    return [f"{head}/{channel}" for head in heads for channel in USED[head]]
+
 
 # Best first (the design's choice).
 DISTANCES = ("inner-distance", "outer-distance")

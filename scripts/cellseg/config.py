@@ -128,10 +128,20 @@ def _check_names(study: Mapping) -> None:
         _check_model(f"models.{name}", model, study)
     for name, subset in study["subsets"].items():
         _check_subset(f"subsets.{name}", subset, study)
+    for name, tuning in study["tunings"].items():
+        if not any(isinstance(values, list) for values in tuning.values()):
+            raise UserError(f"tunings.{name}: lists no values to try, such as maxima_threshold.")
     for name, experiment in study["experiments"].items():
         where = f"experiments.{name}"
         if "dataset" in experiment:
             _check_name(f"{where}.dataset", experiment["dataset"], study["datasets"])
+        if experiment["tuning"] is not None:
+            _check_name(f"{where}.tuning", experiment["tuning"], study["tunings"])
+            if study["scoring"]["data_split"] == "val":
+                raise UserError(
+                    f"{where}.tuning: thresholds are tuned on validation images, which "
+                    "scoring.data_split scores. Score the test split, or tune nothing."
+                )
         for block in experiment["runs"]:
             for axis in ("model", "subset"):
                 for value in as_list(block[axis]):

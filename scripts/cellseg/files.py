@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,6 +40,21 @@ def write_json(path: str | os.PathLike, content: object) -> None:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+@contextmanager
+def stack_writer(path: str | os.PathLike) -> Iterator[Callable[[str, np.ndarray], None]]:
+    """Yield a function that writes a named array into a compressed npz, see :func:`write_stack`."""
+    with replacing(path) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+
+            def write(name: str, array: np.ndarray) -> None:
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(
+                        member, np.ascontiguousarray(array), allow_pickle=False
+                    )
+
+            yield write
+
+
 def write_stack(path: str | os.PathLike, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
     """Write named arrays one by one into a compressed npz, never holding more than one.
 
@@ -49,10 +64,6 @@ def write_stack(path: str | os.PathLike, arrays: Iterable[tuple[str, np.ndarray]
     arrays : pairs of name and array
         ``numpy.load`` opens the result and reads one array at a time, by name.
     """
-    with replacing(path) as temporary:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            for name, array in arrays:
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(
-                        member, np.ascontiguousarray(array), allow_pickle=False
-                    )
+    with stack_writer(path) as write:
+        for name, array in arrays:
+            write(name, array)

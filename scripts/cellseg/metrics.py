@@ -10,26 +10,14 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from cellseg.average_precision import coco_scores
 from cellseg.overlaps import Overlaps, overlaps
+from cellseg.score_names import ACCURACIES, COLUMNS, COUNTS, SCORES, SIZES, THRESHOLDS
 
-# Literals, not np.arange: 0.6000000000000001 would refuse an IoU of exactly 3/5.
-THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
-
-SCORES = (
-    "pixel_iou",
-    "pixel_f1",
-    *(
-        f"{name}_{round(100 * threshold)}"
-        for threshold in THRESHOLDS
-        for name in ("precision", "recall", "f1")
-    ),
-    *("precision", "recall", "f1"),
-)
-COUNTS = ("missed", "gained", "merge", "split", "catastrophe", "correct")
-ACCURACIES = ("msa", "sa50", "sa75")
-SIZES = ("n_true", "n_pred")
-COLUMNS = (*SCORES, *COUNTS, *ACCURACIES, *SIZES)
-"""Columns of a score, in the order of ``metrics.csv``."""
+__all__ = [
+    "ACCURACIES", "COLUMNS", "COUNTS", "SCORES", "SIZES", "THRESHOLDS", "coco_scores",
+    "error_counts", "match", "pixel_scores", "score_image", "score_table",
+]  # fmt: skip
 
 
 def match(
@@ -237,12 +225,13 @@ def score_image(
     """
     table = overlaps(true, pred)
     return [
-        {"small_objects": "kept", **_score(table)},
-        {"small_objects": "removed", **_score(table.without_small(small_objects_threshold))},
+        {"small_objects": "kept", **score_table(table)},
+        {"small_objects": "removed", **score_table(table.without_small(small_objects_threshold))},
     ]
 
 
-def _score(table: Overlaps) -> dict[str, float]:
+def score_table(table: Overlaps) -> dict[str, float]:
+    """All :data:`COLUMNS` of one image, from the pixels that its cells share."""
     matches = _match(table, THRESHOLDS)
     accuracy = {result["threshold"]: result["accuracy"] for result in matches}
     values = {

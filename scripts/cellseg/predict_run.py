@@ -2,21 +2,22 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pandas as pd
 
-from cellseg import channels, files, prediction
+from cellseg import channels, map_store, prediction
 from cellseg import images as image_files
 from cellseg.errors import UserError
 
 
 def predict(
     settings: str,
-    images: str,
+    images: Sequence[str],
+    only: Sequence[str] | None,
     every: int,
     options: Mapping,
     load_family: Callable[[str], ModuleType],
@@ -29,36 +30,36 @@ def predict(
     Parameters
     ----------
     settings : settings.json of the run
-    images : image table of the split to predict
+    images : image tables of the splits to predict
+    only : names of the images to predict; None predicts all
     every : predict every n-th image of each cell type
     options : ``window`` (pixels or None for the training tile's), ``overlap`` (share of the
         window) and ``batch_size``
     load_family : from family name to module
     folder : of the trained run
-    output : npz; member ``<image>`` is an ndarray of shape (H, W, channels), float16, and member
-        ``__channels__`` names them
+    output : maps to write, see :mod:`cellseg.map_store`
     """
     run = json.loads(Path(settings).read_text())
     family = load_family(run["model"]["family"])
     family.set_threads(threads)
     predict_image = _image_predictor(run, family, folder, options)
-    table = scored_images(pd.read_parquet(images), every)
+    table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
+    table = scored_images(table if only is None else table[table["image"].isin(only)], every)
+    names = channels.stored(run["heads"])
     started = time.perf_counter()
 
     def maps() -> Iterator[tuple[str, np.ndarray]]:
         for row in table.itertuples():
             image = image_files.read(row.path)
-            predicted = predict_image(image)
-            stack, names = prediction.used_channels(predicted, channels.USED)
+            stack = prediction.stacked(predict_image(image), names)
             if not np.isfinite(stack).all():
                 raise UserError(
                     f"the network of {folder} predicts values that are not finite for {row.path}. "
                     "Train it anew with a lower training.learning_rate."
                 )
             yield row.image, stack
-        yield channels.STACK_MEMBER, np.array(names)
 
-    files.write_stack(output, maps())
+    map_store.write(output, names, maps())
     seconds = (time.perf_counter() - started) / len(table)
     print(f"Predicted {len(table)} images, {seconds:.2f} s each.")
 

@@ -1,6 +1,6 @@
 """Whole images from a network that takes square windows: cut, predict, blend, stitch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from skimage.transform import resize
@@ -93,14 +93,12 @@ def predict_resized(
     return {head: resize(values[0], image.shape, order=1) for head, values in maps.items()}
 
 
-def used_channels(maps: Maps, used: Mapping[str, tuple[int, ...]]) -> tuple[np.ndarray, list[str]]:
-    """Stack the channels that the watershed uses, for storage.
+def stacked(maps: Maps, names: Sequence[str]) -> np.ndarray:
+    """Stack named channels, such as ``pixelwise/1``: head and channel.
 
     Returns
     -------
-    array : ndarray of shape (H, W, channels), float16
-    names : list of str, such as ``["inner-distance/0", "pixelwise/1"]``
+    ndarray of shape (H, W, channels), float32
     """
-    names = [f"{head}/{channel}" for head in maps for channel in used[head]]
-    stack = np.stack([maps[head][..., c] for head in maps for c in used[head]], axis=-1)
-    return stack.astype(np.float16), names
+    places = [name.rsplit("/", 1) for name in names]
+    return np.stack([maps[head][..., int(channel)] for head, channel in places], axis=-1)

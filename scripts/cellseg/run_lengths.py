@@ -1,9 +1,49 @@
-"""COCO run lengths of many cells at once, without a mask the size of the image for each."""
+"""Outlines to COCO run lengths, and many of those at once to runs of pixels and label images."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numba import njit
+
+
+def of_cell(segmentation: Any, height: int, width: int) -> dict:
+    """Compressed COCO run lengths of one cell; parameters as of :func:`cellseg.labels.rasterize`.
+
+    Parts of an outline that have no three points cover nothing.
+    """
+    from pycocotools import mask
+
+    if isinstance(segmentation, dict):
+        if list(segmentation["size"]) != [height, width]:
+            raise ValueError(f"run lengths of size {segmentation['size']}, not {[height, width]}")
+        if isinstance(segmentation["counts"], list):
+            return mask.frPyObjects(segmentation, height, width)
+        return segmentation
+    polygons = _parts_with_area(segmentation)
+    if not polygons:
+        return mask.encode(np.zeros((height, width), np.uint8, order="F"))
+    return mask.merge(mask.frPyObjects(polygons, height, width))
+
+
+def of_cells(segmentations: Sequence[Any], height: int, width: int) -> list[dict]:
+    """As :func:`of_cell` for every cell, with one call for all of one polygon, which is most."""
+    from pycocotools import mask
+
+    parts = [[] if isinstance(s, dict) else _parts_with_area(s) for s in segmentations]
+    single = [cell for cell, polygons in enumerate(parts) if len(polygons) == 1]
+    polygons = [parts[cell][0] for cell in single]
+    drawn = dict(
+        zip(single, mask.frPyObjects(polygons, height, width) if single else [], strict=True)
+    )
+    return [
+        drawn[cell] if cell in drawn else of_cell(segmentation, height, width)
+        for cell, segmentation in enumerate(segmentations)
+    ]
+
+
+def _parts_with_area(polygons: Sequence[Sequence[float]]) -> list[Sequence[float]]:
+    return [part for part in polygons if len(part) >= 6 and len(part) % 2 == 0]
 
 
 def foreground_runs(
@@ -31,10 +71,9 @@ def foreground_runs(
 
 @njit(cache=True, nogil=True)
 def _decode(chunks, ends):
-    n_numbers = 0
+    n_numbers = len(ends)  # one more a cell, should its last number be cut off
     for chunk in chunks:
-        if not (chunk - 48) & 0x20:
-            n_numbers += 1
+        n_numbers += not (chunk - 48) & 0x20
     cells = np.empty(n_numbers, np.int64)
     starts = np.empty(n_numbers, np.int64)
     lengths = np.empty(n_numbers, np.int64)
@@ -46,13 +85,12 @@ def _decode(chunks, ends):
         previous, before_previous = np.int64(0), np.int64(0)
         while place < ends[cell]:
             number, shift = np.int64(0), 0
-            while True:
+            chunk = np.int64(0x20)
+            while chunk & 0x20 and place < ends[cell]:
                 chunk = np.int64(chunks[place]) - 48
                 place += 1
                 number |= (chunk & 0x1F) << shift
                 shift += 5
-                if not chunk & 0x20:
-                    break
             if chunk & 0x10:
                 number -= np.int64(1) << shift
             if index > 2:

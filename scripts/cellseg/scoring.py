@@ -1,4 +1,4 @@
-"""The label images of a run to ``metrics.csv``."""
+"""The label images of a run to ``metrics.csv`` and ``coco.csv``."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -7,20 +7,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cellseg import cell_scores, true_cells
+from cellseg.average_precision import ImageMatches, coco_scores, match_cells
 from cellseg.errors import UserError
 from cellseg.files import replacing
 from cellseg.metrics import score_image
 from cellseg.parallel import ordered_map
+from cellseg.score_names import ALL_TYPES, CONDITION
 
-CONDITION = ("dataset", "model", "heads", "subset", "seed")
-"""Columns that say which run a row belongs to."""
+Job = tuple[str, np.ndarray]  # an image and the scores of its predicted cells
+Scored = tuple[list[dict], dict[str, ImageMatches]]
 
 
 def score_run(
     truth: str | Path,
+    true_outlines: str | Path,
     images: str | Path,
     predicted: str | Path,
+    predicted_cells: str | Path,
     output: str | Path,
+    coco_output: str | Path,
     condition: Mapping[str, object],
     data_split: str,
     small_objects_threshold: int,
@@ -33,10 +39,15 @@ def score_run(
     truth, predicted : npz; member ``<image>`` is an ndarray of shape (H, W), int32
         Every predicted image needs a true one. True images that were not predicted are passed
         over: prediction chooses which images are scored.
+    true_outlines : npz of :func:`cellseg.true_cells.arrays`, for the COCO scores
     images : Parquet with columns image and cell_type
+    predicted_cells : Parquet of :mod:`cellseg.cell_scores`
     output : CSV of two rows an image, sorted by image
-        Columns are :data:`CONDITION`, data_split, image, cell_type, small_objects and
-        :data:`cellseg.metrics.COLUMNS`.
+        Columns are ``CONDITION``, data_split, image, cell_type, small_objects and ``COLUMNS`` of
+        :mod:`cellseg.score_names`.
+    coco_output : CSV of two rows a cell type, and two of all images
+        Columns are ``CONDITION``, data_split, cell_type, small_objects and ``COCO_SCORES``, which
+        are of the cells of all images together.
     condition : dataset, model, heads, subset and seed of the run
     data_split : the split that the images are of
     small_objects_threshold : pixels, see :func:`cellseg.metrics.score_image`
@@ -53,31 +64,52 @@ def score_run(
         names = sorted(stack.files)
     if not names:
         raise UserError(f"{predicted} holds no image. Delete it and run again.")
-    with np.load(truth) as stack:
-        _require(names, stack.files, predicted, truth)
+    for path in (truth, true_outlines):
+        with np.load(path) as stack:
+            _require(names, {name.removesuffix("/shape") for name in stack.files}, predicted, path)
     _require(names, cell_type, predicted, images)
+    confidence = cell_scores.read(predicted_cells)
 
-    work = partial(_score_image, truth, predicted, small_objects_threshold)
-    rows = []
-    for name, scores in zip(names, ordered_map(work, names, threads), strict=True):
-        about = {"data_split": data_split, "image": name, "cell_type": cell_type[name]}
-        rows += [
-            {**{axis: condition[axis] for axis in CONDITION}, **about, **score} for score in scores
-        ]
+    work = partial(_score_image, truth, true_outlines, predicted, small_objects_threshold)
+    jobs = [(name, confidence.get(name, np.zeros(0))) for name in names]
+    about = {axis: condition[axis] for axis in CONDITION} | {"data_split": data_split}
+    rows, matches = [], {}
+    for name, (scores, matched) in zip(names, ordered_map(work, jobs, threads), strict=True):
+        image = {**about, "image": name, "cell_type": cell_type[name]}
+        rows += [{**image, **score} for score in scores]
+        for small_objects, match in matched.items():
+            for group in (ALL_TYPES, cell_type[name]):
+                matches.setdefault((group, small_objects), []).append(match)
     scores = pd.DataFrame(rows)
+    groups = sorted(matches, key=lambda group: (group[0] != ALL_TYPES, *group))
+    coco = pd.DataFrame(
+        [
+            {**about, "cell_type": group[0], "small_objects": group[1]}
+            | coco_scores(matches[group])
+            for group in groups
+        ]
+    )
+    with replacing(coco_output) as temporary:
+        coco.to_csv(temporary, index=False)
     with replacing(output) as temporary:
         scores.to_csv(temporary, index=False)
     kept = scores[scores["small_objects"] == "kept"]
     print(
         f"Scored {len(names)} images, {kept['n_true'].sum()} true and {kept['n_pred'].sum()} "
         f"predicted cells: F1 at IoU 0.5 {kept['f1_50'].mean():.3f}, "
-        f"pixel IoU {kept['pixel_iou'].mean():.3f}, both means over images."
+        f"pixel IoU {kept['pixel_iou'].mean():.3f}, both means over images; "
+        f"COCO AP {coco['ap'].iloc[0]:.3f}."
     )
 
 
 def _score_image(
-    truth: str | Path, predicted: str | Path, small_objects_threshold: int, image: str
-) -> list[dict]:
+    truth: str | Path,
+    true_outlines: str | Path,
+    predicted: str | Path,
+    small_objects_threshold: int,
+    job: Job,
+) -> Scored:
+    image, confidence = job
     with np.load(truth) as true_stack, np.load(predicted) as pred_stack:
         true, pred = true_stack[image], pred_stack[image]
     if true.shape != pred.shape:
@@ -86,7 +118,18 @@ def _score_image(
             f"{true.shape[0]} x {true.shape[1]} in {truth}. They come from different data: delete "
             "the older of the two files and run again."
         )
-    return score_image(true, pred, small_objects_threshold)
+    if pred.max(initial=0) != len(confidence):
+        raise UserError(
+            f"image {image} has {pred.max(initial=0)} cells in {predicted}, and {len(confidence)} "
+            "in the table of cells beside it. Delete both and run again."
+        )
+    with np.load(true_outlines) as stack:
+        outlines = true_cells.read(stack, image)
+    matches = {
+        "kept": match_cells(outlines, pred, confidence),
+        "removed": match_cells(outlines, pred, confidence, small_objects_threshold),
+    }
+    return score_image(true, pred, small_objects_threshold), matches
 
 
 def _require(names: list[str], known, predicted: str | Path, where: str | Path) -> None:

@@ -1,57 +1,55 @@
-"""The predicted maps of a run to label images."""
+"""The predicted maps of a run to label images and a table of cells."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from cellseg import files
-from cellseg.channels import STACK_MEMBER
+from cellseg import cell_scores, files, map_store
 from cellseg.errors import UserError
 from cellseg.parallel import ordered_map
-from cellseg.watershed import maps_of, segment_maps
+from cellseg.watershed import chosen_maps, options_of, segment
+
+Found = tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]
 
 
-def segment_run(maps: str | Path, output: str | Path, settings: Mapping, threads: int) -> None:
-    """Segment every image of a stack of maps.
+def segment_run(
+    maps: str | Path, labels: str | Path, cells: str | Path, settings: Mapping, threads: int
+) -> None:
+    """Segment every image of a run.
 
     Parameters
     ----------
-    maps : npz; member ``<image>`` is an ndarray of shape (H, W, channels), float16, and member
-        ``__channels__`` names them, such as ``inner-distance/0``
-    output : npz; member ``<image>`` becomes an ndarray of shape (H, W), int32, cells 1..n
-        Small cells are kept, whatever the settings say: scoring removes them.
+    maps : of :mod:`cellseg.map_store`
+    labels : npz to write; member ``<image>`` becomes an ndarray of shape (H, W), int32, cells 1..n
+    cells : Parquet to write, of :mod:`cellseg.cell_scores`
     settings : of :func:`cellseg.watershed.segment_maps`
-    threads : number of processes; the result is the same for any
+    threads : number of images at once; the result is the same for any
 
     Raises
     ------
     UserError
         The file holds no maps, or heads that the watershed cannot use.
     """
-    with np.load(maps) as stack:
-        if STACK_MEMBER not in stack.files:
-            raise UserError(f"{maps} does not name its channels. Delete it and run again.")
-        channels = [str(name) for name in stack[STACK_MEMBER]]
-        images = sorted(name for name in stack.files if name != STACK_MEMBER)
+    images = map_store.open(maps).images
     if not images:
         raise UserError(f"{maps} holds no image. Delete it and run again.")
-    work = partial(_segment_image, maps, channels, {**settings, "small_objects_threshold": 0})
+    work = partial(_segment_image, maps, settings)
+    measured = {}
+    # The kernels hold no lock of Python's: threads do, and start at once.
+    found = ordered_map(work, images, threads, processes=False)
+    with files.stack_writer(labels) as write:
+        for image, (painted, measures) in zip(images, found, strict=True):
+            write(image, painted)
+            measured[image] = measures
+    cell_scores.write(cells, measured)
+    n_cells = sum(len(pixels) for pixels, _ in measured.values())
+    print(f"Found {n_cells} cells in {len(images)} images.")
 
-    def labels() -> Iterator[tuple[str, np.ndarray]]:
-        n_cells = 0
-        for image, found in zip(images, ordered_map(work, images, threads), strict=True):
-            n_cells += int(found.max(initial=0))
-            yield image, found
-        print(f"Found {n_cells} cells in {len(images)} images.")
 
-    files.write_stack(output, labels())
-
-
-def _segment_image(
-    maps: str | Path, channels: list[str], settings: Mapping, image: str
-) -> np.ndarray:
-    # Each worker reads its own image: nothing but a name travels to it.
-    with np.load(maps) as stack:
-        return segment_maps(maps_of(stack[image], channels), settings)
+def _segment_image(maps: str | Path, settings: Mapping, image: str) -> Found:
+    read = map_store.open(maps).read(image)
+    markers, mask = chosen_maps(read)
+    labels = segment(markers, mask, **options_of(read, settings))
+    return labels, cell_scores.areas_and_means(labels, mask)

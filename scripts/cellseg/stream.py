@@ -40,7 +40,7 @@ class TilePool:
     def tile(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Image (S, S) uint8 and labels (S, S) int32 of tile `number`."""
         file, place = self._places[number]
-        # Copied, so that the kernels always get plain, writable arrays: they are compiled for each kind.
+        # Copies: a kernel is compiled anew for memory-mapped or read-only arrays.
         return np.array(file.X[place, ..., 0]), np.array(file.y[place, ..., 0])
 
 
@@ -152,6 +152,6 @@ class TileStream:
 
 
 def _warped(target: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Warp a target: linearly if it has one channel, else by nearest neighbour, as deepcell does."""
+    """Warp a target as deepcell does: one channel linearly, classes by nearest neighbour."""
     warp = warp_linear if target.shape[-1] == 1 else warp_nearest
     return np.stack([warp(target[..., c], matrix) for c in range(target.shape[-1])], axis=-1)

@@ -37,6 +37,20 @@ def all_runs(study: Mapping) -> list[Run]:
     return sorted({run for name in study["experiments"] for run in runs_of(study, name)})
 
 
+def variant_of(study: Mapping, experiment: str) -> str:
+    """Folder within a run of what an experiment's tuning of the watershed makes; empty for none."""
+    tuning = study["experiments"][experiment]["tuning"]
+    return "" if tuning is None else f"tuning-{tuning}/"
+
+
+def all_variants(study: Mapping) -> list[tuple[Run, str]]:
+    """Runs of all experiments with the variants that are asked for, sorted, each once."""
+    names = study["experiments"]
+    return sorted(
+        {(run, variant_of(study, name)) for name in names for run in runs_of(study, name)}
+    )
+
+
 def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int) -> dict:
     """Everything that decides what one training computes, with sorted keys.
 

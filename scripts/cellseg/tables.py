@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellseg import metrics, score_tables
+from cellseg import score_names, score_tables
 from cellseg.errors import UserError
 from cellseg.intervals import t_interval
+from cellseg.score_names import ALL_TYPES
 
-RUN = ["dataset", "model", "heads", "subset", "seed"]
+RUN = list(score_names.CONDITION)
 GROUP = ["data_split", "cell_type", "small_objects"]
-TOTALS = [*metrics.COUNTS, *metrics.SIZES]
+TOTALS = [*score_names.COUNTS, *score_names.SIZES]
 """Columns that are summed over the images of a run; all other scores are averaged."""
-ALL_TYPES = "all"
 
 
 def images(paths: Sequence[str | Path]) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def images(paths: Sequence[str | Path]) -> pd.DataFrame:
     """
     if not paths:
         raise UserError("the experiment has no runs: there is nothing to collect.")
-    needed = [*RUN, *GROUP, "image", *metrics.COLUMNS]
+    needed = [*RUN, *GROUP, "image", *score_names.COLUMNS]
     return pd.concat([score_tables.read(path, needed) for path in paths], ignore_index=True)
 
 
@@ -45,16 +45,60 @@ def per_run(images: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         The run's columns, data_split, cell_type ("all" first), small_objects, n_images and
-        :data:`cellseg.metrics.COLUMNS`. Runs are in the order in which they first occur.
+        :data:`cellseg.score_names.COLUMNS`. Runs are in the order in which they first occur.
     """
     types = [ALL_TYPES, *sorted(images["cell_type"].unique())]
     both = pd.concat([images.assign(cell_type=ALL_TYPES), images], ignore_index=True)
     keys = [*RUN, *GROUP]
-    how = {name: "sum" if name in TOTALS else "mean" for name in metrics.COLUMNS}
+    how = {name: "sum" if name in TOTALS else "mean" for name in score_names.COLUMNS}
     groups = both.groupby(keys, sort=False)
     rows = groups.agg(how).assign(n_images=groups.size()).reset_index()
-    rows = rows[[*keys, "n_images", *metrics.COLUMNS]]
+    rows = rows[[*keys, "n_images", *score_names.COLUMNS]]
     return _ordered(rows, RUN, types)
+
+
+def with_coco(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Put the COCO scores beside the others of each run, cell type and value of small_objects.
+
+    Parameters
+    ----------
+    runs : from :func:`per_run`
+    paths : ``coco.csv`` of the same runs
+
+    Raises
+    ------
+    UserError
+        A row of `runs` has no COCO scores.
+    """
+    keys = [*RUN, *GROUP]
+    needed = [*keys, *score_names.COCO_SCORES]
+    coco = pd.concat([score_tables.read(path, needed) for path in paths], ignore_index=True)
+    both = runs.merge(coco[needed], how="left", on=keys, validate="one_to_one", indicator=True)
+    if (both["_merge"] != "both").any():
+        run = both.loc[both["_merge"] != "both", RUN].iloc[0].tolist()
+        raise UserError(f"coco.csv of run {run} does not belong to its metrics.csv. Score again.")
+    return both.drop(columns="_merge")
+
+
+def with_watershed(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Put the settings with which the cells of each run were found beside its scores.
+
+    Parameters
+    ----------
+    runs : from :func:`per_run`
+    paths : ``watershed.json`` of the same runs
+
+    Returns
+    -------
+    DataFrame
+        With the columns tuning, the entry of the configuration's `tunings` that chose the
+        settings, else empty, and one for each setting.
+    """
+    rows = []
+    for path in paths:
+        content = _json(path)
+        rows.append({**content["condition"], "tuning": content["tuning"], **content["watershed"]})
+    return runs.merge(pd.DataFrame(rows), how="left", on=RUN, validate="many_to_one")
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
@@ -65,7 +109,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    runs : from :func:`per_run`
+    runs : from :func:`per_run`, with or without COCO scores
 
     Returns
     -------
@@ -77,7 +121,8 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     """
     condition = RUN[:-1]
     groups = runs.groupby([*condition, *GROUP], sort=False)
-    scores = list(metrics.COLUMNS)
+    known = [*score_names.COLUMNS, *score_names.COCO_SCORES]
+    scores = [name for name in known if name in runs]
     parts = t_interval(groups[scores])
     statistics = pd.concat([part.add_suffix(f"_{name}") for name, part in parts.items()], axis=1)
     table = pd.DataFrame(

@@ -105,6 +105,7 @@ def _stream(
         normalization=options["normalization"],
         seed=settings["seed"],
         augmentation=augmentation if training else None,
+        targets_first=options["warp"] == "targets",
         shuffle=training,
         workers=threads,
     )

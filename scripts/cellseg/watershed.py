@@ -1,6 +1,6 @@
 """Predicted maps to cells: marker-controlled watershed, as deepcell-toolbox does it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping
 from typing import Literal
 
 import numpy as np
@@ -117,32 +117,6 @@ def find_markers(
     raise ValueError(f"peaks is 'h_maxima' or 'local_maxima', not '{peaks}'")
 
 
-def maps_of(array: np.ndarray, names: Sequence[str]) -> dict[str, dict[int, np.ndarray]]:
-    """Sort the channels of stored maps by head.
-
-    Parameters
-    ----------
-    array : ndarray of shape (H, W, C)
-    names : sequence of C str such as "pixelwise/1": head and channel
-
-    Returns
-    -------
-    dict of head name to dict of channel to ndarray of shape (H, W), float32
-
-    Raises
-    ------
-    ValueError
-        The number of channels and of names differ.
-    """
-    if array.ndim != 3 or array.shape[-1] != len(names):
-        raise ValueError(f"maps of shape {array.shape} do not fit the channels {list(names)}")
-    maps: dict[str, dict[int, np.ndarray]] = {}
-    for position, name in enumerate(names):
-        head, channel = str(name).rsplit("/", 1)
-        maps.setdefault(head, {})[int(channel)] = array[..., position].astype(np.float32)
-    return maps
-
-
 def segment_maps(maps: Maps, settings: Mapping) -> np.ndarray:
     """Segment an image by whatever heads its network has.
 
@@ -153,7 +127,7 @@ def segment_maps(maps: Maps, settings: Mapping) -> np.ndarray:
     Parameters
     ----------
     maps : dict of head name to ndarray of shape (H, W, C), or to dict of channel to (H, W)
-        As predicted or from :func:`maps_of`.
+        As predicted or from :mod:`cellseg.map_store`.
     settings : keyword arguments of :func:`segment`, and ``distance_threshold``
         The latter, :data:`DISTANCE_THRESHOLD` unless given, takes the place of
         ``interior_threshold`` where the mask is a distance. Markers from the interior are searched
@@ -168,27 +142,47 @@ def segment_maps(maps: Maps, settings: Mapping) -> np.ndarray:
     UserError
         None of the heads can serve.
     """
+    return segment(*chosen_maps(maps), **options_of(maps, settings))
+
+
+def chosen_maps(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
+    """The maps of markers and of the mask that :func:`segment_maps` takes.
+
+    Returns
+    -------
+    two ndarrays of shape (H, W), float32
+
+    Raises
+    ------
+    UserError
+        None of the heads can serve.
+    """
     marker, mask = channels.marker_head(maps), channels.mask_head(maps)
     if mask is None:
         raise UserError(
             f"heads {', '.join(maps) or '(none)'} cannot be segmented: the watershed needs one of "
             f"{', '.join(channels.MASKS)}."
         )
+    return _used(maps, marker), _used(maps, mask)
+
+
+def options_of(heads: Container[str], settings: Mapping) -> dict:
+    """The keyword arguments of :func:`segment` that settings mean for a network of these heads."""
     options = dict(settings)
     threshold = options.pop("distance_threshold", DISTANCE_THRESHOLD)
-    if mask in channels.DISTANCES:
+    if channels.mask_head(heads) in channels.DISTANCES:
         options["interior_threshold"] = threshold
-    if marker not in channels.DISTANCES:
+    if channels.marker_head(heads) not in channels.DISTANCES:
         smooth = max(options.get("maxima_smooth", 0), options.get("interior_smooth", 1))
         options["maxima_smooth"] = smooth
-    return segment(_used(maps, marker), _used(maps, mask), **options)
+    return options
 
 
 def _used(maps: Maps, head: str) -> np.ndarray:
     channel, *_ = channels.USED[head]
     found = maps[head]
     found = found[..., channel] if isinstance(found, np.ndarray) else found[channel]
-    return np.asarray(found, np.float32)
+    return np.ascontiguousarray(found, np.float32)
 
 
 def _floating(image: np.ndarray) -> np.ndarray:

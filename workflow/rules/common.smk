@@ -56,6 +56,8 @@ wildcard_constraints:
     pretrained=one_of(study["pretrained"]),
     heads=one_of(heads.combinations()),
     seed="[0-9]+",
+    tuning=one_of(study["tunings"]),
+    variant=f"(tuning-({one_of(study['tunings'])})/)?",
     split="train|val|test",
 
 
@@ -77,6 +79,11 @@ def settings_of(wildcards):
     return studies.run_settings(
         study, wildcards.model, wildcards.heads, wildcards.subset, int(wildcards.seed)
     )
+
+
+def tuned_settings(wildcards):
+    """Input function: the tuned settings of the watershed, or nothing where there is no tuning."""
+    return [f"{RUN}/{wildcards.variant}chosen.json"] if wildcards.variant else []
 
 
 def condition_of(wildcards):
@@ -123,7 +130,7 @@ def weights_of(wildcards):
 
 
 def run_files(name):
-    """Input function: one file of every run of an experiment."""
+    """Input function: one file of every run of an experiment; {variant} is that of its tuning."""
 
     def files(wildcards):
         runs = studies.runs_of(study, wildcards.experiment)
@@ -132,14 +139,20 @@ def run_files(name):
                 f"experiment '{wildcards.experiment}' is on data set '{runs[0].dataset}', "
                 f"not '{wildcards.dataset}'."
             )
-        return [f"{RUN}/{name}".format(**vars(run)) for run in runs]
+        variant = studies.variant_of(study, wildcards.experiment)
+        return [f"{RUN}/{name}".format(**vars(run), variant=variant) for run in runs]
 
     return files
 
 
 def of_all_runs(*names):
-    """Files of every run of the study."""
-    return [f"{RUN}/{name}".format(**vars(run)) for run in RUNS for name in names]
+    """Files of every run of the study; {variant} stands for each of its tunings."""
+    files = [
+        f"{RUN}/{name}".format(**vars(run), variant=variant)
+        for run, variant in studies.all_variants(study)
+        for name in names
+    ]
+    return list(dict.fromkeys(files))
 
 
 def of_all_experiments(pattern):

@@ -91,12 +91,13 @@ rule parse:
 
 
 rule rasterize:
-    """Label images of a split, from its outlines."""
+    """True cells of a split, from its outlines, and label images painted with them."""
     input:
         images=f"{DATA}/annotations/{{split}}.images.parquet",
         cells=f"{DATA}/annotations/{{split}}.cells.parquet",
     output:
         labels=f"{DATA}/labels/{{split}}.npz",
+        cells=f"{DATA}/labels/{{split}}.cells.npz",
     log:
         "results/logs/rasterize/{dataset}-{split}.log",
     benchmark:

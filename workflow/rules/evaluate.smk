@@ -1,13 +1,42 @@
+rule tune:
+    """The watershed's settings that suit a run best, on the images that it was validated with."""
+    input:
+        maps=f"{RUN}/tuning-{{tuning}}/validation-maps.zip",
+        truths=[f"{DATA}/labels/train.npz", f"{DATA}/labels/val.npz"],
+    output:
+        chosen=f"{RUN}/tuning-{{tuning}}/chosen.json",
+        tried=f"{RUN}/tuning-{{tuning}}/tried.csv",
+    log:
+        f"{RUN}/tuning-{{tuning}}/logs/tune.log",
+    benchmark:
+        f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        code=code("tune"),
+        tuning=lambda wildcards: studies.in_order(study["tunings"][wildcards.tuning]),
+        watershed=studies.in_order(study["watershed"]),
+    script:
+        "../../scripts/tune.py"
+
+
 rule segment:
     """Cells from maps, by marker-controlled watershed."""
     input:
-        maps=f"{RUN}/maps.npz",
+        maps=f"{RUN}/maps.zip",
+        tuned=tuned_settings,
     output:
-        labels=f"{RUN}/labels.npz",
+        labels=f"{RUN}/{{variant}}labels.npz",
+        cells=f"{RUN}/{{variant}}cells.parquet",
+        settings=f"{RUN}/{{variant}}watershed.json",
     log:
-        f"{RUN}/logs/segment.log",
+        f"{RUN}/{{variant}}logs/segment.log",
     benchmark:
-        f"{RUN}/benchmarks/segment.tsv"
+        f"{RUN}/{{variant}}benchmarks/segment.tsv"
     conda:
         "../../envs/analysis.yaml"
     threads: 4
@@ -16,23 +45,30 @@ rule segment:
         runtime=120,
     params:
         code=code("segment"),
-        watershed=studies.in_order(study["watershed"]),
+        condition=condition_of,
+        tuning=lambda wildcards: wildcards.variant[len("tuning-") : -1] or None,
+        watershed=lambda wildcards: (
+            None if wildcards.variant else studies.in_order(study["watershed"])
+        ),
     script:
         "../../scripts/segment.py"
 
 
 rule score:
-    """Scores of every image of a run, with and without small objects."""
+    """Scores of every image of a run, with and without small objects, and COCO scores of all."""
     input:
-        predicted=f"{RUN}/labels.npz",
+        predicted=f"{RUN}/{{variant}}labels.npz",
+        cells=f"{RUN}/{{variant}}cells.parquet",
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
+        outlines=f"{DATA}/labels/{study['scoring']['data_split']}.cells.npz",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
     output:
-        metrics=f"{RUN}/metrics.csv",
+        metrics=f"{RUN}/{{variant}}metrics.csv",
+        coco=f"{RUN}/{{variant}}coco.csv",
     log:
-        f"{RUN}/logs/score.log",
+        f"{RUN}/{{variant}}logs/score.log",
     benchmark:
-        f"{RUN}/benchmarks/score.tsv"
+        f"{RUN}/{{variant}}benchmarks/score.tsv"
     conda:
         "../../envs/analysis.yaml"
     threads: 4
@@ -51,7 +87,9 @@ rule score:
 rule collect:
     """Tables of an experiment: every image, every run, over seeds, and the training histories."""
     input:
-        metrics=run_files("metrics.csv"),
+        metrics=run_files("{variant}metrics.csv"),
+        coco=run_files("{variant}coco.csv"),
+        watershed=run_files("{variant}watershed.json"),
         histories=run_files("history.csv"),
         settings=run_files("settings.json"),
         provenance=run_files("provenance.json"),

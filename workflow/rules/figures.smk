@@ -31,14 +31,14 @@ rule figure:
 rule overlay:
     """Images of a run with maps and the outlines of true and predicted cells."""
     input:
-        maps=f"{RUN}/maps.npz",
-        predicted=f"{RUN}/labels.npz",
+        maps=f"{RUN}/maps.zip",
+        predicted=f"{RUN}/{{variant}}labels.npz",
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
-        metrics=f"{RUN}/metrics.csv",
+        metrics=f"{RUN}/{{variant}}metrics.csv",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
     output:
         png=report(
-            f"{RUN}/overlay.png",
+            f"{RUN}/{{variant}}overlay.png",
             caption="../report/overlay.rst",
             category="Overlays",
             labels={
@@ -48,9 +48,9 @@ rule overlay:
                 "seed": "{seed}",
             },
         ),
-        pdf=f"{RUN}/overlay.pdf",
+        pdf=f"{RUN}/{{variant}}overlay.pdf",
     log:
-        f"{RUN}/logs/overlay.log",
+        f"{RUN}/{{variant}}logs/overlay.log",
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -103,4 +103,4 @@ rule figures:
 rule overlays:
     """Overlay and learning curve of every run."""
     input:
-        of_all_runs("overlay.png", "learning_curve.png"),
+        of_all_runs("{variant}overlay.png", "learning_curve.png"),

@@ -3,9 +3,9 @@ rule predict:
     input:
         weights=f"{RUN}/weights.h5",
         settings=f"{RUN}/settings.json",
-        images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+        images=[f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet"],
     output:
-        maps=f"{RUN}/maps.npz",
+        maps=f"{RUN}/maps.zip",
     log:
         f"{RUN}/logs/predict.log",
     benchmark:
@@ -23,3 +23,24 @@ rule predict:
         every=study["scoring"]["every"],
     script:
         "../../scripts/predict.py"
+
+
+use rule predict as predict_validation with:
+    input:
+        weights=f"{RUN}/weights.h5",
+        settings=f"{RUN}/settings.json",
+        run=f"{RUN}/provenance.json",
+        images=[
+            f"{DATA}/annotations/train.images.parquet",
+            f"{DATA}/annotations/val.images.parquet",
+        ],
+    output:
+        maps=f"{RUN}/tuning-{{tuning}}/validation-maps.zip",
+    log:
+        f"{RUN}/tuning-{{tuning}}/logs/predict.log",
+    benchmark:
+        f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv"
+    params:
+        code=code_with_family("predict"),
+        prediction=studies.in_order(study["prediction"]),
+        every=lambda wildcards: study["tunings"][wildcards.tuning]["every"],

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellseg import channels, score_tables
+from cellseg import channels, map_store, score_tables
 from cellseg.errors import UserError
 from cellseg.figures import conditions
 from cellseg.figures.overlay import Case
@@ -32,7 +32,7 @@ def load(
 
     Parameters
     ----------
-    maps : npz of ``<image>`` (H, W, C) and the channels' names in ``__channels__``
+    maps : of :mod:`cellseg.map_store`
     truth, prediction : npz of label images by image
     metrics : CSV, one row an image and treatment of small objects
     images : Parquet table with ``image``, ``path`` and ``cell_type``
@@ -50,22 +50,22 @@ def load(
     scores = score_tables.read(metrics, ["image", "f1_50", "n_true", "n_pred"])
     paths = pd.read_parquet(images, columns=["image", "path"]).set_index("image")["path"]
     cases = []
-    with np.load(maps) as all_maps, np.load(truth) as true, np.load(prediction) as predicted:
-        names = [str(name) for name in _member(all_maps, channels.STACK_MEMBER, maps)]
-        heads = [name.split("/")[0] for name in names]
+    store = map_store.open(maps)
+    heads = [name.split("/")[0] for name in store.channels]
+    with np.load(truth) as true, np.load(prediction) as predicted:
         marker, mask = channels.marker_head(heads), channels.mask_head(heads)
         for rank, row in choose(scores, count):
             if row.image not in paths.index:
                 raise UserError(f"{images} has no image '{row.image}'; rerun the parse rule.")
-            stack = _member(all_maps, row.image, maps)
+            found = store.read(row.image)
             cases.append(
                 Case(
                     heading=heading(rank, row),
                     image=image_files.read(paths[row.image]),
                     truth=_member(true, row.image, truth),
                     prediction=_member(predicted, row.image, prediction),
-                    markers=_map(stack, names, marker),
-                    interior=_map(stack, names, mask),
+                    markers=_map(found, marker),
+                    interior=_map(found, mask),
                 )
             )
     return cases
@@ -132,13 +132,12 @@ def heading(rank: str, row: object) -> str:
     return " · ".join(parts)
 
 
-def _map(stack: np.ndarray, names: list[str], head: str | None) -> tuple[str, np.ndarray] | None:
+def _map(maps: dict, head: str | None) -> tuple[str, np.ndarray] | None:
     """Name of a head and its map, as the watershed used it."""
     if head is None:
         return None
     channel, *_ = channels.USED[head]
-    array = np.asarray(stack[..., names.index(f"{head}/{channel}")], np.float32)
-    return head, np.nan_to_num(array)
+    return head, maps[head][channel]
 
 
 def _member(archive: "np.lib.npyio.NpzFile", name: str, path: str | Path) -> np.ndarray:

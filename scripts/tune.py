@@ -1,0 +1,15 @@
+"""The watershed's settings that suit one run best, on the images that it was validated with."""
+
+from cellseg import tuning_run
+from cellseg.script import running
+
+with running(snakemake.log[0]):
+    tuning_run.tune(
+        maps=snakemake.input.maps,
+        truths=snakemake.input.truths,
+        tuning=snakemake.params.tuning,
+        watershed=snakemake.params.watershed,
+        chosen=snakemake.output.chosen,
+        tried=snakemake.output.tried,
+        threads=snakemake.threads,
+    )
