@@ -2,7 +2,7 @@
 #   make demo    the whole chain on simulated data: tables, figures, HTML report
 #   make test    lint and tests
 #   make setup   the environment alone, in .venv (VARIANT=gpu for TensorFlow with CUDA)
-#   make bench   how much faster each stage is than the package people use today
+#   make bench   how much faster each stage is than the package people use today, and what a run costs
 #   make lint    ruff, snakefmt and the Snakemake linter
 #   make lock    new lock files and conda environments from pyproject.toml
 
@@ -34,6 +34,7 @@ lint: $(READY)
 
 bench: $(READY)
 	PYTHONPATH=scripts $(BIN)/python tests/bench.py
+	PYTHONPATH=scripts $(BIN)/python tests/bench_run.py
 
 setup: $(READY)
 

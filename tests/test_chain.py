@@ -4,11 +4,14 @@ import copy
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from cellseg import map_store
 from workflow_runner import TINY, Workflow
 
 RUN = "results/tiny/runs/{model}/inner-distance+pixelwise/full/seed-0"
@@ -62,12 +65,25 @@ def test_scores_have_a_row_an_image_and_size_rule(finished):
 
 def test_predictions_are_whole_images(finished):
     run = finished.folder / RUN.format(model="featurenet")
-    maps, labels = np.load(run / "maps.npz"), np.load(run / "labels.npz")
-    assert maps["__channels__"].tolist() == ["inner-distance/0", "pixelwise/1"]
-    images = [name for name in maps.files if name != "__channels__"]
-    assert sorted(labels.files) == images and len(images) == 4
-    for name in images:
-        assert maps[name].shape == (128, 160, 2) and labels[name].shape == (128, 160)
+    maps, labels = map_store.open(run / "maps.zip"), np.load(run / "labels.npz")
+    assert maps.channels == ["inner-distance/0", "pixelwise/1"]
+    assert sorted(labels.files) == maps.images and len(maps.images) == 4
+    for name in maps.images:
+        read = maps.read(name)
+        assert read["inner-distance"][0].shape == read["pixelwise"][1].shape == (128, 160)
+        assert labels[name].shape == (128, 160)
+
+
+def test_coco_scores_and_thresholds_are_in_the_tables(finished):
+    run = finished.folder / RUN.format(model="featurenet")
+    coco = pd.read_csv(run / "coco.csv")
+    assert coco["cell_type"].tolist() == [t for t in ("all", "BV2", "SkBr3") for _ in range(2)]
+    runs = pd.read_csv(finished.folder / "results/tiny/tables/backbones/runs.csv")
+    own = runs[(runs["model"] == "featurenet") & (runs["small_objects"] == "kept")]
+    assert own["ap"].tolist() == coco[coco["small_objects"] == "kept"]["ap"].tolist()
+    assert (own["maxima_threshold"] == 0.1).all() and own["tuning"].isna().all()
+    summary = pd.read_csv(finished.folder / "results/tiny/tables/backbones/summary.csv")
+    assert {"ap_mean", "afnr_low", "msa_mean"} <= set(summary)
 
 
 def test_a_second_call_has_nothing_to_do(finished):
@@ -162,6 +178,70 @@ def test_an_experiment_that_shares_runs_trains_only_the_new_ones(edited):
     edited.configure(more)
     plan = edited.planned()
     assert plan["train"] == 1 and plan["collect"] == 1 and plan["figure"] == 1
+
+
+def test_tuning_reuses_the_training_and_the_maps(edited):
+    """Only what the tuned thresholds change is made anew, in a folder of its own."""
+    tuned = copy.deepcopy(TINY)
+    tuned["tunings"] = {
+        "grid": {"maxima_threshold": [0.02, 0.05], "interior_threshold": [0.2, 0.4], "score": "f1"}
+    }
+    tuned["experiments"]["tuned"] = {
+        "title": "Tuned thresholds",
+        "tuning": "grid",
+        "runs": [
+            {
+                "model": "featurenet",
+                "heads": "inner-distance+pixelwise",
+                "subset": "full",
+                "seed": 0,
+            }
+        ],
+        "figures": ["f1-by-cell-type"],
+    }
+    edited.configure(tuned)
+    assert edited.planned() == {
+        "predict_validation": 1, "tune": 1, "segment": 1, "score": 1, "overlay": 1, "collect": 1,
+        "figure": 1, "all": 1,
+    }  # fmt: skip
+    done = edited.call("results/tiny/tables/tuned/runs.csv")
+    assert done.returncode == 0, done.stdout
+    run = edited.folder / RUN.format(model="featurenet")
+    chosen = json.loads((run / "tuning-grid/chosen.json").read_text())
+    provenance = json.loads((run / "provenance.json").read_text())
+    assert chosen["images"] == sorted(provenance["val_images"])
+    assert chosen["combinations"] == len(pd.read_csv(run / "tuning-grid/tried.csv")) == 5
+    assert chosen["mean"] >= chosen["mean of the study's own"]
+    used = json.loads((run / "tuning-grid/watershed.json").read_text())
+    assert used["watershed"] == chosen["watershed"] and used["tuning"] == "grid"
+    runs = pd.read_csv(edited.folder / "results/tiny/tables/tuned/runs.csv")
+    assert (runs["tuning"] == "grid").all()
+    assert (runs["maxima_threshold"] == chosen["watershed"]["maxima_threshold"]).all()
+    # A finer grid searches again, and predicts nothing again.
+    tuned["tunings"]["grid"]["maxima_threshold"].append(0.03)
+    edited.configure(tuned)
+    plan = edited.planned("results/tiny/tables/tuned/runs.csv")
+    assert plan == {"tune": 1, "segment": 1, "score": 1, "collect": 1}
+
+
+def test_a_run_starts_from_pretrained_weights(edited, server):
+    path = edited.folder.parent / "mobilenetv2.h5"
+    make = (
+        "from tf_keras.applications import MobileNetV2\n"
+        "net = MobileNetV2(input_shape=(64, 64, 3), include_top=False, weights=None)\n"
+        f"net.save_weights({str(path)!r})"
+    )
+    subprocess.run([sys.executable, "-c", make], check=True)
+    server.files["mobilenetv2.h5"] = path.read_bytes()
+    study = copy.deepcopy(TINY)
+    study["pretrained"] = {"net": {"url": f"{server.url}/mobilenetv2.h5"}}
+    study["models"] = {"pretrained": {**study["models"]["mobilenetv2"], "weights": "net"}}
+    study["training"]["epochs"] = 1
+    study["experiments"]["backbones"]["runs"][0]["model"] = "pretrained"
+    edited.configure(study)
+    done = edited.call(RUN.format(model="pretrained") + "/weights.h5")
+    assert done.returncode == 0, done.stdout
+    shutil.rmtree(edited.folder / RUN.format(model="pretrained"))
 
 
 def test_redrawing_does_not_retrain(finished):

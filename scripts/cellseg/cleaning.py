@@ -39,15 +39,14 @@ def remove_small(labels: np.ndarray, threshold: int) -> np.ndarray:
     -------
     ndarray of shape (H, W), of the dtype of `labels`
     """
-    area = np.zeros(_largest(labels) + 1, np.int64)
-    for value in labels.flat:
-        area[value] += 1
     kept = labels.copy()
-    rows, columns = labels.shape
-    for row in range(rows):
-        for column in range(columns):
-            if area[labels[row, column]] < threshold:
-                kept[row, column] = 0
+    values = kept.ravel()  # of a contiguous array: no copy
+    area = np.zeros(_largest(labels) + 1, np.int64)
+    for value in values:
+        area[value] += 1
+    for place in range(len(values)):
+        if area[values[place]] < threshold:
+            values[place] = 0
     return kept
 
 
@@ -63,17 +62,19 @@ def numbered_anew(labels: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (H, W), int32
     """
+    values = labels.ravel()
     number = np.zeros(_largest(labels) + 1, np.int32)
-    for value in labels.flat:
+    for value in values:
         number[value] = 1
     number[0] = 0
-    number = np.cumsum(number)
-    rows, columns = labels.shape
-    renumbered = np.zeros(labels.shape, np.int32)
-    for row in range(rows):
-        for column in range(columns):
-            if labels[row, column] != 0:
-                renumbered[row, column] = number[labels[row, column]]
+    count = 0
+    for value in range(len(number)):
+        count += number[value]
+        number[value] = count if number[value] else 0
+    renumbered = np.empty(labels.shape, np.int32)
+    found = renumbered.ravel()
+    for place in range(len(values)):
+        found[place] = number[values[place]]
     return renumbered
 
 
@@ -98,6 +99,8 @@ def fill_holes(labels: np.ndarray, threshold: int) -> np.ndarray:
     if threshold <= 0:
         return filled
     euler = _four_euler_numbers(labels)
+    if not np.any(euler[1:] <= 0):
+        return filled
     rows, columns = labels.shape
     # Bounding boxes: first row and column, and the ones after the last.
     box = np.zeros((len(euler), 4), np.int64)
@@ -105,7 +108,7 @@ def fill_holes(labels: np.ndarray, threshold: int) -> np.ndarray:
     for row in range(rows):
         for column in range(columns):
             value = labels[row, column]
-            if value != 0:
+            if value != 0 and euler[value] <= 0:
                 box[value, 0] = min(box[value, 0], row)
                 box[value, 1] = min(box[value, 1], column)
                 box[value, 2] = max(box[value, 2], row + 1)
@@ -130,33 +133,34 @@ def _four_euler_numbers(labels):
     """
     rows, columns = labels.shape
     euler = np.zeros(_largest(labels) + 1, np.int64)
-    for row in range(-1, rows):
-        for column in range(-1, columns):
-            above, below = row >= 0, row + 1 < rows
-            left, right = column >= 0, column + 1 < columns
-            a = labels[row, column] if above and left else 0
-            b = labels[row, column + 1] if above and right else 0
-            c = labels[row + 1, column] if below and left else 0
-            d = labels[row + 1, column + 1] if below and right else 0
-            if a == b and a == c and a == d:
-                continue
-            for place in range(4):
-                value = (a, b, c, d)[place]
-                if (
-                    value == 0
-                    or (place > 0 and value == a)
-                    or (place > 1 and value == b)
-                    or (place > 2 and value == c)
-                ):
-                    continue  # counted with the one before
-                same = (a == value) + (b == value) + (c == value) + (d == value)
-                if same == 1:
-                    euler[value] += 1
-                elif same == 3:
-                    euler[value] -= 1
-                elif same == 2 and (a == d == value or b == c == value):
-                    euler[value] -= 2
+    outside = np.zeros(columns, labels.dtype)
+    for row in range(rows + 1):
+        above = labels[row - 1] if row > 0 else outside
+        below = labels[row] if row < rows else outside
+        a = c = labels.dtype.type(0)
+        for column in range(columns + 1):
+            b = above[column] if column < columns else labels.dtype.type(0)
+            d = below[column] if column < columns else labels.dtype.type(0)
+            if a != b or a != c or a != d:
+                _count_square(euler, a, b, c, d)
+            a, c = b, d
+    euler[0] = 1
     return euler
+
+
+@njit(cache=True, nogil=True)
+def _count_square(euler, a, b, c, d):
+    """Count a square, a b above c d, for each label in it."""
+    if a != 0:
+        same = 1 + (b == a) + (c == a) + (d == a)
+        euler[a] += 1 if same == 1 else -1 if same == 3 else -2 if same == 2 and a == d else 0
+    if b != 0 and b != a:
+        same = 1 + (c == b) + (d == b)
+        euler[b] += 1 if same == 1 else -1 if same == 3 else -2 if c == b else 0
+    if c != 0 and c != a and c != b:
+        euler[c] += 1 if d != c else 0
+    if d != 0 and d != a and d != b and d != c:
+        euler[d] += 1
 
 
 @njit(cache=True, nogil=True)

@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +68,18 @@ def write_stack(path: str | os.PathLike, arrays: Iterable[tuple[str, np.ndarray]
     with stack_writer(path) as write:
         for name, array in arrays:
             write(name, array)
+
+
+def open_stack(path: str | os.PathLike) -> np.lib.npyio.NpzFile:
+    """Open an npz that is read array by array; the same, unchanged file is opened once.
+
+    To open an npz is to read its list of arrays, which for thousands of them takes longer than to
+    read one. It stays open, and several threads may read it.
+    """
+    stamp = os.stat(path)
+    return _opened(os.path.abspath(path), stamp.st_mtime_ns, stamp.st_size, stamp.st_ino)
+
+
+@lru_cache(maxsize=8)
+def _opened(path: str, *_stamp: int) -> np.lib.npyio.NpzFile:
+    return np.load(path)

@@ -53,7 +53,7 @@ def flood_of_all_thresholds(
     labels : ndarray of shape (H, W), int32; as of :func:`flood`
     lowest : ndarray of shape (H, W), of the dtype of `height`
         The lowest height on the way from the marker; -inf where there is no label.
-        ``np.where(lowest > threshold, labels, 0)`` equals :func:`flood` above the threshold.
+        ``above(labels, lowest, threshold)`` equals :func:`flood` above the threshold.
 
     None is returned where markers tie: which comes first may then depend on the threshold.
     """
@@ -65,6 +65,23 @@ def flood_of_all_thresholds(
     row, column = np.divmod(pixels, height.shape[1] + 2)
     lowest[labels > 0] = height[row - 1, column - 1][reached[labels > 0]]
     return labels, lowest
+
+
+@njit(cache=True, nogil=True)
+def above(labels: np.ndarray, lowest: np.ndarray, threshold: float) -> np.ndarray:
+    """The flood above a threshold, from :func:`flood_of_all_thresholds`.
+
+    Returns
+    -------
+    ndarray of shape (H, W), int32
+    """
+    limit = lowest.dtype.type(threshold)  # as NumPy compares a map with a number
+    found = np.zeros_like(labels)
+    for row in range(labels.shape[0]):
+        for column in range(labels.shape[1]):
+            if lowest[row, column] > limit:
+                found[row, column] = labels[row, column]
+    return found
 
 
 def _depth(height: np.ndarray) -> np.ndarray:

@@ -53,19 +53,25 @@ def _match(table: Overlaps, thresholds: Sequence[float]) -> list[dict[str, float
     if min(thresholds, default=1) < 0.5:
         raise ValueError("matching needs thresholds of the IoU of at least 0.5")
     iou = table.iou
-    return [
-        {"threshold": threshold, **_ratios(table, _n_matches(table, iou >= threshold))}
+    # Above 0.5 no cell occurs in two pairs.
+    matches = [
+        int(np.count_nonzero(iou >= threshold)) if threshold > 0.5 else _n_at_one_half(table, iou)
         for threshold in thresholds
+    ]
+    return [
+        {"threshold": threshold, **_ratios(table, tp)}
+        for threshold, tp in zip(thresholds, matches, strict=True)
     ]
 
 
-def _n_matches(table: Overlaps, pairs: np.ndarray) -> int:
+def _n_at_one_half(table: Overlaps, iou: np.ndarray) -> int:
     """Largest number of disjoint pairs among those of an IoU of at least 0.5.
 
-    Above 0.5 no cell occurs twice. At exactly 0.5 one may: two cells, each one half of a third. The
-    graph of pairs then is a forest of such pairs and triples, each good for one match, and a
-    forest has as many trees as nodes less edges.
+    At exactly 0.5 a cell may occur twice: two cells, each one half of a third. The graph of pairs
+    then is a forest of pairs and triples, each good for one match, and a forest has as many trees
+    as nodes less edges.
     """
+    pairs = iou >= 0.5
     n_true, n_pred = len(np.unique(table.true[pairs])), len(np.unique(table.pred[pairs]))
     return n_true + n_pred - int(np.count_nonzero(pairs))
 

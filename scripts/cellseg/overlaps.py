@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
+from numba import njit
 
 
 @dataclass(frozen=True)
@@ -64,41 +64,73 @@ def overlaps(true: np.ndarray, pred: np.ndarray) -> Overlaps:
     """
     if true.shape != pred.shape:
         raise ValueError(f"label images of shapes {true.shape} and {pred.shape} cannot be compared")
-    true, pred = np.ravel(true), np.ravel(pred)
-    # Labels seldom change along a row: count runs of pixels, some ten times fewer than pixels.
-    changed = (true[1:] != true[:-1]) | (pred[1:] != pred[:-1])
-    starts = np.flatnonzero(np.concatenate([np.ones(min(true.size, 1), bool), changed]))
-    lengths = np.diff(starts, append=true.size)
-    runs = _moderate(true[starts]), _moderate(pred[starts])
-    # The sparse matrix adds up the runs of a pair in linear time; row and column 0: background.
-    pairs = (
-        coo_array((lengths, runs)).tocsr().tocoo()
-        if len(lengths)
-        else coo_array((1, 1), dtype=np.int64)
-    )
-    true_area, true_position = _areas(pairs.row, pairs.data)
-    pred_area, pred_position = _areas(pairs.col, pairs.data)
-    cells = (pairs.row > 0) & (pairs.col > 0)
-    return Overlaps(
-        true_area,
-        pred_area,
-        true_position[pairs.row[cells]],
-        pred_position[pairs.col[cells]],
-        pairs.data[cells],
-    )
+    true, n_true = _moderate(true)
+    pred, n_pred = _moderate(pred)
+    return Overlaps(*_count(true, pred, n_true, n_pred))
 
 
-def _moderate(labels: np.ndarray) -> np.ndarray:
-    """Renumber labels so large that an array with a place for each would be a burden."""
-    if labels.max(initial=0) <= 1_000_000:
-        return labels.astype(np.int64)
-    present = np.unique(np.append(labels, 0))
-    return np.searchsorted(present, labels)
+def _moderate(labels: np.ndarray) -> tuple[np.ndarray, int]:
+    """Labels as int32, renumbered if an array with a place for each would be a burden; largest."""
+    largest = int(labels.max(initial=0))
+    if largest > 1_000_000:
+        present = np.unique(np.append(labels.ravel(), 0))
+        labels = np.searchsorted(present, labels)
+        largest = len(present) - 1
+    return np.ascontiguousarray(labels, np.int32).ravel(), largest
 
 
-def _areas(labels: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Area of each cell that is there, and by label its position among these."""
-    area = np.bincount(labels, pixels).astype(np.int64)
-    cells = area > 0
-    cells[:1] = False  # the background
-    return area[cells], np.cumsum(cells) - 1
+@njit(cache=True, nogil=True)
+def _count(true, pred, n_true, n_pred):
+    """Areas of cells and of their intersections, the pairs in the order of true, then predicted."""
+    true_area, pred_area = np.zeros(n_true + 1, np.int64), np.zeros(n_pred + 1, np.int64)
+    # Each true cell has a list of the predicted ones that it meets, by rising label: mostly one.
+    first = np.full(n_true + 1, -1, np.int64)
+    capacity = n_true + n_pred + 16
+    met, following = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
+    shared = np.empty(capacity, np.int64)
+    n_pairs = 0
+    start = 0
+    while start < len(true):
+        row, column = true[start], pred[start]
+        end = start + 1
+        while end < len(true) and true[end] == row and pred[end] == column:
+            end += 1  # labels seldom change along a row of pixels
+        length = end - start
+        start = end
+        true_area[row] += length
+        pred_area[column] += length
+        if row == 0 or column == 0:
+            continue
+        before, pair = -1, first[row]
+        while pair >= 0 and met[pair] < column:
+            before, pair = pair, following[pair]
+        if pair >= 0 and met[pair] == column:
+            shared[pair] += length
+            continue
+        if n_pairs == capacity:
+            capacity *= 2
+            met = np.concatenate((met, np.empty_like(met)))
+            following = np.concatenate((following, np.empty_like(following)))
+            shared = np.concatenate((shared, np.empty_like(shared)))
+        met[n_pairs], following[n_pairs], shared[n_pairs] = column, pair, length
+        if before < 0:
+            first[row] = n_pairs
+        else:
+            following[before] = n_pairs
+        n_pairs += 1
+
+    true_area[0] = pred_area[0] = 0
+    true_place, pred_place = np.cumsum(true_area > 0) - 1, np.cumsum(pred_area > 0) - 1
+    pair_true, pair_pred = np.empty(n_pairs, np.int64), np.empty(n_pairs, np.int64)
+    pair_shared = np.empty(n_pairs, np.int64)
+    n_pairs = 0
+    for row in range(1, n_true + 1):
+        pair = first[row]
+        while pair >= 0:
+            pair_true[n_pairs], pair_pred[n_pairs] = true_place[row], pred_place[met[pair]]
+            pair_shared[n_pairs] = shared[pair]
+            n_pairs += 1
+            pair = following[pair]
+    return (
+        true_area[true_area > 0], pred_area[pred_area > 0], pair_true, pair_pred, pair_shared
+    )  # fmt: skip

@@ -59,7 +59,7 @@ def predict(
                 )
             yield row.image, stack
 
-    map_store.write(output, names, maps())
+    map_store.write(output, names, maps(), threads)
     seconds = (time.perf_counter() - started) / len(table)
     print(f"Predicted {len(table)} images, {seconds:.2f} s each.")
 

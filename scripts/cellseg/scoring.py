@@ -10,7 +10,7 @@ import pandas as pd
 from cellseg import cell_scores, true_cells
 from cellseg.average_precision import ImageMatches, coco_scores, match_cells
 from cellseg.errors import UserError
-from cellseg.files import replacing
+from cellseg.files import open_stack, replacing
 from cellseg.metrics import score_image
 from cellseg.parallel import ordered_map
 from cellseg.score_names import ALL_TYPES, CONDITION
@@ -60,13 +60,12 @@ def score_run(
     """
     table = pd.read_parquet(images, columns=["image", "cell_type"])
     cell_type = dict(zip(table["image"], table["cell_type"], strict=True))
-    with np.load(predicted) as stack:
-        names = sorted(stack.files)
+    names = sorted(open_stack(predicted).files)
     if not names:
         raise UserError(f"{predicted} holds no image. Delete it and run again.")
     for path in (truth, true_outlines):
-        with np.load(path) as stack:
-            _require(names, {name.removesuffix("/shape") for name in stack.files}, predicted, path)
+        known = {name.removesuffix("/shape") for name in open_stack(path).files}
+        _require(names, known, predicted, path)
     _require(names, cell_type, predicted, images)
     confidence = cell_scores.read(predicted_cells)
 
@@ -110,8 +109,7 @@ def _score_image(
     job: Job,
 ) -> Scored:
     image, confidence = job
-    with np.load(truth) as true_stack, np.load(predicted) as pred_stack:
-        true, pred = true_stack[image], pred_stack[image]
+    true, pred = open_stack(truth)[image], open_stack(predicted)[image]
     if true.shape != pred.shape:
         raise UserError(
             f"image {image} is {pred.shape[0]} x {pred.shape[1]} pixels in {predicted} but "
@@ -123,8 +121,7 @@ def _score_image(
             f"image {image} has {pred.max(initial=0)} cells in {predicted}, and {len(confidence)} "
             "in the table of cells beside it. Delete both and run again."
         )
-    with np.load(true_outlines) as stack:
-        outlines = true_cells.read(stack, image)
+    outlines = true_cells.read(open_stack(true_outlines), image)
     matches = {
         "kept": match_cells(outlines, pred, confidence),
         "removed": match_cells(outlines, pred, confidence, small_objects_threshold),

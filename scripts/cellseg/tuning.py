@@ -10,8 +10,8 @@ from itertools import product
 import numpy as np
 
 from cellseg import channels, metrics
-from cellseg.cleaning import cleaned
-from cellseg.flooding import flood, flood_of_all_thresholds
+from cellseg.cleaning import fill_holes, remove_small
+from cellseg.flooding import above, flood, flood_of_all_thresholds
 from cellseg.overlaps import overlaps
 from cellseg.smoothing import gaussian
 from cellseg.watershed import Maps, chosen_maps, find_markers, options_of
@@ -106,14 +106,15 @@ class _Image:
         self._kept: dict[str, tuple] = {}
 
     def segment(self, options: Mapping) -> np.ndarray:
-        """As :func:`cellseg.watershed.segment`."""
+        """As :func:`cellseg.watershed.segment`, but for the numbers of cells."""
         threshold = options["interior_threshold"]
         height, markers, floods = self._once("flood", _flood_key(options), self._flood, options)
         if floods is None:
             labels = flood(height, markers, height > threshold)
         else:
-            labels = np.where(floods[1] > threshold, floods[0], 0)
-        return cleaned(labels, options["small_objects_threshold"], options["fill_holes_threshold"])
+            labels = above(*floods, threshold)
+        labels = remove_small(labels, options["small_objects_threshold"])
+        return fill_holes(labels, options["fill_holes_threshold"])
 
     def _flood(self, options: Mapping) -> tuple:
         smooth = options["interior_smooth"]

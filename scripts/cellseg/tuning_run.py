@@ -94,7 +94,6 @@ def _score_image(
 
 
 def _true_labels(truths: list[str | Path], image: str) -> Iterator[np.ndarray]:
-    for path in truths:
-        with np.load(path) as stack:
-            if image in stack.files:
-                yield stack[image]
+    for stack in map(files.open_stack, truths):
+        if image in stack:
+            yield stack[image]

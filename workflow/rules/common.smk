@@ -83,7 +83,8 @@ def settings_of(wildcards):
 
 def tuned_settings(wildcards):
     """Input function: the tuned settings of the watershed, or nothing where there is no tuning."""
-    return [f"{RUN}/{wildcards.variant}chosen.json"] if wildcards.variant else []
+    # A string, not a list of one: scripts take it for a path.
+    return f"{RUN}/{wildcards.variant}chosen.json" if wildcards.variant else []
 
 
 def condition_of(wildcards):
@@ -126,7 +127,8 @@ def tiles_of(split):
 def weights_of(wildcards):
     """Pretrained weights of a run's model, or nothing."""
     name = study["models"][wildcards.model]["weights"]
-    return [] if name is None else [PRETRAINED.format(pretrained=name)]
+    # A string, not a list of one: scripts take it for a path.
+    return [] if name is None else PRETRAINED.format(pretrained=name)
 
 
 def run_files(name):
