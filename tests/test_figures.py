@@ -663,6 +663,17 @@ def test_summary_has_one_line_a_condition_and_says_where_to_look(tmp_path):
     assert str(folder / "tables" / "models" / "summary.csv") in text
 
 
+def test_summary_tells_tuned_thresholds_from_others(tmp_path):
+    for experiment, tuning in (("heads", "-"), ("tuned", "grid")):
+        made = fabricate(seeds=(0, 1, 2))
+        made["runs"] = made["runs"].assign(tuning=tuning)
+        made["summary"] = tables.summarise(made["runs"])
+        write_tables(tmp_path, experiment, made)
+    text = summary.table(tmp_path).splitlines()
+    assert [line.split()[0] for line in text if "0.100" in line or "0.200" in line] == ["-", "grid"]
+    assert any(line.startswith("tuning") for line in text)
+
+
 def test_summary_of_one_seed_has_no_interval(tmp_path):
     write_tables(tmp_path, "one", fabricate())
     (line,) = [line for line in summary.table(tmp_path).splitlines() if line.startswith("resnet50")]

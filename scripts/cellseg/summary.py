@@ -38,13 +38,14 @@ def table(folder: str | Path) -> str:
     folder = Path(folder)
     summary, runs, training = (_all(folder, name) for name in ("summary", "runs", "training"))
     summary, runs = conditions.select(summary), conditions.select(runs)
-    needed = [*conditions.AXES, "n_seeds", "n_images", *(f"{score}_mean" for score in SCORES)]
+    axes = [*conditions.AXES, *(["tuning"] if "tuning" in summary and "tuning" in runs else [])]
+    needed = [*axes, "n_seeds", "n_images", *(f"{score}_mean" for score in SCORES)]
     conditions.need(summary, f"{folder}/tables/*/summary", needed)
     # Of a condition that several experiments share, show the one with the most seeds.
     order = summary["n_seeds"].sort_values(ascending=False, kind="stable").index
-    kept = summary.loc[order].drop_duplicates(conditions.AXES).index
+    kept = summary.loc[order].drop_duplicates(axes).index
     summary = summary.loc[sorted(kept)]
-    named = conditions.varying(summary) or ["model"]
+    named = conditions.varying(summary, axes) or ["model"]
 
     heading = [*named, "seeds", *SCORES.values(), "predicted/true", "ms/step"]
     lines = []
@@ -55,7 +56,7 @@ def table(folder: str | Path) -> str:
                 *(str(row[axis]) for axis in named),
                 f"{row['n_seeds']:.0f}",
                 *(_score(row, score) for score in SCORES),
-                _ratio(conditions.rows_of(runs, **here)),
+                _ratio(conditions.rows_of(runs, **{axis: row[axis] for axis in axes})),
                 _step(conditions.rows_of(training, **here)),
             ]
         )

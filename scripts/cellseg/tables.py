@@ -15,6 +15,8 @@ RUN = list(score_names.CONDITION)
 GROUP = ["data_split", "cell_type", "small_objects"]
 TOTALS = [*score_names.COUNTS, *score_names.SIZES]
 """Columns that are summed over the images of a run; all other scores are averaged."""
+NO_TUNING = "-"
+"""In the column tuning, of runs segmented with the study's own settings."""
 
 
 def images(paths: Sequence[str | Path]) -> pd.DataFrame:
@@ -92,12 +94,13 @@ def with_watershed(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFr
     -------
     DataFrame
         With the columns tuning, the entry of the configuration's `tunings` that chose the
-        settings, else empty, and one for each setting.
+        settings or :data:`NO_TUNING`, and one for each setting.
     """
     rows = []
     for path in paths:
         content = _json(path)
-        rows.append({**content["condition"], "tuning": content["tuning"], **content["watershed"]})
+        tuning = content["tuning"] or NO_TUNING
+        rows.append({**content["condition"], "tuning": tuning, **content["watershed"]})
     return runs.merge(pd.DataFrame(rows), how="left", on=RUN, validate="many_to_one")
 
 
@@ -114,12 +117,13 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        dataset, model, heads, subset, data_split, cell_type, small_objects, n_seeds, n_images (of
-        a seed; the fewest where seeds differ), then of every score ``<name>_mean``, ``<name>_std``
+        dataset, model, heads, subset, tuning (if `runs` has it), data_split, cell_type,
+        small_objects, n_seeds, n_images (of a seed; the fewest where seeds differ), then of every
+        score ``<name>_mean``, ``<name>_std``
         (n - 1 in the denominator), ``<name>_low`` and ``<name>_high``. With one seed the last three
         are NaN.
     """
-    condition = RUN[:-1]
+    condition = [*RUN[:-1], *(["tuning"] if "tuning" in runs else [])]
     groups = runs.groupby([*condition, *GROUP], sort=False)
     known = [*score_names.COLUMNS, *score_names.COCO_SCORES]
     scores = [name for name in known if name in runs]
