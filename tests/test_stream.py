@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from cellseg import heads, normalization, targets
-from cellseg.augmentation import Augmentation, warp_linear, warp_nearest
+from cellseg.augmentation import Augmentation, warp
 from cellseg.errors import UserError
 from cellseg.stream import TilePool, TileStream
 
@@ -97,7 +97,7 @@ def test_image_and_labels_are_warped_alike():
     image = (labels * 10).astype(np.uint8)
     for seed in range(5):
         matrix = Augmentation().draw(np.random.default_rng(seed), 64)
-        warped, warped_labels = warp_linear(image, matrix), warp_nearest(labels, matrix)
+        warped, warped_labels = warp(image, labels, matrix)
         assert set(np.unique(warped_labels)) <= {0, 7}
         # half-way along the image's slope is where the nearest label changes
         assert np.mean((warped > 35) == (warped_labels == 7)) > 0.99
@@ -110,18 +110,18 @@ def test_warps_equal_scipy_within_and_beyond_the_border():
         matrix = Augmentation(zoom=3).draw(np.random.default_rng(seed), 37)
         # SciPy counts rows first.
         linear, offset = matrix[::-1, [1, 0]], matrix[::-1, 2]
-        for order, warp in ((1, warp_linear), (0, warp_nearest)):
+        for order, found in zip((1, 0), warp(image, image.astype(np.int32), matrix), strict=True):
             expected = ndimage.affine_transform(
                 image.astype(np.float64), linear, offset, order=order, mode="mirror"
             )
-            np.testing.assert_allclose(warp(image, matrix), expected, atol=1e-3)
+            np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_a_half_turn_mirrors_about_the_centre():
     image = np.arange(16, dtype=np.uint8).reshape(4, 4)
     matrix = np.array([[-1.0, 0, 3], [0, -1.0, 3]])
-    np.testing.assert_array_equal(warp_linear(image, matrix), image[::-1, ::-1])
-    np.testing.assert_array_equal(warp_nearest(image, matrix), image[::-1, ::-1])
+    for turned in warp(image, image.astype(np.int32), matrix):
+        np.testing.assert_array_equal(turned, image[::-1, ::-1])
 
 
 def test_targets_are_computed_from_warped_labels_or_warped_themselves(pool):
@@ -149,9 +149,10 @@ def test_deepcells_order_is_deepcells(pool):
     for number in range(4):
         matrix = Augmentation().draw(np.random.default_rng([3, 4, number]), 32)
         labels = pool.tile(number)[1]
-        expected = warp_linear(targets.inner_distance(labels), matrix)
+        expected, _ = warp(targets.inner_distance(labels), labels, matrix)
         np.testing.assert_array_equal(y["inner-distance"][number, ..., 0], expected)
-        interior = warp_nearest(targets.pixelwise(labels)[..., 1].copy(), matrix)
+        interior = targets.pixelwise(labels)[..., 1].astype(np.int32)
+        _, interior = warp(interior.astype(np.float32), interior, matrix)
         np.testing.assert_array_equal(y["pixelwise"][number, ..., 1], interior)
 
 

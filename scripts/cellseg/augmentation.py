@@ -32,75 +32,67 @@ class Augmentation:
         return np.column_stack([linear, centre - linear @ centre])
 
 
-def warp_linear(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Warp grey values or a map by linear interpolation; what lies outside is mirrored in.
+@njit(cache=True, nogil=True)
+def warp(
+    image: np.ndarray, labels: np.ndarray, matrix: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Warp a tile and its labels; what lies outside is mirrored in.
 
     Parameters
     ----------
     image : ndarray of shape (H, W), uint8 or float32
-    matrix : ndarray of shape (2, 3), from :meth:`Augmentation.draw`
+        Warped by linear interpolation.
+    labels : ndarray of shape (H, W), int32
+        Warped by nearest neighbour, so that targets computed afterwards are true distances.
+    matrix : ndarray of shape (2, 3), float64, from :meth:`Augmentation.draw`
 
     Returns
     -------
-    ndarray of shape (H, W), float32
+    image : ndarray of shape (H, W), float32
+    labels : ndarray of shape (H, W), of their dtype
     """
-    return _warp_linear(image, matrix)
+    rows, columns = image.shape
+    warped, warped_labels = np.empty(image.shape, np.float32), np.empty_like(labels)
+    # Flat and unsigned: an index that may be negative costs a comparison.
+    values, classes = image.ravel(), labels.ravel()
+    half = np.float32(0.5)
+    for row in range(rows):
+        for column in range(columns):
+            x = matrix[0, 0] * column + (matrix[0, 1] * row + matrix[0, 2])
+            y = matrix[1, 0] * column + (matrix[1, 1] * row + matrix[1, 2])
+            whole_x, whole_y = np.floor(x), np.floor(y)
+            share_x, share_y = np.float32(x - whole_x), np.float32(y - whole_y)
+            left, above = int(whole_x), int(whole_y)
+            right, below = left + 1, above + 1
+            if left < 0 or above < 0 or right >= columns or below >= rows:
+                left, right = _mirrored(left, columns), _mirrored(right, columns)
+                above, below = _mirrored(above, rows), _mirrored(below, rows)
+            upper, lower = np.uint64(above * columns), np.uint64(below * columns)
+            near, far = np.uint64(left), np.uint64(right)
+            a, b = np.float32(values[upper + near]), np.float32(values[upper + far])
+            c, d = np.float32(values[lower + near]), np.float32(values[lower + far])
+            along_upper, along_lower = a + share_x * (b - a), c + share_x * (d - c)
+            warped[row, column] = along_upper + share_y * (along_lower - along_upper)
+            nearest = (lower if share_y >= half else upper) + (far if share_x >= half else near)
+            warped_labels[row, column] = classes[nearest]
+    return warped, warped_labels
 
 
-def warp_nearest(labels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Warp labels or classes by nearest neighbour; what lies outside is mirrored in.
+def warp_target(target: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Warp a target as deepcell does: one channel linearly, classes by nearest neighbour.
 
     Parameters
     ----------
-    labels : ndarray of shape (H, W), int32 or uint8
-    matrix : ndarray of shape (2, 3), from :meth:`Augmentation.draw`
+    target : ndarray of shape (H, W, channels), float32 if there is one channel, else uint8
+    matrix : see :func:`warp`
 
     Returns
     -------
-    ndarray of shape (H, W), dtype of `labels`
+    ndarray of the shape and dtype of `target`
     """
-    return _warp_nearest(labels, matrix)
-
-
-@njit(cache=True, nogil=True)
-def _warp_linear(image, matrix):
-    rows, columns = image.shape
-    warped = np.empty(image.shape, np.float32)
-    for row in range(rows):
-        for column in range(columns):
-            x = matrix[0, 0] * column + matrix[0, 1] * row + matrix[0, 2]
-            y = matrix[1, 0] * column + matrix[1, 1] * row + matrix[1, 2]
-            left, above = int(np.floor(x)), int(np.floor(y))
-            right_share, below_share = np.float32(x - left), np.float32(y - above)
-            if left >= 0 and above >= 0 and left < columns - 1 and above < rows - 1:
-                right, below = left + 1, above + 1
-            else:
-                right, below = _mirrored(left + 1, columns), _mirrored(above + 1, rows)
-                left, above = _mirrored(left, columns), _mirrored(above, rows)
-            upper = image[above, left] + right_share * (
-                np.float32(image[above, right]) - image[above, left]
-            )
-            lower = image[below, left] + right_share * (
-                np.float32(image[below, right]) - image[below, left]
-            )
-            warped[row, column] = upper + below_share * (lower - upper)
-    return warped
-
-
-@njit(cache=True, nogil=True)
-def _warp_nearest(labels, matrix):
-    rows, columns = labels.shape
-    warped = np.empty_like(labels)
-    for row in range(rows):
-        for column in range(columns):
-            x = matrix[0, 0] * column + matrix[0, 1] * row + matrix[0, 2]
-            y = matrix[1, 0] * column + matrix[1, 1] * row + matrix[1, 2]
-            source_column, source_row = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
-            if not (0 <= source_column < columns and 0 <= source_row < rows):
-                source_column = _mirrored(source_column, columns)
-                source_row = _mirrored(source_row, rows)
-            warped[row, column] = labels[source_row, source_column]
-    return warped
+    planes = [np.ascontiguousarray(plane) for plane in np.moveaxis(target, -1, 0)]
+    place = 0 if len(planes) == 1 else 1
+    return np.stack([warp(plane, plane, matrix)[place] for plane in planes], axis=-1)
 
 
 @njit(cache=True, nogil=True)

@@ -7,6 +7,8 @@ hold no lock of Python's, so that several tiles can be worked on at once.
 import numpy as np
 from numba import njit
 
+_TOGETHER = 64  # pixels of a row; small ones stop early, large ones fill the vector registers
+
 
 @njit(cache=True, nogil=True)
 def inner_boundaries(labels: np.ndarray) -> np.ndarray:
@@ -143,19 +145,20 @@ def _join(parent, first, second):
 def distance_to_background(labels: np.ndarray) -> np.ndarray:
     """Euclidean distance of each pixel to the nearest of value 0, exact.
 
-    Down the columns first, then along each stretch of foreground in a row, beyond whose ends
-    nothing can be nearer (the two passes of Saito and Toriwaki, Pattern Recognition 27, 1994).
+    Down the columns first, then along the rows (Saito and Toriwaki, Pattern Recognition 27, 1994):
+    in steps for many pixels together, which the compiler turns into vector instructions, and no
+    further than the largest distance among them, which in images of cells is not far.
 
     Parameters
     ----------
-    labels : ndarray of shape (H, W), int32; with a 0 in it
+    labels : ndarray of shape (H, W), int32; with a 0 in it, H + W below 30,000
 
     Returns
     -------
     ndarray of shape (H, W), float32; pixels
     """
     rows, columns = labels.shape
-    far = rows + columns
+    far = np.int32(rows + columns)
     vertical = np.empty(labels.shape, np.int32)
     above = np.full(columns, far, np.int32)
     for row in range(rows):
@@ -168,40 +171,38 @@ def distance_to_background(labels: np.ndarray) -> np.ndarray:
         for column in range(columns):
             through_below = below[column] + 1
             found[column] = through_below if through_below < found[column] else found[column]
-    distance = np.zeros(labels.shape, np.float32)
-    # Squares of a row, with so much around it that no search can leave; there is no background.
-    squares = np.full(columns + 2 * far, np.int64(far) * far, np.int64)
+    distance = np.empty(labels.shape, np.float32)
+    # Squares of a row, with so much around it that no step can leave; there is no background.
+    squares = np.full(columns + 2 * far, far * far, np.int32)
+    nearest = np.empty(columns, np.int32)
     for row in range(rows):
-        line = vertical[row]
-        column = 0
-        while column < columns:
-            if line[column] == 0:
-                column += 1
-                continue
-            start = column
-            while column < columns and line[column] != 0:
-                squares[far + column] = np.int64(line[column]) * line[column]
-                column += 1
-            if start > 0:
-                squares[far + start - 1] = 0
-            if column < columns:
-                squares[far + column] = 0
-            for place in range(start, column):
-                distance[row, place] = np.sqrt(np.float64(_nearest(squares, far + place)))
+        line, found = vertical[row], distance[row]
+        for column in range(columns):
+            squares[far + column] = line[column] * line[column]
+        for start in range(0, columns, _TOGETHER):
+            _along(squares, far + start, nearest[start : start + _TOGETHER])
+        for column in range(columns):
+            found[column] = np.sqrt(np.float32(nearest[column]))
     return distance
 
 
 @njit(cache=True, nogil=True)
-def _nearest(squares, place):
-    """Least of the squares, each with the square of how far it is from the place."""
-    best = squares[place]
+def _along(squares, start, nearest):
+    """Least of all squares, each with the square of how far it is from the pixel."""
+    length = len(nearest)
+    nearest[:] = squares[start : start + length]
     step = 1
-    while step * step < best:
-        left, right = squares[place - step], squares[place + step]
-        through = (left if left < right else right) + step * step
-        best = through if through < best else best
+    largest = nearest.max()
+    while step * step < largest:
+        further = step * step
+        left, right = squares[start - step :], squares[start + step :]
+        for column in range(length):
+            nearer = left[column] if left[column] < right[column] else right[column]
+            through = nearer + further
+            nearest[column] = through if through < nearest[column] else nearest[column]
+        if step % 4 == 1:  # to look costs as much as a step
+            largest = nearest.max()
         step += 1
-    return best
 
 
 @njit(cache=True, nogil=True)

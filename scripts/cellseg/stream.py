@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from cellseg import heads as head_registry
-from cellseg.augmentation import Augmentation, warp_linear, warp_nearest
+from cellseg.augmentation import Augmentation, warp, warp_target
 from cellseg.normalization import BATCH_WISE, normalize
 
 Batch = tuple[np.ndarray, dict[str, np.ndarray]]
@@ -139,19 +139,12 @@ class TileStream:
         if self.augmentation is not None:
             random = np.random.default_rng([self.seed, epoch, tile])
             matrix = self.augmentation.draw(random, image.shape[0])
-            image = warp_linear(image, matrix)
-        if matrix is not None and not self.targets_first:
-            labels = warp_nearest(labels, matrix)
+            image, warped_labels = warp(image, labels, matrix)
+            labels = labels if self.targets_first else warped_labels
         x[..., 0] = image
         if not self._is_batch_wise:
             x[:] = normalize(x[None], self.normalization)[0]
         for name, target in head_registry.compute(labels, self.heads).items():
             if matrix is not None and self.targets_first:
-                target = _warped(target, matrix)
+                target = warp_target(target, matrix)
             y[name][:] = target
-
-
-def _warped(target: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Warp a target as deepcell does: one channel linearly, classes by nearest neighbour."""
-    warp = warp_linear if target.shape[-1] == 1 else warp_nearest
-    return np.stack([warp(target[..., c], matrix) for c in range(target.shape[-1])], axis=-1)
