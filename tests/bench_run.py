@@ -45,14 +45,15 @@ GRID = {
 
 
 def network_output(image: np.ndarray, seed: int) -> np.ndarray:
-    """Blurred, noisy targets, (H, W, 2) float32."""
+    """Blurred, noisy targets through a sigmoid, (H, W, 2) float32."""
     random = np.random.default_rng(seed)
     clean = [targets.inner_distance(image), targets.pixelwise(image)[..., 1]]
-    noise = [0.3 * ndimage.gaussian_filter(random.normal(size=image.shape), 2) for _ in clean]
-    blurred = [ndimage.gaussian_filter(one.astype(np.float32), 1.5) for one in clean]
-    return np.stack([np.clip(b + n, 0, 1) for b, n in zip(blurred, noise, strict=True)], -1).astype(
-        np.float32
-    )
+    maps = []
+    for one in clean:
+        noise = ndimage.gaussian_filter(random.normal(size=image.shape), 2)
+        blurred = ndimage.gaussian_filter(one.astype(np.float32), 1.5)
+        maps.append(1 / (1 + np.exp(-6 * (blurred + 0.3 * noise - 0.5))))
+    return np.stack(maps, axis=-1).astype(np.float32)
 
 
 def timed(function: Callable[[], object]) -> float:

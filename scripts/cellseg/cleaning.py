@@ -99,7 +99,7 @@ def fill_holes(labels: np.ndarray, threshold: int) -> np.ndarray:
     if threshold <= 0:
         return filled
     euler = _four_euler_numbers(labels)
-    if not np.any(euler[1:] <= 0):
+    if euler.min() > 0:
         return filled
     rows, columns = labels.shape
     # Bounding boxes: first row and column, and the ones after the last.

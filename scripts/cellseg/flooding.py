@@ -62,8 +62,9 @@ def flood_of_all_thresholds(
     if tied:
         return None
     lowest = np.full(height.shape, -np.inf, height.dtype)
-    row, column = np.divmod(pixels, height.shape[1] + 2)
-    lowest[labels > 0] = height[row - 1, column - 1][reached[labels > 0]]
+    framed = np.pad(height, 1).ravel()
+    reached = reached.reshape(height.shape[0] + 2, -1)[1:-1, 1:-1]
+    lowest[labels > 0] = framed[pixels][reached[labels > 0]]
     return labels, lowest
 
 
@@ -153,7 +154,8 @@ def _sorted_pixels(depth, mask):
 def _flood(pixels, depths, markers, mask, keep_levels):
     """Labels, if wanted the level at which each pixel was reached, and whether markers tied.
 
-    A level is known by the rank of its first pixel in the sorted order.
+    A level is known by the rank of its first pixel in the sorted order. Those that were reached are
+    given with the frame, flattened.
     """
     rows, columns = mask.shape
     stride = columns + 2  # a frame of one pixel, never open
@@ -243,9 +245,7 @@ def _flood(pixels, depths, markers, mask, keep_levels):
     for row in range(rows):
         for column in range(columns):
             labels[row, column] = max(state[(row + 1) * stride + column + 1], 0)
-    if keep_levels:
-        reached = reached.reshape(rows + 2, stride)[1:-1, 1:-1].copy().ravel()
-    return labels, reached.reshape(mask.shape if keep_levels else (0, 0)), last_tied >= 0
+    return labels, reached, last_tied >= 0
 
 
 @njit(cache=True, nogil=True)
@@ -292,13 +292,15 @@ def _flood_by_heap(state, steps, marked, marked_level, last_tied, queue, first, 
                 _push(keys, places, count, np.int64(max(own, level)) << _AGE_BITS | age, beside)
                 count += 1
     end = 0
-    for number in np.argsort(keys[:count]):
-        waits_at = keys[number] >> _AGE_BITS
+    while count > 0:
+        waits_at, place = keys[0] >> _AGE_BITS, places[0]
+        count -= 1
+        _drop_first(keys, places, count)
         if waits_at == level:
-            queue[end] = places[number]
+            queue[end] = place
             end += 1
         else:
-            _append(first, last, after, waits_at, places[number])
+            _append(first, last, after, waits_at, place)
     return level, end
 
 

@@ -44,7 +44,9 @@ def h_maxima(image: np.ndarray, height: float, radius: int) -> np.ndarray:
     # scikit-image, by a little more, against rounding.
     tolerance = 2 * np.finfo(image.dtype).resolution
     lowered = image - height - tolerance * np.abs(image)
-    candidates = np.flatnonzero(_candidates(image, lowered, height, radius == 1))
+    lowest, highest = image.min(), lowered.max()
+    is_candidate = _candidates(image, lowered, height, radius == 1, lowest, highest)
+    candidates = np.flatnonzero(is_candidate)
     candidates = candidates[np.argsort(-image.ravel()[candidates], kind="stable")]
     # Within a frame that nobody can enter, a step is a constant number of places.
     framed = np.full([length + 2 * radius for length in image.shape], -np.inf, image.dtype)
@@ -58,20 +60,17 @@ def h_maxima(image: np.ndarray, height: float, radius: int) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _candidates(image, lowered, height, is_cross):
+def _candidates(image, lowered, height, is_cross, lowest, highest_of_all):
     """Pixels from which no single step to a neighbour leads higher."""
     rows, columns = image.shape
-    found = np.zeros(image.shape, np.bool_)
-    lowest, highest_of_all = image.min(), lowered.max()
+    found = np.empty(image.shape, np.bool_)
     best = np.empty(columns, image.dtype)  # of the pixels below, in and above the row
-    beside = np.empty(columns, image.dtype)
     for row in range(rows):
-        best[:] = lowered[row]
-        if row > 0:
-            best[:] = np.maximum(best, lowered[row - 1])
-        if row < rows - 1:
-            best[:] = np.maximum(best, lowered[row + 1])
-        beside[:] = lowered[row] if is_cross else best
+        line = lowered[row]
+        above, below = lowered[max(row - 1, 0)], lowered[min(row + 1, rows - 1)]
+        for column in range(columns):
+            best[column] = max(max(above[column], below[column]), line[column])
+        beside = line if is_cross else best
         for column in range(columns):
             highest = best[column]
             if column > 0:
