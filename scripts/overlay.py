@@ -12,9 +12,10 @@ with running(snakemake.log[0]):
         images=snakemake.input.images,
         count=snakemake.params.images,
     )
+    tuning = snakemake.params.tuning
     figure = overlay.overlay(
         cases,
-        title=conditions.run_name(snakemake.wildcards),
+        title=conditions.run_name(snakemake.wildcards) + (f" · tuned: {tuning}" if tuning else ""),
         note=overlay_cases.NOTE,
         boxes=snakemake.params.boxes,
     )

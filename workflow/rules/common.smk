@@ -81,6 +81,11 @@ def settings_of(wildcards):
     )
 
 
+def tuning_of(wildcards):
+    """Params function: name of the tuning that a file of a run belongs to, or None."""
+    return wildcards.variant.removeprefix("tuning-").rstrip("/") or None
+
+
 def tuned_settings(wildcards):
     """Input function: the tuned settings of the watershed, or nothing where there is no tuning."""
     # A string, not a list of one: scripts take it for a path.

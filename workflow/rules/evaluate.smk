@@ -46,7 +46,7 @@ rule segment:
     params:
         code=code("segment"),
         condition=condition_of,
-        tuning=lambda wildcards: wildcards.variant[len("tuning-") : -1] or None,
+        tuning=tuning_of,
         watershed=lambda wildcards: (
             None if wildcards.variant else studies.in_order(study["watershed"])
         ),

@@ -46,6 +46,7 @@ rule overlay:
                 "heads": "{heads}",
                 "subset": "{subset}",
                 "seed": "{seed}",
+                "thresholds": "{variant}",
             },
         ),
         pdf=f"{RUN}/{{variant}}overlay.pdf",
@@ -58,6 +59,7 @@ rule overlay:
         runtime=30,
     params:
         code=code("overlay"),
+        tuning=tuning_of,
         images=study["overlays"]["images"],
         boxes=study["overlays"]["boxes"],
     script:
