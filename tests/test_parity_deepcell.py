@@ -6,12 +6,12 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from cellseg import metrics, targets, watershed
+from cellseg.labels import rasterize
 
 pytestmark = [
     pytest.mark.parity,
@@ -235,17 +235,58 @@ def test_object_errors_when_one_image_is_empty(toolbox):
     assert_same_errors(toolbox, np.zeros_like(cells), cells)
 
 
-def test_object_errors_on_real_cells(toolbox, livecell_mini):
+@pytest.fixture(scope="session")
+def real_labels(livecell_mini) -> list[np.ndarray]:
+    """Label images of the real test split."""
     content = json.loads(
         (livecell_mini / "annotations/LIVECell/livecell_coco_test.json").read_text()
     )
-    image = content["images"][0]
-    true = np.zeros((image["height"], image["width"]), np.int32)
-    own = [entry for entry in content["annotations"] if entry["image_id"] == image["id"]]
-    for value, annotation in enumerate(own, start=1):
-        outline = np.array(annotation["segmentation"][0]).reshape(-1, 2)
-        cv2.fillPoly(true, [outline.round().astype(np.int32)], value)
-    true = true[:220, :260]
+    outlines = {image["id"]: [] for image in content["images"]}
+    for annotation in content["annotations"]:
+        outlines[annotation["image_id"]].append(annotation["segmentation"])
+    return [
+        rasterize(outlines[image["id"]], image["height"], image["width"])
+        for image in content["images"]
+    ]
+
+
+def test_targets_of_real_cells(transforms, real_labels):
+    for labels in real_labels:
+        expected = transforms.inner_distance_transform_2d(labels, erosion_width=1, alpha="auto")
+        np.testing.assert_allclose(targets.inner_distance(labels), expected, rtol=0, atol=1e-6)
+        expected = transforms.outer_distance_transform_2d(labels, erosion_width=1)
+        np.testing.assert_allclose(targets.outer_distance(labels), expected, rtol=0, atol=1e-6)
+        expected = transforms.pixelwise_transform(labels, dilation_radius=1)
+        assert np.array_equal(targets.pixelwise(labels), expected)
+
+
+@pytest.mark.parametrize("radius", [2, 10])
+def test_watershed_of_real_cells(toolbox, real_labels, radius):
+    """Maps of a middling network: blurred, noisy targets."""
+    random = np.random.default_rng(radius)
+    for labels in real_labels:
+        clean = [targets.inner_distance(labels), targets.pixelwise(labels)[..., 1]]
+        maxima, interior = (
+            np.clip(
+                ndimage.gaussian_filter(one.astype(np.float32), 1.5)
+                + 0.5 * ndimage.gaussian_filter(random.normal(size=labels.shape), 2),
+                0, 1,
+            ).astype(np.float32)
+            for one in clean
+        )  # fmt: skip
+        settings = {"maxima_threshold": 0.1, "interior_threshold": 0.3, "interior_smooth": 1,
+                    "radius": radius}  # fmt: skip
+        sizes = {"small_objects_threshold": 15, "fill_holes_threshold": 15}
+        expected = toolbox.deep_watershed(
+            [maxima[None, ..., None], interior[None, ..., None]],
+            **settings, **{name: size - toolbox.too_much for name, size in sizes.items()},
+        )[0, ..., 0]  # fmt: skip
+        found = watershed.segment(maxima, interior, **settings, **sizes)
+        assert np.array_equal(found, expected) and found.max() > 40
+
+
+def test_object_errors_on_real_cells(toolbox, real_labels):
+    true = sequential(real_labels[0][:220, :260])
     random = np.random.default_rng(2)
     for how in (1, 2, 3):
-        assert_same_errors(toolbox, true, spoilt(sequential(true), how, random))
+        assert_same_errors(toolbox, true, spoilt(true, how, random))
