@@ -19,7 +19,7 @@ DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
 .DELETE_ON_ERROR:
 
 demo: $(READY)
-	$(BIN)/snakemake --cores $(CORES) --set-threads train=1 predict=1 segment=1 score=1 rasterize=1 $(DEMO) all
+	$(BIN)/snakemake --cores $(CORES) --set-threads train=1 predict=1 predict_validation=1 tune=1 segment=1 score=1 rasterize=1 $(DEMO) all
 	$(BIN)/snakemake --cores 1 $(DEMO) --report results/simulated/report.html
 	@$(BIN)/python scripts/print_summary.py results/simulated
 

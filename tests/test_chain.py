@@ -104,7 +104,7 @@ def _edit(workflow, module, text):
 
 
 def test_editing_the_scores_reruns_scoring_only(edited):
-    _edit(edited, "metrics.py", "\nEDITED = True\n")
+    _edit(edited, "object_scores.py", "\nEDITED = True\n")
     plan = edited.planned()
     assert plan["score"] == 2
     assert set(plan) <= {"score", "collect", "figure", "overlay", "all"}
@@ -128,7 +128,7 @@ def test_editing_the_stitching_does_not_retrain(edited):
 
 
 def test_explaining_the_code_reruns_nothing(edited):
-    for module in ("targets.py", "training.py", "metrics.py", "families/deepcell.py"):
+    for module in ("targets.py", "training.py", "object_scores.py", "families/deepcell.py"):
         _edit(edited, module, "\n# explained\n")
     assert edited.planned() == {}
 

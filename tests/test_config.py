@@ -197,3 +197,26 @@ def test_all_studies_of_the_repository_are_valid(checkout, schema):
     for path in paths:
         study = config.resolve(yaml.safe_load(path.read_text()), schema)
         assert studies.all_runs(study)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tunings": {"grid": {"maxima_threshold": [0.1]}}, "use": "gird"}, "Did you mean 'grid'"),
+        ({"tunings": {"grid": {"score": "msa"}}, "use": "grid"}, "lists no values"),
+        (
+            {
+                "tunings": {"grid": {"maxima_threshold": [0.1]}},
+                "scoring": {"data_split": "val"},
+                "use": "grid",
+            },
+            "tuned on validation images",
+        ),
+    ],
+)
+def test_tunings_are_checked(small, schema, changes, message):
+    used = changes.pop("use")
+    small.update(changes)
+    small["experiments"]["first"]["tuning"] = used
+    with pytest.raises(UserError, match=message):
+        config.resolve(small, schema)

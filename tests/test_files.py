@@ -84,3 +84,12 @@ def test_provenance_tells_versions_device_and_settings(tmp_path):
     other = provenance.record({"a": 2}, {}, "cpu")
     assert record["settings_stamp"] != other["settings_stamp"]
     json.dumps(record)
+
+
+def test_a_stack_is_opened_once_until_it_changes(tmp_path):
+    path = tmp_path / "stack.npz"
+    files.write_stack(path, [("a", np.arange(3))])
+    first = files.open_stack(path)
+    assert files.open_stack(str(path)) is first
+    files.write_stack(path, [("a", np.arange(4))])
+    assert files.open_stack(path)["a"].tolist() == [0, 1, 2, 3]

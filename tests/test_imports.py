@@ -78,10 +78,16 @@ def test_training_watches_its_family_and_scoring_does_not(checkout):
     family = families.FAMILIES["deepcell"]
     train = names("train.py", family)
     assert {"training.py", "stream.py", "targets.py", "deepcell.py", "deepcell_compat.py"} <= train
-    assert not {"metrics.py", "watershed.py", "style.py", "prediction.py"} & train
+    assert not {"object_scores.py", "watershed.py", "style.py", "prediction.py"} & train
     score = names("score.py")
-    assert "metrics.py" in score
+    assert {"object_scores.py", "average_precision.py"} <= score
     assert not {"training.py", "deepcell.py", "watershed.py", "targets.py"} & score
+
+
+def test_tuning_does_not_watch_the_coco_scores(checkout):
+    scripts = checkout / "scripts"
+    found = {p.name for p in imports.used_by(scripts / "tune.py", scripts / "cellseg")}
+    assert "object_scores.py" in found and "average_precision.py" not in found
 
 
 def test_overlays_do_not_watch_the_other_figures(checkout):

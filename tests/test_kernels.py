@@ -137,6 +137,12 @@ def test_distance_to_background(seed):
     np.testing.assert_array_equal(distances.distance_to_background(labels), expected)
 
 
+def test_distances_across_a_long_image():
+    labels = np.ones((24_000, 3), np.int32)
+    labels[:, 0] = 0
+    np.testing.assert_array_equal(distances.distance_to_background(labels)[::5999], [[0, 1, 2]] * 5)
+
+
 @settings(max_examples=100, deadline=None)
 @given(seed=seeds)
 def test_pieces(seed):

@@ -156,6 +156,13 @@ def test_label_values_do_not_matter():
     assert plain == metrics.score_image(true.astype(np.int64) * 10**12, pred)
 
 
+@pytest.mark.parametrize("labels", [np.full((3, 400), -3), np.full((3, 400), 1.0)])
+def test_labels_are_whole_numbers(labels):
+    for pair in ((EMPTY, labels), (labels, EMPTY)):
+        with pytest.raises(ValueError, match="whole numbers"):
+            metrics.match(*pair)
+
+
 def test_score_has_the_columns_of_the_design():
     kept, removed = metrics.score_image(cells((0, 10), (20, 24)), cells((0, 10), (30, 34)), 15)
     assert [kept.pop("small_objects"), removed.pop("small_objects")] == ["kept", "removed"]
@@ -287,6 +294,17 @@ def test_wrong_predictions_are_explained(run, tmp_path, name, labels, message):
     with pytest.raises(UserError, match=message):
         run(predicted="wrong")
     assert not (tmp_path / "metrics.csv").exists() and not (tmp_path / "coco.csv").exists()
+
+
+def test_cells_without_a_score_are_explained(run, tmp_path):
+    labels = {"b": cells((5, 15))}
+    write_prediction(tmp_path, "wrong", labels)
+    cell_scores.write(tmp_path / "wrong.parquet", {})
+    with pytest.raises(UserError, match="image b has 1 cells"):
+        run(predicted="wrong")
+    (tmp_path / "wrong.parquet").write_text("no table")
+    with pytest.raises(UserError, match=r"wrong\.parquet is not a table"):
+        run(predicted="wrong")
 
 
 def test_an_empty_prediction_file_is_refused(run, tmp_path):

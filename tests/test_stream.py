@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cellseg import heads, normalization, targets
+from cellseg import head_names, normalization, targets
 from cellseg.augmentation import Augmentation, warp
 from cellseg.errors import UserError
 from cellseg.stream import TilePool, TileStream
@@ -187,7 +187,7 @@ def test_unknown_normalisation_is_refused():
 
 
 def test_head_combinations_have_one_name():
-    assert heads.split("inner-distance+pixelwise") == ["inner-distance", "pixelwise"]
+    assert head_names.split("inner-distance+pixelwise") == ["inner-distance", "pixelwise"]
     for wrong in ("pixelwise+inner-distance", "pixelwise+pixelwise", "interior", ""):
         with pytest.raises(UserError):
-            heads.split(wrong)
+            head_names.split(wrong)

@@ -143,3 +143,9 @@ def test_distances_do_not_depend_on_the_number_of_threads():
             np.testing.assert_array_equal(found, expected)
     finally:
         cv2.setNumThreads(before)
+
+
+def test_negative_labels_are_refused():
+    for name in ("inner_distance", "outer_distance", "pixelwise"):
+        with pytest.raises(ValueError, match="0 or more"):
+            getattr(targets, name)(-SQUARE)

@@ -45,6 +45,13 @@ def test_the_studys_own_settings_come_first_and_once():
     assert all(one.keys() == OWN.keys() for one in found)
 
 
+def test_settings_that_mean_the_same_are_tried_once():
+    """Without a distance the markers are smoothed at least as much as the mask."""
+    grid = {"maxima_smooth": [0, 1, 2], "interior_smooth": [1]}
+    assert len(tuning.combinations(grid, OWN, ["pixelwise"])) == 2
+    assert len(tuning.combinations(grid, OWN, ["inner-distance", "pixelwise"])) == 3
+
+
 @pytest.mark.parametrize(
     ("heads", "axis"),
     [(["inner-distance", "pixelwise"], "interior_threshold"),

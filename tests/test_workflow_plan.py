@@ -88,3 +88,24 @@ def test_the_slurm_link_is_there(checkout):
     assert (checkout / "slurm" / "config.yaml").samefile(
         checkout / "workflow/profiles/slurm/config.yaml"
     )
+
+
+def test_rules_that_need_a_gpu_go_to_its_partition(checkout):
+    import re
+
+    import yaml
+
+    profile = yaml.safe_load((checkout / "workflow/profiles/slurm/config.yaml").read_text())
+    needing = set()
+    for path in (checkout / "workflow/rules").glob("*.smk"):
+        for name, body in re.findall(
+            r"^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text(), re.M | re.S
+        ):
+            if "gpu=GPUS" in body:
+                needing.add(name)
+        needing |= {
+            new for old, new in re.findall(r"^use rule (\w+) as (\w+)", path.read_text(), re.M)
+            if old in needing
+        }  # fmt: skip
+    assert needing == {"train", "predict", "predict_validation"}
+    assert all(profile["set-resources"][rule]["slurm_partition"] == "gpu" for rule in needing)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from jsonschema import Draft202012Validator
 
-from cellseg import heads as head_registry
+from cellseg import head_names
 from cellseg.errors import UserError
 from cellseg.image_names import CELL_TYPES
 from cellseg.study import as_list, merged
@@ -148,7 +148,7 @@ def _check_names(study: Mapping) -> None:
                     _check_name(f"{where}.runs.{axis}", value, study[f"{axis}s"])
             for value in as_list(block["heads"]):
                 try:
-                    head_registry.split(value)
+                    head_names.split(value)
                 except UserError as error:
                     raise UserError(f"{where}.runs.{error}") from None
 

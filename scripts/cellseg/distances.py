@@ -1,7 +1,6 @@
-"""Label images to distances, by the runs of pixels that cells have in each row.
+"""Label images to borders and distances: the kernels behind :mod:`cellseg.targets`.
 
-The kernels behind :mod:`cellseg.targets`. They visit the background only to find where it is, and
-hold no lock of Python's, so that several tiles can be worked on at once.
+They hold no lock of Python's, so that several tiles can be worked on at once.
 """
 
 import numpy as np
@@ -164,7 +163,8 @@ def distance_to_background(labels: np.ndarray) -> np.ndarray:
     for row in range(rows):
         line, found = labels[row], vertical[row]
         for column in range(columns):
-            found[column] = 0 if line[column] == 0 else above[column] + 1
+            # No further than `far`, whose square must not overflow.
+            found[column] = 0 if line[column] == 0 else min(above[column], far - 1) + 1
         above = found
     for row in range(rows - 2, -1, -1):
         below, found = vertical[row + 1], vertical[row]

@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from cellseg import cell_tables, labels, true_cells
+from cellseg.errors import UserError
 from cellseg.files import stack_writer
 from cellseg.parallel import ordered_map
 from cellseg.true_cells import TrueCells
@@ -48,5 +49,8 @@ def _draw_image(
     job: tuple[str, int, int, list, np.ndarray, str],
 ) -> tuple[str, TrueCells, np.ndarray]:
     image, height, width, segmentations, areas, overlap = job
-    cells = true_cells.draw(segmentations, height, width, areas)
+    try:
+        cells = true_cells.draw(segmentations, height, width, areas)
+    except ValueError as error:
+        raise UserError(f"the cells of image {image}: {error}. Correct its annotation.") from error
     return image, cells, labels.paint(cells, overlap)

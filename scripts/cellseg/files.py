@@ -74,7 +74,7 @@ def open_stack(path: str | os.PathLike) -> np.lib.npyio.NpzFile:
     """Open an npz that is read array by array; the same, unchanged file is opened once.
 
     To open an npz is to read its list of arrays, which for thousands of them takes longer than to
-    read one. It stays open, and several threads may read it.
+    read one. It stays open, as one of the last eight, and several threads may read it.
     """
     stamp = os.stat(path)
     return _opened(os.path.abspath(path), stamp.st_mtime_ns, stamp.st_size, stamp.st_ino)

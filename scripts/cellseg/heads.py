@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import compress, product
 
 import numpy as np
 
 from cellseg import targets
-from cellseg.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -34,25 +32,6 @@ HEADS: dict[str, Head] = {
 }
 
 
-def split(name: str) -> list[str]:
-    """Heads of a combination such as ``inner-distance+pixelwise``.
-
-    Raises
-    ------
-    UserError
-        A head is unknown, named twice, or the order is not that of :data:`HEADS`: each combination
-        has one name, so that the same run is never trained under two.
-    """
-    heads = name.split("+")
-    for head in heads:
-        if head not in HEADS:
-            raise UserError(f"heads '{name}': '{head}' is not one of {', '.join(HEADS)}.")
-    canonical = "+".join(head for head in HEADS if head in heads)
-    if name != canonical:
-        raise UserError(f"heads '{name}': write it as '{canonical}'.")
-    return heads
-
-
 def compute(labels: np.ndarray, heads: Mapping[str, Mapping]) -> dict[str, np.ndarray]:
     """Target maps of one tile.
 
@@ -71,11 +50,3 @@ def compute(labels: np.ndarray, heads: Mapping[str, Mapping]) -> dict[str, np.nd
         target = HEADS[name].target(labels, **settings)
         maps[name] = target.reshape(*labels.shape, HEADS[name].channels)
     return maps
-
-
-def combinations() -> list[str]:
-    """Names of all combinations of heads, such as ``inner-distance+pixelwise``."""
-    heads = list(HEADS)
-    chosen = product((False, True), repeat=len(heads))
-    names = ("+".join(compress(heads, selectors)) for selectors in chosen)
-    return [name for name in names if name]

@@ -60,7 +60,7 @@ def overlaps(true: np.ndarray, pred: np.ndarray) -> Overlaps:
     Raises
     ------
     ValueError
-        The shapes differ.
+        The shapes differ, or a label is negative or no whole number.
     """
     if true.shape != pred.shape:
         raise ValueError(f"label images of shapes {true.shape} and {pred.shape} cannot be compared")
@@ -71,6 +71,9 @@ def overlaps(true: np.ndarray, pred: np.ndarray) -> Overlaps:
 
 def _moderate(labels: np.ndarray) -> tuple[np.ndarray, int]:
     """Labels as int32, renumbered if an array with a place for each would be a burden; largest."""
+    # The kernel checks no bounds.
+    if labels.dtype.kind not in "iub" or labels.min(initial=0) < 0:
+        raise ValueError("labels must be whole numbers, 0 or more")
     largest = int(labels.max(initial=0))
     if largest > 1_000_000:
         present = np.unique(np.append(labels.ravel(), 0))

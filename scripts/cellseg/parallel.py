@@ -1,4 +1,4 @@
-"""The same function over many items on several processes, results in the order of the items."""
+"""The same function over many items at once, results in the order of the items."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

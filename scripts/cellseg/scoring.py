@@ -11,7 +11,7 @@ from cellseg import cell_scores, true_cells
 from cellseg.average_precision import ImageMatches, coco_scores, match_cells
 from cellseg.errors import UserError
 from cellseg.files import open_stack, replacing
-from cellseg.metrics import score_image
+from cellseg.object_scores import score_image
 from cellseg.parallel import ordered_map
 from cellseg.score_names import ALL_TYPES, CONDITION
 
@@ -50,8 +50,8 @@ def score_run(
         are of the cells of all images together.
     condition : dataset, model, heads, subset and seed of the run
     data_split : the split that the images are of
-    small_objects_threshold : pixels, see :func:`cellseg.metrics.score_image`
-    threads : number of processes; the result is the same for any
+    small_objects_threshold : pixels, see :func:`cellseg.object_scores.score_image`
+    threads : processes at once; the result is the same for any
 
     Raises
     ------

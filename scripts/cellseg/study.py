@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from cellseg import heads as head_registry
+from cellseg import head_names
 
 AXES = ("model", "heads", "subset", "seed")
 
@@ -61,7 +61,7 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
     training = merged(study["training"], entry.pop("training"))
     return {
         # The order of heads is the order of the network's outputs and stays.
-        "heads": {head: in_order(study["heads"][head]) for head in head_registry.split(heads)},
+        "heads": {head: in_order(study["heads"][head]) for head in head_names.split(heads)},
         "model": in_order(entry),
         "seed": seed,
         "subset": in_order(study["subsets"][subset]),

@@ -60,7 +60,10 @@ def table(folder: str | Path) -> str:
                 _step(conditions.rows_of(training, **here)),
             ]
         )
-    fixed = conditions.constants(summary, [axis for axis in conditions.AXES if axis not in named])
+    told = [axis for axis in axes if axis not in named]
+    if "tuning" in told and (summary["tuning"] == NOT_KNOWN).all():
+        told.remove("tuning")
+    fixed = conditions.constants(summary, told)
     number = _range(summary["n_images"])
     split = f"{summary['data_split'].iloc[0]} split, " if "data_split" in summary else ""
     return "\n".join(

@@ -130,6 +130,8 @@ def _edge_interior_background(labels, edge, wider):
 
 
 def _int32(labels: np.ndarray) -> np.ndarray:
+    if labels.min(initial=0) < 0 or sum(labels.shape) > 30_000:
+        raise ValueError("labels must be 0 or more, of an image of at most 30,000 rows and columns")
     return np.ascontiguousarray(labels, np.int32)
 
 

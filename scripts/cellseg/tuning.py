@@ -9,9 +9,10 @@ from itertools import product
 
 import numpy as np
 
-from cellseg import channels, metrics
+from cellseg import channels
 from cellseg.cleaning import fill_holes, remove_small
 from cellseg.flooding import above, flood, flood_of_all_thresholds
+from cellseg.object_scores import score_table
 from cellseg.overlaps import overlaps
 from cellseg.smoothing import gaussian
 from cellseg.watershed import Maps, chosen_maps, find_markers, options_of
@@ -46,8 +47,10 @@ def combinations(tuning: Mapping, watershed: Mapping, heads: Sequence[str]) -> l
         {**watershed, **dict(zip(axes, values, strict=True))}
         for values in product(*(tuning[axis] for axis in axes))
     ]
-    own = dict(watershed)
-    return [own, *(settings for settings in grid if settings != own)]
+    # Of several that mean the same for these heads, only the first.
+    meant = {tuple(options_of(heads, one).items()): one for one in [*grid[::-1], dict(watershed)]}
+    own = meant.pop(tuple(options_of(heads, watershed).items()))
+    return [own, *list(meant.values())[::-1]]
 
 
 def score_all(
@@ -59,7 +62,7 @@ def score_all(
     ----------
     maps : see :func:`cellseg.watershed.segment_maps`
     true : ndarray of shape (H, W), int32
-    settings : of the watershed, complete; radius, peaks and filling of holes all alike
+    settings : of the watershed, complete, as of :func:`combinations`
     names : columns of :data:`cellseg.score_names.COLUMNS`
 
     Returns
@@ -72,7 +75,7 @@ def score_all(
     # Tries of one flood come one after the other, so that one flood is kept at a time.
     for number in sorted(range(len(tries)), key=lambda number: _flood_key(tries[number])):
         table = overlaps(true, image.segment(tries[number]))
-        score = metrics.score_table(table)
+        score = score_table(table)
         scores[number] = [score[name] for name in names]
     return scores
 
@@ -94,8 +97,12 @@ def best(scores: np.ndarray) -> int:
     return int(np.argmax(np.where(number > 0, mean, -1)))
 
 
+MARKERS = ("maxima_smooth", "maxima_threshold", "radius", "peaks")
+"""What the markers of an image depend on."""
+
+
 def _flood_key(options: Mapping) -> tuple:
-    return options["maxima_smooth"], options["maxima_threshold"], options["interior_smooth"]
+    return tuple(options[name] for name in (*MARKERS, "interior_smooth"))
 
 
 class _Image:
@@ -119,16 +126,15 @@ class _Image:
     def _flood(self, options: Mapping) -> tuple:
         smooth = options["interior_smooth"]
         height = self._once("height", smooth, lambda _: gaussian(self.interior, smooth), options)
-        key = _flood_key(options)[:2]
+        key = tuple(options[name] for name in MARKERS)
         markers = self._once("markers", key, self._markers, options)
         floods = flood_of_all_thresholds(height, markers, height > self.least_threshold)
         return height, markers, floods
 
     def _markers(self, options: Mapping) -> np.ndarray:
         smoothed = gaussian(self.maxima, options["maxima_smooth"])
-        names = ("radius", "peaks")
         return find_markers(
-            smoothed, options["maxima_threshold"], **{name: options[name] for name in names}
+            smoothed, options["maxima_threshold"], options["radius"], options["peaks"]
         )
 
     def _once(self, step: str, key: object, make, options: Mapping):

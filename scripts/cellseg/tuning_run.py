@@ -90,7 +90,14 @@ def _score_image(
             f"image {image} of {maps} is in none of {', '.join(map(str, truths))}. The data set "
             "has changed since the prediction: delete the prediction and run again."
         )
-    return score_all(map_store.open(maps).read(image), true, settings, names)
+    read = map_store.open(maps).read(image)
+    shape = next(iter(next(iter(read.values())).values())).shape
+    if shape != true.shape:
+        raise UserError(
+            f"image {image} is {shape[0]} x {shape[1]} pixels in {maps} but {true.shape[0]} x "
+            f"{true.shape[1]} in its true labels. Delete the maps and run again."
+        )
+    return score_all(read, true, settings, names)
 
 
 def _true_labels(truths: list[str | Path], image: str) -> Iterator[np.ndarray]:

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from snakemake.exceptions import WorkflowError
 
 from cellseg import config as study_config
-from cellseg import families, heads, imports, source
+from cellseg import families, head_names, imports, source
 from cellseg import study as studies
 from cellseg.errors import UserError
 
@@ -54,7 +54,7 @@ wildcard_constraints:
     experiment=one_of(study["experiments"]),
     tiling=one_of(study["tilings"]),
     pretrained=one_of(study["pretrained"]),
-    heads=one_of(heads.combinations()),
+    heads=one_of(head_names.combinations()),
     seed="[0-9]+",
     tuning=one_of(study["tunings"]),
     variant=f"(tuning-({one_of(study['tunings'])})/)?",
@@ -90,6 +90,13 @@ def tuned_settings(wildcards):
     """Input function: the tuned settings of the watershed, or nothing where there is no tuning."""
     # A string, not a list of one: scripts take it for a path.
     return f"{RUN}/{wildcards.variant}chosen.json" if wildcards.variant else []
+
+
+def overlay_labels(wildcards):
+    """What the report lists an overlay under."""
+    axes = ("model", "heads", "subset", "seed")
+    thresholds = tuning_of(wildcards) or "of the study"
+    return {**{axis: wildcards[axis] for axis in axes}, "thresholds": thresholds}
 
 
 def condition_of(wildcards):

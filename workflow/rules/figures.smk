@@ -41,13 +41,7 @@ rule overlay:
             f"{RUN}/{{variant}}overlay.png",
             caption="../report/overlay.rst",
             category="Overlays",
-            labels={
-                "model": "{model}",
-                "heads": "{heads}",
-                "subset": "{subset}",
-                "seed": "{seed}",
-                "thresholds": "{variant}",
-            },
+            labels=overlay_labels,
         ),
         pdf=f"{RUN}/{{variant}}overlay.pdf",
     log:

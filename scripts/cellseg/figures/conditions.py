@@ -9,7 +9,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AXES = ["model", "heads", "subset"]
-AXIS_NAMES = {"model": "model", "heads": "heads", "subset": "training subset"}
+AXIS_NAMES = {
+    "model": "model",
+    "heads": "heads",
+    "subset": "training subset",
+    "tuning": "thresholds tuned by",
+}
 TABLES = ("images", "runs", "summary", "training")
 # Scores with nothing removed are the plain ones: every annotated cell counts.
 PRIMARY = "kept"
