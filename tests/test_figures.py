@@ -597,7 +597,7 @@ def test_rule_script_draws_a_figure_from_csv(checkout, tmp_path):
 def test_rule_script_draws_an_overlay(checkout, run_folder):
     inputs = run_input(run_folder)
     inputs["predicted"] = inputs.pop("prediction")
-    params = {"images": 2, "boxes": True}
+    params = {"images": 2, "boxes": True, "tuning": "grid"}
     run_script(checkout, "overlay", run_folder, inputs, params=params, wildcards=RUN)
 
 
@@ -635,7 +635,7 @@ def test_captions_are_one_line(checkout, name):
     from jinja2 import Environment, StrictUndefined
 
     text = (checkout / "workflow" / "report" / f"{name}.rst").read_text()
-    job = SimpleNamespace(wildcards=Named(**RUN, experiment="heads"))
+    job = SimpleNamespace(wildcards=Named(**RUN, experiment="heads", variant="tuning-grid/"))
     caption = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
     assert caption.strip() and "\n" not in caption.strip()
 
