@@ -9,7 +9,7 @@ import numpy as np
 from cellseg import cell_scores, files, map_store
 from cellseg.errors import UserError
 from cellseg.parallel import ordered_map
-from cellseg.watershed import chosen_maps, options_of, segment
+from cellseg.watershed import chosen_maps, segment_maps
 
 Found = tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]
 
@@ -50,6 +50,6 @@ def segment_run(
 
 def _segment_image(maps: str | Path, settings: Mapping, image: str) -> Found:
     read = map_store.open(maps).read(image)
-    markers, mask = chosen_maps(read)
-    labels = segment(markers, mask, **options_of(read, settings))
+    labels = segment_maps(read, settings)
+    _, mask = chosen_maps(read)
     return labels, cell_scores.areas_and_means(labels, mask)
