@@ -6,34 +6,13 @@ of deepcell's own arithmetic is touched. ``deepcell_toolbox`` needs none of this
 
 import os
 import sys
-import tempfile
 import types
-from collections.abc import Iterator
-from contextlib import contextmanager
+
+from cellseg.banners import without_banners
 
 # deepcell's layers and losses are legacy Keras; tf.keras must be tf_keras before TensorFlow loads.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-BANNERS = (b"absl::InitializeLog()", b"oneDNN custom operations are on")
-
-
-@contextmanager
-def without_banners() -> Iterator[None]:
-    """Keep TensorFlow's start-up banners, which obey no log level, from the user's terminal."""
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
-        os.dup2(caught.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            caught.seek(0)
-            for line in caught:
-                if not any(banner in line for banner in BANNERS):
-                    os.write(2, line)
-
 
 with without_banners():
     import keras.utils

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol
 
 import numpy as np
@@ -106,6 +107,11 @@ class TileStream:
         finally:
             for future in (future for _, futures in waiting for future in futures):
                 future.cancel()
+
+    def endless(self) -> Iterator[Batch]:
+        """Yield the batches of one epoch after the other."""
+        for number in count():
+            yield from self.epoch(number)
 
     def _begin(self, epoch: int, tiles: np.ndarray) -> tuple[Batch, list[Future]]:
         """A batch that workers fill, one tile a task."""

@@ -117,7 +117,7 @@ class DeepcellLearner:
             layer.momentum = 0.0  # the running average becomes the batch's own statistics
         forward = tf.function(lambda images: self.model(images, training=True))
         means, variances = [], []
-        for _, (images, _) in zip(range(batches), _endless(stream), strict=False):
+        for _, (images, _) in zip(range(batches), stream.endless(), strict=False):
             forward(images)
             means.append([layer.moving_mean.numpy() for layer in layers])
             variances.append([layer.moving_variance.numpy() for layer in layers])
@@ -271,9 +271,3 @@ def _batch_norms(model: tf_keras.Model) -> list[tf_keras.layers.BatchNormalizati
         layer for layer in model.layers if isinstance(layer, tf_keras.layers.BatchNormalization)
     ]
 
-
-def _endless(stream: TileStream):
-    epoch = 0
-    while True:
-        yield from stream.epoch(epoch)
-        epoch += 1

@@ -1,0 +1,19 @@
+"""History of a training for TensorBoard."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class EventFile:
+    """A TensorBoard log. Needs the package tensorboard, not TensorFlow."""
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboard.summary import Writer
+
+        self._writer = Writer(str(folder))
+
+    def write(self, epoch: int, row: Mapping[str, float]) -> None:
+        """Add the values of an epoch, by name."""
+        for name, value in row.items():
+            self._writer.add_scalar(name, value, epoch)
+        self._writer.flush()

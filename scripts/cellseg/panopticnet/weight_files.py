@@ -1,0 +1,154 @@
+"""Weights in HDF5, layer by layer under deepcell's names: files of either family fit the other."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from cellseg.errors import UserError
+from cellseg.panopticnet.semantic_heads import leaves
+
+Weights = dict[tuple[str, int], np.ndarray]
+"""By layer and number of the weight within the layer."""
+
+_NUMBERED = re.compile(r"(conv2d|batch_normalization|normalization)(?:_(\d+))?")
+
+
+def named_weights(model: keras.Model) -> dict[tuple[str, int], keras.Variable]:
+    """Variables of a model by layer and number within the layer, in the order of the layers."""
+    return {
+        (layer.name, number): variable
+        for layer in leaves(model)
+        for number, variable in enumerate(layer.weights)
+    }
+
+
+def write(model: keras.Model, path: Path) -> None:
+    """Write all weights of a model, in the layout of legacy Keras' ``save_weights``."""
+    layers: dict[str, list[keras.Variable]] = {}
+    for (layer, _), variable in named_weights(model).items():
+        layers.setdefault(layer, []).append(variable)
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [name.encode() for name in layers]
+        file.attrs["backend"] = b"tensorflow"  # what legacy Keras asks for: no kernel is transposed
+        file.attrs["keras_version"] = keras.__version__.encode()
+        for name, variables in layers.items():
+            group = file.create_group(name)
+            names = [f"{name}/{variable.name}:0" for variable in variables]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for variable_name, variable in zip(names, variables, strict=True):
+                group[variable_name] = keras.ops.convert_to_numpy(variable)
+
+
+def read(path: Path) -> Weights:
+    """Weights of an HDF5 file of this module, of deepcell or of ``keras.applications``.
+
+    Raises
+    ------
+    UserError
+        It is no such file.
+    """
+    try:
+        with h5py.File(path) as file:
+            group = file.get("model_weights", file)
+            names = [_text(name) for name in group.attrs["layer_names"]]
+            found = {}
+            for name, common in zip(names, _common_names(names), strict=True):
+                for number, weight in enumerate(group[name].attrs["weight_names"]):
+                    found[common, number] = group[name][_text(weight)][()]
+            return found
+    except (OSError, KeyError) as error:
+        raise UserError(f"{path} is not a Keras weight file ({error}). Fetch it anew.") from error
+
+
+def load(model: keras.Model, path: Path) -> None:
+    """Set all weights of a model from a file.
+
+    Raises
+    ------
+    UserError
+        The file lacks a weight, has one more, or one of another shape.
+    """
+    weights, own = read(path), _with_common_names(model)
+    wrong = sorted(
+        {layer for layer, _ in own.keys() ^ weights.keys()}
+        | {key[0] for key in own.keys() & weights.keys() if own[key].shape != weights[key].shape}
+    )
+    if wrong:
+        raise UserError(
+            f"{path} does not hold the weights of this model (layers {', '.join(wrong[:3])}). "
+            "Delete it and run the workflow again to train anew."
+        )
+    _assign(own, weights)
+
+
+def load_backbone(model: keras.Model, path: Path) -> int:
+    """Set the backbone's weights from a file without top layers; return how many layers matched.
+
+    EfficientNet's input normalisation is left at the identity: the images are normalised already.
+
+    Raises
+    ------
+    UserError
+        The file is not for this backbone.
+    """
+    weights, own = read(path), _with_common_names(model)
+    weights = {key: value for key, value in weights.items() if key[0] != "normalization"}
+    layers = {layer for layer, _ in weights}
+    # A few layers lie behind the coarsest level and are no part of the network, such as
+    # MobileNetV2's last convolution.
+    missing = sorted(layers - {layer for layer, _ in own})
+    if len(missing) > 0.1 * len(layers) or not layers:
+        raise UserError(
+            f"{path} does not fit the backbone: it has {len(layers)} layers, of which "
+            f"{len(missing)} are not in the model (such as {', '.join(missing[:3])}). Give the "
+            "model of the config the `weights` of its own backbone, without top."
+        )
+    shared = {key: weights[key] for key in weights.keys() & own.keys()}
+    for (layer, _), value in ((key, value) for key, value in shared.items()):
+        expected = {own[key].shape for key in shared if key[0] == layer}
+        if tuple(value.shape) not in expected:
+            raise UserError(
+                f"{path} has other shapes than the backbone (layer {layer}). Give the model of the "
+                "config the `weights` of its own backbone."
+            )
+    _assign(own, shared)
+    return len(layers) - len(missing)
+
+
+def _assign(own: Mapping[tuple[str, int], keras.Variable], weights: Weights) -> None:
+    for key, value in weights.items():
+        own[key].assign(value)
+
+
+def _with_common_names(model: keras.Model) -> dict[tuple[str, int], keras.Variable]:
+    found = named_weights(model)
+    names = list(dict.fromkeys(layer for layer, _ in found))
+    common = dict(zip(names, _common_names(names), strict=True))
+    return {(common[layer], number): variable for (layer, number), variable in found.items()}
+
+
+def _common_names(names: list[str]) -> list[str]:
+    """Names without what differs between versions of Keras.
+
+    DenseNet's stem is ``conv1/conv`` or ``conv1_conv``; layers without a name of their own are
+    numbered on from wherever the session stood.
+    """
+    numbered: dict[str, list[int]] = {}
+    for name in names:
+        if match := _NUMBERED.fullmatch(name):
+            numbered.setdefault(match[1], []).append(int(match[2] or 0))
+    common = []
+    for name in names:
+        if match := _NUMBERED.fullmatch(name):
+            place = sorted(numbered[match[1]]).index(int(match[2] or 0))
+            name = f"{match[1]}_{place}" if place else match[1]
+        common.append(name.replace("/", "_"))
+    return common
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode() if isinstance(name, bytes) else name
