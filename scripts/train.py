@@ -12,7 +12,7 @@ with running(snakemake.log[0]):
         images=[snakemake.input.train_images, snakemake.input.val_images],
         weights=snakemake.input.get("weights") or None,
         code=snakemake.params.code,
-        family=families.load(snakemake.params.settings["model"]["family"]),
+        family=families.load(snakemake.params.settings["model"]),
         folder=Path(snakemake.output.weights).parent,
         threads=snakemake.threads,
     )

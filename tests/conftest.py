@@ -1,11 +1,15 @@
 """Fixtures shared by all tests."""
 
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
 from livecell_server import Server, mini_livecell
+
+# Both families run in one process here; deepcell needs this before TensorFlow is first imported.
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

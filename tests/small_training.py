@@ -1,6 +1,6 @@
 """A training of seconds, for tests; as a script it can be killed in the middle.
 
-python small_training.py FOLDER EPOCHS SEED
+python small_training.py FAMILY FOLDER EPOCHS SEED
 """
 
 import sys
@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from cellseg import families
 from cellseg.augmentation import Augmentation
 from cellseg.resume import ResumeFolder
 from cellseg.stream import TilePool, TileStream
@@ -16,22 +17,35 @@ from cellseg.stream import TilePool, TileStream
 HEADS = {"inner-distance": {}, "pixelwise": {}}
 
 
-def settings(epochs: int, seed: int = 0, **model) -> dict:
+OWN_SETTINGS = {
+    "deepcell": {},
+    "panopticnet": {
+        "backend": "tensorflow",
+        "preprocessing": "as-published",
+        "rescaling": "as-published",
+    },
+}
+
+
+def settings(epochs: int, seed: int = 0, family: str = "deepcell", **model) -> dict:
     """Settings of a run as `cellseg.study.run_settings` makes them."""
     return {
         "heads": HEADS,
         "model": {
-            "family": "deepcell",
+            "family": family,
             "backbone": "featurenet",
             "backbone_levels": ["C3", "C4", "C5"],
             "pyramid_levels": ["P3", "P4", "P5", "P6", "P7"],
             "location": True,
+            "weights": None,
+            **OWN_SETTINGS[family],
             **model,
         },
         "seed": seed,
         "tiling": {"mode": "cut", "size": 32, "overlap": 0},
         "training": {
             "epochs": epochs,
+            "normalization": "whole-image",
             "batch_size": 2,
             "learning_rate": 1e-3,
             "schedule": {"name": "constant"},
@@ -70,11 +84,11 @@ def state(folder: Path) -> ResumeFolder:
 
 def main() -> None:
     """Train with one thread and write weights.h5 and history.csv."""
-    from cellseg.families import deepcell
-
-    folder, epochs, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    deepcell.set_threads(1)
-    history = deepcell.train(settings(epochs, seed), *streams(seed), folder, state(folder))
+    name, folder, epochs, seed = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    run = settings(epochs, seed, name)
+    family = families.load(run["model"])
+    family.set_threads(1)
+    history = family.train(run, *streams(seed), folder, state(folder))
     history.to_csv(folder / "history.csv", index=False)
 
 

@@ -182,8 +182,7 @@ def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
         target = definitions.get(entry.get("$ref", "").rpartition("/")[2], {})
         per_split = path.rpartition(".")[2] in ("train", "val", "test")
         assert per_split or "description" in {**target, **entry}, path
-    model = schema["properties"]["models"]["additionalProperties"]["properties"]
-    assert model["family"]["enum"] == list(FAMILIES)
+    assert definitions["model"]["properties"]["family"]["enum"] == list(FAMILIES)
     assert list(schema["properties"]["heads"]["properties"]) == list(HEADS)
     assert list(channels.USED) == list(HEADS)
     experiment = schema["properties"]["experiments"]["additionalProperties"]["properties"]

@@ -23,7 +23,7 @@ TINY = {
     "tilings": {"cut-64": {"size": 64, "overlap": 8}},
     "training": {"tiling": "cut-64", "epochs": 2, "batch_size": 4, "batch_norm_batches": 8},
     "models": {
-        "featurenet": {"family": "deepcell", "backbone": "featurenet"},
+        "featurenet": {"family": "panopticnet", "backbone": "featurenet"},
         "mobilenetv2": {"family": "deepcell", "backbone": "mobilenetv2"},
     },
     "subsets": {"full": {}, "round": {"cell_types": ["BV2"]}},

@@ -169,6 +169,19 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
             )
     window = study["prediction"]["window"]
     tiling = study["tilings"][training["tiling"]]
+    if window == "image":
+        if model["family"] == "deepcell":
+            raise UserError(
+                f"prediction.window: image needs a network that takes any size, and {where} is of "
+                "family deepcell, which takes squares of 2^n pixels. Leave `window` at null, or "
+                "use family panopticnet."
+            )
+        if model["location"]:
+            raise UserError(
+                f"prediction.window: image, and {where} is trained on tiles with `location`, which "
+                f"makes it depend on their size. Leave `window` at null, or set {where}.location "
+                "to false."
+            )
     if model["location"] and window and tiling["mode"] == "cut" and window != tiling["size"]:
         raise UserError(
             f"prediction.window: {window} differs from the tiles of {tiling['size']} pixels that "

@@ -8,12 +8,15 @@ class EventFile:
     """A TensorBoard log. Needs the package tensorboard, not TensorFlow."""
 
     def __init__(self, folder: Path) -> None:
-        from tensorboard.summary import Writer
-
-        self._writer = Writer(str(folder))
+        self._folder = folder
+        self._writer = None
 
     def write(self, epoch: int, row: Mapping[str, float]) -> None:
         """Add the values of an epoch, by name."""
+        if self._writer is None:
+            from tensorboard.summary import Writer
+
+            self._writer = Writer(str(self._folder))
         for name, value in row.items():
             self._writer.add_scalar(name, value, epoch)
         self._writer.flush()

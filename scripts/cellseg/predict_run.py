@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from cellseg import channels, map_store, prediction
+from cellseg import channels, many_views, map_store, prediction
 from cellseg import images as image_files
 from cellseg.errors import UserError
 
@@ -20,7 +20,7 @@ def predict(
     only: Sequence[str] | None,
     every: int,
     options: Mapping,
-    load_family: Callable[[str], ModuleType],
+    load_family: Callable[[Mapping], ModuleType],
     folder: Path,
     output: str,
     threads: int,
@@ -33,14 +33,14 @@ def predict(
     images : image tables of the splits to predict
     only : names of the images to predict; None predicts all
     every : predict every n-th image of each cell type
-    options : ``window`` (pixels or None for the training tile's), ``overlap`` (share of the
-        window) and ``batch_size``
-    load_family : from family name to module
+    options : ``window`` (pixels, ``image`` for the whole, None for the training tile's),
+        ``overlap`` (share of the window), ``batch_size``, ``flips``, ``rotations`` and ``scales``
+    load_family : from the model's settings to the module of its family
     folder : of the trained run
     output : maps to write, see :mod:`cellseg.map_store`
     """
     run = json.loads(Path(settings).read_text())
-    family = load_family(run["model"]["family"])
+    family = load_family(run["model"])
     family.set_threads(threads)
     predict_image = _image_predictor(run, family, folder, options)
     table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
@@ -69,16 +69,23 @@ def _image_predictor(
 ) -> Callable[[np.ndarray], prediction.Maps]:
     """From whole image to maps, the way the network saw images in training."""
     normalization = run["training"]["normalization"]
-    if run["tiling"]["mode"] == "resize":
-        size = run["tiling"]["size"]
-        predictor = family.Predictor(run, folder, size)
-        return lambda image: prediction.predict_resized(predictor, image, size, normalization)
-    window = options["window"] or run["tiling"]["size"]
-    predictor = family.Predictor(run, folder, window)
-    overlap = round(options["overlap"] * window)
-    return lambda image: prediction.predict_image(
-        predictor, image, window, overlap, normalization, options["batch_size"]
+    size = run["tiling"]["size"]
+    predict = many_views.averaged(
+        family.Predictor(run, folder), options["flips"], options["rotations"]
     )
+
+    def predict_image(image: np.ndarray) -> prediction.Maps:
+        if run["tiling"]["mode"] == "resize":
+            return prediction.predict_resized(predict, image, size, normalization)
+        if options["window"] == "image":
+            return prediction.predict_whole(predict, image, normalization)
+        window = options["window"] or size
+        overlap = round(options["overlap"] * window)
+        return prediction.predict_image(
+            predict, image, window, overlap, normalization, options["batch_size"]
+        )
+
+    return many_views.over_scales(predict_image, options["scales"])
 
 
 def scored_images(table: pd.DataFrame, every: int) -> pd.DataFrame:

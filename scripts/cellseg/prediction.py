@@ -77,6 +77,19 @@ def predict_image(
     return {head: (s / total[..., None])[:height, :width] for head, s in sums.items()}
 
 
+def predict_whole(
+    predict: Callable[[np.ndarray], Maps], image: np.ndarray, normalization: str
+) -> Maps:
+    """Maps of a whole image at once, for a network that takes any height and width.
+
+    Returns
+    -------
+    dict of head name to ndarray of shape (H, W, C), float32
+    """
+    maps = predict(normalize(image[None, ..., None], normalization))
+    return {head: values[0] for head, values in maps.items()}
+
+
 def predict_resized(
     predict: Callable[[np.ndarray], Maps], image: np.ndarray, size: int, normalization: str
 ) -> Maps:

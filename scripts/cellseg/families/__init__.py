@@ -6,9 +6,9 @@ A family module offers
     trains on two streams (:class:`cellseg.stream.TileStream`), goes on from `resume`
     (:class:`cellseg.resume.ResumeFolder`), writes ``weights.h5`` and ``tensorboard/`` into
     `folder` and returns the history; :func:`cellseg.training.fit` does most of it;
-``Predictor(settings, folder, window)``
-    loads that file; calling it with tiles ``(N, window, window, 1)`` float32 gives a dict of head
-    name to ``(N, window, window, channels)`` float32;
+``Predictor(settings, folder)``
+    loads that file; calling it with images ``(N, H, W, 1)`` float32 gives a dict of head name to
+    ``(N, H, W, channels)`` float32;
 ``parameters(settings) -> int``
     number of weights of the network;
 ``set_threads(threads)``
@@ -20,15 +20,23 @@ Modules are imported when asked for: some bring TensorFlow along, which takes se
 """
 
 import importlib
+import os
+from collections.abc import Mapping
 from types import ModuleType
 
-from cellseg.errors import UserError
+FAMILIES: dict[str, str] = {
+    "deepcell": "cellseg.families.deepcell",
+    "panopticnet": "cellseg.families.panopticnet",
+}
 
-FAMILIES: dict[str, str] = {"deepcell": "cellseg.families.deepcell"}
 
+def load(model: Mapping) -> ModuleType:
+    """Import the module of a model's family.
 
-def load(name: str) -> ModuleType:
-    """Import the module of the family `name`."""
-    if name not in FAMILIES:
-        raise UserError(f"model family '{name}' is not one of {', '.join(FAMILIES)}.")
-    return importlib.import_module(FAMILIES[name])
+    Parameters
+    ----------
+    model : settings of the model, with ``family`` and, for Keras 3, ``backend``
+    """
+    if "backend" in model:
+        os.environ["KERAS_BACKEND"] = model["backend"]  # read when the module imports Keras
+    return importlib.import_module(FAMILIES[model["family"]])

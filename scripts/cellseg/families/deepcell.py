@@ -66,9 +66,10 @@ def train(
     """
     tf_keras.backend.clear_session()  # layer names in the weight file count from one
     tf_keras.utils.set_random_seed(settings["seed"])
-    tf.config.experimental.enable_op_determinism()
+    if not settings["training"]["xla"]:  # which has no deterministic gradient of max pooling
+        tf.config.experimental.enable_op_determinism()
     mixed = settings["training"]["mixed_precision"]
-    tf_keras.mixed_precision.set_global_policy("mixed_float16" if mixed else "float32")
+    tf_keras.mixed_precision.set_global_policy(f"mixed_{mixed}" if mixed else "float32")
 
     learner = DeepcellLearner(settings, size=train.tiles.size, folder=folder)
     if weights is not None:
@@ -86,7 +87,7 @@ class DeepcellLearner:
         self.heads = list(settings["heads"])
         self.model = build(settings, size)
         if options["batch_norm_momentum"] is not None:
-            for layer in _batch_norms(self.model):
+            for layer in batch_norms(self.model):
                 layer.momentum = options["batch_norm_momentum"]
         self.model.compile(
             optimizer=_optimizer(options),
@@ -111,7 +112,7 @@ class DeepcellLearner:
         After a short training the running averages still remember the first steps, and a network
         that is good with the statistics of the batch finds nothing without them.
         """
-        layers = _batch_norms(self.model)
+        layers = batch_norms(self.model)
         momenta = [layer.momentum for layer in layers]
         for layer in layers:
             layer.momentum = 0.0  # the running average becomes the batch's own statistics
@@ -161,25 +162,31 @@ class DeepcellLearner:
 
 
 class Predictor:
-    """A trained network, applied to tiles of `window` pixels (a power of two)."""
+    """A trained network, applied to square tiles whose side is a power of two."""
 
-    def __init__(self, settings: Mapping, folder: Path, window: int) -> None:
+    def __init__(self, settings: Mapping, folder: Path) -> None:
         tf_keras.mixed_precision.set_global_policy("float32")
-        self.heads = list(settings["heads"])
-        self.model = build(settings, window)
-        try:
-            self.model.load_weights(str(folder / WEIGHTS))
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{folder / WEIGHTS} does not hold the weights of this model ({error}). Delete it "
-                "and run the workflow again to train anew."
-            ) from error
+        self.settings, self.path = settings, folder / WEIGHTS
+        self._models: dict[int, tf_keras.Model] = {}
 
     def __call__(self, tiles: np.ndarray) -> dict[str, np.ndarray]:
-        """Maps of tiles ``(N, window, window, 1)`` float32, by head name."""
-        outputs = self.model.predict_on_batch(tiles)
+        """Maps of tiles ``(N, S, S, 1)`` float32, by head name."""
+        outputs = self._model(tiles.shape[1]).predict_on_batch(tiles)
         outputs = outputs if isinstance(outputs, list) else [outputs]
-        return dict(zip(self.heads, outputs, strict=True))
+        return dict(zip(self.settings["heads"], outputs, strict=True))
+
+    def _model(self, size: int) -> tf_keras.Model:
+        if size not in self._models:
+            model = build(self.settings, size)
+            try:
+                model.load_weights(str(self.path))
+            except (OSError, ValueError) as error:
+                raise UserError(
+                    f"{self.path} does not hold the weights of this model ({error}). Delete it "
+                    "and run the workflow again to train anew."
+                ) from error
+            self._models[size] = model
+        return self._models[size]
 
 
 def load_backbone(model: tf_keras.Model, path: Path) -> int:
@@ -266,8 +273,7 @@ def _loss(head: str, softmax_scale: float):
     return softmax_loss
 
 
-def _batch_norms(model: tf_keras.Model) -> list[tf_keras.layers.BatchNormalization]:
+def batch_norms(model: tf_keras.Model) -> list[tf_keras.layers.BatchNormalization]:
     return [
         layer for layer in model.layers if isinstance(layer, tf_keras.layers.BatchNormalization)
     ]
-

@@ -7,11 +7,11 @@ Beyond it: images of any size, pretrained backbones fed as they expect, TensorFl
 from collections.abc import Mapping
 from pathlib import Path
 
+from cellseg import keras_backend  # isort: skip  (decides what Keras computes with)
 import keras
 import numpy as np
 import pandas as pd
 
-from cellseg import keras_backend
 from cellseg.event_file import EventFile
 from cellseg.files import replacing
 from cellseg.heads import HEADS
@@ -48,7 +48,8 @@ def train(
     """
     keras.utils.set_random_seed(settings["seed"])
     _compute_in(settings["training"]["mixed_precision"])
-    if keras.backend.backend() == "tensorflow":
+    # XLA has no deterministic gradient of max pooling.
+    if keras_backend.BACKEND == "tensorflow" and not settings["training"]["xla"]:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
@@ -75,20 +76,19 @@ class PanopticnetLearner:
         self.steps = steps.make(
             self.model,
             self.optimizer,
-            [
-                losses.of_head(HEADS[head].channels, options["softmax_loss_scale"])
+            {
+                head: losses.of_head(HEADS[head].channels, options["softmax_loss_scale"])
                 for head in self.heads
-            ],
+            },
             xla=options["xla"],
         )
         self.events = EventFile(folder / "tensorboard")
 
     def train_batch(self, batch: Batch, rate: float) -> dict[str, float]:
-        images, targets = self._arrays(batch)
-        return self._named(self.steps.train(images, targets, rate))
+        return self._named(self.steps.train(*batch, rate))
 
     def validate_batch(self, batch: Batch) -> dict[str, float]:
-        return self._named(self.steps.validate(*self._arrays(batch)))
+        return self._named(self.steps.validate(*batch))
 
     def recalibrate(self, stream: TileStream, batches: int) -> None:
         self.steps.write_back()
@@ -96,7 +96,7 @@ class PanopticnetLearner:
 
     def save_state(self, folder: Path) -> None:
         self.steps.write_back()
-        values = (keras.ops.convert_to_numpy(variable) for variable in self._variables())
+        values = (weight_files.to_array(variable) for variable in self._variables())
         np.savez(folder / "state.npz", *values)
 
     def load_state(self, folder: Path) -> None:
@@ -123,10 +123,6 @@ class PanopticnetLearner:
         """All that training changes: weights, running averages, random states, moments."""
         return [*self.model.variables, *self.optimizer.variables]
 
-    def _arrays(self, batch: Batch) -> tuple[np.ndarray, list[np.ndarray]]:
-        images, maps = batch
-        return images, [maps[head] for head in self.heads]
-
     def _named(self, values: np.ndarray) -> dict[str, float]:
         by_head = zip(self.heads, values.tolist(), strict=True)
         return {"loss": float(values.sum()), **{f"{head}_loss": value for head, value in by_head}}
@@ -149,9 +145,8 @@ class Predictor:
         height, width = images.shape[1:3]
         missing = [(0, -length % STRIDE) for length in (height, width)]
         padded = np.pad(images, [(0, 0), *missing, (0, 0)], mode="symmetric")
-        outputs = self._predictor(padded.shape[1:3])(padded)
-        maps = [output[:, :height, :width] for output in outputs]
-        return dict(zip(self.settings["heads"], maps, strict=True))
+        maps = self._predictor(padded.shape[1:3])(padded)
+        return {head: maps[head][:, :height, :width] for head in self.settings["heads"]}
 
     def _predictor(self, shape: tuple[int, int]):
         if shape not in self._predictors:

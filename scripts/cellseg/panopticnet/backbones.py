@@ -5,8 +5,20 @@ from keras import layers
 
 from cellseg.panopticnet.batch_norm import BatchNormalization
 
-_RESNET = ("conv1_relu", "conv2_block3_out", "conv3_block{}_out", "conv4_block{}_out", "conv5_block3_out")
-_DENSENET = ("conv1_relu", "conv2_block6_concat", "conv3_block12_concat", "conv4_block{}_concat", "conv5_block{}_concat")
+_RESNET = (
+    "conv1_relu",
+    "conv2_block3_out",
+    "conv3_block{}_out",
+    "conv4_block{}_out",
+    "conv5_block3_out",
+)
+_DENSENET = (
+    "conv1_relu",
+    "conv2_block6_concat",
+    "conv3_block12_concat",
+    "conv4_block{}_concat",
+    "conv5_block{}_concat",
+)
 _EFFICIENTNET = (
     "block2a_expand_activation", "block3a_expand_activation", "block4a_expand_activation",
     "block6a_expand_activation", "top_activation",
@@ -34,7 +46,13 @@ TAPS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "mobilenetv2": (
         "MobileNetV2",
-        ("expanded_conv_project_BN", "block_2_add", "block_5_add", "block_12_add", "block_16_project_BN"),
+        (
+            "expanded_conv_project_BN",
+            "block_2_add",
+            "block_5_add",
+            "block_12_add",
+            "block_16_project_BN",
+        ),
     ),
     "vgg16": ("VGG16", _VGG),
     "vgg19": ("VGG19", _VGG),

@@ -35,13 +35,13 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     Parameters
     ----------
     settings : from :func:`cellseg.study.run_settings`
-        ``model`` names backbone, backbone_levels, pyramid_levels, location and preprocessing; the
-        outputs follow the order of ``heads``
+        ``model`` names backbone, backbone_levels, pyramid_levels, location, preprocessing and
+        rescaling
     shape : height and width in pixels, multiples of :data:`cellseg.panopticnet.backbones.STRIDE`
 
     Returns
     -------
-    Model from (N, H, W, 1) to a list of (N, H, W, channels), float32
+    Model from (N, H, W, 1) to a dict of head name to (N, H, W, channels), float32
     """
     model = settings["model"]
     image = keras.Input((*shape, 1), name="image")
@@ -52,14 +52,17 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     if affine is not None:
         x = Preprocessing(*affine, name="preprocessing")(x)
     features = backbones.features(model["backbone"], x)
-    level, x = _pyramid(features, model["backbone_levels"], model["pyramid_levels"])
+    level, x = _pyramid(features, model["backbone_levels"])
     channels = {head: HEADS[head].channels for head in settings["heads"]}
     network = keras.Model(image, SemanticHeads(channels, level, name="heads")(x))
     return backbones.adapted(network, rescaling=model["rescaling"] == "as-published")
 
 
-def _pyramid(features: list, backbone_levels: list[str], pyramid_levels: list[str]):
-    """The finest level of the feature pyramid and its number; coarser ones feed nothing."""
+def _pyramid(features: list, backbone_levels: list[str]):
+    """The finest level of the feature pyramid and its number.
+
+    deepcell builds coarser ones too, whatever ``pyramid_levels`` says; they feed nothing.
+    """
     numbers = sorted((int(name[1:]) for name in backbone_levels), reverse=True)
     merged = None
     for number in numbers:

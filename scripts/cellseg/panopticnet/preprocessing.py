@@ -9,6 +9,9 @@ from keras import ops
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 """Of ImageNet's pixels, red, green, blue, on a scale from 0 to 1."""
 
+CAFFE_MEAN = np.array([103.939, 116.779, 123.68])
+"""What ResNet and VGG take off: blue, green, red, 0 to 255."""
+
 STANDARDIZED = ("whole-image", "batch")
 
 
@@ -36,10 +39,10 @@ def scaling(model: Mapping, normalization: str) -> tuple[np.ndarray, np.ndarray]
         factor, offset = np.full(3, 1 / 255 if normalization == "none" else 1.0), np.zeros(3)
     backbone = model["backbone"]
     if backbone.startswith(("resnet", "vgg")):  # blue first, minus the mean, 0 to 255
-        return factor[::-1] * 255, (offset - MEAN)[::-1] * 255
+        return factor[::-1] * 255, offset[::-1] * 255 - CAFFE_MEAN
     if backbone.startswith("mobilenet"):  # -1 to 1
         return factor * 2, offset * 2 - 1
-    return factor / DEVIATION, (offset - MEAN) / DEVIATION  # DenseNet; EfficientNet after its layers
+    return factor / DEVIATION, (offset - MEAN) / DEVIATION  # DenseNet, EfficientNet
 
 
 def grey_kernel(shape, dtype=None):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
+from cellseg.panopticnet.weight_files import to_array
 from cellseg.stream import TileStream
 
 
@@ -32,8 +33,8 @@ def recalibrate(
     means, variances = [], []
     for _, (images, _) in zip(range(batches), stream.endless(), strict=False):
         follow(images)
-        means.append([keras.ops.convert_to_numpy(layer.moving_mean) for layer in layers])
-        variances.append([keras.ops.convert_to_numpy(layer.moving_variance) for layer in layers])
+        means.append([to_array(layer.moving_mean) for layer in layers])
+        variances.append([to_array(layer.moving_variance) for layer in layers])
     for number, (layer, momentum) in enumerate(zip(layers, momenta, strict=True)):
         layer_means = np.stack([mean[number] for mean in means])
         layer_variances = np.stack([variance[number] for variance in variances])

@@ -32,7 +32,9 @@ class SemanticHeads(keras.layers.Layer):
     """
 
     def __init__(self, channels: Mapping[str, int], steps: int, **options) -> None:
-        super().__init__(**options)
+        # Statistics need whole floats; what may be half is cast where it is used.
+        super().__init__(autocast=False, **options)
+        self.heads = list(channels)
         self.channels = list(channels.values())
         self.steps = steps
         numbers = range(len(self.channels))
@@ -71,18 +73,20 @@ class SemanticHeads(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
         scale = 2**self.steps
-        return [(batch, height * scale, width * scale, number) for number in self.channels]
+        shapes = [(batch, height * scale, width * scale, number) for number in self.channels]
+        return dict(zip(self.heads, shapes, strict=True))
 
     def call(self, inputs, training=False):
         first = [convolutions[0] for convolutions in self.upsample]
         maps = ops.conv(
-            inputs,
+            self._cast(inputs),
             ops.concatenate([self._cast(layer.kernel) for layer in first], axis=-1),
             padding="same",
         )
         maps = maps + ops.concatenate([self._cast(layer.bias) for layer in first])
         maps = ops.split(maps, len(first), axis=-1)
-        return [self._head(k, x, training) for k, x in enumerate(maps)]
+        outputs = [self._head(k, x, training) for k, x in enumerate(maps)]
+        return dict(zip(self.heads, outputs, strict=True))
 
     def _head(self, k: int, x, training: bool):
         for convolution in self.upsample[k][1:]:

@@ -4,23 +4,24 @@ All three do the same: losses of each head, their sum's gradient, clipping and A
 optimiser. Keras' own ``train_on_batch`` would copy every weight to and fro each step on JAX.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import keras
 import numpy as np
 from keras import ops
 
-Losses = Sequence[Callable]
+Losses = Mapping[str, Callable]
+Arrays = Mapping[str, np.ndarray]
 
 
 class Steps(Protocol):
-    """A model with its optimiser. Images are (N, H, W, 1) float32, targets a list of maps."""
+    """A model with its optimiser. Images are (N, H, W, 1) float32, targets maps by head."""
 
-    def train(self, images: np.ndarray, targets: list[np.ndarray], rate: float) -> np.ndarray:
+    def train(self, images: np.ndarray, targets: Arrays, rate: float) -> np.ndarray:
         """Change the weights once; return the loss of each head before that."""
 
-    def validate(self, images: np.ndarray, targets: list[np.ndarray]) -> np.ndarray:
+    def validate(self, images: np.ndarray, targets: Arrays) -> np.ndarray:
         """Loss of each head, with the running averages of the batch norms."""
 
     def follow(self, images: np.ndarray) -> None:
@@ -38,13 +39,13 @@ def make(
     return kinds[keras.backend.backend()](model, optimizer, losses, xla)
 
 
-def predictor(model: keras.Model, xla: bool = False) -> Callable[[np.ndarray], list[np.ndarray]]:
+def predictor(model: keras.Model) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """Function from images to the maps of each head, as numpy arrays."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
 
-        run = tf.function(lambda x: model(x, training=False), jit_compile=xla, reduce_retracing=True)
+        run = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
     elif backend == "jax":
         import jax
 
@@ -64,12 +65,11 @@ def predictor(model: keras.Model, xla: bool = False) -> Callable[[np.ndarray], l
             with torch.inference_mode():
                 return model(x, training=False)
 
-    return lambda images: [ops.convert_to_numpy(array) for array in run(images)]
+    return lambda images: {head: ops.convert_to_numpy(x) for head, x in run(images).items()}
 
 
-def _by_head(losses: Losses, targets: Sequence, predictions: Sequence):
-    pairs = zip(losses, targets, predictions, strict=True)
-    return ops.stack([loss(target, prediction) for loss, target, prediction in pairs])
+def _by_head(losses: Losses, targets: Mapping, predictions: Mapping):
+    return ops.stack([loss(targets[head], predictions[head]) for head, loss in losses.items()])
 
 
 class TensorflowSteps:
@@ -87,7 +87,13 @@ class TensorflowSteps:
             with tf.GradientTape() as tape:
                 values = _by_head(losses, targets, model(images, training=True))
                 total = optimizer.scale_loss(ops.sum(values))
-            optimizer.apply(tape.gradient(total, [v.value for v in variables]), variables)
+            gradients = tape.gradient(
+                total,
+                [variable.value for variable in variables],
+                # Of biases that batch norm takes off, which the loss does not depend on.
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
+            optimizer.apply(gradients, variables)
             return values
 
         @compiled
@@ -120,8 +126,7 @@ class JaxSteps:
     def __init__(self, model, optimizer, losses: Losses, xla: bool) -> None:
         import jax
 
-        if not xla:  # JAX always compiles
-            xla = True
+        del xla  # JAX always compiles
         self.model, self.optimizer = model, optimizer
         self.state = None
         rate_place = next(
@@ -218,7 +223,12 @@ class TorchSteps:
         self.optimizer.scale_loss(values.sum()).backward()
         variables = self.model.trainable_variables
         with torch.no_grad():
-            self.optimizer.apply([variable.value.grad for variable in variables], variables)
+            gradients = [
+                torch.zeros_like(variable.value) if variable.value.grad is None
+                else variable.value.grad  # biases that batch norm takes off have none
+                for variable in variables
+            ]  # fmt: skip
+            self.optimizer.apply(gradients, variables)
         return ops.convert_to_numpy(values)
 
     def validate(self, images, targets):
@@ -238,7 +248,8 @@ class TorchSteps:
 
     def _losses(self, images, targets, training: bool):
         predictions = self.run(ops.convert_to_tensor(images), training=training)
-        return _by_head(self.losses, [ops.convert_to_tensor(t) for t in targets], predictions)
+        tensors = {head: ops.convert_to_tensor(target) for head, target in targets.items()}
+        return _by_head(self.losses, tensors, predictions)
 
 
 def _innermost(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:

@@ -26,6 +26,13 @@ def named_weights(model: keras.Model) -> dict[tuple[str, int], keras.Variable]:
     }
 
 
+def to_array(variable: keras.Variable) -> np.ndarray:
+    """The value of a variable, on any backend and device."""
+    if keras.backend.backend() == "tensorflow":
+        return variable.value.numpy()  # NumPy warns of what Keras does with the variable
+    return keras.ops.convert_to_numpy(variable.value)
+
+
 def write(model: keras.Model, path: Path) -> None:
     """Write all weights of a model, in the layout of legacy Keras' ``save_weights``."""
     layers: dict[str, list[keras.Variable]] = {}
@@ -40,7 +47,7 @@ def write(model: keras.Model, path: Path) -> None:
             names = [f"{name}/{variable.name}:0" for variable in variables]
             group.attrs["weight_names"] = [name.encode() for name in names]
             for variable_name, variable in zip(names, variables, strict=True):
-                group[variable_name] = keras.ops.convert_to_numpy(variable)
+                group[variable_name] = to_array(variable)
 
 
 def read(path: Path) -> Weights:
@@ -82,7 +89,7 @@ def load(model: keras.Model, path: Path) -> None:
             f"{path} does not hold the weights of this model (layers {', '.join(wrong[:3])}). "
             "Delete it and run the workflow again to train anew."
         )
-    _assign(own, weights)
+    _assign(model, own, weights)
 
 
 def load_backbone(model: keras.Model, path: Path) -> int:
@@ -115,13 +122,18 @@ def load_backbone(model: keras.Model, path: Path) -> int:
                 f"{path} has other shapes than the backbone (layer {layer}). Give the model of the "
                 "config the `weights` of its own backbone."
             )
-    _assign(own, shared)
+    _assign(model, own, shared)
     return len(layers) - len(missing)
 
 
-def _assign(own: Mapping[tuple[str, int], keras.Variable], weights: Weights) -> None:
+def _assign(
+    model: keras.Model, own: Mapping[tuple[str, int], keras.Variable], weights: Weights
+) -> None:
     for key, value in weights.items():
         own[key].assign(value)
+    for layer in leaves(model):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # computes with copies of its weights
 
 
 def _with_common_names(model: keras.Model) -> dict[tuple[str, int], keras.Variable]:

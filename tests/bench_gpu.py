@@ -1,0 +1,504 @@
+"""How fast, and in how much memory, the Keras 3 network trains on a GPU: prints Markdown tables.
+
+Run it with the Python that has Keras and the backends, all of which it measures by default:
+
+    PYTHONPATH=scripts python tests/bench_gpu.py
+    PYTHONPATH=scripts python tests/bench_gpu.py --backends jax --backbones resnet50 --seconds 540
+
+Needs beside Keras and a backend: numpy, pandas, h5py, numba, opencv-python-headless. TensorFlow is
+imported only where ``--backends`` names it, tensorboard never.
+
+Each combination runs in a process of its own, so that one backend computes in it, its peak of
+memory is that of the combination, and one that runs out of memory or crashes ends nothing else.
+Settings are those of a training: random weights (speed does not depend on them), inner-distance and
+pixelwise heads, Adam with clipping, and the loss brought back from the GPU in each step. JAX gets
+three quarters of a GPU's memory unless the environment sets XLA_PYTHON_CLIENT_MEM_FRACTION.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from datetime import date
+from itertools import product
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import cv2
+import numpy as np
+
+import small_training
+from cellseg import families
+from cellseg.augmentation import Augmentation
+from cellseg.stream import Batch, TilePool, TileStream
+
+GIB = 2**30
+BATCH, TILE = 8, 256
+"""The combination that tells most: it is measured first, and fed by the data stream."""
+WARM_UP = 2
+"""Steps after the first that are not counted: buffers settle, kernels are chosen."""
+DIFFERENT_TILES = 8
+LIVECELL_CELLS = 320 / (520 * 704)
+"""Mean number of cells a pixel."""
+OUT_OF_MEMORY = (
+    "outofmemory", "resourceexhausted", "allocfailed", "can'tallocate", "badalloc", "memoryerror",
+)  # fmt: skip
+"""How backends say so, in lower case without blanks and underscores."""
+
+
+# What a child does.
+
+
+def tiles(size: int) -> SimpleNamespace:
+    """A few tiles full of cells: ellipses on a jittered grid, as dense as LIVECell's."""
+    random = np.random.default_rng(0)
+    rows = max(1, round(size * LIVECELL_CELLS**0.5))
+    spacing = size / rows
+    labels = np.zeros((DIFFERENT_TILES, size, size), np.int32)
+    for image in labels:
+        for number in range(rows**2):
+            grid = np.array(divmod(number, rows)) + 0.5
+            centre = (grid + random.uniform(-0.2, 0.2, 2)) * spacing
+            axes = 2 * spacing * random.uniform(0.35, 0.55, 2)
+            angle = random.uniform(0, 180)
+            cv2.ellipse(image, (centre.tolist(), axes.tolist(), angle), number + 1, -1)
+    grey = 100 + 60 * (labels > 0) + random.normal(0, 5, labels.shape)
+    return SimpleNamespace(
+        X=grey[..., None].astype(np.uint8),
+        y=labels[..., None],
+        image=np.array(["simulated"] * DIFFERENT_TILES),
+    )
+
+
+def stream(task: Mapping, batches: int) -> TileStream:
+    """One epoch of that many batches, made as for a training."""
+    count = batches * task["batch"]
+    return TileStream(
+        tiles=TilePool([tiles(task["tile"])] * -(-count // DIFFERENT_TILES)),
+        index=np.arange(count),
+        heads=small_training.HEADS,
+        batch_size=task["batch"],
+        normalization="whole-image",
+        seed=0,
+        augmentation=Augmentation(),
+        workers=task["threads"],
+    )
+
+
+def settings(task: Mapping) -> dict:
+    """Settings of a run, of which the task names those that matter for speed."""
+    run = small_training.settings(
+        1,
+        family="panopticnet",
+        backbone=task["backbone"],
+        backbone_levels=task["levels"],
+        pyramid_levels=[level.replace("C", "P") for level in task["levels"]],
+        backend=task["backend"],
+        preprocessing="imagenet",
+        rescaling="none",
+        weights=None,
+    )
+    precision = task["precision"]
+    run["training"] |= {
+        "normalization": "whole-image",
+        "mixed_precision": False if precision == "float32" else precision,
+        "xla": task["xla"],
+    }
+    return run
+
+
+def learner(task: Mapping, family: ModuleType, folder: str):
+    """A network ready to train, as :func:`cellseg.families.panopticnet.train` makes it."""
+    import keras
+
+    run = settings(task)
+    keras.utils.set_random_seed(run["seed"])
+    family._compute_in(run["training"]["mixed_precision"])
+    if task["backend"] == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    # Nothing is logged here, and tensorboard imports TensorFlow where it finds it.
+    family.EventFile = lambda folder: None
+    return family.PanopticnetLearner(run, size=task["tile"], folder=Path(folder))
+
+
+def memory(backend: str) -> tuple[float | None, float | None]:
+    """GiB of GPU memory that were in use at most, and that may be; None where that is unknown."""
+    peak = limit = None
+    if backend == "torch":
+        import torch
+
+        if torch.cuda.is_available():
+            peak, limit = torch.cuda.max_memory_allocated(), torch.cuda.mem_get_info()[1]
+    elif backend == "jax":
+        import jax
+
+        found = jax.devices()[0].memory_stats() or {}  # None on a CPU
+        peak, limit = found.get("peak_bytes_in_use"), found.get("bytes_limit")
+    else:
+        import tensorflow as tf
+
+        if tf.config.list_physical_devices("GPU"):
+            peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    return tuple(None if value is None else value / GIB for value in (peak, limit))
+
+
+def timed(function: Callable[[], object]) -> tuple[float, object]:
+    """Seconds that a call took, and what it returned."""
+    begun = time.perf_counter()
+    result = function()
+    return time.perf_counter() - begun, result
+
+
+def say(**values: object) -> None:
+    """Tell the parent what is known by now; the next thing may end this process."""
+    print(json.dumps(values), flush=True)
+
+
+def measure_device(task: Mapping, family: ModuleType) -> None:
+    """What computes, with which versions."""
+    say(device=family.device(), versions=family.versions(), limit_gib=memory(task["backend"])[1])
+
+
+def measure_steps(task: Mapping, family: ModuleType, folder: str) -> None:
+    """Time of steps on a batch that lies ready; then of steps that the data stream feeds."""
+    (batch,) = stream(task, 1).epoch(0)
+    build, learning = timed(lambda: learner(task, family, folder))
+    first, _ = timed(lambda: learning.train_batch(batch, 1e-4))
+    early = [timed(lambda: learning.train_batch(batch, 1e-4))[0] for _ in range(WARM_UP)]
+    seconds, losses = zip(
+        *(timed(lambda: learning.train_batch(batch, 1e-4)) for _ in range(task["steps"])),
+        strict=True,
+    )
+    median = statistics.median(seconds)
+    say(
+        step_ms=1000 * median,
+        slowest_ms=1000 * max(seconds),
+        tiles_per_second=task["batch"] / median,
+        peak_gib=memory(task["backend"])[0],
+        build_seconds=build,
+        first_step_seconds=first,
+        early_steps_ms=[1000 * value for value in early],
+        finite=math.isfinite(losses[-1]["loss"]),
+        parameters=learning.model.count_params(),
+    )
+    if task["fed"]:
+        say(**feed(task, learning))
+
+
+def feed(task: Mapping, learning) -> dict[str, float]:
+    """Waiting time of steps that the data stream feeds, taken as training.py does."""
+    filled = 2 + task["threads"]  # batches that were begun before the first step
+    batches = stream(task, filled + task["steps"]).epoch(0)
+    waits, steps = [], []
+    for _ in range(filled + task["steps"]):
+        wait, batch = timed(lambda: next(batches))
+        step, _ = timed(lambda batch=batch: learning.train_batch(batch, 1e-4))
+        waits.append(wait)
+        steps.append(step)
+    waited, computed = sum(waits[filled:]), sum(steps[filled:])
+    return {
+        "fed_step_ms": 1000 * computed / task["steps"],
+        "wait_ms": 1000 * waited / task["steps"],
+        "wait_share": waited / (waited + computed),
+        "fed_tiles_per_second": task["batch"] * task["steps"] / (waited + computed),
+    }
+
+
+def measure_largest(task: Mapping, family: ModuleType, folder: str) -> None:
+    """Double the batch, from that of the task on, until it does not fit."""
+    (batch,) = stream({**task, "batch": 1}, 1).epoch(0)
+    learning = learner(task, family, folder)
+    size = task["batch"]
+    while size <= task["largest"]:
+        say(tried=size)
+        repeated = repeat(batch, size)
+        for _ in range(2):  # buffers of the first step may still lie there in the second
+            learning.train_batch(repeated, 1e-4)
+        say(fits=size, peak_gib=memory(task["backend"])[0])
+        size *= 2
+
+
+def repeat(batch: Batch, count: int) -> Batch:
+    """A batch of that many copies of one tile."""
+    images, maps = batch
+    return np.repeat(images, count, 0), {name: np.repeat(y, count, 0) for name, y in maps.items()}
+
+
+def child(task: Mapping) -> None:
+    """Do one task; print JSON lines, of which a later one adds to those before."""
+    try:
+        family = families.load(settings(task)["model"])
+        family.set_threads(task["threads"])
+        cv2.setNumThreads(1)
+        with tempfile.TemporaryDirectory() as folder:
+            if task["kind"] == "device":
+                measure_device(task, family)
+            elif task["kind"] == "steps":
+                measure_steps(task, family, folder)
+            else:
+                measure_largest(task, family, folder)
+    except Exception as error:  # whatever a backend raises becomes a row
+        message = f"{type(error).__name__}: {error}"
+        say(end=verdict(message), error=message)
+    else:
+        say(end="ok")
+
+
+def verdict(message: str) -> str:
+    """What went wrong, in a few words for a table."""
+    squeezed = "".join(message.lower().replace("_", "").split())
+    if any(words in squeezed for words in OUT_OF_MEMORY):
+        return "out of memory"
+    message = re.sub(r"\x1b\[\d*m", "", message.split("Arguments received by")[0])
+    words = " ".join(message.split()).replace("|", "/")
+    # TensorFlow names the cause at the end, the others at the beginning.
+    return f"failed: {words if len(words) < 200 else f'{words[:100]} … {words[-100:]}'}"
+
+
+# What the parent does.
+
+
+def run(task: Mapping, seconds: float) -> dict:
+    """Do one task in a process of its own, for so many seconds at most."""
+    begun = time.perf_counter()
+    found = {}
+    command = [sys.executable, __file__, "--child", json.dumps(task)]
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        try:
+            code = subprocess.run(command, stdout=output, stderr=errors, timeout=seconds).returncode
+        except subprocess.TimeoutExpired:
+            code = None
+        for file in (output, errors):
+            file.seek(0)
+        for line in output:
+            if line.startswith('{"'):
+                found |= json.loads(line)
+        if "end" not in found:
+            found["end"] = f"cut off after {seconds:.0f} s" if code is None else crash(code, errors)
+    return {**task, **found, "seconds": time.perf_counter() - begun}
+
+
+def crash(code: int, errors) -> str:
+    """Why a process ended without saying so; a negative code is the number of a signal."""
+    lines = [line for line in errors if line.strip()]
+    last = verdict("".join(lines[-20:]))
+    if last == "out of memory":
+        return last
+    reason = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return verdict(f"{reason}, {lines[-1] if lines else 'no message'}")
+
+
+def tasks(options: argparse.Namespace, searches: bool) -> list[dict]:
+    """All combinations, the most informative first; `searches` for the largest batch too."""
+    batch = BATCH if BATCH in options.batches else options.batches[0]
+    tile = TILE if TILE in options.tiles else options.tiles[0]
+    common = {"levels": options.levels, "steps": options.steps, "threads": options.threads,
+              "xla": options.xla}  # fmt: skip
+    networks = [
+        {"backbone": backbone, "precision": precision, "backend": backend, **common}
+        for backbone, precision, backend in product(
+            options.backbones, options.precisions, options.backends
+        )
+    ]
+    steps = [
+        {"kind": "steps", "tile": t, "batch": b, "fed": (t, b) == (tile, batch), **network}
+        for t, b in product(options.tiles, options.batches)
+        for network in networks
+    ]
+    largest = [
+        {"kind": "largest", "tile": tile, "batch": 1, "largest": options.largest, **network}
+        for network in networks
+    ]
+    ranked = sorted(
+        [*steps, *(largest if searches else [])],
+        key=lambda task: (task["tile"] != tile, task["kind"] == "largest", task["batch"] != batch),
+    )
+    return ranked
+
+
+def informed(task: Mapping, rows: list[dict]) -> dict:
+    """The search for the largest batch begins behind those that are known to fit."""
+    same = ("backbone", "precision", "backend", "tile")
+    known = [
+        row
+        for row in rows
+        if row["kind"] == "steps" and "step_ms" in row and all(row[k] == task[k] for k in same)
+    ]
+    if task["kind"] != "largest" or not known:
+        return dict(task)
+    best = max(known, key=lambda row: row["batch"])
+    return {**task, "batch": 2 * best["batch"], "fits": best["batch"], "peak_gib": best["peak_gib"]}
+
+
+def number(row: Mapping, name: str, digits: int = 1) -> str:
+    """A figure of a table, or a dash where there is none."""
+    value = row.get(name)
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def network_cells(row: Mapping) -> list[str]:
+    """The first columns of each table."""
+    return [row["backbone"], row["precision"], row["backend"]]
+
+
+def step_cells(row: Mapping) -> list[str]:
+    """A row of the first table."""
+    measured = "step_ms" in row
+    first = row["build_seconds"] + row["first_step_seconds"] if measured else None
+    remark = row["end"] if not measured else "" if row["finite"] else "loss not finite"
+    return [
+        *network_cells(row), str(row["batch"]), str(row["tile"]),
+        number(row, "step_ms"), number(row, "tiles_per_second"), number(row, "peak_gib", 2),
+        number({"first": first}, "first"), remark,
+    ]  # fmt: skip
+
+
+def fed_cells(row: Mapping) -> list[str]:
+    """A row of the second table."""
+    measured = "wait_share" in row
+    share = f"{100 * row['wait_share']:.1f} %" if measured else "-"
+    return [
+        *network_cells(row), number(row, "fed_step_ms"), number(row, "wait_ms"), share,
+        number(row, "fed_tiles_per_second"), "" if measured else row["end"],
+    ]  # fmt: skip
+
+
+def largest_cells(row: Mapping) -> list[str]:
+    """A row of the third table."""
+    if row["end"] == "ok":
+        remark = f"no larger one tried than {row['largest']}"
+    elif "tried" in row:
+        remark = f"{row['tried']}: {row['end']}"
+    else:
+        remark = row["end"]
+    return [*network_cells(row), str(row.get("fits", "-")), number(row, "peak_gib", 2), remark]
+
+
+NETWORK_COLUMNS = ["backbone", "precision", "backend"]
+STEP_COLUMNS = [*NETWORK_COLUMNS, "batch", "tile", "step, ms", "tiles a second", "peak, GiB",
+                "first step after, s", "remark"]  # fmt: skip
+FED_COLUMNS = [*NETWORK_COLUMNS, "step, ms", "wait, ms", "waiting", "tiles a second", "remark"]
+LARGEST_COLUMNS = [*NETWORK_COLUMNS, "largest batch", "peak, GiB", "remark"]
+
+
+def print_row(cells: list[str]) -> None:
+    """A line of a Markdown table."""
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def print_header(columns: list[str]) -> None:
+    """The first two lines of a Markdown table."""
+    print_row(columns)
+    print(f"|{'---|' * len(columns)}", flush=True)
+
+
+def print_table(columns: list[str], rows: list[list[str]]) -> None:
+    """A whole table in Markdown."""
+    print_header(columns)
+    for cells in rows:
+        print_row(cells)
+
+
+def print_head(devices: Mapping[str, dict], options: argparse.Namespace) -> None:
+    """What was measured, on what; the first line says so where that is no GPU."""
+    on_cpu = [backend for backend, row in devices.items() if row.get("device") == "cpu"]
+    if on_cpu:
+        print(f"**These are figures of a CPU, not of a GPU: {', '.join(on_cpu)}.**\n")
+    heads, levels = " and ".join(small_training.HEADS), " ".join(options.levels)
+    print(
+        f"Training of PanopticNet, {date.today().isoformat()}, {options.threads} data workers, "
+        f"{options.steps} steps each, levels {levels}, heads {heads}, "
+        f"xla {'on' if options.xla else 'off'}.\n"
+    )
+    for backend, row in devices.items():
+        if "device" not in row:
+            print(f"- {backend}: {row['end']}")
+            continue
+        device = f"CPU ({platform.machine()})" if row["device"] == "cpu" else row["device"]
+        limit = row.get("limit_gib")
+        versions = ", ".join(f"{name} {version}" for name, version in row["versions"].items())
+        print(f"- {backend} on {device}{f', up to {limit:.1f} GiB' if limit else ''}: {versions}")
+    print(flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """What to measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backends", nargs="+", default=["jax", "torch"],
+                        choices=["jax", "torch", "tensorflow"])  # fmt: skip
+    parser.add_argument("--backbones", nargs="+",
+                        default=["resnet50", "densenet201", "efficientnetb7"])  # fmt: skip
+    parser.add_argument("--batches", nargs="+", type=int, default=[2, 8, 32])
+    parser.add_argument("--tiles", nargs="+", type=int, default=[256, 512], help="sides, pixels")
+    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"],
+                        choices=["float32", "bfloat16", "float16"])  # fmt: skip
+    parser.add_argument("--levels", nargs="+", default=["C3", "C4", "C5"])
+    parser.add_argument("--steps", type=int, default=20, help="that are timed (default: 20)")
+    for name, usual, purpose in (
+        ("--seconds", math.inf, "for everything; what is not reached is printed as not run"),
+        ("--child-seconds", 300, "for one combination (default: 300)"),
+    ):
+        parser.add_argument(name, type=float, default=usual, help=purpose)
+    purpose = "no larger batch is tried (default: 1024, and no search on a CPU)"
+    parser.add_argument("--largest", type=int, help=purpose)
+    purpose = "as training.xla: compiles on torch and tensorflow; jax always does"
+    parser.add_argument("--xla", action="store_true", help=purpose)
+    parser.add_argument("--json", type=Path, help="file for all that was measured")
+    parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print the tables in Markdown."""
+    options = arguments()
+    if options.child is not None:
+        child(options.child)
+        return
+    ends = time.perf_counter() + options.seconds
+    # As many as this process may use; `threads` of a training rule is the same thing.
+    options.threads = len(os.sched_getaffinity(0))
+
+    def do(task: Mapping) -> dict:
+        left = min(options.child_seconds, ends - time.perf_counter())
+        return run(task, left) if left > 0 else {**task, "end": "not run"}
+
+    about = {"kind": "device", "backbone": "featurenet", "precision": "float32", "xla": False,
+             "levels": options.levels, "threads": options.threads}  # fmt: skip
+    devices = {backend: do({**about, "backend": backend}) for backend in options.backends}
+    print_head(devices, options)
+    searches = options.largest is not None or any(
+        row.get("device", "cpu") != "cpu" for row in devices.values()
+    )
+    options.largest = options.largest or 1024
+    rows = []
+    print_header(STEP_COLUMNS)
+    for task in tasks(options, searches):
+        about = devices[task["backend"]]
+        row = do(informed(task, rows)) if "device" in about else {**task, "end": about["end"]}
+        rows.append(row)
+        if row["kind"] == "steps":
+            print_row(step_cells(row))
+        if options.json:
+            options.json.write_text(json.dumps([*devices.values(), *rows], indent=1))
+    fed = [row for row in rows if row.get("fed")]
+    print(f"\nFed by the data stream: batch {fed[0]['batch']}, tile {fed[0]['tile']}, "
+          f"{options.threads} workers.\n")  # fmt: skip
+    print_table(FED_COLUMNS, [fed_cells(row) for row in fed])
+    largest = [row for row in rows if row["kind"] == "largest"]
+    if largest:
+        print(f"\nLargest batch that fits, by doubling, tile {largest[0]['tile']}.\n")
+        print_table(LARGEST_COLUMNS, [largest_cells(row) for row in largest])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""The family `panopticnet`, where it goes beyond deepcell's."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import h5py
+import numpy as np
+import pytest
+
+import backend_run
+import small_training
+from cellseg.errors import UserError
+from cellseg.normalization import normalize
+
+
+@pytest.fixture(scope="module")
+def family():
+    with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
+        warnings.simplefilter("ignore")
+        from cellseg.families import panopticnet
+    return panopticnet
+
+
+def _settings(epochs=1, **options):
+    return small_training.settings(epochs, family="panopticnet", **options)
+
+
+def _train(family, settings, folder, weights=None):
+    streams, state = small_training.streams(0), small_training.state(folder)
+    return family.train(settings, *streams, folder, state, weights)
+
+
+@pytest.fixture(scope="module")
+def trained(family, tmp_path_factory):
+    """Folder and settings of a network without location."""
+    folder, settings = tmp_path_factory.mktemp("run"), _settings(location=False)
+    _train(family, settings, folder)
+    return folder, settings
+
+
+@pytest.mark.parametrize("shape", [(33, 70), (20, 31), (96, 64)])
+def test_images_of_any_size_come_back_in_their_size(family, trained, shape):
+    folder, settings = trained
+    images = np.random.default_rng(0).normal(size=(2, *shape, 1)).astype(np.float32)
+    maps = family.Predictor(settings, folder)(images)
+    assert maps["inner-distance"].shape == (2, *shape, 1)
+    np.testing.assert_allclose(maps["pixelwise"].sum(-1), 1, atol=1e-5)
+
+
+def test_filling_up_mirrors_the_image_at_its_far_edges(family, trained):
+    folder, settings = trained
+    images = np.random.default_rng(0).normal(size=(1, 40, 50, 1)).astype(np.float32)
+    mirrored = np.pad(images, [(0, 0), (0, 24), (0, 14), (0, 0)], mode="symmetric")
+    predictor = family.Predictor(settings, folder)
+    found, expected = predictor(images), predictor(mirrored)
+    for head, values in expected.items():
+        np.testing.assert_array_equal(found[head], values[:, :40, :50])
+
+
+def test_doubling_by_two_taps_is_the_backends_own(family):
+    """What JAX uses, and the second moments of a doubled map."""
+    import keras
+
+    from cellseg.panopticnet import upsampling
+
+    x = np.random.default_rng(0).normal(size=(2, 5, 7, 3)).astype(np.float32)
+    expected = keras.ops.image.resize(x, (10, 14), interpolation="bilinear").numpy()
+    np.testing.assert_allclose(upsampling.double_by_taps(x), expected, atol=1e-6)
+    products = (x * upsampling.doubled_products(x).numpy()).sum(axis=(1, 2))
+    np.testing.assert_allclose(products, (expected**2).sum(axis=(1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("normalization", ["whole-image", "percentile", "none"])
+@pytest.mark.parametrize("backbone", ["resnet50", "densenet201", "mobilenetv2", "efficientnetb7"])
+def test_pretrained_backbones_see_what_they_were_trained_on(family, backbone, normalization):
+    """A grey image becomes what Keras' own preprocessing makes of it, in colour and in scale."""
+    import keras
+
+    from cellseg.panopticnet.preprocessing import DEVIATION, MEAN, scaling
+
+    model = {"backbone": backbone, "weights": "imagenet", "preprocessing": "imagenet"}
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1)).astype(np.uint8)
+    factor, offset = scaling(model, normalization)
+    fed = normalize(image, normalization) * factor + offset
+    if normalization == "whole-image":  # the image's own mean and deviation take ImageNet's place
+        colours = 255 * (normalize(image, "whole-image") * DEVIATION + MEAN)
+    elif normalization == "percentile":
+        colours = 255 * np.repeat(normalize(image, "percentile"), 3, axis=-1)
+    else:
+        colours = np.repeat(image.astype(np.float32), 3, axis=-1)
+    module = {"resnet50": "resnet", "densenet201": "densenet", "mobilenetv2": "mobilenet_v2"}
+    if backbone in module:
+        expected = getattr(keras.applications, module[backbone]).preprocess_input(colours.copy())
+    else:  # EfficientNet carries it: division by 255, mean and variance of ImageNet
+        expected = (colours / 255 - MEAN) / DEVIATION
+    np.testing.assert_allclose(fed, expected, atol=2e-3)
+
+
+def test_preprocessing_applies_to_pretrained_backbones_only(family):
+    from cellseg.panopticnet.preprocessing import scaling
+
+    model = {"backbone": "resnet50", "weights": None, "preprocessing": "imagenet"}
+    assert scaling(model, "whole-image") is None
+    published = {**model, "weights": "imagenet", "preprocessing": "as-published"}
+    assert scaling(published, "whole-image") is None
+
+
+def test_efficientnets_hidden_division_is_a_switch(family):
+    from cellseg.panopticnet import network
+
+    for rescaling, factor in (("none", 1), ("as-published", 1 / 255)):
+        settings = _settings(backbone="efficientnetb0", rescaling=rescaling)
+        layers = network.build(settings, (32, 32)).layers
+        layer = next(layer for layer in layers if layer.name.startswith("rescaling"))
+        np.testing.assert_allclose(layer(np.ones((1, 2, 2, 3), np.float32)), factor, rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def mobilenet_weights(family, tmp_path_factory):
+    """A weight file like those that Keras publishes, made here for lack of a network."""
+    import tf_keras
+
+    model = tf_keras.applications.MobileNetV2(
+        input_shape=(64, 64, 3), include_top=False, weights=None
+    )
+    path = tmp_path_factory.mktemp("weights") / "mobilenetv2.h5"
+    model.save_weights(str(path))
+    return path, model
+
+
+def test_training_starts_from_the_pretrained_backbone(family, mobilenet_weights, tmp_path):
+    settings = _settings(backbone="mobilenetv2", weights="imagenet", preprocessing="imagenet")
+    settings["training"]["learning_rate"] = 1e-12
+    path, source = mobilenet_weights
+    _train(family, settings, tmp_path, path)
+    with h5py.File(tmp_path / "weights.h5") as file:
+        for name in ("Conv1", "block_16_project"):
+            kernel = file[f"{name}/{name}/kernel:0"][()]
+            expected = source.get_layer(name).get_weights()[0]
+            np.testing.assert_allclose(kernel, expected, atol=1e-6)
+        channels = file["conv_channels/conv_channels/kernel:0"][0, 0]
+    np.testing.assert_allclose(channels, [[1, 1, 1], [0, 0, 0], [0, 0, 0]], atol=1e-6)
+
+
+def test_weights_of_another_backbone_are_refused(family, mobilenet_weights, tmp_path):
+    with pytest.raises(UserError, match="does not fit the backbone"):
+        _train(family, _settings(), tmp_path, mobilenet_weights[0])
+
+
+def test_a_file_that_is_no_weight_file_is_refused(family, tmp_path):
+    path = tmp_path / "page.h5"
+    path.write_text("<html>not found</html>")
+    with pytest.raises(UserError, match="is not a Keras weight file"):
+        _train(family, _settings(), tmp_path, path)
+
+
+def _losses(family, folder, **training):
+    """Losses of three steps from the same weights on the same batch."""
+    import keras
+
+    settings = _settings()
+    settings["training"] |= training
+    keras.utils.set_random_seed(0)
+    family._compute_in(settings["training"]["mixed_precision"])
+    learner = family.PanopticnetLearner(settings, 64, folder)
+    if (folder / "start.h5").exists():
+        learner.load_weights(folder / "start.h5")
+    else:
+        learner.save_weights(folder / "start.h5")
+    random = np.random.default_rng(0)
+    images = random.normal(size=(2, 64, 64, 1)).astype(np.float32)
+    classes = random.integers(0, 3, (2, 64, 64))
+    targets = {
+        "inner-distance": random.uniform(size=(2, 64, 64, 1)).astype(np.float32),
+        "pixelwise": np.eye(3, dtype=np.float32)[classes],
+    }
+    losses = [learner.train_batch((images, targets), 1e-3)["loss"] for _ in range(3)]
+    family._compute_in(False)
+    return losses
+
+
+def test_half_floats_train_to_nearly_the_same_loss(family, tmp_path):
+    whole = _losses(family, tmp_path)
+    for precision in ("float16", "bfloat16"):
+        half = _losses(family, tmp_path, mixed_precision=precision)
+        assert half != whole
+        assert half[0] == pytest.approx(whole[0], rel=2e-3)
+        np.testing.assert_allclose(half, whole, rtol=0.15)
+
+
+def test_xla_trains_to_the_same_loss(family, tmp_path):
+    """In a process of its own: others have asked for determinism, which XLA lacks for pooling."""
+    code = (
+        "import sys, pathlib, test_family_panopticnet as test\n"
+        "from cellseg.families import panopticnet\n"
+        "print(test._losses(panopticnet, pathlib.Path(sys.argv[1]), xla=True))"
+    )
+    expected = _losses(family, tmp_path)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(json.loads(done.stdout), expected, rtol=1e-3)
+
+
+def test_dropout_goes_on_where_a_killed_training_stood(family, tmp_path):
+    """The state of its random generator is saved with the weights."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)  # tracing takes longer than two steps
+    try:
+        settings = _settings(backbone="efficientnetb0")
+        batch = next(small_training.streams(0)[0].epoch(0))
+        first, second = (
+            family.PanopticnetLearner(settings, 32, tmp_path / name) for name in ("a", "b")
+        )
+        first.train_batch(batch, 1e-3)
+        first.save_state(tmp_path)
+        second.load_state(tmp_path)
+        losses = [learner.train_batch(batch, 1e-3)["loss"] for learner in (first, second)]
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_compute_the_same(backend, tmp_path):
+    """Batches are equal; losses, steps, recalibration and predictions agree with TensorFlow's."""
+    pytest.importorskip(backend)
+    found = {}
+    for name in ("tensorflow", backend):
+        folder = tmp_path / name
+        folder.mkdir()
+        paths = (tmp_path / "start.h5", folder / "found.npz", folder)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "KERAS_BACKEND": name,
+            "JAX_PLATFORMS": "cpu",
+        }
+        command = [sys.executable, backend_run.__file__, *map(str, paths)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        found[name] = np.load(folder / "found.npz")
+    ours, theirs = found.values()
+    np.testing.assert_array_equal(ours["images"], theirs["images"])
+    np.testing.assert_array_equal(ours["targets"], theirs["targets"])
+    np.testing.assert_allclose(ours["losses"], theirs["losses"], rtol=2e-3)
+    for head in ("inner-distance", "pixelwise"):
+        assert ours[head].shape[1:3] == (30, 32)
+        np.testing.assert_allclose(ours[head], theirs[head], atol=0.01)
