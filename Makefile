@@ -25,7 +25,7 @@ demo: $(READY)
 	@$(BIN)/python scripts/print_summary.py results/simulated
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

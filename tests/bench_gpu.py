@@ -1,6 +1,6 @@
 """How fast, and in how much memory, the Keras 3 network trains on a GPU: prints Markdown tables.
 
-Run it with the Python that has Keras and the backends, all of which it measures by default:
+Run it with the Python that has Keras and the backends; JAX and PyTorch are measured by default:
 
     PYTHONPATH=scripts python tests/bench_gpu.py
     PYTHONPATH=scripts python tests/bench_gpu.py --backends jax --backbones resnet50 --seconds 540
@@ -122,7 +122,7 @@ def learner(task: Mapping, family: ModuleType, folder: str):
     run = settings(task)
     keras.utils.set_random_seed(run["seed"])
     family._compute_in(run["training"]["mixed_precision"])
-    if task["backend"] == "tensorflow":
+    if task["backend"] == "tensorflow" and not task["xla"]:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()

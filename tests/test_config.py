@@ -190,6 +190,28 @@ def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
     assert definitions["training"]["properties"]["normalization"]["enum"] == list(METHODS)
 
 
+def test_whole_images_need_a_network_that_takes_them(small, schema):
+    small["prediction"] = {"window": "image"}
+    small["models"]["net"]["location"] = False
+    with pytest.raises(UserError, match="family deepcell, which takes squares"):
+        config.resolve(small, schema)
+    small["models"]["net"]["family"] = "panopticnet"
+    assert config.resolve(small, schema)["prediction"]["window"] == "image"
+    small["models"]["net"]["location"] = True
+    with pytest.raises(UserError, match="location to false"):
+        config.resolve(small, schema)
+
+
+def test_settings_of_the_other_family_are_refused(small, schema):
+    assert "preprocessing" not in config.resolve(small, schema)["models"]["net"]
+    small["models"]["net"]["preprocessing"] = "imagenet"
+    with pytest.raises(UserError, match="there is no key 'preprocessing'"):
+        config.resolve(small, schema)
+    small["models"]["net"]["family"] = "panopticnet"
+    net = config.resolve(small, schema)["models"]["net"]
+    assert (net["backend"], net["rescaling"]) == ("tensorflow", "none")
+
+
 def test_all_studies_of_the_repository_are_valid(checkout, schema):
     paths = [checkout / "config.yaml", *sorted((checkout / "workflow/studies").glob("*.yaml"))]
     assert len(paths) > 1

@@ -114,14 +114,19 @@ def test_recalibrated_averages_are_those_of_the_batches(name, family, tmp_path):
 def test_recalibration_adds_the_variance_between_batches(name, family, tmp_path):
     learner = _learner(family, _settings(name), tmp_path)
     stream, _ = small_training.streams(0)
-    means = []
+    means, variances = [], []
     for images, _ in stream.epoch(0):
         learner.recalibrate(_Once(images), 1)
-        means.append([layer.moving_mean.numpy() for layer in family.batch_norms(learner.model)])
+        layers = family.batch_norms(learner.model)
+        means.append([np.array(layer.moving_mean.numpy()) for layer in layers])
+        variances.append([np.array(layer.moving_variance.numpy()) for layer in layers])
     learner.recalibrate(stream, len(means))
     for number, layer in enumerate(family.batch_norms(learner.model)):
-        expected = np.mean([mean[number] for mean in means], axis=0)
-        np.testing.assert_allclose(layer.moving_mean.numpy(), expected, atol=1e-4)
+        of_layer = np.array([mean[number] for mean in means])
+        within = np.mean([variance[number] for variance in variances], axis=0)
+        np.testing.assert_allclose(layer.moving_mean.numpy(), of_layer.mean(axis=0), atol=1e-4)
+        expected = within + of_layer.var(axis=0)
+        np.testing.assert_allclose(layer.moving_variance.numpy(), expected, rtol=1e-3, atol=1e-5)
 
 
 class _Once:

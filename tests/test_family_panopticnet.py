@@ -99,6 +99,23 @@ def test_pretrained_backbones_see_what_they_were_trained_on(family, backbone, no
     np.testing.assert_allclose(fed, expected, atol=2e-3)
 
 
+def test_what_a_pretrained_backbone_sees_is_in_the_network(family):
+    """Not only computed: the first layer of ResNet50 gets it."""
+    from cellseg.panopticnet import network
+    from cellseg.panopticnet.preprocessing import scaling
+
+    settings = _settings(backbone="resnet50", weights="imagenet", preprocessing="imagenet")
+    model = network.build(settings, (64, 64))
+    image = np.random.default_rng(0).normal(size=(1, 64, 64, 1)).astype(np.float32)
+    x = image
+    for name in ("location", "conv_channels", "preprocessing"):
+        x = model.get_layer(name)(x)
+    factor, offset = scaling(settings["model"], "whole-image")
+    np.testing.assert_allclose(x, image * factor + offset, atol=1e-3)
+    names = [layer.name for layer in model.layers]
+    assert names.index("preprocessing") == names.index("conv1_pad") - 1
+
+
 def test_preprocessing_applies_to_pretrained_backbones_only(family):
     from cellseg.panopticnet.preprocessing import scaling
 
@@ -177,7 +194,11 @@ def _losses(family, folder, **training):
         "inner-distance": random.uniform(size=(2, 64, 64, 1)).astype(np.float32),
         "pixelwise": np.eye(3, dtype=np.float32)[classes],
     }
+    before = learner.model.get_layer("P3").get_weights()[0]
     losses = [learner.train_batch((images, targets), 1e-3)["loss"] for _ in range(3)]
+    adam = getattr(learner.optimizer, "inner_optimizer", learner.optimizer)
+    assert int(adam.iterations) == 3  # none left out for an infinite gradient
+    assert np.abs(learner.model.get_layer("P3").get_weights()[0] - before).max() > 1e-4
     family._compute_in(False)
     return losses
 

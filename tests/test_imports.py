@@ -79,6 +79,9 @@ def test_training_watches_its_family_and_scoring_does_not(checkout):
     train = names("train.py", family)
     assert {"training.py", "stream.py", "targets.py", "deepcell.py", "deepcell_compat.py"} <= train
     assert not {"object_scores.py", "watershed.py", "style.py", "prediction.py"} & train
+    ours = names("train.py", families.FAMILIES["panopticnet"])
+    assert {"panopticnet.py", "network.py", "semantic_heads.py", "keras_backend.py"} <= ours
+    assert "deepcell_compat.py" not in ours and "network.py" not in train
     score = names("score.py")
     assert {"object_scores.py", "average_precision.py"} <= score
     assert not {"training.py", "deepcell.py", "watershed.py", "targets.py"} & score

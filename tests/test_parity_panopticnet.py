@@ -100,6 +100,16 @@ def test_parameters_of_every_backbone_are_deepcells(families):
         assert panopticnet.parameters({**settings, "tiling": {"size": 64}}) == expected
 
 
+def test_the_squared_error_is_that_of_keras(families):
+    import tf_keras
+
+    from cellseg.panopticnet import losses
+
+    truth, prediction = np.random.default_rng(0).uniform(size=(2, 3, 16, 16, 1)).astype(np.float32)
+    expected = np.mean(tf_keras.losses.mean_squared_error(truth, prediction))
+    np.testing.assert_allclose(losses.of_head(1, 0.01)(truth, prediction), expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 def test_losses_are_deepcells(families, classes):
     import tensorflow as tf
@@ -170,24 +180,29 @@ def test_one_step_changes_the_weights_alike(families, eagerly, backbone, levels,
     start = weight_files.read(tmp_path / "start.h5")
     expected, found = (weight_files.read(tmp_path / f"{name}.h5") for name in ("theirs", "ours"))
     assert expected.keys() == found.keys()
-    moved = 0
     for (layer, number), values in expected.items():
         difference = np.abs(values - found[layer, number]).max()
+        move = values - start[layer, number]
         # Batch norm takes off whatever bias comes before it. Such a bias has no gradient, and Adam
         # makes a full step, either way, of the rounding errors that are there in its place.
         idle = number == 1 and BEFORE_BATCH_NORM.fullmatch(layer)
         assert difference <= (2.1 * rate if idle else 1e-4), (layer, number)
-        moved += np.abs(values - start[layer, number]).max() > 0.5 * rate
-    assert moved > 0.5 * len(expected)
+        # Where a gradient is near zero, rounding decides its sign, which is all that Adam's first
+        # step takes of it: a few elements may differ by a whole step, not many.
+        if not idle and move.any():
+            root_mean_square = np.sqrt(np.mean((values - found[layer, number]) ** 2))
+            assert root_mean_square <= 0.1 * np.sqrt(np.mean(move**2)), (layer, number)
+    assert sum((expected[key] != start[key]).any() for key in expected) > 0.9 * len(expected)
 
 
-def test_files_of_this_family_load_into_deepcell(families, tmp_path):
+@pytest.mark.parametrize("backbone", ["mobilenetv2", "densenet201"])
+def test_files_of_this_family_load_into_deepcell(families, backbone, tmp_path):
     from cellseg.panopticnet import network, weight_files
 
     deepcell, _ = families
-    ours = network.build(_settings("panopticnet", "mobilenetv2", "345"), (64, 64))
+    ours = network.build(_settings("panopticnet", backbone, "345"), (64, 64))
     weight_files.write(ours, tmp_path / "ours.h5")
-    theirs = deepcell.build(_settings("deepcell", "mobilenetv2", "345"), 64)
+    theirs = deepcell.build(_settings("deepcell", backbone, "345"), 64)
     theirs.load_weights(str(tmp_path / "ours.h5"), by_name=True)
     _assert_equal(theirs, ours)
 

@@ -1,9 +1,12 @@
 """Whole images from windows."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from cellseg import channels, prediction
+from cellseg import channels, predict_run, prediction
 
 
 def identity(tiles):
@@ -37,6 +40,53 @@ def test_seams_are_blended():
 def test_overlap_must_be_less_than_the_window():
     with pytest.raises(ValueError, match="less than window"):
         prediction.predict_image(identity, np.zeros((64, 64), np.uint8), 64, 64, "none")
+
+
+def test_a_whole_image_is_predicted_at_once():
+    calls = []
+
+    def noted(tiles):
+        calls.append(tiles.shape)
+        return identity(tiles)
+
+    image = np.random.default_rng(0).integers(0, 256, (52, 70)).astype(np.uint8)
+    maps = prediction.predict_whole(noted, image, "none")
+    assert calls == [(1, 52, 70, 1)]
+    np.testing.assert_array_equal(maps["head"][..., 0], image)
+
+
+@pytest.mark.parametrize(
+    ("tiling", "options", "shapes"),
+    [
+        ({"mode": "cut", "size": 32}, {}, {(2, 32, 32, 1)}),
+        ({"mode": "cut", "size": 32}, {"window": "image"}, {(1, 32, 64, 1)}),
+        ({"mode": "cut", "size": 32}, {"window": "image", "rotations": True},
+         {(1, 32, 64, 1), (1, 64, 32, 1)}),
+        ({"mode": "cut", "size": 32}, {"window": "image", "scales": [1, 2]},
+         {(1, 32, 64, 1), (1, 64, 128, 1)}),
+        ({"mode": "resize", "size": 64}, {}, {(1, 64, 64, 1)}),
+    ],
+)  # fmt: skip
+def test_options_decide_what_the_network_sees(tiling, options, shapes):
+    seen = set()
+
+    class Predictor:
+        def __init__(self, settings, folder):
+            pass
+
+        def __call__(self, tiles):
+            seen.add(tiles.shape)
+            return identity(tiles)
+
+    run = {"training": {"normalization": "none"}, "tiling": tiling}
+    defaults = {"window": None, "overlap": 0, "batch_size": 8, "flips": False,
+                "rotations": False, "scales": [1]}  # fmt: skip
+    predict = predict_run._image_predictor(
+        run, SimpleNamespace(Predictor=Predictor), Path(), {**defaults, **options}
+    )
+    maps = predict(np.full((32, 64), 7, np.uint8))
+    assert seen == shapes
+    np.testing.assert_allclose(maps["head"][..., 0], 7, atol=1e-4)
 
 
 def test_resized_prediction_has_the_size_of_the_image():

@@ -124,8 +124,16 @@ def _check_names(study: Mapping) -> None:
     for name, tiling in study["tilings"].items():
         if tiling["overlap"] >= tiling["size"]:
             raise UserError(f"tilings.{name}.overlap: must be less than size ({tiling['size']}).")
+    used = {
+        name
+        for experiment in study["experiments"].values()
+        for block in experiment["runs"]
+        for name in as_list(block["model"])
+    }
     for name, model in study["models"].items():
         _check_model(f"models.{name}", model, study)
+        if name in used:
+            _check_window(f"models.{name}", model, study)
     for name, subset in study["subsets"].items():
         _check_subset(f"subsets.{name}", subset, study)
     for name, tuning in study["tunings"].items():
@@ -167,21 +175,28 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
                 f"{where}.pyramid_levels: '{level}' does not come from these backbone_levels. "
                 f"Possible: {', '.join(possible)}."
             )
+    if levels and sorted(levels) != list(range(min(levels), max(levels) + 1)):
+        raise UserError(
+            f"{where}.backbone_levels: {', '.join(model['backbone_levels'])} leave one out between "
+            "them, and each level is added to the next. Name all from the finest to the coarsest."
+        )
+
+
+def _check_window(where: str, model: Mapping, study: Mapping) -> None:
+    """Refuse windows that the network of a model cannot be applied to."""
     window = study["prediction"]["window"]
-    tiling = study["tilings"][training["tiling"]]
-    if window == "image":
-        if model["family"] == "deepcell":
-            raise UserError(
-                f"prediction.window: image needs a network that takes any size, and {where} is of "
-                "family deepcell, which takes squares of 2^n pixels. Leave `window` at null, or "
-                "use family panopticnet."
-            )
-        if model["location"]:
-            raise UserError(
-                f"prediction.window: image, and {where} is trained on tiles with `location`, which "
-                f"makes it depend on their size. Leave `window` at null, or set {where}.location "
-                "to false."
-            )
+    tiling = study["tilings"][merged(study["training"], model["training"])["tiling"]]
+    if window == "image" and model["family"] == "deepcell":
+        raise UserError(
+            f"prediction.window: image needs a network that takes any size, and {where} is of "
+            "family deepcell, which takes squares of 2^n pixels. Leave `window` at null, or use "
+            "family panopticnet."
+        )
+    if window == "image" and tiling["mode"] == "resize":
+        raise UserError(
+            f"prediction.window: image predicts images at their own resolution, and {where} is "
+            "trained on resized ones. Leave `window` at null, or use a tiling of mode cut."
+        )
     if model["location"] and window and tiling["mode"] == "cut" and window != tiling["size"]:
         raise UserError(
             f"prediction.window: {window} differs from the tiles of {tiling['size']} pixels that "

@@ -15,6 +15,11 @@ PACKAGES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
 """By backend: the package that must be there."""
 
 BACKEND = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+if BACKEND not in PACKAGES:
+    raise UserError(
+        f"the environment variable KERAS_BACKEND is '{BACKEND}', which is not one of "
+        f"{', '.join(PACKAGES)}. Unset it."
+    )
 if importlib.util.find_spec(PACKAGES[BACKEND]) is None:
     raise UserError(
         f"the model's backend '{BACKEND}' needs the package {PACKAGES[BACKEND]}, which is not "

@@ -1,4 +1,4 @@
-"""Whole images from a network that takes square windows: cut, predict, blend, stitch."""
+"""Maps of whole images: from windows that are cut, predicted and blended, or at once."""
 
 from collections.abc import Callable, Sequence
 

@@ -11,6 +11,8 @@ A family module offers
     ``(N, H, W, channels)`` float32;
 ``parameters(settings) -> int``
     number of weights of the network;
+``BACKEND``
+    what it computes with;
 ``set_threads(threads)``
     called once, before anything else;
 ``device() -> str`` and ``versions() -> dict``
@@ -24,6 +26,8 @@ import os
 from collections.abc import Mapping
 from types import ModuleType
 
+from cellseg.errors import UserError
+
 FAMILIES: dict[str, str] = {
     "deepcell": "cellseg.families.deepcell",
     "panopticnet": "cellseg.families.panopticnet",
@@ -36,7 +40,18 @@ def load(model: Mapping) -> ModuleType:
     Parameters
     ----------
     model : settings of the model, with ``family`` and, for Keras 3, ``backend``
+
+    Raises
+    ------
+    UserError
+        The backend's package is missing, or Keras computes with another one in this process.
     """
     if "backend" in model:
         os.environ["KERAS_BACKEND"] = model["backend"]  # read when the module imports Keras
-    return importlib.import_module(FAMILIES[model["family"]])
+    module = importlib.import_module(FAMILIES[model["family"]])
+    if model.get("backend", module.BACKEND) != module.BACKEND:
+        raise UserError(
+            f"Keras computes with {module.BACKEND} in this process already, not with "
+            f"{model['backend']}. Start a process for each backend."
+        )
+    return module

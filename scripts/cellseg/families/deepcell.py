@@ -25,6 +25,7 @@ from cellseg.stream import Batch, TileStream
 from cellseg.training import fit
 
 WEIGHTS = "weights.h5"
+BACKEND = "tensorflow"
 
 
 def build(settings: Mapping, size: int) -> tf_keras.Model:

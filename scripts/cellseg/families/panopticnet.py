@@ -24,7 +24,10 @@ from cellseg.stream import Batch, TileStream
 from cellseg.training import fit
 
 WEIGHTS = "weights.h5"
+SHAPES_KEPT = 4
+"""Networks that a predictor keeps, one for each size of image."""
 
+BACKEND = keras_backend.BACKEND
 set_threads = keras_backend.set_threads
 device = keras_backend.device
 versions = keras_backend.versions
@@ -100,6 +103,7 @@ class PanopticnetLearner:
         np.savez(folder / "state.npz", *values)
 
     def load_state(self, folder: Path) -> None:
+        self.steps.write_back()
         variables = self._variables()
         with np.load(folder / "state.npz") as file:
             if len(file.files) != len(variables):
@@ -150,6 +154,8 @@ class Predictor:
 
     def _predictor(self, shape: tuple[int, int]):
         if shape not in self._predictors:
+            if len(self._predictors) == SHAPES_KEPT:  # each holds the weights, and is compiled
+                self._predictors.pop(next(iter(self._predictors)))
             model = network.build(self.settings, shape)
             weight_files.load(model, self.path)
             self._predictors[shape] = steps.predictor(model)

@@ -3,5 +3,5 @@
 Written from the description of Mesmer's network (Greenwald et al., Nature Biotechnology 2022) and
 compared with what the deepcell package builds: the same weights, the same outputs.
 
-Nothing here may be imported before :func:`cellseg.keras_backend.choose`.
+Import :mod:`cellseg.keras_backend` before anything here: it decides what Keras computes with.
 """

@@ -11,20 +11,20 @@ FUSED = keras.backend.backend() == "tensorflow"
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' layer with legacy Keras' running variance, and so deepcell's: the unbiased estimate.
 
-    On TensorFlow by its fused kernel, as in legacy Keras. Keras 3 computes mean, variance and the
-    normalised map one after the other, each over the whole tensor.
+    For (N, H, W, C), with scale and offset, as all backbones have it. On TensorFlow by its fused
+    kernel, as in legacy Keras; Keras 3 computes mean, variance and the normalised map one after
+    the other, each over the whole tensor.
     """
 
     def call(self, inputs, training=None, mask=None):
         if not (training and self.trainable):
             return super().call(inputs, training=training, mask=mask)
-        gamma = self.gamma if self.scale else ops.ones(inputs.shape[-1])
         if FUSED:
             import tensorflow as tf
 
             outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
                 x=inputs,
-                scale=ops.convert_to_tensor(gamma),
+                scale=ops.convert_to_tensor(self.gamma),
                 offset=ops.convert_to_tensor(self.beta),
                 mean=tf.zeros(0),
                 variance=tf.zeros(0),
@@ -38,7 +38,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         values = math.prod(inputs.shape[:3])
         follow(self, mean, variance * values / max(values - 1, 1))
         outputs = ops.batch_normalization(
-            wide, mean, variance, axis=-1, offset=self.beta, scale=gamma, epsilon=self.epsilon
+            wide, mean, variance, axis=-1, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
         )
         return ops.cast(outputs, inputs.dtype)
 

@@ -35,8 +35,8 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     Parameters
     ----------
     settings : from :func:`cellseg.study.run_settings`
-        ``model`` names backbone, backbone_levels, pyramid_levels, location, preprocessing and
-        rescaling
+        ``model`` names backbone, backbone_levels, location, weights, preprocessing and rescaling;
+        ``heads`` the outputs; ``training`` the normalization that pretrained backbones are fed
     shape : height and width in pixels, multiples of :data:`cellseg.panopticnet.backbones.STRIDE`
 
     Returns

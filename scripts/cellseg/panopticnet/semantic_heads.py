@@ -106,10 +106,12 @@ class SemanticHeads(keras.layers.Layer):
             flat = ops.reshape(centred, (-1, FILTERS))
             products = ops.reshape(doubled_products(ops.stop_gradient(centred)), (-1, FILTERS))
             # Half of the gradient comes by way of `products`; by symmetry it equals the other.
-            covariance = ops.matmul(ops.transpose(flat), products) / (4 * _pixels(wide))
+            pixels = 4 * _pixels(wide)
+            covariance = ops.matmul(ops.transpose(flat), products) / pixels
             covariance = 2 * covariance - ops.stop_gradient(covariance)
             variance = ops.sum(kernel * ops.matmul(covariance, kernel), axis=0)
-            follow(norm, ops.matmul(mean, kernel) + top.bias, variance)
+            unbiased = variance * pixels / (pixels - 1)
+            follow(norm, ops.matmul(mean, kernel) + top.bias, unbiased)
             scale = norm.gamma * ops.rsqrt(variance + norm.epsilon)
             x, offset = ops.cast(centred, x.dtype), ops.convert_to_tensor(norm.beta)
         else:

@@ -14,6 +14,9 @@ from cellseg.panopticnet.semantic_heads import leaves
 Weights = dict[tuple[str, int], np.ndarray]
 """By layer and number of the weight within the layer."""
 
+DENSENET_STEM = {"conv1_conv": "conv1/conv", "conv1_bn": "conv1/bn"}
+"""Layers that Keras 3 renamed, of the backbones here."""
+
 _NUMBERED = re.compile(r"(conv2d|batch_normalization|normalization)(?:_(\d+))?")
 
 
@@ -34,10 +37,12 @@ def to_array(variable: keras.Variable) -> np.ndarray:
 
 
 def write(model: keras.Model, path: Path) -> None:
-    """Write all weights of a model, in the layout of legacy Keras' ``save_weights``."""
+    """Write all weights of a model, in the layout and with the names of legacy Keras."""
     layers: dict[str, list[keras.Variable]] = {}
     for (layer, _), variable in named_weights(model).items():
         layers.setdefault(layer, []).append(variable)
+    if "pool2_conv" in layers:  # of DenseNets alone
+        layers = {DENSENET_STEM.get(name, name): variables for name, variables in layers.items()}
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [name.encode() for name in layers]
         file.attrs["backend"] = b"tensorflow"  # what legacy Keras asks for: no kernel is transposed
@@ -115,12 +120,11 @@ def load_backbone(model: keras.Model, path: Path) -> int:
             "model of the config the `weights` of its own backbone, without top."
         )
     shared = {key: weights[key] for key in weights.keys() & own.keys()}
-    for (layer, _), value in ((key, value) for key, value in shared.items()):
-        expected = {own[key].shape for key in shared if key[0] == layer}
-        if tuple(value.shape) not in expected:
+    for key, value in shared.items():
+        if own[key].shape != value.shape:
             raise UserError(
-                f"{path} has other shapes than the backbone (layer {layer}). Give the model of the "
-                "config the `weights` of its own backbone."
+                f"{path} has other shapes than the backbone (layer {key[0]}). Give the model of "
+                "the config the `weights` of its own backbone."
             )
     _assign(model, own, shared)
     return len(layers) - len(missing)
