@@ -23,6 +23,7 @@ OWN_SETTINGS = {
         "backend": "tensorflow",
         "preprocessing": "as-published",
         "rescaling": "as-published",
+        "leak": 0,
     },
 }
 

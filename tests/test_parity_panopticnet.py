@@ -148,7 +148,7 @@ def test_one_step_changes_the_weights_alike(families, eagerly, backbone, levels,
     from cellseg.panopticnet import weight_files
 
     deepcell, panopticnet = families
-    rate, size = 1e-4, 64
+    rate, size = 5e-5, 64
     learners = []
     for name, learner_class in (
         ("deepcell", deepcell.DeepcellLearner),
@@ -180,6 +180,7 @@ def test_one_step_changes_the_weights_alike(families, eagerly, backbone, levels,
     start = weight_files.read(tmp_path / "start.h5")
     expected, found = (weight_files.read(tmp_path / f"{name}.h5") for name in ("theirs", "ours"))
     assert expected.keys() == found.keys()
+    compared = 0
     for (layer, number), values in expected.items():
         difference = np.abs(values - found[layer, number]).max()
         move = values - start[layer, number]
@@ -188,10 +189,13 @@ def test_one_step_changes_the_weights_alike(families, eagerly, backbone, levels,
         idle = number == 1 and BEFORE_BATCH_NORM.fullmatch(layer)
         assert difference <= (2.1 * rate if idle else 1e-4), (layer, number)
         # Where a gradient is near zero, rounding decides its sign, which is all that Adam's first
-        # step takes of it: a few elements may differ by a whole step, not many.
-        if not idle and move.any():
-            root_mean_square = np.sqrt(np.mean((values - found[layer, number]) ** 2))
-            assert root_mean_square <= 0.1 * np.sqrt(np.mean(move**2)), (layer, number)
+        # step takes of it: a few elements may differ by two whole steps, not many.
+        root_mean_square = np.sqrt(np.mean(move**2))
+        if not idle and root_mean_square > 0.2 * rate:
+            distance = np.sqrt(np.mean((values - found[layer, number]) ** 2))
+            assert distance <= 0.25 * root_mean_square, (layer, number)
+            compared += 1
+    assert compared > 10
     assert sum((expected[key] != start[key]).any() for key in expected) > 0.9 * len(expected)
 
 

@@ -35,8 +35,8 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     Parameters
     ----------
     settings : from :func:`cellseg.study.run_settings`
-        ``model`` names backbone, backbone_levels, location, weights, preprocessing and rescaling;
-        ``heads`` the outputs; ``training`` the normalization that pretrained backbones are fed
+        ``model`` names backbone, backbone_levels, location, weights, preprocessing, rescaling
+        and leak; ``heads`` the outputs; ``training`` the normalization
     shape : height and width in pixels, multiples of :data:`cellseg.panopticnet.backbones.STRIDE`
 
     Returns
@@ -54,7 +54,7 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     features = backbones.features(model["backbone"], x)
     level, x = _pyramid(features, model["backbone_levels"])
     channels = {head: HEADS[head].channels for head in settings["heads"]}
-    network = keras.Model(image, SemanticHeads(channels, level, name="heads")(x))
+    network = keras.Model(image, SemanticHeads(channels, level, model["leak"], name="heads")(x))
     return backbones.adapted(network, rescaling=model["rescaling"] == "as-published")
 
 
