@@ -13,8 +13,12 @@ pytestmark = pytest.mark.parity
 
 BACKBONES = ["resnet50", "densenet201", "efficientnetb7", "mobilenetv2", "featurenet"]
 LEVELS = ["345", "12345"]
+# Batch norm takes off whatever bias comes before it, that of an earlier batch norm without an
+# activation included: the gradient of such a bias is zero but for rounding.
+BEFORE_BATCH_NORM = re.compile(
+    r"conv\d_.*conv|conv2d(_\d+)?|conv_\d_semantic_(upsample_)?\d|.*_project_BN|.*project_bn"
+)
 COMBINATIONS = [list(names) for number in range(1, 5) for names in combinations(HEADS, number)]
-BEFORE_BATCH_NORM = re.compile(r"conv\d_.*conv|conv2d(_\d+)?|conv_0_semantic_\d")
 
 
 @pytest.fixture(scope="module")
@@ -139,16 +143,27 @@ def eagerly(families):
     tf.config.run_functions_eagerly(False)
 
 
+def _put_gradients_into_weights(learner):
+    """Replace trained weights by Adam's first moment: after one step, a tenth of the gradient."""
+    variables, moments = learner.model.trainable_variables, learner.optimizer._momentums
+    for variable, moment in zip(variables, moments, strict=True):
+        assert variable.shape == moment.shape
+        variable.assign(moment)
+
+
 @pytest.mark.parametrize(("backbone", "levels", "clip"), [
     *((backbone, "345", "variable") for backbone in BACKBONES),
     ("featurenet", "12345", "variable"), ("featurenet", "345", "global"),
 ])  # fmt: skip
 def test_one_step_changes_the_weights_alike(families, eagerly, backbone, levels, clip, tmp_path):
     """Gradients, clipping, Adam and running averages; random dropout is turned off."""
+    import tf_keras
+
     from cellseg.panopticnet import weight_files
 
+    tf_keras.utils.set_random_seed(0)
     deepcell, panopticnet = families
-    rate, size = 5e-5, 64
+    rate, size = 4.9e-5, 64  # two whole steps apart is still less than 1e-4
     learners = []
     for name, learner_class in (
         ("deepcell", deepcell.DeepcellLearner),
@@ -177,26 +192,31 @@ def test_one_step_changes_the_weights_alike(families, eagerly, backbone, levels,
         np.testing.assert_allclose(losses[1][head], expected, rtol=1e-4)
     for name, learner in zip(("theirs", "ours"), learners, strict=True):
         learner.save_weights(tmp_path / f"{name}.h5")
+        _put_gradients_into_weights(learner)
+        learner.save_weights(tmp_path / f"gradients-{name}.h5")
     start = weight_files.read(tmp_path / "start.h5")
     expected, found = (weight_files.read(tmp_path / f"{name}.h5") for name in ("theirs", "ours"))
     assert expected.keys() == found.keys()
-    compared = 0
-    for (layer, number), values in expected.items():
-        difference = np.abs(values - found[layer, number]).max()
-        move = values - start[layer, number]
-        # Batch norm takes off whatever bias comes before it. Such a bias has no gradient, and Adam
-        # makes a full step, either way, of the rounding errors that are there in its place.
-        idle = number == 1 and BEFORE_BATCH_NORM.fullmatch(layer)
-        assert difference <= (2.1 * rate if idle else 1e-4), (layer, number)
-        # Where a gradient is near zero, rounding decides its sign, which is all that Adam's first
-        # step takes of it: a few elements may differ by two whole steps, not many.
-        root_mean_square = np.sqrt(np.mean(move**2))
-        if not idle and root_mean_square > 0.2 * rate:
-            distance = np.sqrt(np.mean((values - found[layer, number]) ** 2))
-            assert distance <= 0.25 * root_mean_square, (layer, number)
-            compared += 1
-    assert compared > 10
+    for place, values in expected.items():
+        assert np.abs(values - found[place]).max() <= 1e-4, place
     assert sum((expected[key] != start[key]).any() for key in expected) > 0.9 * len(expected)
+    # Adam's first step is whole wherever there is any gradient, if only by rounding: the weights
+    # say little, the gradients that it was given say all.
+    stepped = expected
+    expected, found = (
+        weight_files.read(tmp_path / f"gradients-{name}.h5") for name in ("theirs", "ours")
+    )
+    norms = {
+        place: np.linalg.norm(gradient)
+        for place, gradient in expected.items()
+        if not np.array_equal(gradient, stepped[place])  # running averages have none
+        and not (place[1] == 1 and BEFORE_BATCH_NORM.fullmatch(place[0]))
+    }
+    largest = max(norms.values())
+    for place, norm in norms.items():
+        distance = np.linalg.norm(expected[place] - found[place])
+        assert distance <= 0.15 * norm + 0.002 * largest, (place, distance, norm)
+    assert np.mean([norm > 0.02 * largest for norm in norms.values()]) > 0.4
 
 
 @pytest.mark.parametrize("backbone", ["mobilenetv2", "densenet201"])
