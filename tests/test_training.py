@@ -2,10 +2,13 @@
 
 import json
 import math
+import os
+import signal
 from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cellseg import training
@@ -112,6 +115,64 @@ def test_resumes_after_the_last_finished_epoch(stream, tmp_path, capsys):
     assert history["epoch"].tolist() == [1, 2, 3, 4]
 
 
+class SignalledLearner(CountingLearner):
+    """Gets a signal in one of its batches, of training or of validation."""
+
+    def __init__(self, number, in_training=None, in_validation=None):
+        super().__init__()
+        self.number, self.in_training, self.in_validation = number, in_training, in_validation
+        self.validated = 0
+
+    def train_batch(self, batch, rate):
+        losses = super().train_batch(batch, rate)
+        if self.weight == self.in_training:
+            os.kill(os.getpid(), self.number)
+        return losses
+
+    def validate_batch(self, batch):
+        self.validated += 1
+        if self.validated == self.in_validation:
+            os.kill(os.getpid(), self.number)
+        return super().validate_batch(batch)
+
+
+@pytest.mark.parametrize(
+    ("where", "steps"),
+    [({"in_training": 5}, 3), ({"in_training": 6}, 2), ({"in_validation": 3}, 4)],
+)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_saves_the_last_step(stream, tmp_path, capsys, number, where, steps):
+    """The next attempt makes the steps that are missing; its history is an undisturbed run's."""
+    undisturbed = CountingLearner()
+    expected = _fit(undisturbed, stream, tmp_path / "undisturbed")
+    with pytest.raises(UserError, match=f"{number.name} came in epoch .* run again to go on"):
+        _fit(SignalledLearner(number, **where), stream, tmp_path)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    learner = CountingLearner()
+    history = _fit(learner, stream, tmp_path)
+    assert "Resuming after epoch" in capsys.readouterr().out
+    assert len(learner.rates) == steps
+    assert undisturbed.rates[-steps:] == learner.rates and learner.weight == undisturbed.weight
+    timed = ["seconds", "step_ms", "wait_ms", "tiles_per_second"]
+    pd.testing.assert_frame_equal(history.drop(columns=timed), expected.drop(columns=timed))
+
+
+def test_two_signals_before_a_step_leave_the_state_as_it_is(stream, tmp_path):
+    with pytest.raises(UserError):
+        _fit(SignalledLearner(signal.SIGTERM, in_training=5), stream, tmp_path)
+    state = tmp_path / "resume" / "epoch-2-step-1" / "weight"
+    before = state.stat().st_mtime_ns
+
+    class Again(CountingLearner):
+        def load_state(self, folder):
+            super().load_state(folder)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(UserError, match="epoch 3 of 4, after step 1 of 2"):
+        _fit(Again(), stream, tmp_path)
+    assert state.stat().st_mtime_ns == before
+
+
 @pytest.mark.parametrize("changed", [{"epochs": 6}, {"learning_rate": 0.2}])
 def test_other_settings_do_not_resume(stream, tmp_path, changed):
     _interrupted(stream, tmp_path)
@@ -131,9 +192,9 @@ def test_a_half_written_state_is_not_used(stream, tmp_path):
 
 def test_only_one_state_is_kept(stream, tmp_path):
     _interrupted(stream, tmp_path)
-    assert [path.name for path in (tmp_path / "resume").glob("epoch-*")] == ["epoch-2"]
+    assert [path.name for path in (tmp_path / "resume").glob("epoch-*")] == ["epoch-2-step-0"]
     state = json.loads((tmp_path / "resume" / "state.json").read_text())
-    assert state["finished_epoch"] == 2 and state["stamp"] == stamp(SETTINGS)
+    assert state["files"] == "epoch-2-step-0" and state["stamp"] == stamp(SETTINGS)
 
 
 def test_keeps_the_best_weights(stream, tmp_path):
@@ -192,15 +253,16 @@ def test_plateau_lowers_the_rate_each_time_patience_ends():
 
 def test_the_folder_is_gone_after_clear(tmp_path):
     folder = ResumeFolder(tmp_path / "resume", "stamp")
-    folder.save(1, {"history": []})
-    assert folder.load()["finished_epoch"] == 1
+    folder.new("epoch-1-step-0")
+    folder.save("epoch-1-step-0", {"history": []})
+    assert folder.load()["files"] == tmp_path / "resume" / "epoch-1-step-0"
     folder.clear()
     assert not (tmp_path / "resume").exists() and folder.load() is None
 
 
 def test_a_damaged_state_is_an_error_that_names_the_folder(stream, tmp_path):
     _interrupted(stream, tmp_path)
-    (tmp_path / "resume" / "epoch-2" / "weight").write_text("broken")
+    (tmp_path / "resume" / "epoch-2-step-0" / "weight").write_text("broken")
     with pytest.raises(UserError, match=r"resume, is damaged .*Delete that folder"):
         _fit(CountingLearner(), stream, tmp_path)
 

@@ -27,12 +27,12 @@ def fingerprint(path: str | Path) -> str:
 
 
 class ResumeFolder:
-    """State after the last finished epoch, thrown away when its stamp differs.
+    """State that was saved last, thrown away when its stamp differs.
 
     The stamp stands for all that decides the training: settings, code, tiles, weights.
 
     The folder is not an output of the workflow: Snakemake deletes outputs before a job starts.
-    An epoch counts once ``state.json``, which is replaced in one step, names its files.
+    A state counts once ``state.json``, which is replaced in one step, names its folder.
     """
 
     def __init__(self, folder: Path, stamp: str) -> None:
@@ -40,28 +40,37 @@ class ResumeFolder:
         self.stamp = stamp
 
     def load(self) -> dict | None:
-        """State saved last, or None when there is none with this stamp."""
-        try:
-            state = json.loads((self.folder / "state.json").read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            state = {}
+        """State saved last, or None when there is none with this stamp; ``files`` is its folder."""
+        state = self._read()
         if state.get("stamp") == self.stamp:
-            return state
+            return {**state, "files": self.folder / state["files"]}
         self.clear()
         return None
 
-    def folder_of(self, epoch: int) -> Path:
-        """Folder for the files of the state after `epoch`."""
-        return self.folder / f"epoch-{epoch}"
+    def new(self, name: str) -> Path:
+        """An empty folder for the files of a state."""
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
 
-    def save(self, epoch: int, content: dict) -> None:
-        """Make the state after `epoch` the one to resume from and drop the one before it."""
-        write_json(
-            self.folder / "state.json", {"stamp": self.stamp, "finished_epoch": epoch, **content}
-        )
-        for old in self.folder.glob("epoch-*"):
-            if old != self.folder_of(epoch):
+    def save(self, name: str, content: dict) -> None:
+        """Make the state whose files lie in `name` the one to resume from; drop the one before."""
+        write_json(self.folder / "state.json", {"stamp": self.stamp, "files": name, **content})
+        for old in self.folder.iterdir():
+            if old.is_dir() and old.name != name:
                 shutil.rmtree(old, ignore_errors=True)
+
+    def has(self, name: str) -> bool:
+        """Whether the state saved last is the one whose files lie in `name`."""
+        state = self._read()
+        return state.get("stamp") == self.stamp and state["files"] == name
+
+    def _read(self) -> dict:
+        try:
+            return json.loads((self.folder / "state.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
 
     def clear(self) -> None:
         """Remove the folder."""

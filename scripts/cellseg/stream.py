@@ -84,8 +84,12 @@ class TileStream:
         """Batches in one epoch; the last one may be smaller."""
         return -(-len(self.index) // self.batch_size)
 
-    def epoch(self, number: int) -> Iterator[Batch]:
+    def epoch(self, number: int, first: int = 0) -> Iterator[Batch]:
         """Yield the batches of epoch `number`, made ahead of their use by the workers.
+
+        Parameters
+        ----------
+        first : batches to leave out at the start, of which no tile is read
 
         Yields
         ------
@@ -95,7 +99,7 @@ class TileStream:
         order = np.asarray(self.index)
         if self.shuffle:
             order = np.random.default_rng([self.seed, number]).permutation(order)
-        starts = range(0, len(order), self.batch_size)
+        starts = range(first * self.batch_size, len(order), self.batch_size)
         waiting: deque = deque()
         try:
             for start in starts:

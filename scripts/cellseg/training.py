@@ -4,14 +4,17 @@ import math
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
+from cellseg import interruption
 from cellseg.errors import UserError
 from cellseg.files import replacing
+from cellseg.interruption import Interruption
 from cellseg.resume import ResumeFolder
 from cellseg.schedules import learning_rate, plateau_factor
 from cellseg.stream import Batch, TileStream
@@ -37,20 +40,33 @@ class Learner(Protocol):
     def log_epoch(self, epoch: int, row: Mapping[str, float]) -> None: ...
 
 
-class _Mean:
-    """Running mean of loss dicts, weighted by the size of the batches."""
+@dataclass
+class Epoch:
+    """What the training steps of an epoch have come to so far; JSON can hold its fields."""
 
-    def __init__(self) -> None:
-        self.sums: dict[str, float] = {}
-        self.weight = 0
+    steps: int = 0
+    tiles: int = 0
+    loss_sums: dict[str, float] = field(default_factory=dict)
+    step_seconds: list[float] = field(default_factory=list)
+    wait_seconds: float = 0.0
+    rate: float = 0.0
+    seconds: float = 0.0  # of earlier attempts
 
-    def add(self, losses: Mapping[str, float], weight: int) -> None:
-        for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value) * weight
-        self.weight += weight
+    def add(self, losses: Mapping[str, float], tiles: int) -> None:
+        """Count one step, its losses weighted by the size of the batch."""
+        _add(self.loss_sums, losses, tiles)
+        self.tiles += tiles
+        self.steps += 1
 
-    def result(self, prefix: str = "") -> dict[str, float]:
-        return {prefix + name: value / self.weight for name, value in self.sums.items()}
+    def row(self) -> dict[str, float]:
+        """Its part of the history's row."""
+        return {
+            **{name: value / self.tiles for name, value in self.loss_sums.items()},
+            "learning_rate": self.rate,
+            "step_ms": 1000 * float(np.median(self.step_seconds)),
+            "wait_ms": 1000 * self.wait_seconds / self.steps,
+            "tiles_per_second": self.tiles / (sum(self.step_seconds) + self.wait_seconds),
+        }
 
 
 def fit(
@@ -68,7 +84,8 @@ def fit(
     train, validation : streams of batches
     options : the run's ``training`` settings
         epochs, learning_rate, schedule, keep, early_stopping and batch_norm_batches
-    resume : holds the state after each epoch; the caller clears it when all results are written
+    resume : holds the state after each epoch, and that of the last step when a signal asked to
+        stop; the caller clears it when all results are written
 
     Returns
     -------
@@ -80,49 +97,67 @@ def fit(
     Raises
     ------
     UserError
-        A loss is not finite (the message names epoch, step and what to change), or the state to
-        resume from is damaged.
+        A loss is not finite (the message names epoch, step and what to change), the state to
+        resume from is damaged, or a signal asked to stop (the state is then saved).
     """
-    state = resume.load()
-    rows: list[dict] = []
-    if state is not None:
-        rows = state["history"]
-        _load(learner, resume, state["finished_epoch"])
-        print(f"Resuming after epoch {state['finished_epoch']} of {options['epochs']}.")
     best = resume.folder / "best.h5"
+    with interruption.noticed() as interrupted:
+        rows, epoch = _resumed(learner, resume, options)
+        while len(rows) < options["epochs"] and not _stopped_early(rows, options):
+            started = time.perf_counter()
+            number = len(rows) + 1
+            _train_epoch(learner, train, options, rows, epoch, interrupted)
+            if not interrupted:
+                losses = _validate(learner, validation, number, interrupted)
+            seconds = epoch.seconds + time.perf_counter() - started
+            if interrupted:
+                epoch.seconds = seconds
+                _save(learner, resume, rows, epoch)
+                raise UserError(
+                    f"{interrupted.name} came in epoch {number} of {options['epochs']}, after step "
+                    f"{epoch.steps} of {len(train)}. The state is saved: run again to go on there."
+                )
+            row = {"epoch": number, **epoch.row(), **losses, "seconds": seconds}
+            rows.append(row)
+            epoch = Epoch()
+            learner.log_epoch(number, row)
+            if row["val_loss"] <= min(earlier["val_loss"] for earlier in rows):
+                with replacing(best) as temporary:
+                    learner.save_weights(temporary)
+            _save(learner, resume, rows, epoch)
+            _report(row, options["epochs"])
 
-    while len(rows) < options["epochs"] and not _stopped_early(rows, options):
-        epoch = len(rows) + 1
-        started = time.perf_counter()
-        row = {"epoch": epoch, **_train_epoch(learner, train, options, rows)}
-        row.update(_validate(learner, validation, epoch))
-        row["seconds"] = time.perf_counter() - started
-        rows.append(row)
-        learner.log_epoch(epoch, row)
-        if row["val_loss"] <= min(earlier["val_loss"] for earlier in rows):
-            with replacing(best) as temporary:
-                learner.save_weights(temporary)
-        state_folder = resume.folder_of(epoch)
-        state_folder.mkdir(parents=True, exist_ok=True)
-        learner.save_state(state_folder)
-        resume.save(epoch, {"history": rows})
-        _report(row, options["epochs"])
-
-    if options["keep"] == "best":
-        learner.load_weights(best)
-    if options["batch_norm_batches"]:
-        learner.recalibrate(train, options["batch_norm_batches"])
+        if options["keep"] == "best":
+            learner.load_weights(best)
+        if options["batch_norm_batches"]:
+            learner.recalibrate(train, options["batch_norm_batches"])
     return pd.DataFrame(rows)
 
 
-def _load(learner: Learner, resume: ResumeFolder, epoch: int) -> None:
+def _resumed(learner: Learner, resume: ResumeFolder, options: Mapping) -> tuple[list[dict], Epoch]:
+    """History and begun epoch of an earlier attempt, whose state the learner takes over."""
+    state = resume.load()
+    if state is None:
+        return [], Epoch()
     try:
-        learner.load_state(resume.folder_of(epoch))
+        rows, epoch = state["history"], Epoch(**state["epoch"])
+        learner.load_state(state["files"])
     except Exception as error:  # every library has exceptions of its own for a broken file
         raise UserError(
             f"the state to go on from, {resume.folder}, is damaged ({error}). Delete that folder; "
             "the training then starts anew."
         ) from error
+    within = f", step {epoch.steps} of the next" if epoch.steps else ""
+    print(f"Resuming after epoch {len(rows)} of {options['epochs']}{within}.", flush=True)
+    return rows, epoch
+
+
+def _save(learner: Learner, resume: ResumeFolder, rows: list[dict], epoch: Epoch) -> None:
+    name = f"epoch-{len(rows)}-step-{epoch.steps}"
+    if resume.has(name):  # a signal came before the first step; what is there is not touched
+        return
+    learner.save_state(resume.new(name))
+    resume.save(name, {"history": rows, "epoch": asdict(epoch)})
 
 
 def _stopped_early(rows: list[dict], options: Mapping) -> bool:
@@ -133,42 +168,57 @@ def _stopped_early(rows: list[dict], options: Mapping) -> bool:
     return len(rows) - 1 - best >= patience
 
 
-def _train_epoch(learner: Learner, stream: TileStream, options: Mapping, rows: list[dict]) -> dict:
-    epoch = len(rows)
+def _train_epoch(
+    learner: Learner,
+    stream: TileStream,
+    options: Mapping,
+    rows: list[dict],
+    epoch: Epoch,
+    interrupted: Interruption,
+) -> None:
+    """Make the steps of an epoch that are still to be made, until a signal asks to stop."""
+    finished = len(rows)
     steps = len(stream) * options["epochs"]
     base = options["learning_rate"] * plateau_factor(
         options["schedule"], [row["val_loss"] for row in rows]
     )
-    mean, step_seconds, wait_seconds, rate = _Mean(), [], [], base
-    batches = stream.epoch(epoch)
-    for number in range(len(stream)):
+    batches = stream.epoch(finished, first=epoch.steps)
+    while epoch.steps < len(stream) and not interrupted:
         asked = time.perf_counter()
         batch = next(batches)
         begun = time.perf_counter()
-        rate = learning_rate(options["schedule"], base, epoch * len(stream) + number, steps, epoch)
-        losses = learner.train_batch(batch, rate)
+        epoch.rate = learning_rate(
+            options["schedule"], base, finished * len(stream) + epoch.steps, steps, finished
+        )
+        losses = learner.train_batch(batch, epoch.rate)
         ended = time.perf_counter()
-        _check_finite(losses, f"in epoch {epoch + 1}, step {number + 1}", rate)
-        mean.add(losses, len(batch[0]))
-        step_seconds.append(ended - begun)
-        wait_seconds.append(begun - asked)
-        _progress(epoch + 1, number + 1, len(stream), losses["loss"])
-    return {
-        **mean.result(),
-        "learning_rate": rate,
-        "step_ms": 1000 * float(np.median(step_seconds)),
-        "wait_ms": 1000 * float(np.mean(wait_seconds)),
-        "tiles_per_second": mean.weight / (sum(step_seconds) + sum(wait_seconds)),
-    }
+        _check_finite(losses, f"in epoch {finished + 1}, step {epoch.steps + 1}", epoch.rate)
+        epoch.add(losses, len(batch[0]))
+        epoch.step_seconds.append(ended - begun)
+        epoch.wait_seconds += begun - asked
+        _progress(finished + 1, epoch.steps, len(stream), losses["loss"])
+    batches.close()
 
 
-def _validate(learner: Learner, stream: TileStream, epoch: int) -> dict[str, float]:
-    mean = _Mean()
+def _validate(
+    learner: Learner, stream: TileStream, epoch: int, interrupted: Interruption
+) -> dict[str, float]:
+    """Losses on the validation tiles; of no meaning when a signal asked to stop."""
+    sums: dict[str, float] = {}
+    tiles = 0
     for batch in stream.epoch(0):
-        mean.add(learner.validate_batch(batch), len(batch[0]))
-    losses = mean.result("val_")
+        _add(sums, learner.validate_batch(batch), len(batch[0]))
+        tiles += len(batch[0])
+        if interrupted:
+            break
+    losses = {f"val_{name}": value / tiles for name, value in sums.items()}
     _check_finite(losses, f"on the validation tiles after epoch {epoch}", None)
     return losses
+
+
+def _add(sums: dict[str, float], losses: Mapping[str, float], weight: int) -> None:
+    for name, value in losses.items():
+        sums[name] = sums.get(name, 0.0) + float(value) * weight
 
 
 def _check_finite(losses: Mapping[str, float], where: str, rate: float | None) -> None:
