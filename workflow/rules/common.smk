@@ -1,5 +1,6 @@
 """All Python of the workflow: the checked configuration, paths, and what each rule needs."""
 
+import glob
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from snakemake.exceptions import WorkflowError
 
 from cellseg import config as study_config
-from cellseg import families, head_names, imports, source
+from cellseg import families, head_names, imports, needs, source
 from cellseg import study as studies
 from cellseg.errors import UserError
 
@@ -71,6 +72,36 @@ def code_with_family(script):
     """Params function: as `code`, with the module of the run's model family."""
     return lambda wildcards: code(
         script, families.FAMILIES[study["models"][wildcards.model]["family"]]
+    )
+
+
+def alike(benchmark, wildcards, whatever):
+    """Glob pattern of the benchmark files of jobs like this one, whatever the named wildcards."""
+    values = {
+        name: "*" if name in whatever else glob.escape(value)
+        for name, value in wildcards.items()
+    }
+    return benchmark.format(**values)
+
+
+def memory(benchmark, first):
+    """Resource function: MB, as jobs of the same model took; `first` while there are none."""
+    return lambda wildcards, attempt: needs.memory_mb(
+        alike(benchmark, wildcards, ("heads", "subset", "seed")), first, attempt
+    )
+
+
+def minutes(benchmark, first, whatever=("heads", "subset", "seed")):
+    """Resource function: time limit, as jobs of the same model took; else `first`."""
+    return lambda wildcards, attempt: needs.minutes(
+        alike(benchmark, wildcards, whatever), first, attempt
+    )
+
+
+def processors(benchmark, first):
+    """Threads function: `first`, or fewer where earlier jobs kept fewer busy."""
+    return lambda wildcards: needs.processors(
+        alike(benchmark, wildcards, ("heads", "subset", "seed")), first
     )
 
 

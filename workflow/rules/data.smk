@@ -81,8 +81,8 @@ rule parse:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=memory("results/logs/parse/{dataset}.tsv", 6000),
+        runtime=minutes("results/logs/parse/{dataset}.tsv", 60),
     params:
         code=code("parse"),
         duplicates=lambda wildcards: study["datasets"][wildcards.dataset]["policy"],
@@ -104,10 +104,10 @@ rule rasterize:
         "results/logs/rasterize/{dataset}-{split}.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 4
+    threads: processors("results/logs/rasterize/{dataset}-{split}.tsv", 4)
     resources:
-        mem_mb=6000,
-        runtime=120,
+        mem_mb=memory("results/logs/rasterize/{dataset}-{split}.tsv", 6000),
+        runtime=minutes("results/logs/rasterize/{dataset}-{split}.tsv", 120),
     params:
         code=code("rasterize"),
         overlap=lambda wildcards: study["datasets"][wildcards.dataset]["overlap"],
@@ -129,8 +129,8 @@ rule tile:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory("results/logs/tile/{dataset}-{tiling}-{split}.tsv", 4000),
+        runtime=minutes("results/logs/tile/{dataset}-{tiling}-{split}.tsv", 120),
     params:
         code=code("tile"),
         tiling=lambda wildcards: dict(

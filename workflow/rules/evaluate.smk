@@ -12,10 +12,10 @@ rule tune:
         f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 4
+    threads: processors(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 4)
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 4000),
+        runtime=minutes(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 240),
     params:
         code=code("tune"),
         tuning=lambda wildcards: studies.in_order(study["tunings"][wildcards.tuning]),
@@ -39,10 +39,10 @@ rule segment:
         f"{RUN}/{{variant}}benchmarks/segment.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 4
+    threads: processors(f"{RUN}/{{variant}}benchmarks/segment.tsv", 4)
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory(f"{RUN}/{{variant}}benchmarks/segment.tsv", 4000),
+        runtime=minutes(f"{RUN}/{{variant}}benchmarks/segment.tsv", 120),
     params:
         code=code("segment"),
         condition=condition_of,
@@ -71,10 +71,10 @@ rule score:
         f"{RUN}/{{variant}}benchmarks/score.tsv"
     conda:
         "../../envs/analysis.yaml"
-    threads: 4
+    threads: processors(f"{RUN}/{{variant}}benchmarks/score.tsv", 4)
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory(f"{RUN}/{{variant}}benchmarks/score.tsv", 4000),
+        runtime=minutes(f"{RUN}/{{variant}}benchmarks/score.tsv", 120),
     params:
         code=code("score"),
         condition=condition_of,

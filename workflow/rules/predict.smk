@@ -15,8 +15,8 @@ rule predict:
     threads: 4
     resources:
         gpu=GPUS,
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=memory(f"{RUN}/benchmarks/predict.tsv", 8000),
+        runtime=minutes(f"{RUN}/benchmarks/predict.tsv", 120),
     params:
         code=code_with_family("predict"),
         prediction=studies.in_order(study["prediction"]),
@@ -40,6 +40,10 @@ use rule predict as predict_validation with:
         f"{RUN}/tuning-{{tuning}}/logs/predict.log",
     benchmark:
         f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv"
+    resources:
+        gpu=GPUS,
+        mem_mb=memory(f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv", 8000),
+        runtime=minutes(f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv", 120),
     params:
         code=code_with_family("predict"),
         prediction=studies.in_order(study["prediction"]),

@@ -37,8 +37,8 @@ rule train:
     threads: 4
     resources:
         gpu=GPUS,
-        mem_mb=16000,
-        runtime=24 * 60,
+        mem_mb=memory(f"{RUN}/benchmarks/train.tsv", 16000),
+        runtime=minutes(f"{RUN}/benchmarks/train.tsv", 24 * 60, ("heads", "seed")),
     params:
         code=code_with_family("train"),
         settings=settings_of,

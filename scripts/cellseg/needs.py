@@ -1,0 +1,80 @@
+"""Memory, time and processors that a job asks for: what jobs like it took, and some to spare."""
+
+import csv
+import math
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+SAMPLES = 20
+"""Benchmark files that are read for one kind of job; there may be thousands."""
+
+OWN_MB = 500
+"""Of the two Snakemake processes that stand around a job's script on a cluster, with some spare."""
+
+SPARE = 1.3
+"""Factor on the largest memory and the highest load that were measured."""
+
+SLOWER = 2
+"""Factor on the longest time that was measured: nodes differ."""
+
+LEAST_MINUTES = 10
+
+
+@cache
+def measured(pattern: str) -> tuple[dict[str, float], ...]:
+    """Rows of benchmark files; files that are broken off or empty are left out.
+
+    Parameters
+    ----------
+    pattern : glob pattern, relative to the working directory
+
+    Returns
+    -------
+    tuple of at most SAMPLES dicts of the numeric columns: ``s`` (seconds), ``max_rss`` (MB),
+    ``mean_load`` (per cent of one processor), …
+    """
+    return tuple(islice(_rows(pattern), SAMPLES))
+
+
+def _rows(pattern: str) -> Iterator[dict[str, float]]:
+    for path in Path().glob(pattern):
+        try:
+            with path.open(newline="") as file:
+                first = next(csv.DictReader(file, delimiter="\t"), {})
+        except (OSError, UnicodeDecodeError):
+            continue
+        row = {
+            name: number for name, text in first.items() if (number := _number(text)) is not None
+        }
+        if "s" in row:
+            yield row
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None  # Snakemake writes "-" or "NA" for a job too short to be measured
+    return number if math.isfinite(number) else None
+
+
+def memory_mb(pattern: str, first: int, attempt: int = 1) -> int:
+    """Memory to ask for in MB: `first` while nothing is measured, more with each attempt."""
+    used = [row["max_rss"] for row in measured(pattern) if row.get("max_rss")]
+    need = math.ceil((SPARE * max(used) + OWN_MB) / 100) * 100 if used else first
+    return need * attempt
+
+
+def minutes(pattern: str, first: int, attempt: int = 1) -> int:
+    """Time limit to ask for: `first` while nothing is measured, more with each attempt."""
+    took = [row["s"] for row in measured(pattern)]
+    need = max(LEAST_MINUTES, math.ceil(SLOWER * max(took) / 60)) if took else first
+    return need * attempt
+
+
+def processors(pattern: str, first: int) -> int:
+    """Processors to ask for: `first`, or fewer where fewer were kept busy."""
+    loads = [row["mean_load"] for row in measured(pattern) if row.get("mean_load")]
+    return min(first, math.ceil(SPARE * max(loads) / 100)) if loads else first

@@ -1,0 +1,67 @@
+"""What jobs ask for, from the benchmark files of earlier ones."""
+
+import pytest
+
+from cellseg import needs
+
+HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    needs.measured.cache_clear()
+    return tmp_path
+
+
+def _benchmark(folder, name, seconds, rss, load):
+    path = folder / "runs" / name / "train.tsv"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{HEADER}{seconds}\t0:00:00\t{rss}\t1\t1\t1\t0\t0\t{load}\t1\n")
+
+
+def test_without_benchmarks_the_first_guess_grows_with_attempts():
+    assert needs.memory_mb("runs/*/train.tsv", 4000) == 4000
+    assert needs.memory_mb("runs/*/train.tsv", 4000, attempt=3) == 12000
+    assert needs.minutes("runs/*/train.tsv", 60, attempt=2) == 120
+    assert needs.processors("runs/*/train.tsv", 4) == 4
+
+
+def test_the_largest_need_counts_with_some_to_spare(folder):
+    _benchmark(folder, "a", 3000, 1000, 150)
+    _benchmark(folder, "b", 6000, 2000, 90)
+    assert needs.memory_mb("runs/*/train.tsv", 16000) == 3100  # 1.3 x 2000 + 500
+    assert needs.memory_mb("runs/*/train.tsv", 16000, attempt=2) == 6200
+    assert needs.minutes("runs/*/train.tsv", 10) == 200
+    assert needs.minutes("runs/a/train.tsv", 10, attempt=2) == 200
+    assert needs.processors("runs/*/train.tsv", 4) == 2
+
+
+def test_a_short_job_still_has_some_minutes_and_a_processor(folder):
+    _benchmark(folder, "a", 0.2, 12, 3)
+    assert needs.minutes("runs/*/train.tsv", 60) == needs.LEAST_MINUTES
+    assert needs.memory_mb("runs/*/train.tsv", 4000) == 600
+    assert needs.processors("runs/*/train.tsv", 4) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", HEADER, HEADER + "0.1\t0:00:00", HEADER.replace("\t", ","), "\0"]
+)
+def test_broken_and_empty_files_are_left_out(folder, text):
+    (folder / "runs/broken").mkdir(parents=True)
+    (folder / "runs/broken/train.tsv").write_text(text)
+    assert needs.memory_mb("runs/*/train.tsv", 4000) == 4000
+    assert needs.processors("runs/*/train.tsv", 4) == 4
+
+
+def test_what_was_too_short_to_be_measured_is_not_taken_for_nothing(folder):
+    path = folder / "runs/short/train.tsv"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{HEADER}0.1\t0:00:00\t-\t-\t-\t-\t-\t-\tNA\tNA\n")
+    assert needs.memory_mb("runs/*/train.tsv", 4000) == 4000
+
+
+def test_only_some_of_thousands_are_read(folder):
+    for number in range(needs.SAMPLES + 5):
+        _benchmark(folder, str(number), number, 100, 100)
+    assert len(needs.measured("runs/*/train.tsv")) == needs.SAMPLES
