@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from snakemake.exceptions import WorkflowError
 
 from cellseg import config as study_config
-from cellseg import families, head_names, imports, needs, source
+from cellseg import families, head_names, imports, needs, signals, source
 from cellseg import study as studies
 from cellseg.errors import UserError
 
@@ -26,6 +26,9 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 config.update(study)  # scripts see the defaults too
+
+if workflow.remote_exec:  # the Snakemake within a cluster's job
+    signals.pass_on_sigterm()
 
 DATA = "results/data/{dataset}"
 TILES = f"{DATA}/tiles/{{tiling}}/{{split}}.npz"
