@@ -4,6 +4,7 @@
 #   make setup   the environment alone, in .venv (VARIANT=gpu for TensorFlow with CUDA)
 #   make bench   how much faster each stage is than the package people use today, and what a run costs
 #   make side-by-side   deepcell's network beside ours: scores, speed, memory (some 25 minutes)
+#   make progress   where the study of config.yaml stands
 #   make lint    ruff, snakefmt and the Snakemake linter
 #   make lock    new lock files and conda environments from pyproject.toml
 
@@ -16,7 +17,7 @@ BIN := .venv/bin
 READY := .venv/ready-$(VARIANT)
 DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
 
-.PHONY: demo test setup lint lock bench side-by-side
+.PHONY: demo test setup lint lock bench side-by-side progress
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -41,6 +42,9 @@ side-by-side: $(READY)
 	$(BIN)/snakemake --cores $(CORES) --set-threads train=2 predict=2 segment=1 score=1 rasterize=1 \
 	  --configfile workflow/studies/side-by-side.yaml --replace-workflow-config all
 	PYTHONPATH=scripts $(BIN)/python tests/side_by_side.py results/simulated
+
+progress: $(READY)
+	@$(BIN)/python scripts/progress.py
 
 setup: $(READY)
 

@@ -1,0 +1,53 @@
+"""A configuration read from its files, as Snakemake reads it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from cellseg.errors import UserError
+from cellseg.study import merged
+
+DEFAULT = "config.yaml"
+
+
+def read(folder: Path, files: Sequence[str | Path] = (), replace: bool = False) -> dict:
+    """Configuration of a call of Snakemake in `folder`.
+
+    Parameters
+    ----------
+    folder : of the Snakefile and config.yaml
+    files : given with ``--configfile``; a later one is merged over an earlier one
+    replace : ``--replace-workflow-config``: leave config.yaml out where there are `files`
+
+    Returns
+    -------
+    dict : not checked yet, see :func:`cellseg.config.resolve`
+
+    Raises
+    ------
+    UserError
+        A file is missing, is no YAML, or has no keys at its top level.
+    """
+    given = [folder / path for path in files]
+    if not (given and replace):
+        given.insert(0, folder / DEFAULT)
+    config: dict = {}
+    for path in given:
+        config = merged(config, _mapping(path))
+    return config
+
+
+def _mapping(path: Path) -> dict:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"the config file {path} cannot be read ({error.strerror}). Start this in the "
+            "checkout, where config.yaml is, or name another file with --configfile."
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"the config file {path} is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"the config file {path} must have keys at its top level, as config.yaml.")
+    return content
