@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
-from cellseg import families, predict_run
+from cellseg import families, gpu_lease, predict_run
 from cellseg.script import running
 
 with running(snakemake.log[0]):
+    gpu_lease.take(snakemake.config["accelerator"])
     # Of a run to be tuned, the images that it was validated with; else all.
     run = snakemake.input.get("run")
     predict_run.predict(

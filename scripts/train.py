@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from cellseg import families, train_run
+from cellseg import families, gpu_lease, train_run
 from cellseg.script import running
 
 with running(snakemake.log[0]):
+    gpu_lease.take(snakemake.config["accelerator"])
     train_run.train(
         settings=snakemake.params.settings,
         tiles={"train": snakemake.input.train_tiles, "val": snakemake.input.val_tiles},
