@@ -12,7 +12,7 @@ import tokenize
 from functools import cache
 from pathlib import Path
 
-UNWATCHED = ("errors", "script")  # what users are told; no result depends on them
+UNWATCHED = ("errors", "full_disk", "script")  # what users are told; no result depends on them
 
 
 @cache

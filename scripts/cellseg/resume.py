@@ -4,8 +4,11 @@ import hashlib
 import json
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from cellseg import full_disk
 from cellseg.files import write_json
 
 
@@ -53,6 +56,24 @@ class ResumeFolder:
     def folder_of(self, epoch: int) -> Path:
         """Folder for the files of the state after `epoch`."""
         return self.folder / f"epoch-{epoch}"
+
+    @contextmanager
+    def writing(self, epoch: int) -> Iterator[Path]:
+        """Yield a new folder for the files of the state after `epoch`; gone when the block fails.
+
+        Raises
+        ------
+        UserError
+            The disk is full. The state of the epoch before is still there to go on from.
+        """
+        folder = self.folder_of(epoch)
+        try:
+            with full_disk.explained(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                yield folder
+        except Exception:  # no interrupt: that may come when the state counts already
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def save(self, epoch: int, content: dict) -> None:
         """Make the state after `epoch` the one to resume from and drop the one before it."""

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from cellseg.errors import UserError
-from cellseg.files import replacing
 from cellseg.resume import ResumeFolder
 from cellseg.schedules import learning_rate, plateau_factor
 from cellseg.stream import Batch, TileStream
@@ -30,7 +29,7 @@ class Learner(Protocol):
 
     def load_state(self, folder: Path) -> None: ...
 
-    def save_weights(self, path: Path) -> None: ...
+    def save_weights(self, path: Path) -> None: ...  # whole or not at all
 
     def load_weights(self, path: Path) -> None: ...
 
@@ -100,12 +99,10 @@ def fit(
         rows.append(row)
         learner.log_epoch(epoch, row)
         if row["val_loss"] <= min(earlier["val_loss"] for earlier in rows):
-            with replacing(best) as temporary:
-                learner.save_weights(temporary)
-        state_folder = resume.folder_of(epoch)
-        state_folder.mkdir(parents=True, exist_ok=True)
-        learner.save_state(state_folder)
-        resume.save(epoch, {"history": rows})
+            learner.save_weights(best)
+        with resume.writing(epoch) as state_folder:
+            learner.save_state(state_folder)
+            resume.save(epoch, {"history": rows})
         _report(row, options["epochs"])
 
     if options["keep"] == "best":
