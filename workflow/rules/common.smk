@@ -81,6 +81,11 @@ def settings_of(wildcards):
     )
 
 
+def passing(path):
+    """Output that goes when all that needs it is made, unless the study keeps its maps."""
+    return path if study["keep_maps"] else temp(path)
+
+
 def tuning_of(wildcards):
     """Params function: name of the tuning that a file of a run belongs to, or None."""
     return wildcards.variant.removeprefix("tuning-").rstrip("/") or None
