@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from snakemake.exceptions import WorkflowError
 
 from cellseg import config as study_config
-from cellseg import families, head_names, imports, source
+from cellseg import families, head_names, imports, source, space
 from cellseg import study as studies
 from cellseg.errors import UserError
 
@@ -206,3 +206,12 @@ def used_weights():
     """Pretrained weight files that the study's models start from."""
     names = {study["models"][run.model]["weights"] for run in RUNS} - {None}
     return [PRETRAINED.format(pretrained=name) for name in sorted(names)]
+
+
+if workflow.is_main_process and workflow.output_settings.dryrun:
+    if not workflow.output_settings.quiet:
+        # The plan goes to stdout, where it is read by programs too.
+        for line in space.lines(
+            space.plan(study, "results"), workflow.resource_settings.nodes
+        ):
+            print(line, file=sys.stderr)
