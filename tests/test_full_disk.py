@@ -113,7 +113,7 @@ def test_a_script_ends_with_the_message_and_no_traceback(checkout, tmp_path):
 
 
 def test_a_full_disk_elsewhere_is_told_as_plainly(checkout, tmp_path):
-    done = run(checkout, tmp_path, 10, "open(folder / 'cache', 'w', buffering=1).write('x' * 99)")
+    done = run(checkout, tmp_path, 10, "(folder / 'cache').write_text('x' * 99)")
     assert done.returncode == 1
     assert "File too large" in done.stderr and "Traceback" not in done.stderr
 

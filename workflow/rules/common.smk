@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from snakemake.exceptions import WorkflowError
 
 from cellseg import config as study_config
-from cellseg import families, head_names, imports, source, space
+from cellseg import families, head_names, imports, source
 from cellseg import study as studies
 from cellseg.errors import UserError
 
@@ -210,6 +210,8 @@ def used_weights():
 
 if workflow.is_main_process and workflow.output_settings.dryrun:
     if not workflow.output_settings.quiet:
+        from cellseg import space  # with NumPy, which no job has to wait for
+
         # The plan goes to stdout, where it is read by programs too.
         for line in space.lines(
             space.plan(study, "results"), workflow.resource_settings.nodes
