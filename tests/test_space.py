@@ -132,7 +132,8 @@ def test_data_that_is_there_is_measured(tmp_path):
 
 
 def test_a_small_disk_is_warned_of():
-    known = {"runs": 30 * GB, "data": 10 * GB, "there": 5 * GB, "state": 2 * GB, "maps": 1 * GB,
+    known = {"folder": Path("results"), "runs": 30 * GB, "data": 10 * GB, "there": 5 * GB,
+             "state": 2 * GB, "maps": 1 * GB,
              "n_runs": 9, "n_unfinished": 9, "unknown": ()}  # fmt: skip
     enough = space.lines(space.Space(**known, free=37 * GB), None)
     assert len(enough) == 2 and "40.0 GB" in enough[0] and "5.0 GB of it" in enough[0]

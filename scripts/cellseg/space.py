@@ -85,6 +85,7 @@ class Space:
 
     Attributes
     ----------
+    folder : of the results
     runs, data : what all runs keep in the end, and data sets, tiles and pretrained weights
     there : what is there already of both
     state : of one training, while it runs
@@ -94,6 +95,7 @@ class Space:
     unknown : data sets of which nothing is known before their annotations are read; not counted
     """
 
+    folder: Path
     runs: float
     data: float
     there: float
@@ -148,6 +150,7 @@ def plan(study: Mapping, results: str | os.PathLike) -> Space:
         of_data += size if has is None else has
         there += has or 0
     return Space(
+        folder=results,
         runs=of_runs,
         data=of_data,
         there=there,
@@ -174,7 +177,7 @@ def lines(space: Space, jobs: int | None) -> list[str]:
     told = [
         f"Space: the study keeps about {_gb(space.runs + space.data)} (runs, {space.n_runs}: "
         f"{_gb(space.runs)}; data: {_gb(space.data)}), {_gb(space.there)} of it are there; "
-        f"{_gb(space.free)} are free on the disk of results/.",
+        f"{_gb(space.free)} are free on the disk of {space.folder}.",
         f"       A run in progress takes up to {_gb(passing)} more (a training's state "
         f"{_gb(space.state)}{maps}){together}.",
     ]
@@ -186,8 +189,8 @@ def lines(space: Space, jobs: int | None) -> list[str]:
     needed += passing * at_once if space.n_unfinished else 0
     if needed > space.free:
         told.append(
-            f"Warning: the disk of results/ is too small by about {_gb(needed - space.free)}. Free "
-            "space, keep no maps, run fewer jobs at once, or put results/ on another disk (a link)."
+            f"Warning: the disk of {space.folder} is too small by about {_gb(needed - space.free)}. "
+            "Free space, keep no maps, run fewer jobs at once, or put it on another disk (a link)."
         )
     return told
 
@@ -331,7 +334,7 @@ def _listed(folder: str, variants: list[str]) -> dict[str, int]:
 def _data(
     study: Mapping, runs: list[Run], images: Mapping[str, dict[str, Images] | None], folder: Path
 ) -> Iterator[tuple[float, float | None]]:
-    """Expected size of everything under results/data, and what it takes where it is there."""
+    """Expected size of everything of the data folder, and what it takes where it is there."""
     for name, splits in images.items():
         if splits is None:
             continue

@@ -89,6 +89,7 @@ def fit(
         _load(learner, resume, state["finished_epoch"])
         print(f"Resuming after epoch {state['finished_epoch']} of {options['epochs']}.")
     best = resume.folder / "best.h5"
+    resume.folder.mkdir(parents=True, exist_ok=True)
 
     while len(rows) < options["epochs"] and not _stopped_early(rows, options):
         epoch = len(rows) + 1
