@@ -21,7 +21,7 @@ DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
 .DELETE_ON_ERROR:
 
 demo: $(READY)
-	$(BIN)/snakemake --cores $(CORES) --set-threads train=1 predict=1 predict_validation=1 tune=1 segment=1 score=1 rasterize=1 $(DEMO) all
+	$(BIN)/snakemake --cores $(CORES) --set-threads train=1 predict=1 predict_validation=1 predict_shown=1 tune=1 segment=1 score=1 rasterize=1 $(DEMO) all
 	$(BIN)/snakemake --cores 1 $(DEMO) --report results/simulated/report.html
 	@$(BIN)/python scripts/print_summary.py results/simulated
 
@@ -39,7 +39,7 @@ bench: $(READY)
 	PYTHONPATH=scripts $(BIN)/python tests/bench_run.py
 
 side-by-side: $(READY)
-	$(BIN)/snakemake --cores $(CORES) --set-threads train=2 predict=2 segment=1 score=1 rasterize=1 \
+	$(BIN)/snakemake --cores $(CORES) --set-threads train=2 predict=2 predict_shown=1 segment=1 score=1 rasterize=1 \
 	  --configfile workflow/studies/side-by-side.yaml --replace-workflow-config all
 	PYTHONPATH=scripts $(BIN)/python tests/side_by_side.py results/simulated
 

@@ -10,8 +10,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
-from cellseg import map_store
+from cellseg import config, map_store, space
 from workflow_runner import TINY, Workflow
 
 RUN = "results/tiny/runs/{model}/inner-distance+pixelwise/full/seed-0"
@@ -21,6 +22,13 @@ RUN = "results/tiny/runs/{model}/inner-distance+pixelwise/full/seed-0"
 def finished(checkout, tmp_path_factory):
     """A checkout in which the tiny study has run."""
     workflow = Workflow.copy(checkout, tmp_path_factory.mktemp("chain"), TINY)
+    # One run first, by the name of its scores.
+    run = RUN.format(model="featurenet")
+    done = workflow.call(f"{run}/metrics.csv")
+    assert done.returncode == 0, done.stdout
+    assert not (workflow.folder / run / "maps.zip").exists()
+    assert workflow.planned(f"{run}/metrics.csv") == {}
+    assert workflow.planned(f"{run}/overlay.png") == {"predict_shown": 1, "overlay": 1}
     done = workflow.call()
     assert done.returncode == 0, done.stdout
     return workflow
@@ -67,9 +75,9 @@ def test_scores_have_a_row_an_image_and_size_rule(finished):
 
 def test_predictions_are_whole_images(finished):
     run = finished.folder / RUN.format(model="featurenet")
-    maps, labels = map_store.open(run / "maps.zip"), np.load(run / "labels.npz")
+    maps, labels = map_store.open(run / "overlay-maps.zip"), np.load(run / "labels.npz")
     assert maps.channels == ["inner-distance/0", "pixelwise/1"]
-    assert sorted(labels.files) == maps.images and len(maps.images) == 4
+    assert set(maps.images) < set(labels.files) and len(labels.files) == 4 > len(maps.images) == 3
     for name in maps.images:
         read = maps.read(name)
         assert read["inner-distance"][0].shape == read["pixelwise"][1].shape == (128, 160)
@@ -109,7 +117,7 @@ def test_editing_the_scores_reruns_scoring_only(edited):
     _edit(edited, "object_scores.py", "\nEDITED = True\n")
     plan = edited.planned()
     assert plan["score"] == 2
-    assert set(plan) <= {"score", "collect", "figure", "overlay", "all"}
+    assert set(plan) <= {"score", "collect", "figure", "predict_shown", "overlay", "all"}
 
 
 def test_editing_a_figure_redraws_figures_only(edited):
@@ -157,12 +165,61 @@ def test_the_order_of_keys_means_nothing(edited):
     assert edited.planned() == {}
 
 
+def test_maps_go_when_the_cells_are_found(finished):
+    """And so they do not when they are asked for by name: other thresholds then need no network."""
+    assert list((finished.folder / "results").rglob("maps.zip")) == []
+    maps = RUN.format(model="featurenet") + "/maps.zip"
+    done = finished.call(maps)
+    assert done.returncode == 0, done.stdout
+    assert (finished.folder / maps).is_file()
+    (finished.folder / maps).unlink()
+    assert finished.planned() == {}
+
+
 def test_watershed_settings_do_not_retrain(edited):
     changed = {**copy.deepcopy(TINY), "watershed": {"interior_threshold": 0.4}}
     edited.configure(changed)
     plan = edited.planned()
-    assert plan["segment"] == plan["score"] == 2
-    assert "train" not in plan and "predict" not in plan
+    assert plan["predict"] == plan["segment"] == plan["score"] == 2
+    assert "train" not in plan
+
+
+def test_kept_maps_are_segmented_again_without_the_network(edited):
+    run = RUN.format(model="featurenet")
+    kept = {**copy.deepcopy(TINY), "keep_maps": True, "watershed": {"interior_threshold": 0.4}}
+    edited.configure(kept)
+    done = edited.call(f"{run}/labels.npz")
+    assert done.returncode == 0, done.stdout
+    assert (edited.folder / run / "maps.zip").is_file()
+    kept["watershed"]["interior_threshold"] = 0.3  # as before, which leaves the run as it was
+    edited.configure(kept)
+    assert edited.planned(f"{run}/labels.npz") == {"segment": 1}
+    done = edited.call()
+    assert done.returncode == 0, done.stdout
+    assert (edited.folder / run / "maps.zip").is_file()
+    (edited.folder / run / "maps.zip").unlink()
+
+
+def test_more_images_in_overlays_predict_those_alone(edited):
+    edited.configure({**copy.deepcopy(TINY), "overlays": {"images": 2}})
+    assert edited.planned() == {"predict_shown": 2, "overlay": 2, "all": 1}
+
+
+def test_the_plan_tells_the_space(finished, checkout):
+    schema = yaml.safe_load((checkout / "workflow/schemas/config.schema.yaml").read_text())
+    told = space.plan(config.resolve(TINY, schema), finished.folder / "results")
+    assert told.n_runs == 2 and told.n_unfinished == 0 and told.unknown == ()
+    assert told.there == pytest.approx(told.runs + told.data)
+    for model, entry in TINY["models"].items():
+        run = finished.folder / RUN.format(model=model)
+        count = json.loads((run / "provenance.json").read_text())["parameters"]
+        expected = space.parameters(entry["backbone"], ["C3", "C4", "C5"], 2)
+        assert expected == pytest.approx(count, rel=0.01)
+        assert (run / "weights.h5").stat().st_size == pytest.approx(4 * expected, rel=0.1)
+    dry = finished.call("--dry-run").stdout
+    assert "Space: the study keeps about" in dry and "Warning" not in dry
+    for arguments in (["--summary"], ["--lint"], ["--dry-run", "--quiet"]):
+        assert "Space: " not in finished.call(*arguments).stdout
 
 
 def test_an_experiment_that_shares_runs_trains_only_the_new_ones(edited):
@@ -184,7 +241,7 @@ def test_an_experiment_that_shares_runs_trains_only_the_new_ones(edited):
     assert plan["train"] == 1 and plan["collect"] == 1 and plan["figure"] == 1
 
 
-def test_tuning_reuses_the_training_and_the_maps(edited):
+def test_tuning_reuses_the_training(edited):
     """Only what the tuned thresholds change is made anew, in a folder of its own."""
     tuned = copy.deepcopy(TINY)
     tuned["tunings"] = {
@@ -204,10 +261,11 @@ def test_tuning_reuses_the_training_and_the_maps(edited):
         "figures": ["f1-by-cell-type"],
     }
     edited.configure(tuned)
-    assert edited.planned() == {
-        "predict_validation": 1, "tune": 1, "segment": 1, "score": 1, "overlay": 1, "collect": 1,
-        "figure": 1, "all": 1,
+    plan = {
+        "predict": 1, "predict_validation": 1, "tune": 1, "segment": 1, "score": 1, "collect": 1,
     }  # fmt: skip
+    assert edited.planned("results/tiny/tables/tuned/runs.csv") == plan
+    assert "train" not in edited.planned()
     done = edited.call("results/tiny/tables/tuned/runs.csv")
     assert done.returncode == 0, done.stdout
     run = edited.folder / RUN.format(model="featurenet")
@@ -221,11 +279,11 @@ def test_tuning_reuses_the_training_and_the_maps(edited):
     runs = pd.read_csv(edited.folder / "results/tiny/tables/tuned/runs.csv")
     assert (runs["tuning"] == "grid").all()
     assert (runs["maxima_threshold"] == chosen["watershed"]["maxima_threshold"]).all()
-    # A finer grid searches again, and predicts nothing again.
+    assert not list(run.rglob("maps.zip")) and not list(run.rglob("validation-maps.zip"))
+    # A finer grid searches again.
     tuned["tunings"]["grid"]["maxima_threshold"].append(0.03)
     edited.configure(tuned)
-    plan = edited.planned("results/tiny/tables/tuned/runs.csv")
-    assert plan == {"tune": 1, "segment": 1, "score": 1, "collect": 1}
+    assert edited.planned("results/tiny/tables/tuned/runs.csv") == plan
 
 
 def test_a_run_starts_from_pretrained_weights(edited, server):

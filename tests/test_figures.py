@@ -21,6 +21,7 @@ from cellseg.figures import (
     overlay,
     overlay_cases,
     registry,
+    shown,
     style,
 )
 
@@ -430,24 +431,24 @@ def scores(*values):
 )
 def test_overlay_shows_best_to_worst(count, expected):
     table = scores(0.1, 0.9, 0.5, 0.6, 0.4, np.nan)
-    chosen = overlay_cases.choose(table, count)
+    chosen = shown.choose(table, count)
     assert [(rank, row.image) for rank, row in chosen] == expected
 
 
 def test_overlay_of_an_even_number_has_no_median():
     table = scores(*np.linspace(0, 1, 8))
-    ranks = [[rank for rank, _ in overlay_cases.choose(table, count)] for count in (4, 8, 5)]
+    ranks = [[rank for rank, _ in shown.choose(table, count)] for count in (4, 8, 5)]
     assert ranks[0] == ["Best", "Rank 3 of 8", "Rank 6 of 8", "Worst"]
     assert ranks[1] == ["Best", *(f"Rank {number} of 8" for number in range(2, 8)), "Worst"]
     assert [rank == "Median" for rank in ranks[2]] == [False, False, True, False, False]
 
 
 def test_overlay_without_any_score_still_shows_an_image():
-    ((rank, row),) = overlay_cases.choose(scores(np.nan), 3)
+    ((rank, row),) = shown.choose(scores(np.nan), 3)
     assert rank == "Only image"
     assert "F1 not defined" in overlay_cases.heading(rank, row)
     with pytest.raises(UserError, match="at least one image"):
-        overlay_cases.choose(scores(0.5), 0)
+        shown.choose(scores(0.5), 0)
 
 
 @pytest.fixture

@@ -296,7 +296,7 @@ def test_a_log_touched_lately_is_of_a_running_job(results, study):
 
 def test_a_resumed_training(results, study):
     history = [{"epoch": n, "loss": 0.5, "val_loss": 0.25, "seconds": 30} for n in (1, 2, 3, 4)]
-    state = {"stamp": "s", "finished_epoch": 4, "history": history}
+    state = {"stamp": "s", "files": "epoch-4-step-0", "history": history}
     training = progress.training_of("Resuming after epoch 4 of 16.\n", state, 12)
     assert training == progress.Training(4, 16, 0.5, 0.25, 30)
     log = "Resuming after epoch 4 of 16.\n" + EPOCH.format(5)

@@ -253,8 +253,8 @@ def test_plateau_lowers_the_rate_each_time_patience_ends():
 
 def test_the_folder_is_gone_after_clear(tmp_path):
     folder = ResumeFolder(tmp_path / "resume", "stamp")
-    folder.new("epoch-1-step-0")
-    folder.save("epoch-1-step-0", {"history": []})
+    with folder.writing("epoch-1-step-0", {"history": []}):
+        pass
     assert folder.load()["files"] == tmp_path / "resume" / "epoch-1-step-0"
     folder.clear()
     assert not (tmp_path / "resume").exists() and folder.load() is None

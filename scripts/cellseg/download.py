@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from cellseg import full_disk
 from cellseg.errors import UserError
 
 CHUNK = 1 << 16  # bytes; what a broken connection can lose
@@ -134,7 +135,12 @@ def _persist(url: str, part: Path, path: Path, retries: int, first_wait: float) 
             print(f"{path.name}: {_reason(error)}; again in {wait:.0f} s", flush=True)
             time.sleep(wait)
         except OSError as error:
-            raise UserError(f"{part} cannot be written ({error}).") from error
+            why = full_disk.reason(error)
+            if why is None:
+                raise UserError(f"{part} cannot be written ({error}).") from error
+            raise UserError(
+                f"{full_disk.message(part, why)} What came so far stays, and is not fetched again."
+            ) from error
 
 
 def _transfer(url: str, part: Path) -> None:

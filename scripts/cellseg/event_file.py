@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from cellseg import full_disk
+
 
 class EventFile:
     """A TensorBoard log. Needs the package tensorboard, not TensorFlow."""
@@ -12,11 +14,18 @@ class EventFile:
         self._writer = None
 
     def write(self, epoch: int, row: Mapping[str, float]) -> None:
-        """Add the values of an epoch, by name."""
-        if self._writer is None:
-            from tensorboard.summary import Writer
+        """Add the values of an epoch, by name.
 
-            self._writer = Writer(str(self._folder))
-        for name, value in row.items():
-            self._writer.add_scalar(name, value, epoch)
-        self._writer.flush()
+        Raises
+        ------
+        UserError
+            The disk is full. TensorBoard reads what is there up to the last whole value.
+        """
+        with full_disk.explained(self._folder):
+            if self._writer is None:
+                from tensorboard.summary import Writer
+
+                self._writer = Writer(str(self._folder))
+            for name, value in row.items():
+                self._writer.add_scalar(name, value, epoch)
+            self._writer.flush()

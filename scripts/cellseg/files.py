@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import glob
+import io
 import json
 import os
 import shutil
@@ -10,8 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from cellseg import full_disk
+
+if TYPE_CHECKING:
+    import h5py
 
 
 @contextmanager
@@ -21,18 +28,34 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     A failed block leaves what was at `path` untouched and nothing half-written beside it. The
     temporary name keeps the suffix, because writers such as Matplotlib choose the format by it.
     What an earlier, killed process left aside is removed: a file has one writer at a time.
+
+    Raises
+    ------
+    UserError
+        The disk is full. The message names `path`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    with full_disk.explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+            shutil.rmtree(left, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            temporary = folder / path.name
+            yield temporary
+            _to_disk(temporary)
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file is on the disk: network file systems tell only then that it is full."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        temporary = folder / path.name
-        yield temporary
-        os.replace(temporary, path)
+        os.fsync(descriptor)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
 
 
 def write_json(path: str | os.PathLike, content: object) -> None:
@@ -48,7 +71,11 @@ def stack_writer(path: str | os.PathLike) -> Iterator[Callable[[str, np.ndarray]
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
 
             def write(name: str, array: np.ndarray) -> None:
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                # Here too: of several stacks written at once, the one that failed is named.
+                with (
+                    full_disk.explained(path),
+                    archive.open(f"{name}.npy", "w", force_zip64=True) as member,
+                ):
                     np.lib.format.write_array(
                         member, np.ascontiguousarray(array), allow_pickle=False
                     )
@@ -68,6 +95,21 @@ def write_stack(path: str | os.PathLike, arrays: Iterable[tuple[str, np.ndarray]
     with stack_writer(path) as write:
         for name, array in arrays:
             write(name, array)
+
+
+def write_hdf5(path: str | os.PathLike, fill: "Callable[[h5py.File], None]") -> None:
+    """Write an HDF5 file that `fill` fills; it is made in memory.
+
+    Python ends with a segmentation fault where the disk fills up under the HDF5 library: it keeps
+    the parts that it cannot write, and tries again when the interpreter frees them.
+    """
+    import h5py
+
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        fill(file)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def open_stack(path: str | os.PathLike) -> np.lib.npyio.NpzFile:

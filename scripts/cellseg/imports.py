@@ -12,7 +12,7 @@ import tokenize
 from functools import cache
 from pathlib import Path
 
-UNWATCHED = ("errors", "gpu_lease", "script")  # no result depends on them
+UNWATCHED = ("errors", "full_disk", "gpu_lease", "script")  # no result depends on them
 
 
 @cache

@@ -4,8 +4,11 @@ import hashlib
 import json
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from cellseg import full_disk
 from cellseg.files import write_json
 
 
@@ -47,16 +50,29 @@ class ResumeFolder:
         self.clear()
         return None
 
-    def new(self, name: str) -> Path:
-        """An empty folder for the files of a state."""
+    @contextmanager
+    def writing(self, name: str, content: dict) -> Iterator[Path]:
+        """Yield a new folder `name` for the files of a state; after the block it is the state.
+
+        Where the block fails, the folder goes. The state before goes once the new one counts.
+
+        Raises
+        ------
+        UserError
+            The disk is full. The state before is still there to go on from.
+        """
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return folder
-
-    def save(self, name: str, content: dict) -> None:
-        """Make the state whose files lie in `name` the one to resume from; drop the one before."""
-        write_json(self.folder / "state.json", {"stamp": self.stamp, "files": name, **content})
+        try:
+            with full_disk.explained(folder):
+                folder.mkdir(parents=True)
+                yield folder
+                write_json(
+                    self.folder / "state.json", {"stamp": self.stamp, "files": name, **content}
+                )
+        except Exception:  # no interrupt: that may come when the state counts already
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         for old in self.folder.iterdir():
             if old.is_dir() and old.name != name:
                 shutil.rmtree(old, ignore_errors=True)

@@ -4,9 +4,10 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cellseg import full_disk
 from cellseg.errors import UserError
 
 
@@ -20,14 +21,16 @@ class _Tee:
     def write(self, text: str) -> int:
         self.terminal.write(text)
         *finished, self.line = (self.line + text).split("\n")
-        for line in finished:
-            # A progress bar rewrites its line: what came before the last return is gone.
-            self.log.write(line.rstrip("\r").rpartition("\r")[2] + "\n")
+        with suppress(OSError):  # a full disk: no work fails for want of its log
+            for line in finished:
+                # A progress bar rewrites its line: what came before the last return is gone.
+                self.log.write(line.rstrip("\r").rpartition("\r")[2] + "\n")
         return len(text)
 
     def flush(self) -> None:
         self.terminal.flush()
-        self.log.flush()
+        with suppress(OSError):
+            self.log.flush()
 
     def close(self) -> None:
         """Close nothing: libraries that took this for their stream close it when Python ends."""
@@ -38,22 +41,37 @@ class _Tee:
 
 @contextmanager
 def running(log: str | os.PathLike) -> Iterator[None]:
-    """Copy what is printed to `log`; end with status 1 and a plain message on a UserError."""
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    stdout, stderr = sys.stdout, sys.stderr
-    with open(log, "w", buffering=1) as file:
-        sys.stdout, sys.stderr = _Tee(stdout, file), _Tee(stderr, file)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("default")
-                yield
-        except UserError as error:
-            print(f"\nError: {error}\n", file=sys.stderr)
-            sys.exit(1)
-        except BaseException:
-            import traceback
+    """Copy what is printed to `log`; end with status 1 and a plain message on a UserError.
 
+    A full disk is told as plainly where it is met outside of what the package writes.
+    """
+    try:
+        with full_disk.explained(log):
+            Path(log).parent.mkdir(parents=True, exist_ok=True)
+            file = open(log, "w", buffering=1)  # noqa: SIM115  (closing it may fail, see below)
+    except UserError as error:
+        sys.exit(f"\nError: {error}\n")
+    stdout, stderr = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _Tee(stdout, file), _Tee(stderr, file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            yield
+    except UserError as error:
+        print(f"\nError: {error}\n", file=sys.stderr)
+        sys.exit(1)
+    except BaseException as error:
+        why = full_disk.reason(error)
+        if why:
+            named = getattr(error, "filename", None) or "a file beside the results"
+            print(f"\nError: {full_disk.message(named, why)}\n", file=sys.stderr)
+            sys.exit(1)
+        import traceback
+
+        with suppress(OSError):
             traceback.print_exc(file=file)
-            raise
-        finally:
-            sys.stdout, sys.stderr = stdout, stderr
+        raise
+    finally:
+        sys.stdout, sys.stderr = stdout, stderr
+        with suppress(OSError):
+            file.close()

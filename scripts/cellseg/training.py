@@ -13,7 +13,6 @@ import pandas as pd
 
 from cellseg import interruption
 from cellseg.errors import UserError
-from cellseg.files import replacing
 from cellseg.interruption import Interruption
 from cellseg.resume import ResumeFolder
 from cellseg.schedules import learning_rate, plateau_factor
@@ -33,7 +32,7 @@ class Learner(Protocol):
 
     def load_state(self, folder: Path) -> None: ...
 
-    def save_weights(self, path: Path) -> None: ...
+    def save_weights(self, path: Path) -> None: ...  # whole or not at all
 
     def load_weights(self, path: Path) -> None: ...
 
@@ -101,6 +100,7 @@ def fit(
         resume from is damaged, or a signal asked to stop (the state is then saved).
     """
     best = resume.folder / "best.h5"
+    resume.folder.mkdir(parents=True, exist_ok=True)
     with interruption.noticed() as interrupted:
         rows, epoch = _resumed(learner, resume, options)
         while len(rows) < options["epochs"] and not _stopped_early(rows, options):
@@ -122,8 +122,7 @@ def fit(
             epoch = Epoch()
             learner.log_epoch(number, row)
             if row["val_loss"] <= min(earlier["val_loss"] for earlier in rows):
-                with replacing(best) as temporary:
-                    learner.save_weights(temporary)
+                learner.save_weights(best)
             _save(learner, resume, rows, epoch)
             _report(row, options["epochs"])
 
@@ -156,8 +155,8 @@ def _save(learner: Learner, resume: ResumeFolder, rows: list[dict], epoch: Epoch
     name = f"epoch-{len(rows)}-step-{epoch.steps}"
     if resume.has(name):  # a signal came before the first step; what is there is not touched
         return
-    learner.save_state(resume.new(name))
-    resume.save(name, {"history": rows, "epoch": asdict(epoch)})
+    with resume.writing(name, {"history": rows, "epoch": asdict(epoch)}) as folder:
+        learner.save_state(folder)
 
 
 def _stopped_early(rows: list[dict], options: Mapping) -> bool:

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from cellseg import full_disk
 from cellseg.errors import UserError
 
 MARKER = ".unpacked.json"  # lies in the unpacked folder and says what it was made from
@@ -41,6 +42,11 @@ def unpack(archive: str | os.PathLike, folder: str | os.PathLike, sha256: str) -
     archive, folder = Path(archive), Path(folder)
     if is_unpacked(folder, sha256):
         return
+    with full_disk.explained(folder):
+        _unpack(archive, folder, sha256)
+
+
+def _unpack(archive: Path, folder: Path, sha256: str) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

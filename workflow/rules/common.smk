@@ -115,6 +115,11 @@ def settings_of(wildcards):
     )
 
 
+def passing(path):
+    """Output that goes when all that needs it is made, unless the study keeps its maps."""
+    return path if study["keep_maps"] else temp(path)
+
+
 def tuning_of(wildcards):
     """Params function: name of the tuning that a file of a run belongs to, or None."""
     return wildcards.variant.removeprefix("tuning-").rstrip("/") or None
@@ -235,3 +240,14 @@ def used_weights():
     """Pretrained weight files that the study's models start from."""
     names = {study["models"][run.model]["weights"] for run in RUNS} - {None}
     return [PRETRAINED.format(pretrained=name) for name in sorted(names)]
+
+
+if workflow.is_main_process and workflow.output_settings.dryrun:
+    if not workflow.output_settings.quiet:
+        from cellseg import space  # with NumPy, which no job has to wait for
+
+        # The plan goes to stdout, where it is read by programs too.
+        for line in space.lines(
+            space.plan(study, "results"), workflow.resource_settings.nodes
+        ):
+            print(line, file=sys.stderr)

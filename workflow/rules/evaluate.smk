@@ -10,6 +10,7 @@ rule tune:
         f"{RUN}/tuning-{{tuning}}/logs/tune.log",
     benchmark:
         f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv"
+    priority: 1  # before other runs are predicted: maps go when the cells are found
     conda:
         "../../envs/analysis.yaml"
     threads: processors(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 4)
@@ -37,6 +38,7 @@ rule segment:
         f"{RUN}/{{variant}}logs/segment.log",
     benchmark:
         f"{RUN}/{{variant}}benchmarks/segment.tsv"
+    priority: 1  # before other runs are predicted: maps go when the cells are found
     conda:
         "../../envs/analysis.yaml"
     threads: processors(f"{RUN}/{{variant}}benchmarks/segment.tsv", 4)

@@ -31,7 +31,7 @@ rule figure:
 rule overlay:
     """Images of a run with maps and the outlines of true and predicted cells."""
     input:
-        maps=f"{RUN}/maps.zip",
+        maps=f"{RUN}/{{variant}}overlay-maps.zip",
         predicted=f"{RUN}/{{variant}}labels.npz",
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
         metrics=f"{RUN}/{{variant}}metrics.csv",

@@ -5,7 +5,7 @@ rule predict:
         settings=f"{RUN}/settings.json",
         images=[f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet"],
     output:
-        maps=f"{RUN}/maps.zip",
+        maps=passing(f"{RUN}/maps.zip"),
     log:
         f"{RUN}/logs/predict.log",
     benchmark:
@@ -35,7 +35,7 @@ use rule predict as predict_validation with:
             f"{DATA}/annotations/val.images.parquet",
         ],
     output:
-        maps=f"{RUN}/tuning-{{tuning}}/validation-maps.zip",
+        maps=passing(f"{RUN}/tuning-{{tuning}}/validation-maps.zip"),
     log:
         f"{RUN}/tuning-{{tuning}}/logs/predict.log",
     benchmark:
@@ -48,3 +48,28 @@ use rule predict as predict_validation with:
         code=code_with_family("predict"),
         prediction=studies.in_order(study["prediction"]),
         every=lambda wildcards: study["tunings"][wildcards.tuning]["every"],
+
+
+rule predict_shown:
+    """Predict once more the few images that an overlay shows; the maps of all may be gone by then."""
+    input:
+        weights=f"{RUN}/weights.h5",
+        settings=f"{RUN}/settings.json",
+        images=[f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet"],
+        metrics=f"{RUN}/{{variant}}metrics.csv",
+    output:
+        maps=f"{RUN}/{{variant}}overlay-maps.zip",
+    log:
+        f"{RUN}/{{variant}}logs/predict_shown.log",
+    conda:
+        f"../../envs/train-{study['accelerator']}.yaml"
+    threads: 4
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        code=code_with_family("predict_shown"),
+        prediction=studies.in_order(study["prediction"]),
+        shown=study["overlays"]["images"],
+    script:
+        "../../scripts/predict_shown.py"

@@ -16,9 +16,11 @@ import tensorflow as tf
 import tf_keras
 from deepcell import losses
 from deepcell.model_zoo.panopticnet import PanopticNet
+from tf_keras.src.saving.legacy.hdf5_format import save_weights_to_hdf5_group
 
+from cellseg import full_disk
 from cellseg.errors import UserError
-from cellseg.files import replacing
+from cellseg.files import write_hdf5
 from cellseg.heads import HEADS
 from cellseg.resume import ResumeFolder
 from cellseg.stream import Batch, TileStream
@@ -98,7 +100,8 @@ class DeepcellLearner:
         self.optimizer = self.model.optimizer
         self.optimizer.build(self.model.trainable_variables)
         self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer)
-        self.summary = tf.summary.create_file_writer(str(folder / "tensorboard"))
+        self.events = folder / "tensorboard"
+        self.summary = None
 
     def train_batch(self, batch: Batch, rate: float) -> dict[str, float]:
         tf_keras.backend.set_value(self.optimizer.learning_rate, rate)
@@ -138,17 +141,20 @@ class DeepcellLearner:
         self.checkpoint.read(str(folder / "state")).assert_consumed()
 
     def save_weights(self, path: Path) -> None:
-        with replacing(path) as temporary:
-            self.model.save_weights(str(temporary), save_format="h5")
+        # What the model's own save_weights does, but for the file being made in memory.
+        write_hdf5(path, lambda file: save_weights_to_hdf5_group(file, self.model))
 
     def load_weights(self, path: Path) -> None:
         self.model.load_weights(str(path))
 
     def log_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
-        with self.summary.as_default():
-            for name, value in row.items():
-                tf.summary.scalar(name, value, step=epoch)
-        self.summary.flush()
+        with full_disk.explained(self.events):
+            if self.summary is None:
+                self.summary = tf.summary.create_file_writer(str(self.events))
+            with self.summary.as_default():
+                for name, value in row.items():
+                    tf.summary.scalar(name, value, step=epoch)
+            self.summary.flush()
 
     def _arrays(self, batch: Batch) -> tuple[np.ndarray, list[np.ndarray]]:
         images, maps = batch

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from cellseg.event_file import EventFile
-from cellseg.files import replacing
 from cellseg.heads import HEADS
 from cellseg.panopticnet import losses, network, steps, weight_files
 from cellseg.panopticnet.backbones import STRIDE
@@ -113,8 +112,7 @@ class PanopticnetLearner:
 
     def save_weights(self, path: Path) -> None:
         self.steps.write_back()
-        with replacing(path) as temporary:
-            weight_files.write(self.model, temporary)
+        weight_files.write(self.model, path)
 
     def load_weights(self, path: Path) -> None:
         self.steps.write_back()

@@ -1,17 +1,13 @@
-"""Which images of a run an overlay shows, and where their maps and labels come from."""
+"""Maps and labels of the images that an overlay shows."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cellseg import channels, map_store, score_tables
 from cellseg.errors import UserError
-from cellseg.figures import conditions
+from cellseg.figures import conditions, shown
 from cellseg.figures.overlay import Case
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NOTE = (
     "Images are spread evenly from the best F1 at IoU 0.5 to the worst of the run, small objects "
@@ -54,7 +50,7 @@ def load(
     heads = [name.split("/")[0] for name in store.channels]
     with np.load(truth) as true, np.load(prediction) as predicted:
         marker, mask = channels.marker_head(heads), channels.mask_head(heads)
-        for rank, row in choose(scores, count):
+        for rank, row in shown.choose(scores, count):
             if row.image not in paths.index:
                 raise UserError(f"{images} has no image '{row.image}'; rerun the parse rule.")
             found = store.read(row.image)
@@ -69,55 +65,6 @@ def load(
                 )
             )
     return cases
-
-
-def choose(scores: "pd.DataFrame", count: int) -> list[tuple[str, object]]:
-    """Pick images evenly from the best F1 at IoU 0.5 to the worst.
-
-    Parameters
-    ----------
-    scores : rows with ``image``, ``small_objects`` and ``f1_50``; images without a score are left
-        out unless no image has one
-
-    Returns
-    -------
-    list of tuple of str and row
-        What the image is and its row; fewer than `count` if there are fewer. The first is the
-        best, the last the worst, the middle one of an odd number the median, and others have
-        their rank.
-    """
-    if count < 1:
-        raise UserError(f"an overlay shows at least one image, not {count}.")
-    if "small_objects" in scores:
-        scores = scores[scores["small_objects"] == conditions.PRIMARY]
-    scored = scores[scores["f1_50"].notna()]
-    scored = scored if len(scored) else scores
-    ranked = scored.sort_values(["f1_50", "image"], ascending=[False, True], kind="stable")
-    number = len(ranked)
-    if number == 0:
-        raise UserError("no image of the run was scored, so there is nothing to show.")
-    count = min(count, number)
-    # One image alone is the median, the one that flatters least and warns least.
-    positions = (
-        [(number - 1) // 2]
-        if count == 1
-        else [round(i * (number - 1) / (count - 1)) for i in range(count)]
-    )
-    rows = list(ranked.itertuples(index=False))
-    return [
-        (_rank(place, count, position, number), rows[position])
-        for place, position in enumerate(positions)
-    ]
-
-
-def _rank(place: int, count: int, position: int, number: int) -> str:
-    """Name of the image shown at `place` of `count`, which is at `position` of `number`."""
-    if number == 1:
-        return "Only image"
-    if 2 * place + 1 == count:
-        return "Median"
-    names = {0: "Best", number - 1: "Worst"}
-    return names.get(position, f"Rank {position + 1} of {number}")
 
 
 def heading(rank: str, row: object) -> str:

@@ -8,6 +8,7 @@ import h5py
 import keras
 import numpy as np
 
+from cellseg import files
 from cellseg.errors import UserError
 from cellseg.panopticnet.semantic_heads import leaves
 
@@ -37,13 +38,17 @@ def to_array(variable: keras.Variable) -> np.ndarray:
 
 
 def write(model: keras.Model, path: Path) -> None:
-    """Write all weights of a model, in the layout and with the names of legacy Keras."""
+    """Write all weights of a model, in the layout and with the names of legacy Keras.
+
+    The file appears whole or not at all.
+    """
     layers: dict[str, list[keras.Variable]] = {}
     for (layer, _), variable in named_weights(model).items():
         layers.setdefault(layer, []).append(variable)
     if "pool2_conv" in layers:  # of DenseNets alone
         layers = {DENSENET_STEM.get(name, name): variables for name, variables in layers.items()}
-    with h5py.File(path, "w") as file:
+
+    def fill(file: h5py.File) -> None:
         file.attrs["layer_names"] = [name.encode() for name in layers]
         file.attrs["backend"] = b"tensorflow"  # what legacy Keras asks for: no kernel is transposed
         file.attrs["keras_version"] = keras.__version__.encode()
@@ -53,6 +58,8 @@ def write(model: keras.Model, path: Path) -> None:
             group.attrs["weight_names"] = [name.encode() for name in names]
             for variable_name, variable in zip(names, variables, strict=True):
                 group[variable_name] = to_array(variable)
+
+    files.write_hdf5(path, fill)
 
 
 def read(path: Path) -> Weights:

@@ -1,5 +1,6 @@
 """A simulated data set on disk, in the layout, names and JSON shape of LIVECell."""
 
+import io
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cellseg import full_disk
 from cellseg.errors import UserError
 from cellseg.simulate.cell_types import CELL_TYPES, TYPE_NUMBERS, CellType
 from cellseg.simulate.frame import Frame, simulate_frame
@@ -62,14 +64,15 @@ def write_dataset(
         "width": width,
         "seed": seed,
     }
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        new = aside / "new"
-        _write_all(new, kinds, settings)
-        _swap(new, folder, aside / "old")
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with full_disk.explained(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            new = aside / "new"
+            _write_all(new, kinds, settings)
+            _swap(new, folder, aside / "old")
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _swap(new: Path, folder: Path, old: Path) -> None:
@@ -164,10 +167,12 @@ def _write_image(folder: Path, split: str, view: View, image: np.ndarray) -> Non
     group = "livecell_test_images" if split == "test" else "livecell_train_val_images"
     path = folder / "images" / group / view.kind.name / f"{view.stem}.tif"
     path.parent.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()  # straight to a full disk, tifffile may write a part and say nothing
     tifffile.imwrite(
-        path, image, photometric="minisblack", compression="lzw", predictor=True, metadata=None,
+        content, image, photometric="minisblack", compression="lzw", predictor=True, metadata=None,
         software=False,
     )  # fmt: skip
+    path.write_bytes(content.getbuffer())
 
 
 def _image_record(view: View, identity: int, height: int, width: int) -> dict:

@@ -1,0 +1,187 @@
+"""The space of a study, estimated from its settings and from what is there."""
+
+import copy
+import json
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from cellseg import cell_tables, config, space, study
+from workflow_runner import TINY
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SCHEMA = yaml.safe_load((CHECKOUT / "workflow/schemas/config.schema.yaml").read_text())
+FULL = yaml.safe_load((CHECKOUT / "config.yaml").read_text())
+GB = 1e9
+
+
+def resolved(content, **changes):
+    return config.resolve({**copy.deepcopy(content), **changes}, SCHEMA)
+
+
+def folder_of(results, run):
+    return results / run.dataset / "runs" / run.model / run.heads / run.subset / f"seed-{run.seed}"
+
+
+def put(folder, **sizes):
+    """Files of the given sizes, holes on the disk; __ stands for a dot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, size in sizes.items():
+        with (folder / name.replace("__", ".")).open("wb") as file:
+            file.truncate(size)
+
+
+def test_what_a_full_study_takes(tmp_path):
+    """By hand: weights of 108 runs, most of them ResNet50's 102 MB, and tiles of 256 pixels."""
+    told = space.plan(resolved(FULL), tmp_path / "results")
+    assert told.n_runs == told.n_unfinished == 108
+    assert told.there == 0 and told.unknown == ()
+    # 9 to 12 MB of overlays and cells a run beside them.
+    assert 108 * 0.1 * GB < told.runs < 108 * 0.3 * GB
+    tiles = (3253 + 570) * 3 * 3 * 256**2 * 5  # 520 x 704 pixels make 3 x 3 tiles
+    assert tiles < told.data < tiles + 6 * GB
+    assert told.state == pytest.approx(7 * 4 * 66.3e6, rel=0.01)  # EfficientNetB7
+    assert 0.5 * GB < told.maps < 2 * GB
+
+
+def test_kept_maps_are_no_longer_passing(tmp_path):
+    without = space.plan(resolved(FULL), tmp_path)
+    kept = space.plan(resolved(FULL, keep_maps=True), tmp_path)
+    assert kept.maps == 0
+    assert 108 * 0.5 * GB < kept.runs - without.runs < 108 * 1.1 * GB
+
+
+@pytest.mark.parametrize(
+    ("heads", "per_pixel"),
+    [
+        ("pixelwise", 0.8), ("inner-distance+pixelwise", 1.15), ("outer-distance+fgbg", 1.15),
+        ("inner-distance+outer-distance+fgbg+pixelwise", 1.85),
+    ],
+)  # fmt: skip
+def test_maps_go_by_channels_and_pixels(tmp_path, heads, per_pixel):
+    own = copy.deepcopy(TINY)
+    own["experiments"]["backbones"]["runs"][0]["heads"] = heads
+    told = space.plan(resolved(own), tmp_path)
+    assert told.maps == pytest.approx(4 * 128 * 160 * per_pixel)
+
+
+def test_every_nth_image_takes_its_share(tmp_path):
+    whole = space.plan(resolved(TINY), tmp_path).maps
+    assert space.plan(resolved(TINY, scoring={"every": 2}), tmp_path).maps == whole / 2
+
+
+def test_finished_runs_speak_for_their_like(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["experiments"]["backbones"]["runs"][0]["seed"] = [0, 1, 2]
+    own = resolved(own)
+    before = space.plan(own, tmp_path)
+    first, second, _ = (run for run in study.all_runs(own) if run.model == "featurenet")
+    put(folder_of(tmp_path, first), weights__h5=10_000_000, labels__npz=1_000_000, other=5)
+    put(folder_of(tmp_path, second), weights__h5=30_000_000)
+    told = space.plan(own, tmp_path)
+    assert told.there == 41_000_000
+    assert told.n_unfinished == 6
+    expected = 4 * space.parameters("featurenet", ["C3"], 2)
+    labels = space.LABEL_PIXEL * 4 * 128 * 160
+    # Of the third a mean of 20 MB; the other model is as it was.
+    assert told.runs - before.runs == pytest.approx(60_000_000 - 3 * expected + 3e6 - 3 * labels)
+
+
+def test_tuned_runs_take_more(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["tunings"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
+    before = space.plan(resolved(own), tmp_path)
+    own["experiments"]["tuned"] = {**own["experiments"]["backbones"], "tuning": "grid"}
+    told = space.plan(resolved(own), tmp_path)
+    assert told.n_runs == before.n_runs and told.runs > before.runs
+    assert told.maps == pytest.approx(before.maps * 6 / 4)  # two validation images more
+
+
+def test_tables_of_images_count_where_they_are(tmp_path):
+    before = space.plan(resolved(TINY), tmp_path)
+    names = [field.name for field in cell_tables.IMAGE_SCHEMA]
+    rows = pd.DataFrame([dict.fromkeys(names)] * 3).assign(height=100, width=200, n_cells=7)
+    for split in ("train", "val", "test"):
+        path = tmp_path / f"data/tiny/annotations/{split}.images.parquet"
+        cell_tables.write_images(path, rows)
+    told = space.plan(resolved(TINY), tmp_path)
+    assert told.maps == pytest.approx(before.maps * 3 * 100 * 200 / (4 * 128 * 160))
+
+
+def test_local_images_are_not_known_before_they_are_read(tmp_path):
+    own = resolved(TINY, datasets={"tiny": {"kind": "local", "path": str(tmp_path)}})
+    told = space.plan(own, tmp_path / "results")
+    assert told.unknown == ("tiny",) and told.runs == told.data == 0
+    assert any("tiny" in line and "not known" in line for line in space.lines(told, None))
+
+
+def test_data_that_is_there_is_measured(tmp_path):
+    data = tmp_path / "data/tiny"
+    put(data / "source/images", a__tif=1000, b__tif=500)
+    assert space.plan(resolved(TINY), tmp_path).there == 0  # not complete
+    put(data, source__json=0)
+    assert space.plan(resolved(TINY), tmp_path).there == 1500
+    marker = {"sha256": "a", "files": {"a.tif": 1000, "b.tif": 700}}
+    (data / "source/images/.unpacked.json").write_text(json.dumps(marker))
+    assert space.plan(resolved(TINY), tmp_path).there == 1700
+    put(data / "tiles/cut-64", train__npz=10_000)
+    assert space.plan(resolved(TINY), tmp_path).there == 11_700
+
+
+def test_a_small_disk_is_warned_of():
+    known = {"folder": Path("results"), "runs": 30 * GB, "data": 10 * GB, "there": 5 * GB,
+             "state": 2 * GB, "maps": 1 * GB,
+             "n_runs": 9, "n_unfinished": 9, "unknown": ()}  # fmt: skip
+    enough = space.lines(space.Space(**known, free=37 * GB), None)
+    assert len(enough) == 2 and "40.0 GB" in enough[0] and "5.0 GB of it" in enough[0]
+    assert "2.0 GB more" in enough[1] and "at once" not in enough[1]
+    *_, warning = space.lines(space.Space(**known, free=36 * GB), None)
+    assert warning.startswith("Warning: ") and "1.0 GB" in warning
+    lines = space.lines(space.Space(**known, free=37 * GB), 4)
+    assert "4 at once: 8.0 GB" in lines[1] and "6.0 GB" in lines[2]
+    # No more at once than there are runs to do.
+    assert "9 at once" in space.lines(space.Space(**known, free=99 * GB), 100)[1]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "levels", "heads"),
+    [
+        ("featurenet", "345", 1), ("featurenet", "2345", 4), ("mobilenetv2", "345", 2),
+        ("mobilenetv2", "12345", 2),
+    ],
+)  # fmt: skip
+def test_parameters_are_those_of_the_network(backbone, levels, heads):
+    from cellseg.families import deepcell
+    from cellseg.head_names import HEADS
+
+    chosen = [f"C{level}" for level in levels]
+    model = {"backbone": backbone, "backbone_levels": chosen, "location": True}
+    model["pyramid_levels"] = [f"P{level}" for level in levels]
+    settings = {"model": model, "heads": {head: {} for head in HEADS[:heads]}}
+    built = deepcell.parameters({**settings, "tiling": {"size": 64}})
+    assert space.parameters(backbone, chosen, heads) == pytest.approx(built, rel=0.03)
+
+
+def test_every_backbone_of_the_schema_has_a_figure():
+    assert sorted(space.PARAMETERS) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
+
+
+def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
+    own = copy.deepcopy(FULL)
+    own["experiments"] = {"data-size": own["experiments"]["data-size"]}
+    own["experiments"]["data-size"]["runs"][0]["seed"] = list(range(500))
+    own = resolved(own)
+    names = ["weights.h5", "history.csv", "settings.json", "provenance.json", "labels.npz"]
+    names += ["cells.parquet", "watershed.json", "metrics.csv", "coco.csv", "overlay.png"]
+    for run in study.all_runs(own):
+        folder = folder_of(tmp_path, run)
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).touch()
+    started = time.process_time()  # of this process: others may be at work here
+    told = space.plan(own, tmp_path)
+    assert told.n_runs == 3000
+    assert time.process_time() - started < 1
