@@ -189,8 +189,9 @@ def lines(space: Space, jobs: int | None) -> list[str]:
     needed += passing * at_once if space.n_unfinished else 0
     if needed > space.free:
         told.append(
-            f"Warning: the disk of {space.folder} lacks about {_gb(needed - space.free)}. "
-            "Free space, keep no maps, run fewer jobs at once, or put it on another disk (a link)."
+            f"Warning: the disk of {space.folder} is too small by about "
+            f"{_gb(needed - space.free)}. Free space, keep no maps, run fewer jobs at once, or "
+            "put it on another disk (a link)."
         )
     return told
 

@@ -100,9 +100,9 @@ def fit(
         resume from is damaged, or a signal asked to stop (the state is then saved).
     """
     best = resume.folder / "best.h5"
-    resume.folder.mkdir(parents=True, exist_ok=True)
     with interruption.noticed() as interrupted:
         rows, epoch = _resumed(learner, resume, options)
+        resume.folder.mkdir(parents=True, exist_ok=True)
         while len(rows) < options["epochs"] and not _stopped_early(rows, options):
             started = time.perf_counter()
             number = len(rows) + 1
