@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from cellseg import families, predict_run, score_tables
+from cellseg import families, gpu_lease, predict_run, score_tables
 from cellseg.figures import shown
 from cellseg.script import running
 
 with running(snakemake.log[0]):
+    gpu_lease.take("cpu")  # a few images only: no GPU has been asked for
     scores = score_tables.read(snakemake.input.metrics, ["image", "f1_50"])
     chosen = shown.choose(scores, snakemake.params.shown)
     predict_run.predict(

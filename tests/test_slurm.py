@@ -1,0 +1,313 @@
+"""The workflow on a real Slurm: on whatever cluster answers here, or not at all."""
+
+import copy
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from workflow_runner import TINY, Workflow
+
+ALIKE = ["undisturbed", "cancelled", "killed", "limited"]
+"""Models of one kind; what happens to the training of each."""
+
+GUARD = """
+import os, sys
+
+def refuse(event, arguments):
+    if event == "socket.connect":
+        address = arguments[1]
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        address = arguments[0]
+    else:
+        return
+    if isinstance(address, (str, bytes)) and event == "socket.connect":
+        return  # a socket of this machine
+    with open(os.environ["REACHED"], "a") as file:
+        file.write(f"{event} {address} {sys.argv}\\\\n")
+    raise OSError("this node has no network")
+
+if "SLURM_JOB_ID" in os.environ:
+    sys.addaudithook(refuse)
+"""
+"""A sitecustomize module that leaves the jobs of Slurm without network."""
+
+
+def _ask(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster():
+    """Skips where no Slurm with the profile's two partitions answers."""
+    if shutil.which("sbatch") is None:
+        pytest.skip("no Slurm here: sbatch is not on the PATH")
+    answer = subprocess.run(
+        ["sinfo", "-h", "-o", "%R"], capture_output=True, text=True, timeout=30
+    )
+    if answer.returncode:
+        pytest.skip(f"no Slurm answers: {answer.stderr.strip()}")
+    missing = {"cpu", "gpu"} - set(answer.stdout.split())
+    if missing:
+        pytest.skip(f"this Slurm has no partition named {' or '.join(sorted(missing))}")
+
+
+class OnSlurm(Workflow):
+    """A checkout whose jobs go to Slurm, with the project's profile but for sizes and waiting."""
+
+    prefix = "livecelltest"
+    reached: Path
+
+    @classmethod
+    def prepare(cls, checkout: Path, folder: Path, config: dict) -> "OnSlurm":
+        workflow = cls.copy(checkout, folder, config)
+        profile = yaml.safe_load((checkout / "slurm/config.yaml").read_text())
+        profile.update({
+            "slurm-init-seconds-before-status-checks": 3,
+            "latency-wait": 5,
+            "slurm-jobname-prefix": cls.prefix,
+            "set-threads": {rule: 1 for rule in ("train", "predict", "predict_shown", "rasterize",
+                                                 "segment", "score")},
+        })  # fmt: skip
+        sizes = {"mem_mb": "2500 * attempt"}
+        rules = ("simulate", "parse", "rasterize", "tile", "data_report", "collect")
+        for rule in (*rules, *profile["set-resources"]):
+            profile["set-resources"].setdefault(rule, {}).update(sizes)
+        for rule in ("train", "predict"):
+            profile["set-resources"][rule]["gpu"] = 1
+        workflow.profile = profile
+        workflow.write_profile()
+        workflow.reached = folder / "reached.txt"
+        (folder / "guard").mkdir()
+        (folder / "guard/sitecustomize.py").write_text(GUARD.replace("\\\\n", "\\n"))
+        return workflow
+
+    def write_profile(self) -> None:
+        (self.folder / "on-slurm").mkdir(exist_ok=True)
+        (self.folder / "on-slurm/config.yaml").write_text(yaml.safe_dump(self.profile))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "XDG_CACHE_HOME": str(self.folder / ".cache"),
+            "PYTHONPATH": str(self.folder / "guard"),
+            "REACHED": str(self.reached),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start snakemake with the profile; what it prints goes to `log.txt`."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--profile", "on-slurm", "--configfile",
+             "study.yaml", "--replace-workflow-config", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=(self.folder / "log.txt").open("w"),
+            stderr=subprocess.STDOUT,
+            # Snakemake started from a shell's background would not listen to SIGINT.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )  # fmt: skip
+
+    def finish(self, *arguments: str) -> str:
+        """Run to the end, which has to be a good one; return what was printed."""
+        running = self.start(*arguments)
+        assert running.wait(timeout=600) == 0, self.log
+        return self.log
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log.txt").read_text()
+
+    def jobs(self) -> list[tuple[str, str, str]]:
+        """Number, comment and state of each job of this workflow that Slurm has not ended."""
+        lines = _ask("squeue", "-h", "-o", "%i|%k|%T|%j").splitlines()
+        rows = [line.split("|") for line in lines]
+        return [(number, comment, state) for number, comment, state, name in rows
+                if name.startswith(self.prefix)]  # fmt: skip
+
+    def job_of(self, model: str) -> str:
+        """Number of the running job that trains a model."""
+        found = [number for number, comment, state in self.jobs()
+                 if f"_{model}_" in comment and state == "RUNNING"]  # fmt: skip
+        assert len(found) == 1, self.jobs()
+        return found[0]
+
+    def cancel_all(self) -> None:
+        if numbers := [number for number, _, _ in self.jobs()]:
+            _ask("scancel", *numbers)
+        _until(lambda: not self.jobs(), "jobs have ended")
+
+
+@contextmanager
+def _whatever_happens(workflow: OnSlurm):
+    """Leave nothing running behind a test that failed."""
+    try:
+        yield
+    finally:
+        workflow.cancel_all()
+
+
+def _until(holds, what: str, seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"waited {seconds} s until {what}"
+        time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def finished(checkout, tmp_path_factory):
+    """A whole study, run on Slurm."""
+    study = copy.deepcopy(TINY)
+    study["models"].pop("mobilenetv2")
+    study["experiments"]["backbones"]["runs"][0].update(model="featurenet", seed=[0, 1])
+    study["experiments"]["backbones"]["figures"] = ["backbones", "learning-curves"]
+    workflow = OnSlurm.prepare(checkout, tmp_path_factory.mktemp("slurm") / "checkout", study)
+    with _whatever_happens(workflow):
+        workflow.printed = workflow.finish("all")
+    return workflow
+
+
+def test_the_whole_study_runs(finished):
+    results = finished.folder / "results/tiny"
+    summary = pd.read_csv(results / "tables/backbones/summary.csv")
+    assert not summary.empty
+    assert (results / "figures/backbones/backbones.pdf").exists()
+    runs = list((results / "runs").rglob("metrics.csv"))
+    assert len(runs) == 2
+    assert all((run.parent / "overlay.png").exists() for run in runs)
+
+
+def test_a_second_call_sends_no_job(finished):
+    assert "Nothing to be done" in finished.finish("all")
+
+
+def test_short_jobs_go_in_groups(finished):
+    """Two runs make eight short jobs and more; few of them are sent alone."""
+    sent = finished.printed.count("has been submitted with SLURM jobid")
+    steps = int(finished.printed.rpartition(" steps (100%)")[0].rpartition(" of ")[2])
+    grouped = finished.printed.count("Group job")
+    assert grouped >= 2
+    assert sent <= steps - 8
+
+
+def test_gpu_jobs_had_a_gpu_and_the_others_none(finished):
+    if subprocess.run(["sacct", "-h"], capture_output=True).returncode:
+        pytest.skip("this Slurm keeps no accounts")
+    rows = _ask("sacct", "-X", "-n", "-P", "-o", "WorkDir,Comment,Partition,AllocTRES")
+    mine = [row.split("|") for row in rows.splitlines() if row.startswith(str(finished.folder))]
+    if not mine:
+        pytest.skip("this Slurm keeps no accounts of jobs")
+    trained = [row for row in mine if row[2] == "gpu"]
+    assert len(trained) == 4  # two trainings, two predictions
+    assert all("gres/gpu=1" in row[3] for row in trained)
+    assert not any("gres/gpu" in row[3] for row in mine if row[2] == "cpu")
+
+
+def test_jobs_reach_for_no_network(finished):
+    assert not finished.reached.exists(), finished.reached.read_text()
+
+
+def test_a_job_that_reaches_for_the_network_is_noticed(finished, tmp_path):
+    environment = {**finished.environment, "REACHED": str(tmp_path / "reached.txt")}
+    reach = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5)"
+    done = subprocess.run(
+        ["srun", "--partition", "cpu", sys.executable, "-c", reach],
+        env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode != 0 and "this node has no network" in done.stderr
+    assert "192.0.2.1" in (tmp_path / "reached.txt").read_text()
+
+
+def test_downloads_stay_on_the_login_node(checkout, tmp_path, published):
+    """Prefetched here; the jobs that follow are without network, and the server is asked no more."""
+    study = copy.deepcopy(TINY)
+    study["datasets"] = {"tiny": {"kind": "download", "url": published.url + "/", "retries": 0}}
+    workflow = OnSlurm.prepare(checkout, tmp_path / "checkout", study)
+    with _whatever_happens(workflow):
+        assert "has been submitted" not in workflow.finish("prefetch")
+        asked = len(published.requests)
+        assert asked > 0
+        workflow.finish("results/data/tiny/annotations/problems.csv")
+    assert len(published.requests) == asked
+    assert not workflow.reached.exists()
+
+
+def test_one_condition_and_the_figures_by_name(finished):
+    run = "results/tiny/runs/featurenet/inner-distance+pixelwise/full/seed-1"
+    (finished.folder / run / "metrics.csv").unlink()
+    (finished.folder / "results/tiny/figures/backbones/backbones.pdf").unlink()
+    with _whatever_happens(finished):
+        assert "rule score:" in finished.finish(f"{run}/metrics.csv")
+        printed = finished.finish("figures")
+    assert "rule figure:" in printed and "rule train:" not in printed
+    assert (finished.folder / "results/tiny/figures/backbones/backbones.pdf").exists()
+
+
+def _epoch(run: Path) -> int:
+    """Epochs that an unfinished training has saved."""
+    try:
+        return len(json.loads((run / "resume/state.json").read_text())["history"])
+    except (OSError, ValueError):
+        return 0
+
+
+def test_faults_change_no_result(checkout, tmp_path):
+    """Equal trainings, each met by another fault, end equal; what was finished stays as it was."""
+    study = copy.deepcopy(TINY)
+    study["models"] = {name: {"family": "panopticnet", "backbone": "featurenet"} for name in ALIKE}
+    study["training"].update(epochs=24, schedule={"name": "cosine"})
+    study["experiments"]["backbones"]["runs"][0]["model"] = ALIKE
+    workflow = OnSlurm.prepare(checkout, tmp_path / "checkout", study)
+    runs = {
+        name: workflow.folder / f"results/tiny/runs/{name}/inner-distance+pixelwise/full/seed-0"
+        for name in ALIKE
+    }
+    targets = {name: f"{run.relative_to(workflow.folder)}/history.csv" for name, run in runs.items()}
+    with _whatever_happens(workflow):
+        # SIGINT to snakemake: it cancels its jobs, and the training saves what it has.
+        running = workflow.start(targets["undisturbed"])
+        _until(lambda: _epoch(runs["undisturbed"]) >= 2, "two epochs are trained")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=120) != 0
+        _until(lambda: not workflow.jobs(), "the cancelled jobs have ended")
+        reached = _epoch(runs["undisturbed"])
+        assert reached >= 2
+        shutil.rmtree(runs["undisturbed"])  # the one to compare with is to have had no fault
+
+        # SIGKILL to snakemake: its jobs run on, its lock stays.
+        running = workflow.start(targets["undisturbed"], targets["killed"])
+        _until(lambda: _epoch(runs["killed"]) >= 2, "two epochs are trained")
+        running.kill()
+        running.wait()
+        assert workflow.start(targets["killed"]).wait(timeout=120) != 0
+        assert "--unlock" in workflow.log
+        _ask("scancel", workflow.job_of("killed"))
+        _until(lambda: not workflow.jobs(), "the other job has ended by itself")
+        assert _epoch(runs["killed"]) >= 2
+        weights = runs["undisturbed"] / "weights.h5"
+        before = weights.stat().st_mtime_ns
+        workflow.finish("--unlock")
+
+        # scancel, SIGKILL of the script, a time limit that is too short.
+        limited = {"runtime": 1, "slurm_extra": "'--signal=TERM@10'"}
+        running = workflow.start(*targets.values())
+        _until(lambda: _epoch(runs["cancelled"]) >= 2, "two epochs are trained")
+        _ask("scancel", workflow.job_of("cancelled"))
+        assert running.wait(timeout=400) == 0, workflow.log
+        assert weights.stat().st_mtime_ns == before
+    for name in ALIKE[1:]:
+        pd.testing.assert_frame_equal(*(
+            pd.read_csv(runs[each] / "history.csv")[["epoch", "loss", "val_loss", "learning_rate"]]
+            for each in ("undisturbed", name)
+        ), rtol=1e-4)  # fmt: skip
+        assert "Resuming after epoch" in (runs[name] / "logs/train.log").read_text()
