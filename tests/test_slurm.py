@@ -17,8 +17,10 @@ import yaml
 
 from workflow_runner import TINY, Workflow
 
-ALIKE = ["undisturbed", "cancelled", "killed", "limited"]
+ALIKE = ["undisturbed", "interrupted", "killed", "cancelled", "limited"]
 """Models of one kind; what happens to the training of each."""
+
+EPOCHS = 60
 
 GUARD = """
 import os, sys
@@ -51,9 +53,7 @@ def cluster():
     """Skips where no Slurm with the profile's two partitions answers."""
     if shutil.which("sbatch") is None:
         pytest.skip("no Slurm here: sbatch is not on the PATH")
-    answer = subprocess.run(
-        ["sinfo", "-h", "-o", "%R"], capture_output=True, text=True, timeout=30
-    )
+    answer = subprocess.run(["sinfo", "-h", "-o", "%R"], capture_output=True, text=True, timeout=30)
     if answer.returncode:
         pytest.skip(f"no Slurm answers: {answer.stderr.strip()}")
     missing = {"cpu", "gpu"} - set(answer.stdout.split())
@@ -229,7 +229,7 @@ def test_a_job_that_reaches_for_the_network_is_noticed(finished, tmp_path):
 
 
 def test_downloads_stay_on_the_login_node(checkout, tmp_path, published):
-    """Prefetched here; the jobs that follow are without network, and the server is asked no more."""
+    """Prefetched here; the jobs that follow have no network, the server is asked no more."""
     study = copy.deepcopy(TINY)
     study["datasets"] = {"tiny": {"kind": "download", "url": published.url + "/", "retries": 0}}
     workflow = OnSlurm.prepare(checkout, tmp_path / "checkout", study)
@@ -265,24 +265,31 @@ def test_faults_change_no_result(checkout, tmp_path):
     """Equal trainings, each met by another fault, end equal; what was finished stays as it was."""
     study = copy.deepcopy(TINY)
     study["models"] = {name: {"family": "panopticnet", "backbone": "featurenet"} for name in ALIKE}
-    study["training"].update(epochs=24, schedule={"name": "cosine"})
+    study["training"].update(epochs=EPOCHS, schedule={"name": "cosine"})
     study["experiments"]["backbones"]["runs"][0]["model"] = ALIKE
     workflow = OnSlurm.prepare(checkout, tmp_path / "checkout", study)
+    limited = "wildcards.model == 'limited' and attempt == 1"
+    workflow.profile["set-resources"]["train"].update(
+        runtime=f"1 if {limited} else 60",
+        slurm_extra=f"'--signal=TERM@10' if {limited} else ''",
+    )
+    workflow.write_profile()
     runs = {
         name: workflow.folder / f"results/tiny/runs/{name}/inner-distance+pixelwise/full/seed-0"
         for name in ALIKE
     }
-    targets = {name: f"{run.relative_to(workflow.folder)}/history.csv" for name, run in runs.items()}
+    targets = {
+        name: f"{run.relative_to(workflow.folder)}/history.csv" for name, run in runs.items()
+    }
     with _whatever_happens(workflow):
         # SIGINT to snakemake: it cancels its jobs, and the training saves what it has.
-        running = workflow.start(targets["undisturbed"])
+        running = workflow.start(targets["interrupted"], targets["undisturbed"])
+        _until(lambda: _epoch(runs["interrupted"]) >= 2, "two epochs are trained")
         _until(lambda: _epoch(runs["undisturbed"]) >= 2, "two epochs are trained")
         running.send_signal(signal.SIGINT)
         assert running.wait(timeout=120) != 0
         _until(lambda: not workflow.jobs(), "the cancelled jobs have ended")
-        reached = _epoch(runs["undisturbed"])
-        assert reached >= 2
-        shutil.rmtree(runs["undisturbed"])  # the one to compare with is to have had no fault
+        shutil.rmtree(runs["undisturbed"])  # it is to have had no fault
 
         # SIGKILL to snakemake: its jobs run on, its lock stays.
         running = workflow.start(targets["undisturbed"], targets["killed"])
@@ -293,21 +300,21 @@ def test_faults_change_no_result(checkout, tmp_path):
         assert "--unlock" in workflow.log
         _ask("scancel", workflow.job_of("killed"))
         _until(lambda: not workflow.jobs(), "the other job has ended by itself")
-        assert _epoch(runs["killed"]) >= 2
         weights = runs["undisturbed"] / "weights.h5"
         before = weights.stat().st_mtime_ns
         workflow.finish("--unlock")
 
-        # scancel, SIGKILL of the script, a time limit that is too short.
-        limited = {"runtime": 1, "slurm_extra": "'--signal=TERM@10'"}
+        # scancel of a job, and a time limit that is too short: the next attempts go on.
         running = workflow.start(*targets.values())
         _until(lambda: _epoch(runs["cancelled"]) >= 2, "two epochs are trained")
         _ask("scancel", workflow.job_of("cancelled"))
-        assert running.wait(timeout=400) == 0, workflow.log
+        assert running.wait(timeout=600) == 0, workflow.log
         assert weights.stat().st_mtime_ns == before
+    expected = pd.read_csv(runs["undisturbed"] / "history.csv")
+    assert len(expected) == EPOCHS
     for name in ALIKE[1:]:
-        pd.testing.assert_frame_equal(*(
-            pd.read_csv(runs[each] / "history.csv")[["epoch", "loss", "val_loss", "learning_rate"]]
-            for each in ("undisturbed", name)
-        ), rtol=1e-4)  # fmt: skip
-        assert "Resuming after epoch" in (runs[name] / "logs/train.log").read_text()
+        history = pd.read_csv(runs[name] / "history.csv")
+        columns = ["epoch", "loss", "val_loss", "learning_rate"]
+        pd.testing.assert_frame_equal(history[columns], expected[columns], rtol=1e-4)
+        log = (runs[name] / "logs/train.log").read_text()
+        assert "Resuming after epoch" in log, (name, log)
