@@ -107,16 +107,17 @@ class OnSlurm(Workflow):
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """Start snakemake with the profile; what it prints goes to `log.txt`."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--profile", "on-slurm", "--configfile",
-             "study.yaml", "--replace-workflow-config", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=(self.folder / "log.txt").open("w"),
-            stderr=subprocess.STDOUT,
-            # Snakemake started from a shell's background would not listen to SIGINT.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )  # fmt: skip
+        with (self.folder / "log.txt").open("w") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "snakemake", "--profile", "on-slurm", "--configfile",
+                 "study.yaml", "--replace-workflow-config", *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Snakemake started from a shell's background would not listen to SIGINT.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            )  # fmt: skip
 
     def finish(self, *arguments: str) -> str:
         """Run to the end, which has to be a good one; return what was printed."""

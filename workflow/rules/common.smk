@@ -66,16 +66,20 @@ wildcard_constraints:
 
 
 def code(script, *modules):
-    """Params: fingerprint of a rule's script and of what it imports; edits to them rerun the rule."""
+    """Params function: fingerprint of a rule's script and of what it imports; edits rerun the rule.
+
+    Only asked for jobs that are planned: a job on a cluster would wait for those of all rules.
+    """
     scripts = Path(workflow.basedir) / "scripts"
-    return imports.fingerprint(scripts / f"{script}.py", scripts / "cellseg", modules)
+    path, library = scripts / f"{script}.py", scripts / "cellseg"
+    return lambda wildcards: imports.fingerprint(path, library, modules)
 
 
 def code_with_family(script):
     """Params function: as `code`, with the module of the run's model family."""
     return lambda wildcards: code(
         script, families.FAMILIES[study["models"][wildcards.model]["family"]]
-    )
+    )(wildcards)
 
 
 def alike(benchmark, wildcards, whatever):
