@@ -26,7 +26,7 @@ demo: $(READY)
 	@$(BIN)/python scripts/print_summary.py results/simulated
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -11,7 +11,14 @@ from livecell_server import Server, mini_livecell
 # Both families run in one process here; deepcell needs this before TensorFlow is first imported.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
+SLOW = ("test_slurm", "test_chain", "test_deepcell_own_tests", "test_families")
+"""Begun first, so that no process is left alone with one of them at the end."""
+
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in SLOW)
 
 
 @pytest.fixture(scope="session")
