@@ -21,6 +21,9 @@ SLOWER = 2
 
 LEAST_MINUTES = 10
 
+MOST_MINUTES = 24 * 60
+"""What most partitions allow. A job that asks for more waits for ever; a training goes on instead."""
+
 
 @cache
 def measured(pattern: str) -> tuple[dict[str, float], ...]:
@@ -68,10 +71,10 @@ def memory_mb(pattern: str, first: int, attempt: int = 1) -> int:
 
 
 def minutes(pattern: str, first: int, attempt: int = 1) -> int:
-    """Time limit to ask for: `first` while nothing is measured, more with each attempt."""
+    """Time limit to ask for: `first` while nothing is measured, more with each attempt, to a day."""
     took = [row["s"] for row in measured(pattern)]
     need = max(LEAST_MINUTES, math.ceil(SLOWER * max(took) / 60)) if took else first
-    return need * attempt
+    return min(need * attempt, MOST_MINUTES)
 
 
 def processors(pattern: str, first: int) -> int:
