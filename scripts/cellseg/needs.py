@@ -22,7 +22,7 @@ SLOWER = 2
 LEAST_MINUTES = 10
 
 MOST_MINUTES = 24 * 60
-"""What most partitions allow. A job that asks for more waits for ever; a training goes on instead."""
+"""A day, which most partitions allow; a job that asks for more than that waits for ever."""
 
 
 @cache
@@ -71,7 +71,7 @@ def memory_mb(pattern: str, first: int, attempt: int = 1) -> int:
 
 
 def minutes(pattern: str, first: int, attempt: int = 1) -> int:
-    """Time limit to ask for: `first` while nothing is measured, more with each attempt, to a day."""
+    """Time limit to ask for: `first` while nothing is measured; grows with attempts, to a day."""
     took = [row["s"] for row in measured(pattern)]
     need = max(LEAST_MINUTES, math.ceil(SLOWER * max(took) / 60)) if took else first
     return min(need * attempt, MOST_MINUTES)
