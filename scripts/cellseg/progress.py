@@ -30,7 +30,10 @@ TAIL = 1 << 18  # bytes read of the end of a log
 _EPOCH = re.compile(
     r"^epoch (\d+)/(\d+): loss (\S+), validation loss ([^\s,]+),.*?([\d.]+) s$", re.MULTILINE
 )
-_RESUMED = re.compile(r"^Resuming after epoch (\d+) of (\d+)\.", re.MULTILINE)
+_RESUMED = re.compile(r"^Resuming after epoch (\d+) of (\d+)[.,]", re.MULTILINE)
+
+RESULTS = "results"
+"""Folder of all results in the checkout."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def narrowed(study: Mapping, dataset: str | None = None, experiment: str | None 
 
 def run_folder(run: Run) -> str:
     """Folder of a run, relative to the checkout."""
-    return f"results/{run.dataset}/runs/{run.model}/{run.heads}/{run.subset}/seed-{run.seed}"
+    return f"{RESULTS}/{run.dataset}/runs/{run.model}/{run.heads}/{run.subset}/seed-{run.seed}"
 
 
 def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
@@ -186,7 +189,7 @@ def collect(
     Parameters
     ----------
     study : complete configuration, see :func:`cellseg.config.resolve`
-    folder : the checkout, which has ``results/``
+    folder : the checkout
     slurm : what squeue said, or None
     marks : those of Snakemake
     now : seconds since the epoch
