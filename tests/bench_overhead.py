@@ -1,6 +1,6 @@
 """Prints what a job takes before its first useful line, rule by rule, as a Markdown table.
 
-PYTHONPATH=scripts python tests/bench_overhead.py
+PYTHONPATH=scripts:tests python tests/bench_overhead.py
 
 A job on this machine starts its script at once. A job of Slurm starts Snakemake twice before that,
 one process within the other. Each time is the median of five; rules of a fresh demo study.
