@@ -59,7 +59,10 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
     """
     entry = dict(study["models"][model])
     training = merged(study["training"], entry.pop("training"))
+    extends = "extend" in study["subsets"][subset]
     return {
+        # Only where it is used: other runs stay as they are, whatever it says.
+        **({"extension": in_order(study["extension"])} if extends else {}),
         # The order of heads is the order of the network's outputs and stays.
         "heads": {head: in_order(study["heads"][head]) for head in head_names.split(heads)},
         "model": in_order(entry),

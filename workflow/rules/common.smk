@@ -32,6 +32,8 @@ if workflow.remote_exec:  # the Snakemake within a cluster's job
 
 DATA = "results/data/{dataset}"
 TILES = f"{DATA}/tiles/{{tiling}}/{{split}}.npz"
+EXTENSION = f"{DATA}/extended-{{times}}/{{split}}"
+EXTENSION_TILES = f"{EXTENSION}/tiles/{{tiling}}.npz"
 PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = "results/{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
 TABLES = "results/{dataset}/tables/{experiment}"
@@ -63,6 +65,7 @@ wildcard_constraints:
     tuning=one_of(study["tunings"]),
     variant=f"(tuning-({one_of(study['tunings'])})/)?",
     split="train|val|test",
+    times="[1-9][0-9]*",
 
 
 def code(script, *modules):
@@ -176,6 +179,40 @@ def tiles_of(split):
         dataset=wildcards.dataset,
         tiling=studies.tiling_of(study, wildcards.model),
         split=split,
+    )
+
+
+def extended_splits(subset):
+    """Splits whose images a subset is extended with; drawn validation wells leave some of both."""
+    if "extend" not in subset:
+        return []
+    return ["train", "val"] if subset["validation"] == "by-well" else ["train"]
+
+
+def extension_tiles_of(wildcards):
+    """Input function: tiles of synthetic images that a run's subset asks for, or nothing."""
+    subset = study["subsets"][wildcards.subset]
+    return [
+        EXTENSION_TILES.format(
+            dataset=wildcards.dataset,
+            times=subset["extend"],
+            split=split,
+            tiling=studies.tiling_of(study, wildcards.model),
+        )
+        for split in extended_splits(subset)
+    ]
+
+
+def extension_figures():
+    """The picture of each extension that the study's runs use."""
+    return sorted(
+        {
+            f"{EXTENSION}/report/pca.png".format(
+                dataset=run.dataset, times=study["subsets"][run.subset]["extend"], split=split
+            )
+            for run in RUNS
+            for split in extended_splits(study["subsets"][run.subset])
+        }
     )
 
 
