@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cellseg import run_lengths
+from cellseg import true_cells
 from cellseg.extension import clumps, outlines, sprites
 from cellseg.extension.background import Background, distance_to, estimate
 from cellseg.extension.clumps import Cell, Outline
@@ -72,8 +72,7 @@ def extend(
     doublings, confluence : see :func:`cellseg.extension.levels.levels`
     seed : of all randomness
     """
-    drawn = (_cell(segmentation, image.shape) for segmentation in segmentations)
-    cells = [cell for cell in drawn if cell is not None]
+    cells = drawn_cells(segmentations, image.shape)
     covered = np.zeros(image.shape, np.int32)
     for cell in cells:
         covered[cell.place] += cell.mask
@@ -179,21 +178,30 @@ def paste(deviations: np.ndarray, occupied: np.ndarray, placed: Placed) -> None:
     taken |= mask
 
 
-def _cell(segmentation: Any, shape: tuple[int, int]) -> Cell | None:
-    """The cell of a segmentation in an image of `shape`; None without pixels."""
-    from pycocotools import mask as coco_mask
+def drawn_cells(segmentations: Sequence[Any], shape: tuple[int, int]) -> list[Cell]:
+    """Cells of an image of `shape`, as pycocotools draws them, without those of no pixel."""
+    drawn = true_cells.draw(segmentations, *shape)
+    cells = []
+    for number, segmentation in enumerate(segmentations):
+        runs = slice(*drawn.first_run[number : number + 2])
+        start, length = drawn.start[runs], drawn.length[runs]
+        if drawn.pixels[number] == 0:
+            continue
+        steps = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+        columns, rows = np.divmod(np.repeat(start, length) + steps, shape[0])
+        top, left = int(rows.min()), int(columns.min())
+        mask = np.zeros((rows.max() - top + 1, columns.max() - left + 1), bool)
+        mask[rows - top, columns - left] = True
+        cells.append(Cell(_outline(segmentation, mask), mask, top, left))
+    return cells
 
-    drawn = coco_mask.decode(run_lengths.of_cell(segmentation, *shape)).view(bool)
-    rows, columns = np.flatnonzero(drawn.any(1)), np.flatnonzero(drawn.any(0))
-    if len(rows) == 0:
-        return None
-    top, left = int(rows[0]), int(columns[0])
-    mask = np.ascontiguousarray(drawn[top : rows[-1] + 1, left : columns[-1] + 1])
+
+def _outline(segmentation: Any, mask: np.ndarray) -> Outline:
+    """Polygons as arrays; where there are none, the mask."""
     if isinstance(segmentation, Mapping):
-        return Cell(mask, mask, top, left)
+        return mask
     parts = [part for part in segmentation if len(part) >= 6 and len(part) % 2 == 0]
-    outline = [np.array(part, np.float64).reshape(-1, 2) for part in parts]
-    return Cell(outline, mask, top, left)
+    return [np.array(part, np.float64).reshape(-1, 2) for part in parts]
 
 
 def _clumps_per_cell(covered: np.ndarray, n_cells: int) -> float:

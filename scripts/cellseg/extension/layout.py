@@ -41,6 +41,7 @@ class Layout:
         self.placed: list[Placed] = []
         self._pixels: list[int] = []  # of each cell within the frame
         self._shared: list[int] = []  # those of them that it has in common with others
+        self._taken = _shrunk(self.owner >= 0)
         self.covered = 0  # pixels
 
     @property
@@ -68,13 +69,11 @@ class Layout:
         self, sprite: Sprite, touching: bool, share: float, random: np.random.Generator
     ) -> list[tuple[int, int]]:
         """Some places, as the sprite's upper left corners, where it about fits."""
-        height, width = self.owner.shape
         mask = _shrunk(sprite.mask)
-        taken = _shrunk(self.owner >= 0)
         pad = [length // 2 + 1 for length in mask.shape]
         around = [(pad[0], pad[0]), (pad[1], pad[1])]
-        taken = np.pad(taken, around)
-        frame = np.pad(np.ones((-(-height // GRID), -(-width // GRID)), np.float32), around)
+        taken = np.pad(self._taken, around)
+        frame = np.pad(np.ones(self._taken.shape, np.float32), around)
         area = float(mask.sum())
         fits = (_matches(taken, mask) <= share * area) & (
             _matches(frame, mask) >= LEAST_SEEN * area
@@ -119,12 +118,16 @@ class Layout:
         shared = np.array(self._shared, int) + hidden
         if np.any((hidden > 0) & (shared > HIDDEN * np.array(self._pixels, int))):
             return False
+        n_cells = np.zeros(self.owner.shape, np.int32)  # of the sprite at each pixel
+        seen_cells = [_seen(cell, row, column, self.owner.shape) for cell in sprite.cells]
+        for place, seen in seen_cells:
+            n_cells[place] += seen
         added = []
-        for cell in sprite.cells:
-            place, seen = _seen(cell, row, column, self.owner.shape)
+        for place, seen in seen_cells:
             pixels = np.count_nonzero(seen)
-            common = np.count_nonzero(seen & (self.owner[place] >= 0))
-            if common > HIDDEN * pixels:
+            others = seen & (self.owner[place] >= 0)
+            common = np.count_nonzero(others | (seen & (n_cells[place] > 1)))
+            if others.any() and common > HIDDEN * pixels:
                 return False
             added.append((place, seen, pixels, common))
         self._shared = shared.tolist()
@@ -132,6 +135,7 @@ class Layout:
             self.owner[place][seen] = len(self._pixels)
             self._pixels.append(pixels)
             self._shared.append(common)
+        self._taken = _shrunk(self.owner >= 0)
         self.covered += int(n_pixels - n_taken)
         self.placed.append(Placed(sprite, row, column))
         return True
@@ -166,7 +170,7 @@ def _shrunk(mask: np.ndarray) -> np.ndarray:
     height, width = (-(-length // GRID) for length in mask.shape)
     padded = np.zeros((height * GRID, width * GRID), np.float32)
     padded[: mask.shape[0], : mask.shape[1]] = mask
-    return padded.reshape(height, GRID, width, GRID).mean((1, 3))
+    return cv2.resize(padded, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _matches(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

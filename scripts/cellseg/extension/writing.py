@@ -5,7 +5,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cellseg import cell_tables, images
+from cellseg.cells import shoelace_area
 from cellseg.errors import UserError
 from cellseg.extension import names
 from cellseg.extension.frame import Frame, extend
@@ -70,8 +71,10 @@ def write(
     shutil.rmtree(folder / "images", ignore_errors=True)
     table = pd.read_parquet(images_table).set_index("image")
     jobs = (
-        (image, table.path[image], (height, width), cells)
-        for image, height, width, cells, _ in cell_tables.segmentations(images_table, cells_table)
+        (image, table.path[image], (height, width), outlines)
+        for image, height, width, outlines, _ in cell_tables.segmentations(
+            images_table, cells_table
+        )
     )
     work = partial(
         _extend_image, count=count, doublings=doublings, confluence=tuple(confluence), seed=seed
@@ -82,14 +85,14 @@ def write(
     with replacing(annotations) as temporary, temporary.open("w") as file:
         coco = _CocoWriter(file)
         for done, (image, frames) in enumerate(ordered_map(work, jobs, processes), start=1):
-            for number, (content, shape, segmentations, full) in enumerate(frames, start=1):
+            for number, (content, shape, cells, full) in enumerate(frames, start=1):
                 n_full += full
                 name = names.name(image, number)
                 path = folder / "images" / table.cell_type[image] / f"{name}.tif"
                 with replacing(path) as aside:
                     aside.write_bytes(content)
                 digest.update(content)
-                coco.add(f"{table.cell_type[image]}/{name}.tif", shape, segmentations)
+                coco.add(f"{table.cell_type[image]}/{name}.tif", shape, cells)
             if done % 20 == 0 or done == len(table):
                 print(f"extended {done} of {len(table)} images", flush=True)
         print(
@@ -114,30 +117,41 @@ def _extend_image(
     import cv2
 
     cv2.setNumThreads(1)  # the processes share the cores
-    image, path, shape, cells = job
+    image, path, shape, outlines = job
     grey = images.read(path)
     if grey.shape != shape:
         raise UserError(
             f"{path} has {grey.shape} pixels, its annotations say {shape}. Correct the annotations "
             "or replace the image."
         )
-    frames = extend(image, grey, cells, **settings)
+    frames = extend(image, grey, outlines, **settings)
     return image, [
-        (_tiff(frame.image), shape, _segmentations(frame), frame.confluence < frame.asked - 0.02)
+        (_tiff(frame.image), shape, records(frame), frame.confluence < frame.asked - 0.02)
         for frame in frames
     ]
 
 
-def _segmentations(frame: Frame) -> list[Any]:
+def records(frame: Frame) -> list[dict]:
+    """Outline, area and box of each cell, as in LIVECell: areas of polygons, not of pixels."""
     from pycocotools import mask
 
-    found: list[Any] = []
+    found = []
     for outline in frame.outlines:
+        segmentation: Any
         if isinstance(outline, list):
-            found.append([np.round(part, 2).ravel().tolist() for part in outline])
+            parts = [np.round(part, 2) for part in outline]
+            segmentation = [part.ravel().tolist() for part in parts]
+            area = sum(shoelace_area(part) for part in segmentation)
+            points = np.concatenate(parts)
+            low, high = points.min(0), points.max(0)
         else:
             encoded = mask.encode(np.asfortranarray(outline, np.uint8))
-            found.append({"size": encoded["size"], "counts": encoded["counts"].decode()})
+            segmentation = {"size": encoded["size"], "counts": encoded["counts"].decode()}
+            area = float(np.count_nonzero(outline))
+            points = np.argwhere(outline)[:, ::-1].astype(float)
+            low, high = points.min(0), points.max(0) + 1
+        box = [*low.tolist(), *(high - low).tolist()]
+        found.append({"segmentation": segmentation, "area": area, "bbox": box, "iscrowd": 0})
     return found
 
 
@@ -161,12 +175,12 @@ class _CocoWriter:
         self._cells = 0
         self._file.write(json.dumps(HEADER)[:-1] + ', "annotations": [')
 
-    def add(self, name: str, shape: tuple[int, int], segmentations: list[Any]) -> None:
+    def add(self, name: str, shape: tuple[int, int], cells: list[dict]) -> None:
         """Add an image with its cells."""
         height, width = shape
         identity = len(self._images) + 1
         self._images.append({"id": identity, "width": width, "height": height, "file_name": name})
-        for record in _records(segmentations, shape):
+        for record in cells:
             self._file.write(",\n" if self._cells else "\n")
             self._cells += 1
             record = {"id": self._cells, "image_id": identity, "category_id": 1, **record}
@@ -175,19 +189,3 @@ class _CocoWriter:
     def close(self) -> None:
         """Finish the file."""
         self._file.write('\n], "images": ' + json.dumps(self._images) + "}\n")
-
-
-def _records(segmentations: list[Any], shape: tuple[int, int]) -> Iterator[dict]:
-    """Outline, area and box of each cell, as in LIVECell: areas of polygons, not of pixels."""
-    from pycocotools import mask
-
-    from cellseg.cells import shoelace_area
-
-    for segmentation in segmentations:
-        if isinstance(segmentation, dict):
-            area, box = float(mask.area(segmentation)), mask.toBbox(segmentation).tolist()
-        else:
-            points = np.concatenate([np.reshape(part, (-1, 2)) for part in segmentation])
-            area = sum(shoelace_area(part) for part in segmentation)
-            box = [*points.min(0).tolist(), *np.ptp(points, axis=0).tolist()]
-        yield {"segmentation": segmentation, "area": area, "bbox": box, "iscrowd": 0}
