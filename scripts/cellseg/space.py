@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cellseg import head_names, unpack
 from cellseg.channels import marker_head, stored
-from cellseg.study import Run, all_runs, all_variants, merged, tiling_of
+from cellseg.study import Run, all_runs, all_variants, extensions, merged, tiling_of
 from cellseg.tiles import offsets
 
 PARAMETERS = {
@@ -55,6 +55,7 @@ SMALL_FILE = 3_000
 CURVE = {"learning_curve.png": 180_000, "learning_curve.pdf": 26_000}
 DATA_REPORT = 110_000
 SIMULATED_PIXEL, SIMULATED_CELL = 0.6, 1_450  # TIFF, and three JSON files
+EXTENSION_PIXEL, EXTENSION_CELL = 0.62, 580  # TIFF and JSON of synthetic images
 
 TILE_PIXEL = 5  # grey value and label, not compressed
 
@@ -353,6 +354,7 @@ def _data(
             for split in ("train", "val"):
                 size = _tiles(settings, splits[split]) * settings["size"] ** 2 * TILE_PIXEL
                 yield size, _size(own / f"tiles/{tiling}/{split}.npz")
+        yield from _extensions(study, [run for run in runs if run.dataset == name], splits, own)
     backbones = {
         study["models"][run.model]["weights"]: study["models"][run.model]["backbone"]
         for run in runs
@@ -360,6 +362,28 @@ def _data(
     for name, backbone in backbones.items():
         if name is not None:
             yield 4.0 * PARAMETERS[backbone], _size(folder / f"pretrained/{name}.h5")
+
+
+def _extensions(
+    study: Mapping, runs: list[Run], splits: Mapping[str, Images], folder: Path
+) -> Iterator[tuple[float, float | None]]:
+    """The same of the synthetic images that runs on a data set use."""
+    used = {
+        (*extension, tiling_of(study, run.model))
+        for run in runs
+        for extension in extensions(study["subsets"][run.subset])
+    }
+    for times, split in sorted({(times, split) for times, split, _ in used}):
+        own, some = folder / f"extended-{times}/{split}", splits[split].part(times)
+        size = EXTENSION_PIXEL * some.pixels + EXTENSION_CELL * some.cells
+        yield size, _measured(own / "images", (own / "source.json").is_file())
+        yield ANNOTATION * some.cells, _size(own / f"annotations/{split}.cells.parquet")
+        yield LABEL_PIXEL * some.pixels, _size(own / "labels.npz")
+        yield OUTLINE * some.cells, _size(own / "cells.npz")
+    for times, split, tiling in sorted(used):
+        settings, some = study["tilings"][tiling], splits[split].part(times)
+        size = _tiles(settings, some) * settings["size"] ** 2 * TILE_PIXEL
+        yield size, _size(folder / f"extended-{times}/{split}/tiles/{tiling}.npz")
 
 
 def _source(entry: Mapping, splits: Mapping[str, Images]) -> float:

@@ -73,6 +73,15 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
     }
 
 
+def extensions(subset: Mapping) -> list[tuple[int, str]]:
+    """Synthetic images that a subset asks for: how many of each image of which split."""
+    if "extend" not in subset:
+        return []
+    # Drawn validation wells leave images of both splits to train on.
+    splits = ("train", "val") if subset["validation"] == "by-well" else ("train",)
+    return [(subset["extend"], split) for split in splits]
+
+
 def tiling_of(study: Mapping, model: str) -> str:
     """Name of the tiling that a model is trained on."""
     return merged(study["training"], study["models"][model]["training"])["tiling"]

@@ -182,38 +182,30 @@ def tiles_of(split):
     )
 
 
-def extended_splits(subset):
-    """Splits whose images a subset is extended with; drawn validation wells leave some of both."""
-    if "extend" not in subset:
-        return []
-    return ["train", "val"] if subset["validation"] == "by-well" else ["train"]
-
-
 def extension_tiles_of(wildcards):
     """Input function: tiles of synthetic images that a run's subset asks for, or nothing."""
-    subset = study["subsets"][wildcards.subset]
     return [
         EXTENSION_TILES.format(
             dataset=wildcards.dataset,
-            times=subset["extend"],
+            times=times,
             split=split,
             tiling=studies.tiling_of(study, wildcards.model),
         )
-        for split in extended_splits(subset)
+        for times, split in studies.extensions(study["subsets"][wildcards.subset])
     ]
 
 
 def extension_figures():
     """The picture of each extension that the study's runs use."""
-    return sorted(
-        {
-            f"{EXTENSION}/report/pca.png".format(
-                dataset=run.dataset, times=study["subsets"][run.subset]["extend"], split=split
-            )
-            for run in RUNS
-            for split in extended_splits(study["subsets"][run.subset])
-        }
-    )
+    used = {
+        (run.dataset, *extension)
+        for run in RUNS
+        for extension in studies.extensions(study["subsets"][run.subset])
+    }
+    return [
+        f"{EXTENSION}/report/pca.png".format(dataset=dataset, times=times, split=split)
+        for dataset, times, split in sorted(used)
+    ]
 
 
 def weights_of(wildcards):
