@@ -9,7 +9,17 @@ import pytest
 
 from cellseg import annotations, cell_tables, images, labels, tiles, train_run
 from cellseg.errors import UserError
-from cellseg.extension import background, clumps, frame, names, sprites, writing
+from cellseg.extension import (
+    background,
+    clumps,
+    comparison,
+    features,
+    frame,
+    names,
+    report,
+    sprites,
+    writing,
+)
 from cellseg.extension.clumps import Cell
 from cellseg.extension.layout import HIDDEN, Layout, Placed
 from cellseg.extension.levels import levels
@@ -452,3 +462,72 @@ def test_names_tell_the_source():
     assert names.source_of(names.name("a~1", 12)) == "a~1"
     assert names.source_of("a~synthetic-x") == "a~synthetic-x"
     assert names.made_of(["a", "a~synthetic-1", "b~synthetic-1"], ["a"]) == ["a~synthetic-1"]
+
+
+# Compared with real images
+
+
+def test_energy_distance_by_hand():
+    zero, one = np.zeros((3, 1)), np.ones((2, 1))
+    assert comparison.energy_distance(zero, one) == pytest.approx(2)
+    assert comparison.energy_distance(zero, zero) == 0
+    mixed = np.array([[0.0], [1.0]])
+    # 2 * 1/2 - 0 - 1/2
+    assert comparison.energy_distance(zero, mixed) == pytest.approx(0.5)
+    assert np.isnan(comparison.energy_distance(zero[:1], one))
+
+
+def test_principal_components_of_points_on_a_line():
+    values = np.outer(np.arange(-3.0, 4), [0.6, 0.8, 0])
+    axes, shares = comparison.principal_components(values)
+    assert axes[0] == pytest.approx([0.6, 0.8, 0])
+    assert shares == pytest.approx([1, 0])
+
+
+def test_features_by_eye():
+    image = np.full((100, 100), 50, np.uint8)
+    painted = np.zeros((100, 100), np.int32)
+    painted[10:20, 10:20], painted[10:20, 20:30], painted[60:80, 40:80] = 1, 2, 3
+    image[painted > 0] = 90
+    found = features.features(image, painted)
+    assert list(found) == list(features.FEATURES)
+    assert sorted(name for group in features.GROUPS.values() for name in group) == sorted(found)
+    assert found["cells"] == pytest.approx(np.log(30))
+    assert found["confluence"] == pytest.approx(0.1)
+    assert found["area"] == pytest.approx(np.log(100))
+    assert found["elongation"] == pytest.approx(1) and found["solidity"] == 1
+    # Two columns of each of the first two; edges of 36 pixels, 36 and 116 without them.
+    assert found["contact"] == pytest.approx(2 * 20 / (2 * (36 + 8) + 116))
+    assert found["edge_brightness"] == 40 and found["noise"] == 0
+    assert found["cell_contrast"] == 0 and found["halo_contrast"] == 0
+
+
+def test_the_report_compares_what_is_alike(tables, written, tmp_path):
+    from cellseg import drawing
+
+    folder, _ = written
+    annotations.parse(json.loads((folder / "source.json").read_text()), tmp_path, "as-published")
+    pairs = []
+    for number, where in enumerate((tables, tmp_path)):
+        listed = where / "train.images.parquet"
+        painted = tmp_path / f"labels-{number}.npz"
+        drawing.write(listed, where / "train.cells.parquet", painted, tmp_path / "cells.npz")
+        pairs.append((listed, painted))
+    kinds = {"features": "csv", "distances": "csv", "png": "png", "pdf": "pdf"}
+    outputs = {name: tmp_path / f"{name}.{suffix}" for name, suffix in kinds.items()}
+    report.write(*pairs, outputs, "synthetic", processes=1)
+    table = pd.read_csv(outputs["features"])
+    assert table["kind"].tolist() == ["real"] * 2 + ["synthetic"] * 4
+    assert table[list(features.FEATURES)].notna().all(axis=None)
+    real = table[table["kind"] == "real"]
+    assert real["component_1"].sum() == pytest.approx(0, abs=1e-3)
+    distances = pd.read_csv(outputs["distances"])
+    assert distances["cell_type"].unique().tolist() == ["all", "A172", "BV2"]
+    first = distances.iloc[0]
+    assert first["features"] == "all" and first["synthetic_images"] == 4
+    assert first["energy_distance"] > 0 and np.isnan(first["real_halves_mean"])
+    assert outputs["png"].stat().st_size > 5000 and outputs["pdf"].stat().st_size > 5000
+    with pytest.raises(UserError, match="too few to compare"):
+        empty = pd.read_parquet(pairs[0][0]).assign(n_cells=0)
+        cell_tables.write_images(tmp_path / "empty.parquet", empty)
+        report.write((tmp_path / "empty.parquet", pairs[0][1]), pairs[1], outputs, "x", 1)
