@@ -98,7 +98,8 @@ def parted(
     ----------
     pairs : from :func:`neighbours`
     mean_cells : mean number of cells of a part of a larger clump
-    tear : part small clumps too; else only those larger than :data:`LARGEST`
+    tear : part small clumps too, and take what is left over; else only those larger than
+        :data:`LARGEST`
 
     Returns
     -------
@@ -116,13 +117,14 @@ def parted(
     centres = np.array([np.mean([_centre(cells[n]) for n in group], axis=0) for group in groups])
     areas = [sum(np.count_nonzero(cells[n].mask) for n in group) for group in groups]
     free = np.ones(len(groups), bool)
-    result = []
+    result, scraps = [], []
     for start in random.permutation(len(groups)).tolist():
         if not free[start]:
             continue
-        wanted = random.geometric(1 / max(mean_cells, 1))
+        wanted = mean_cells * random.uniform(0.5, 1.5)
         free[start] = False
-        clump, edge, area = list(groups[start]), set(beside[start]), areas[start]
+        clump, area = list(groups[start]), areas[start]
+        members, edge = {start}, set(beside[start])
         while len(clump) < wanted and area < LARGEST * shape[0] * shape[1]:
             open_ = sorted(place for place in edge if free[place])
             if not open_:
@@ -131,11 +133,14 @@ def parted(
             far = np.square(centres[open_] - centres[start]).sum(1)
             following = open_[int(np.argmin(far))]
             free[following] = False
+            members.add(following)
             clump += groups[following]
             area += areas[following]
             edge |= set(beside[following])
-        result.append(sorted(clump))
-    return result
+        # What is left over between other parts looks like no clump that grew.
+        is_scrap = not tear and len(clump) < wanted / 2 and not edge <= members
+        (scraps if is_scrap else result).append(sorted(clump))
+    return result or scraps
 
 
 def _not_to_part(
