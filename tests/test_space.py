@@ -22,10 +22,6 @@ def resolved(content, **changes):
     return config.resolve({**copy.deepcopy(content), **changes}, SCHEMA)
 
 
-def folder_of(results, run):
-    return results / run.dataset / "runs" / run.model / run.heads / run.subset / f"seed-{run.seed}"
-
-
 def put(folder, **sizes):
     """Files of the given sizes, holes on the disk; __ stands for a dot."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,8 +75,8 @@ def test_finished_runs_speak_for_their_like(tmp_path):
     own = resolved(own)
     before = space.plan(own, tmp_path)
     first, second, _ = (run for run in study.all_runs(own) if run.model == "featurenet")
-    put(folder_of(tmp_path, first), weights__h5=10_000_000, labels__npz=1_000_000, other=5)
-    put(folder_of(tmp_path, second), weights__h5=30_000_000)
+    put(tmp_path / first.folder, weights__h5=10_000_000, labels__npz=1_000_000, other=5)
+    put(tmp_path / second.folder, weights__h5=30_000_000)
     told = space.plan(own, tmp_path)
     assert told.there == 41_000_000
     assert told.n_unfinished == 6
@@ -177,7 +173,7 @@ def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
     names = ["weights.h5", "history.csv", "settings.json", "provenance.json", "labels.npz"]
     names += ["cells.parquet", "watershed.json", "metrics.csv", "coco.csv", "overlay.png"]
     for run in study.all_runs(own):
-        folder = folder_of(tmp_path, run)
+        folder = tmp_path / run.folder
         folder.mkdir(parents=True)
         for name in names:
             (folder / name).touch()

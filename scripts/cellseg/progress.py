@@ -32,9 +32,6 @@ _EPOCH = re.compile(
 )
 _RESUMED = re.compile(r"^Resuming after epoch (\d+) of (\d+)[.,]", re.MULTILINE)
 
-RESULTS = "results"
-"""Folder of all results in the checkout."""
-
 
 @dataclass(frozen=True)
 class Step:
@@ -141,11 +138,6 @@ def narrowed(study: Mapping, dataset: str | None = None, experiment: str | None 
     return {**study, "experiments": kept}
 
 
-def run_folder(run: Run) -> str:
-    """Folder of a run, relative to the checkout."""
-    return f"{RESULTS}/{run.dataset}/runs/{run.model}/{run.heads}/{run.subset}/seed-{run.seed}"
-
-
 def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
     """Jobs of a run up to its scores, in their order, for the given tuning folders."""
     wildcards = [run.dataset, run.model, run.heads, run.subset, str(run.seed)]
@@ -179,7 +171,7 @@ def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
 
 def collect(
     study: Mapping,
-    folder: Path,
+    results: Path,
     slurm: SlurmJobs | None,
     marks: Marks,
     now: float,
@@ -189,7 +181,7 @@ def collect(
     Parameters
     ----------
     study : complete configuration, see :func:`cellseg.config.resolve`
-    folder : the checkout
+    results : folder of all results, relative to the working directory, as in Snakemake's marks
     slurm : what squeue said, or None
     marks : those of Snakemake
     now : seconds since the epoch
@@ -198,7 +190,7 @@ def collect(
     for run, variant in studies.all_variants(study):
         variants.setdefault(run, []).append(variant)
     views = {
-        run: _View(run, steps_of(run, names), folder, slurm, marks, now)
+        run: _View(run, steps_of(run, names), results / run.folder, slurm, marks, now)
         for run, names in variants.items()
     }
     experiments = {}
@@ -236,9 +228,7 @@ class _View:
         marks: Marks,
         now: float,
     ) -> None:
-        self.run, self.steps, self.now = run, steps, now
-        self.relative = run_folder(run)
-        self.folder = folder / self.relative
+        self.run, self.steps, self.folder, self.now = run, steps, folder, now
         self.source = ""
         self._listed: dict[str, dict[str, os.DirEntry]] = {}
         self._logs: dict[str, str] = {}
@@ -306,7 +296,7 @@ class _View:
         state, step = self.decided
         if step is None:
             return None
-        look = Look(self.run, state, step.rule, f"{self.relative}/{step.log}")
+        look = Look(self.run, state, step.rule, (self.folder / step.log).as_posix())
         if state == FAILED:
             look.error = last_error(self._log(step))
         if step.rule == "train":
@@ -365,7 +355,7 @@ class _View:
         """RUNNING, QUEUED or None."""
         if slurm is not None and step.comment in slurm.by_comment:
             return slurm.by_comment[step.comment]
-        outputs = [f"{self.relative}/{output}" for output in step.outputs]
+        outputs = [f"{self.folder.as_posix()}/{output}" for output in step.outputs]
         output = next((output for output in outputs if output in marks.begun), None)
         if output is not None:
             number = marks.begun[output]

@@ -137,7 +137,7 @@ def plan(study: Mapping, results: str | os.PathLike) -> Space:
         sizes, state, maps = _files_of_run(study, run, variants[run], images[run.dataset])
         expected[run] = sizes
         passing.append((state, maps))
-    found = {run: _listed(_folder(results, run), variants[run]) for run in known}
+    found = {run: _listed(f"{results}/{run.folder}/", variants[run]) for run in known}
     _take_means(expected, found)
     of_runs = there = n_unfinished = 0.0
     for run, sizes in expected.items():
@@ -312,10 +312,6 @@ def _alike(run: Run, name: str) -> tuple:
     of_heads = run.heads if name.endswith((".h5", ".zip")) else None
     of_subset = run.subset if name.endswith(("provenance.json", "validation-maps.zip")) else None
     return run.dataset, run.model, of_heads, of_subset, name
-
-
-def _folder(results: Path, run: Run) -> str:
-    return f"{results}/{run.dataset}/runs/{run.model}/{run.heads}/{run.subset}/seed-{run.seed}/"
 
 
 def _listed(folder: str, variants: list[str]) -> dict[str, int]:

@@ -8,6 +8,9 @@ from cellseg import head_names
 
 AXES = ("model", "heads", "subset", "seed")
 
+RUN_FOLDER = "{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
+"""Folder of a run within that of all results."""
+
 
 @dataclass(frozen=True, order=True)
 class Run:
@@ -18,6 +21,11 @@ class Run:
     heads: str
     subset: str
     seed: int
+
+    @property
+    def folder(self) -> str:
+        """Where its files are, within the folder of all results."""
+        return RUN_FOLDER.format(**vars(self))
 
 
 def runs_of(study: Mapping, experiment: str) -> list[Run]:

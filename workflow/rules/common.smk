@@ -33,7 +33,7 @@ if workflow.remote_exec:  # the Snakemake within a cluster's job
 DATA = "results/data/{dataset}"
 TILES = f"{DATA}/tiles/{{tiling}}/{{split}}.npz"
 PRETRAINED = "results/data/pretrained/{pretrained}.h5"
-RUN = "results/{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
+RUN = f"results/{studies.RUN_FOLDER}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
 SPLITS = ["train", "val", "test"]
