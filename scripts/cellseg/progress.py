@@ -158,8 +158,8 @@ def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
         step("predict", "", ["maps.zip"], "predict"),
     ]
     for variant in variants:
-        if variant:
-            tuning = variant.removeprefix("tuning-").rstrip("/")
+        tuning = studies.tuning_in(variant)
+        if tuning is not None:
             maps = ["validation-maps.zip"]
             steps.append(step("predict_validation", variant, maps, "predict", tuning))
             steps.append(step("tune", variant, ["chosen.json", "tried.csv"], "tune", tuning))
@@ -186,9 +186,7 @@ def collect(
     marks : those of Snakemake
     now : seconds since the epoch
     """
-    variants: dict[Run, list[str]] = {}
-    for run, variant in studies.all_variants(study):
-        variants.setdefault(run, []).append(variant)
+    variants = studies.all_variants(study)
     views = {
         run: _View(run, steps_of(run, names), results / run.folder, slurm, marks, now)
         for run, names in variants.items()

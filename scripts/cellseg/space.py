@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cellseg import head_names, unpack
 from cellseg.channels import marker_head, stored
-from cellseg.study import Run, all_runs, all_variants, merged, tiling_of
+from cellseg.study import Run, all_variants, tiling_of, training_of, tuning_in
 from cellseg.tiles import offsets
 
 PARAMETERS = {
@@ -122,7 +122,8 @@ def plan(study: Mapping, results: str | os.PathLike) -> Space:
     results : folder of all results; it need not exist
     """
     results = Path(results)
-    runs = all_runs(study)
+    variants = all_variants(study)
+    runs = list(variants)
     names = sorted({run.dataset for run in runs})
     images = {
         name: images_of(study["datasets"][name], results / "data" / name / "annotations")
@@ -130,9 +131,6 @@ def plan(study: Mapping, results: str | os.PathLike) -> Space:
     }
     known = [run for run in runs if images[run.dataset]]
     expected, passing = {}, []
-    variants: dict[Run, list[str]] = {}
-    for run, variant in all_variants(study):
-        variants.setdefault(run, []).append(variant)
     for run in known:
         sizes, state, maps = _files_of_run(study, run, variants[run], images[run.dataset])
         expected[run] = sizes
@@ -251,7 +249,7 @@ def _files_of_run(
     shown = min(study["overlays"]["images"], images[study["scoring"]["data_split"]].count)
     scored = images[study["scoring"]["data_split"]].part(1 / study["scoring"]["every"])
     chosen = (images["train"].count + images["val"].count) * subset["fraction"]
-    epochs = merged(study["training"], model["training"])["epochs"]
+    epochs = training_of(study, run.model)["epochs"]
     pixel = _map_bytes(heads)
     sizes = {
         "weights.h5": weights,
@@ -271,9 +269,10 @@ def _files_of_run(
             f"{variant}overlay-maps.zip": pixel * scored.pixels / scored.count * shown,
             **{f"{variant}{name}": size * shown for name, size in SHOWN_IMAGE.items()},
         }
-        if variant:
-            tuning = study["tunings"][variant.removeprefix("tuning-").rstrip("/")]
-            validated = images["val"].part(subset["fraction"] / tuning["every"])
+        tuning = tuning_in(variant)
+        if tuning is not None:
+            every = study["tunings"][tuning]["every"]
+            validated = images["val"].part(subset["fraction"] / every)
             passing[f"{variant}validation-maps.zip"] = validated.pixels * pixel
             sizes |= {f"{variant}chosen.json": SMALL_FILE, f"{variant}tried.csv": SMALL_FILE}
     # Adam keeps two moments a weight, so that a state is three times the weights. The one before
