@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cellseg import active_jobs, config, config_files, progress, progress_text
+from cellseg import active_jobs, config, config_files, progress, progress_text, run_folder
 from cellseg.active_jobs import Marks, SlurmJobs, parse_squeue, slurm_comment
 from cellseg.errors import UserError
+from cellseg.job_logs import Training, training_of
+from cellseg.run_steps import steps_of
 from cellseg.study import Run, all_runs, merged
 
 HEADS = "inner-distance+pixelwise"
@@ -246,7 +248,7 @@ def test_comment_is_what_the_plugin_writes():
     from snakemake.jobs import Wildcards
     from snakemake_executor_plugin_slurm.utils import get_job_wildcards
 
-    steps = {(step.rule, step.variant): step for step in progress.steps_of(ZERO, ["", "tuning-x/"])}
+    steps = {(step.rule, step.variant): step for step in steps_of(ZERO, ["", "tuning-x/"])}
     names = ("dataset", "model", "heads", "subset", "seed")
     own = {name: str(getattr(ZERO, name)) for name in names}
 
@@ -278,7 +280,7 @@ def test_running_by_snakemakes_marks(results, study):
 
 
 def test_marks_without_a_lock_are_of_a_killed_job(results, study):
-    results.put(ONE, "logs/train.log", text="begun\n", age=progress.LATELY + 60)
+    results.put(ONE, "logs/train.log", text="begun\n", age=run_folder.LATELY + 60)
     results.mark(f"{_folder(ONE)}/weights.h5", locked=False)
     assert _only(results.look(study)).state == "interrupted"
     # Without a lock (snakemake --nolock), a log that is written to decides.
@@ -302,14 +304,14 @@ def test_a_log_touched_lately_is_of_a_running_job(results, study):
 def test_a_resumed_training(results, study):
     history = [{"epoch": n, "loss": 0.5, "val_loss": 0.25, "seconds": 30} for n in (1, 2, 3, 4)]
     state = {"stamp": "s", "files": "epoch-4-step-0", "history": history}
-    training = progress.training_of("Resuming after epoch 4 of 16.\n", state, 12)
-    assert training == progress.Training(4, 16, 0.5, 0.25, 30)
+    training = training_of("Resuming after epoch 4 of 16.\n", state, 12)
+    assert training == Training(4, 16, 0.5, 0.25, 30)
     log = "Resuming after epoch 4 of 16.\n" + EPOCH.format(5)
-    assert progress.training_of(log, state, 16) == progress.Training(5, 16, 0.05, 0.15, 60)
-    assert progress.training_of("", state, 3) == progress.Training(epochs=3)
-    assert progress.training_of("", None, 16) == progress.Training(epochs=16)
+    assert training_of(log, state, 16) == Training(5, 16, 0.05, 0.15, 60)
+    assert training_of("", state, 3) == Training(0, 3)
+    assert training_of("", None, 16) == Training(0, 16)
     for broken in ([], "x", {"history": 3}, {"history": [1, {"loss": "x"}]}):
-        assert progress.training_of("", broken, 16).loss is None
+        assert training_of("", broken, 16).loss is None
 
 
 def test_broken_files(results, study):
