@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from cellseg import cell_tables, config, space, study
+from cellseg import cell_tables, config, run_space, space, study
 from workflow_runner import TINY
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -80,8 +80,8 @@ def test_finished_runs_speak_for_their_like(tmp_path):
     told = space.plan(own, tmp_path)
     assert told.there == 41_000_000
     assert told.n_unfinished == 6
-    expected = 4 * space.parameters("featurenet", ["C3"], 2)
-    labels = space.LABEL_PIXEL * 4 * 128 * 160
+    expected = 4 * run_space.parameters("featurenet", ["C3"], 2)
+    labels = run_space.LABEL_PIXEL * 4 * 128 * 160
     # Of the third a mean of 20 MB; the other model is as it was.
     assert told.runs - before.runs == pytest.approx(60_000_000 - 3 * expected + 3e6 - 3 * labels)
 
@@ -158,11 +158,11 @@ def test_parameters_are_those_of_the_network(backbone, levels, heads):
     model["pyramid_levels"] = [f"P{level}" for level in levels]
     settings = {"model": model, "heads": {head: {} for head in HEADS[:heads]}}
     built = deepcell.parameters({**settings, "tiling": {"size": 64}})
-    assert space.parameters(backbone, chosen, heads) == pytest.approx(built, rel=0.03)
+    assert run_space.parameters(backbone, chosen, heads) == pytest.approx(built, rel=0.03)
 
 
 def test_every_backbone_of_the_schema_has_a_figure():
-    assert sorted(space.PARAMETERS) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
+    assert sorted(run_space.PARAMETERS) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
 
 
 def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
