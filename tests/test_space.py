@@ -100,11 +100,13 @@ def test_tables_of_images_count_where_they_are(tmp_path):
     before = space.plan(resolved(TINY), tmp_path)
     names = [field.name for field in cell_tables.IMAGE_SCHEMA]
     rows = pd.DataFrame([dict.fromkeys(names)] * 3).assign(height=100, width=200, n_cells=7)
+    tables = tmp_path / "data/tiny/annotations"
     for split in ("train", "val", "test"):
-        path = tmp_path / f"data/tiny/annotations/{split}.images.parquet"
-        cell_tables.write_images(path, rows)
+        cell_tables.write_images(tables / f"{split}.images.parquet", rows)
     told = space.plan(resolved(TINY), tmp_path)
     assert told.maps == pytest.approx(before.maps * 3 * 100 * 200 / (4 * 128 * 160))
+    cell_tables.write_images(tables / "test.images.parquet", rows[:0])
+    assert space.plan(resolved(TINY), tmp_path).maps == 0
 
 
 def test_local_images_are_not_known_before_they_are_read(tmp_path):
