@@ -35,7 +35,7 @@ def refuse(event, arguments):
     if isinstance(address, (str, bytes)) and event == "socket.connect":
         return  # a socket of this machine
     with open(os.environ["REACHED"], "a") as file:
-        file.write(f"{event} {address} {sys.argv}\\\\n")
+        file.write(f"{event} {address} {sys.argv}\\n")
     raise OSError("this node has no network")
 
 if "SLURM_JOB_ID" in os.environ:
@@ -71,13 +71,11 @@ class OnSlurm(Workflow):
     def prepare(cls, checkout: Path, folder: Path, config: dict) -> "OnSlurm":
         workflow = cls.copy(checkout, folder, config)
         profile = yaml.safe_load((checkout / "slurm/config.yaml").read_text())
-        profile.update({
-            "slurm-init-seconds-before-status-checks": 3,
-            "latency-wait": 5,
-            "slurm-jobname-prefix": cls.prefix,
-            "set-threads": {rule: 1 for rule in ("train", "predict", "predict_shown", "rasterize",
-                                                 "segment", "score")},
-        })  # fmt: skip
+        threaded = ("train", "predict", "predict_shown", "rasterize", "segment", "score")
+        profile["set-threads"] = dict.fromkeys(threaded, 1)
+        profile["slurm-init-seconds-before-status-checks"] = 3
+        profile["latency-wait"] = 5
+        profile["slurm-jobname-prefix"] = cls.prefix
         sizes = {"mem_mb": "2500 * attempt"}
         rules = ("simulate", "parse", "rasterize", "tile", "data_report", "collect")
         for rule in (*rules, *profile["set-resources"]):
@@ -88,7 +86,7 @@ class OnSlurm(Workflow):
         workflow.write_profile()
         workflow.reached = folder / "reached.txt"
         (folder / "guard").mkdir()
-        (folder / "guard/sitecustomize.py").write_text(GUARD.replace("\\\\n", "\\n"))
+        (folder / "guard/sitecustomize.py").write_text(GUARD)
         return workflow
 
     def write_profile(self) -> None:
@@ -107,17 +105,18 @@ class OnSlurm(Workflow):
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """Start snakemake with the profile; what it prints goes to `log.txt`."""
+        command = [sys.executable, "-m", "snakemake", "--profile", "on-slurm"]
+        command += ["--configfile", "study.yaml", "--replace-workflow-config", *arguments]
         with (self.folder / "log.txt").open("w") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "snakemake", "--profile", "on-slurm", "--configfile",
-                 "study.yaml", "--replace-workflow-config", *arguments],
+                command,
                 cwd=self.folder,
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 # Snakemake started from a shell's background would not listen to SIGINT.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-            )  # fmt: skip
+            )
 
     def finish(self, *arguments: str) -> str:
         """Run to the end, which has to be a good one; return what was printed."""
@@ -133,14 +132,14 @@ class OnSlurm(Workflow):
         """Number, comment and state of each job of this workflow that Slurm has not ended."""
         lines = _ask("squeue", "-h", "-o", "%i|%k|%T|%j").splitlines()
         rows = [line.split("|") for line in lines]
-        return [(number, comment, state) for number, comment, state, name in rows
-                if name.startswith(self.prefix)]  # fmt: skip
+        return [tuple(told) for *told, name in rows if name.startswith(self.prefix)]
 
     def job_of(self, model: str) -> str:
         """Number of the running job that trains a model."""
-        found = [number for number, comment, state in self.jobs()
-                 if f"_{model}_" in comment and state == "RUNNING"]  # fmt: skip
-        assert len(found) == 1, self.jobs()
+        jobs = self.jobs()
+        running = [(number, comment) for number, comment, state in jobs if state == "RUNNING"]
+        found = [number for number, comment in running if f"_{model}_" in comment]
+        assert len(found) == 1, jobs
         return found[0]
 
     def cancel_all(self) -> None:
@@ -221,10 +220,8 @@ def test_jobs_reach_for_no_network(finished):
 def test_a_job_that_reaches_for_the_network_is_noticed(finished, tmp_path):
     environment = {**finished.environment, "REACHED": str(tmp_path / "reached.txt")}
     reach = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5)"
-    done = subprocess.run(
-        ["srun", "--partition", "cpu", sys.executable, "-c", reach],
-        env=environment, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    command = ["srun", "--partition", "cpu", sys.executable, "-c", reach]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0 and "this node has no network" in done.stderr
     assert "192.0.2.1" in (tmp_path / "reached.txt").read_text()
 

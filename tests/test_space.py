@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from cellseg import cell_tables, config, space, study
+from cellseg import cell_tables, config, run_space, space, study
 from workflow_runner import TINY
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -20,10 +20,6 @@ GB = 1e9
 
 def resolved(content, **changes):
     return config.resolve({**copy.deepcopy(content), **changes}, SCHEMA)
-
-
-def folder_of(results, run):
-    return results / run.dataset / "runs" / run.model / run.heads / run.subset / f"seed-{run.seed}"
 
 
 def put(folder, **sizes):
@@ -79,13 +75,13 @@ def test_finished_runs_speak_for_their_like(tmp_path):
     own = resolved(own)
     before = space.plan(own, tmp_path)
     first, second, _ = (run for run in study.all_runs(own) if run.model == "featurenet")
-    put(folder_of(tmp_path, first), weights__h5=10_000_000, labels__npz=1_000_000, other=5)
-    put(folder_of(tmp_path, second), weights__h5=30_000_000)
+    put(tmp_path / first.folder, weights__h5=10_000_000, labels__npz=1_000_000, other=5)
+    put(tmp_path / second.folder, weights__h5=30_000_000)
     told = space.plan(own, tmp_path)
     assert told.there == 41_000_000
     assert told.n_unfinished == 6
-    expected = 4 * space.parameters("featurenet", ["C3"], 2)
-    labels = space.LABEL_PIXEL * 4 * 128 * 160
+    expected = 4 * run_space.parameters("featurenet", ["C3"], 2)
+    labels = run_space.LABEL_PIXEL * 4 * 128 * 160
     # Of the third a mean of 20 MB; the other model is as it was.
     assert told.runs - before.runs == pytest.approx(60_000_000 - 3 * expected + 3e6 - 3 * labels)
 
@@ -104,11 +100,13 @@ def test_tables_of_images_count_where_they_are(tmp_path):
     before = space.plan(resolved(TINY), tmp_path)
     names = [field.name for field in cell_tables.IMAGE_SCHEMA]
     rows = pd.DataFrame([dict.fromkeys(names)] * 3).assign(height=100, width=200, n_cells=7)
+    tables = tmp_path / "data/tiny/annotations"
     for split in ("train", "val", "test"):
-        path = tmp_path / f"data/tiny/annotations/{split}.images.parquet"
-        cell_tables.write_images(path, rows)
+        cell_tables.write_images(tables / f"{split}.images.parquet", rows)
     told = space.plan(resolved(TINY), tmp_path)
     assert told.maps == pytest.approx(before.maps * 3 * 100 * 200 / (4 * 128 * 160))
+    cell_tables.write_images(tables / "test.images.parquet", rows[:0])
+    assert space.plan(resolved(TINY), tmp_path).maps == 0
 
 
 def test_local_images_are_not_known_before_they_are_read(tmp_path):
@@ -162,11 +160,11 @@ def test_parameters_are_those_of_the_network(backbone, levels, heads):
     model["pyramid_levels"] = [f"P{level}" for level in levels]
     settings = {"model": model, "heads": {head: {} for head in HEADS[:heads]}}
     built = deepcell.parameters({**settings, "tiling": {"size": 64}})
-    assert space.parameters(backbone, chosen, heads) == pytest.approx(built, rel=0.03)
+    assert run_space.parameters(backbone, chosen, heads) == pytest.approx(built, rel=0.03)
 
 
 def test_every_backbone_of_the_schema_has_a_figure():
-    assert sorted(space.PARAMETERS) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
+    assert sorted(run_space.PARAMETERS) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
 
 
 def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
@@ -177,7 +175,7 @@ def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
     names = ["weights.h5", "history.csv", "settings.json", "provenance.json", "labels.npz"]
     names += ["cells.parquet", "watershed.json", "metrics.csv", "coco.csv", "overlay.png"]
     for run in study.all_runs(own):
-        folder = folder_of(tmp_path, run)
+        folder = tmp_path / run.folder
         folder.mkdir(parents=True)
         for name in names:
             (folder / name).touch()

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from workflow_runner import TINY, Workflow
+from workflow_runner import TINY, Workflow, rule_bodies
 
 
 @pytest.fixture(scope="module")
@@ -97,16 +97,9 @@ def test_rules_that_need_a_gpu_go_to_its_partition(checkout):
     import yaml
 
     profile = yaml.safe_load((checkout / "workflow/profiles/slurm/config.yaml").read_text())
-    needing = set()
+    needing = {name for name, body in rule_bodies(checkout).items() if "gpu=GPUS" in body}
     for path in (checkout / "workflow/rules").glob("*.smk"):
-        for name, body in re.findall(
-            r"^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text(), re.M | re.S
-        ):
-            if "gpu=GPUS" in body:
-                needing.add(name)
-        needing |= {
-            new for old, new in re.findall(r"^use rule (\w+) as (\w+)", path.read_text(), re.M)
-            if old in needing
-        }  # fmt: skip
+        used = re.findall(r"^use rule (\w+) as (\w+)", path.read_text(), re.M)
+        needing |= {new for old, new in used if old in needing}
     assert needing == {"train", "predict", "predict_validation"}
     assert all(profile["set-resources"][rule]["slurm_partition"] == "gpu" for rule in needing)

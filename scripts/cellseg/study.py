@@ -8,6 +8,9 @@ from cellseg import head_names
 
 AXES = ("model", "heads", "subset", "seed")
 
+RUN_FOLDER = "{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
+"""Folder of a run within that of all results."""
+
 
 @dataclass(frozen=True, order=True)
 class Run:
@@ -18,6 +21,11 @@ class Run:
     heads: str
     subset: str
     seed: int
+
+    @property
+    def folder(self) -> str:
+        """Where its files are, within the folder of all results."""
+        return RUN_FOLDER.format(**vars(self))
 
 
 def runs_of(study: Mapping, experiment: str) -> list[Run]:
@@ -43,12 +51,18 @@ def variant_of(study: Mapping, experiment: str) -> str:
     return "" if tuning is None else f"tuning-{tuning}/"
 
 
-def all_variants(study: Mapping) -> list[tuple[Run, str]]:
-    """Runs of all experiments with the variants that are asked for, sorted, each once."""
-    names = study["experiments"]
-    return sorted(
-        {(run, variant_of(study, name)) for name in names for run in runs_of(study, name)}
-    )
+def tuning_in(variant: str) -> str | None:
+    """Name of the tuning that such a folder belongs to, or None."""
+    return variant.removeprefix("tuning-").rstrip("/") or None
+
+
+def all_variants(study: Mapping) -> dict[Run, list[str]]:
+    """Runs of all experiments with the variants that are asked for of each, all sorted."""
+    variants: dict[Run, set[str]] = {}
+    for name in study["experiments"]:
+        for run in runs_of(study, name):
+            variants.setdefault(run, set()).add(variant_of(study, name))
+    return {run: sorted(variants[run]) for run in sorted(variants)}
 
 
 def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int) -> dict:
@@ -57,8 +71,8 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
     Two configurations that mean the same training give the same settings, whatever the order of
     their keys.
     """
-    entry = dict(study["models"][model])
-    training = merged(study["training"], entry.pop("training"))
+    entry = {key: value for key, value in study["models"][model].items() if key != "training"}
+    training = training_of(study, model)
     return {
         # The order of heads is the order of the network's outputs and stays.
         "heads": {head: in_order(study["heads"][head]) for head in head_names.split(heads)},
@@ -70,9 +84,14 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
     }
 
 
+def training_of(study: Mapping, model: str) -> dict:
+    """Settings of a model's training: the study's, with its own on top."""
+    return merged(study["training"], study["models"][model]["training"])
+
+
 def tiling_of(study: Mapping, model: str) -> str:
     """Name of the tiling that a model is trained on."""
-    return merged(study["training"], study["models"][model]["training"])["tiling"]
+    return training_of(study, model)["tiling"]
 
 
 def as_list(value: object) -> list:

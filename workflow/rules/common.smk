@@ -33,7 +33,7 @@ if workflow.remote_exec:  # the Snakemake within a cluster's job
 DATA = "results/data/{dataset}"
 TILES = f"{DATA}/tiles/{{tiling}}/{{split}}.npz"
 PRETRAINED = "results/data/pretrained/{pretrained}.h5"
-RUN = "results/{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
+RUN = f"results/{studies.RUN_FOLDER}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
 SPLITS = ["train", "val", "test"]
@@ -126,7 +126,7 @@ def passing(path):
 
 def tuning_of(wildcards):
     """Params function: name of the tuning that a file of a run belongs to, or None."""
-    return wildcards.variant.removeprefix("tuning-").rstrip("/") or None
+    return studies.tuning_in(wildcards.variant)
 
 
 def tuned_settings(wildcards):
@@ -206,7 +206,8 @@ def of_all_runs(*names):
     """Files of every run of the study; {variant} stands for each of its tunings."""
     files = [
         f"{RUN}/{name}".format(**vars(run), variant=variant)
-        for run, variant in studies.all_variants(study)
+        for run, variants in studies.all_variants(study).items()
+        for variant in variants
         for name in names
     ]
     return list(dict.fromkeys(files))

@@ -22,6 +22,7 @@ from cellseg import full_disk
 from cellseg.errors import UserError
 from cellseg.files import write_hdf5
 from cellseg.heads import HEADS
+from cellseg.recalibration import recalibrate
 from cellseg.resume import ResumeFolder
 from cellseg.stream import Batch, TileStream
 from cellseg.training import fit
@@ -111,28 +112,10 @@ class DeepcellLearner:
         return self._named(self.model.test_on_batch(*self._arrays(batch), return_dict=True))
 
     def recalibrate(self, stream: TileStream, batches: int) -> None:
-        """Replace the batch norms' running averages by those of the finished weights.
-
-        After a short training the running averages still remember the first steps, and a network
-        that is good with the statistics of the batch finds nothing without them.
-        """
-        layers = batch_norms(self.model)
-        momenta = [layer.momentum for layer in layers]
-        for layer in layers:
-            layer.momentum = 0.0  # the running average becomes the batch's own statistics
         forward = tf.function(lambda images: self.model(images, training=True))
-        means, variances = [], []
-        for _, (images, _) in zip(range(batches), stream.endless(), strict=False):
-            forward(images)
-            means.append([layer.moving_mean.numpy() for layer in layers])
-            variances.append([layer.moving_variance.numpy() for layer in layers])
-        for number, (layer, momentum) in enumerate(zip(layers, momenta, strict=True)):
-            layer_means = np.stack([mean[number] for mean in means])
-            layer_variances = np.stack([variance[number] for variance in variances])
-            layer.moving_mean.assign(layer_means.mean(axis=0))
-            # Variance over all batches: within them, and between their means.
-            layer.moving_variance.assign(layer_variances.mean(axis=0) + layer_means.var(axis=0))
-            layer.momentum = momentum
+        recalibrate(
+            batch_norms(self.model), forward, lambda variable: variable.numpy(), stream, batches
+        )
 
     def save_state(self, folder: Path) -> None:
         self.checkpoint.write(str(folder / "state"))

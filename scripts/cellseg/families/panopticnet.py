@@ -16,8 +16,8 @@ from cellseg.event_file import EventFile
 from cellseg.heads import HEADS
 from cellseg.panopticnet import losses, network, steps, weight_files
 from cellseg.panopticnet.backbones import STRIDE
-from cellseg.panopticnet.recalibration import recalibrate
 from cellseg.panopticnet.semantic_heads import batch_norms
+from cellseg.recalibration import recalibrate
 from cellseg.resume import ResumeFolder
 from cellseg.stream import Batch, TileStream
 from cellseg.training import fit
@@ -94,7 +94,8 @@ class PanopticnetLearner:
 
     def recalibrate(self, stream: TileStream, batches: int) -> None:
         self.steps.write_back()
-        recalibrate(batch_norms(self.model), self.steps.follow, stream, batches)
+        layers = batch_norms(self.model)
+        recalibrate(layers, self.steps.follow, weight_files.to_array, stream, batches)
 
     def save_state(self, folder: Path) -> None:
         self.steps.write_back()
