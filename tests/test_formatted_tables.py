@@ -201,8 +201,8 @@ def test_latex_is_escaped():
     )
     assert latex.escape("\\") == r"\textbackslash{}"
     text = latex.document_part([ODD])
-    assert r"\textbf{0.500} $\pm$ 0.010 & 0.250 & 3 \\" in text
-    assert r"\multicolumn{2}{l}{X \textquotedbl{}1\textquotedbl{} (published: A \& B)}" in text
+    assert r"a\_b & 5 \% & \withinterval{\textbf{0.500}}{0.010} & 0.250 & 3 \\" in text
+    assert r"mm}}{X \textquotedbl{}1\textquotedbl{} (published: A \& B)}" in text
     assert text.count(r"\midrule") == 2 and r"\toprule" in text and r"\bottomrule" in text
     assert text.count("{") == text.count("}")
 
@@ -213,7 +213,7 @@ def test_latex_compiles(tmp_path):
     (tmp_path / "summary.tex").write_text(latex.document_part([ODD, *build({"a": A, "b": B})]))
     (tmp_path / "paper.tex").write_text(
         "\\documentclass{article}\\usepackage[T1]{fontenc}\n"
-        "\\usepackage{booktabs,graphicx}\\begin{document}\\input{summary}\\end{document}\n"
+        "\\usepackage{array,booktabs,graphicx}\\begin{document}\\input{summary}\\end{document}\n"
     )
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper"],

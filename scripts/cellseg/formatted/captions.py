@@ -137,7 +137,7 @@ def _tests(compared: "pd.DataFrame", scores: Sequence[Score], marked: bool) -> s
         "chance. A best would be bold",
         f", where its difference from the second best has p < {SIGNIFICANT} after Holm's "
         f"correction for the {conditions.counted(number, 'comparison')} of the column (columns are "
-        f"not corrected for each other). Tests: {tests}.",
+        f"not corrected for each other). Tests: {tests}. Each pair is in comparisons.csv.",
     ]
     if marked:
         said.append(

@@ -16,21 +16,20 @@ table { border-collapse: collapse; border-top: 2px solid; border-bottom: 2px sol
   font-size: .9rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .5rem; text-align: right; vertical-align: baseline; }
 thead th { border-bottom: 1px solid; vertical-align: bottom; }
-th[scope=row], thead th.name { text-align: left; font-weight: 400; min-width: 7rem;
-  position: sticky; left: 0; background: #fff; }
+th[scope=row], thead th.name { text-align: left; font-weight: 400; min-width: 7rem; }
 thead th.name { font-weight: 600; }
 tbody.published { border-top: 1px solid; color: #4a4a4a; }
-td span, td strong { white-space: nowrap; }
-.interval { color: #595959; }
+td { white-space: nowrap; }
+.interval { display: block; color: #595959; }
 td strong { color: #000; }
 p { font-size: .85rem; max-width: 65rem; margin: .6rem 0 0; color: #333; }
 @media print {
-  body { max-width: none; padding: 0; font-size: 9pt; }
+  body { max-width: none; padding: 0; font-size: 8pt; }
   .wide { overflow: visible; }
   th, td { padding: .15rem .35rem; }
-  th[scope=row], thead th.name { min-width: 5rem; position: static; }
+  th[scope=row], thead th.name { min-width: 5rem; }
   section { break-inside: avoid; }
-  @page { size: A4 landscape; margin: 12mm; }
+  @page { size: A4; margin: 12mm; }
 }
 """.strip()
 
@@ -79,6 +78,6 @@ def _breakable(name: str) -> str:
 
 
 def _value(value: Value) -> str:
-    mean = f"<strong>{value.number}</strong>" if value.marked else f"<span>{value.number}</span>"
+    mean = f"<strong>{value.number}</strong>" if value.marked else value.number
     interval = f' <span class="interval">± {value.interval}</span>' if value.interval else ""
     return mean + interval
