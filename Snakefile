@@ -49,5 +49,6 @@ rule all:
     default_target: True
     input:
         rules.figures.input,
+        rules.tables.input,
         rules.overlays.input,
         rules.data.input,

@@ -96,6 +96,17 @@ def test_coco_scores_and_thresholds_are_in_the_tables(finished):
     assert {"ap_mean", "afnr_low", "msa_mean"} <= set(summary)
 
 
+def test_formatted_tables_are_there(finished):
+    folder = finished.folder / "results/tiny/tables/backbones"
+    compared = pd.read_csv(folder / "comparisons.csv")
+    assert set(compared["test"].dropna()) <= {"Wilcoxon signed rank", "none"}
+    assert (compared["model_a"] == "featurenet").all()
+    page, text = ((folder / f"summary.{kind}").read_text() for kind in ("html", "tex"))
+    for model in TINY["models"]:
+        assert model in page and model in text
+    assert "No published figure is comparable" in page and r"\toprule" in text
+
+
 def test_a_second_call_has_nothing_to_do(finished):
     assert finished.planned() == {}
 
@@ -117,12 +128,23 @@ def test_editing_the_scores_reruns_scoring_only(edited):
     _edit(edited, "object_scores.py", "\nEDITED = True\n")
     plan = edited.planned()
     assert plan["score"] == 2
-    assert set(plan) <= {"score", "collect", "figure", "predict_shown", "overlay", "all"}
+    assert set(plan) <= {
+        "score", "collect", "figure", "format_tables", "predict_shown", "overlay", "all",
+    }  # fmt: skip
 
 
 def test_editing_a_figure_redraws_figures_only(edited):
     _edit(edited, "figures/backbones.py", "\nEDITED = True\n")
     assert set(edited.planned()) == {"figure", "all"}
+
+
+def test_a_new_published_figure_rewrites_tables_only(edited):
+    path = edited.folder / "workflow/published.csv"
+    before = path.read_text()
+    path.write_text(before.rpartition("\n")[0].rpartition("\n")[0] + "\n")
+    assert set(edited.planned()) == {"format_tables", "all"}
+    path.write_text(before)
+    assert edited.planned() == {}
 
 
 def test_editing_the_family_retrains_its_models(edited):

@@ -17,14 +17,14 @@ def test_plan_of_the_full_study(fresh):
     """The report's three studies and learning curves; runs named twice are trained once."""
     plan = fresh.planned(study=False)
     # Shared: full with resnet50, and percent-5.
-    runs = 7 * 5 + 8 * 5 + 4 * 3 + 3 * 3 + 6 * 3 - 3 - 3
+    runs = 8 * 5 + 8 * 5 + 4 * 3 + 3 * 3 + 6 * 3 - 3 - 3
     for rule in ("train", "predict", "learning_curve"):
         assert plan[rule] == runs
-    tuned = 7 * 5  # of runs that are there
+    tuned = 8 * 5  # of runs that are there
     assert plan["predict_validation"] == plan["tune"] == tuned
     for rule in ("segment", "score", "predict_shown", "overlay"):
         assert plan[rule] == runs + tuned
-    assert plan["collect"] == 6 and plan["figure"] == 9
+    assert plan["collect"] == plan["format_tables"] == 6 and plan["figure"] == 9
     assert plan["download"] == 1 and plan["fetch_weights"] == 3
 
 

@@ -36,6 +36,7 @@ PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = f"results/{studies.RUN_FOLDER}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
+PUBLISHED = str(Path(workflow.basedir) / "workflow/published.csv")
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
 GPUS = 1 if study["accelerator"] == "gpu" else 0
@@ -200,6 +201,19 @@ def run_files(name):
         return [f"{RUN}/{name}".format(**vars(run), variant=variant) for run in runs]
 
     return files
+
+
+def told_in_captions(wildcards):
+    """Params function: what the captions of an experiment's formatted tables tell of the study."""
+    dataset = study["datasets"][wildcards.dataset]
+    return {
+        "name": wildcards.experiment,
+        "title": study["experiments"][wildcards.experiment]["title"],
+        "kind": dataset["kind"],
+        "policy": dataset.get("policy", "as-published"),
+        "every": study["scoring"]["every"],
+        "small_objects_threshold": study["scoring"]["small_objects_threshold"],
+    }
 
 
 def of_all_runs(*names):

@@ -118,7 +118,38 @@ rule collect:
         "../../scripts/collect.py"
 
 
+rule format_tables:
+    """The main scores of an experiment for reading, and which of its conditions differ."""
+    input:
+        images=f"{TABLES}/images.csv",
+        runs=f"{TABLES}/runs.csv",
+        training=f"{TABLES}/training.csv",
+        published=PUBLISHED,
+    output:
+        html=report(
+            f"{TABLES}/summary.html",
+            caption="../report/summary_page.rst",
+            category="Experiment {experiment}",
+            labels={"table": "main scores, formatted", "figure": "-"},
+        ),
+        latex=f"{TABLES}/summary.tex",
+        comparisons=f"{TABLES}/comparisons.csv",
+    log:
+        "results/logs/format_tables/{dataset}-{experiment}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        code=code("format_tables"),
+        experiment=told_in_captions,
+    script:
+        "../../scripts/format_tables.py"
+
+
 rule tables:
     """The tables of all experiments."""
     input:
         of_all_experiments(f"{TABLES}/summary.csv"),
+        of_all_experiments(f"{TABLES}/summary.html"),
