@@ -8,7 +8,9 @@ import yaml
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from snakemake import __version__ as snakemake_version
 from snakemake.exceptions import WorkflowError
+from snakemake.io import strip_wildcard_constraints
 
 from cellseg import config as study_config
 from cellseg import families, head_names, imports, needs, signals, source
@@ -36,6 +38,7 @@ PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = "results/{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
+OVERVIEW = "results/{dataset}/overview.rst"
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
 GPUS = 1 if study["accelerator"] == "gpu" else 0
@@ -223,6 +226,22 @@ def of_all_experiments(pattern):
         for name, entry in study["experiments"].items()
         for figure in (entry["figures"] if "{figure}" in pattern else [None])
     ]
+
+
+def on_dataset(files):
+    """Input function: those of the files that belong to the results of a data set."""
+    return lambda wildcards: [
+        path for path in files if path.startswith(f"results/{wildcards.dataset}/")
+    ]
+
+
+def benchmark_patterns(wildcards):
+    """Params function: the benchmark files of each rule, with wildcards in braces."""
+    return {
+        one.name: str(strip_wildcard_constraints(one.benchmark))
+        for one in workflow.rules
+        if one.benchmark
+    }
 
 
 def of_used_datasets(pattern):
