@@ -138,11 +138,16 @@ def tuned_settings(wildcards):
     return f"{RUN}/{wildcards.variant}chosen.json" if wildcards.variant else []
 
 
-def overlay_labels(wildcards):
-    """What the report lists an overlay under."""
+def run_label(wildcards):
+    """What the report lists a picture of a run under.
+
+    One label: of two or more, Snakemake's page makes switches where their values halve the list, and
+    goes blank where not every combination is there.
+    """
     axes = ("model", "heads", "subset", "seed")
-    thresholds = tuning_of(wildcards) or "of the study"
-    return {**{axis: wildcards[axis] for axis in axes}, "thresholds": thresholds}
+    name = "/".join(wildcards[axis] for axis in axes[:-1]) + f", seed {wildcards.seed}"
+    tuning = tuning_of(wildcards) if "variant" in wildcards.keys() else None
+    return {"run": f"{name}, tuned: {tuning}" if tuning else name}
 
 
 def condition_of(wildcards):

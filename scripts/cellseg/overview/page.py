@@ -37,10 +37,11 @@ def write(
         [
             heading(f"What was run on {dataset}"),
             sections.data(study, dataset, counts),
-            sections.experiments(study, summaries, len(provenance)),
+            sections.experiments(study, summaries, provenance),
             heading("Scores"),
             sections.scores_note(study, summaries),
             *(sections.scores_of(study, one, folder) for one in summaries),
+            sections.meanings(),
             heading("Times and memory"),
             sections.resources(resources, folder),
             heading("Provenance"),

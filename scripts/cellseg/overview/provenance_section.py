@@ -26,7 +26,7 @@ OTHERS = [*origins.RUN, "finished", "seconds"]
 OTHERS += ["train_images", "val_images", "train_tiles", "parameters"]
 """Columns that tell runs apart by intention, or that differ in every run."""
 
-VALUES = {"True": "yes", "False": "no", origins.NOT_USED: "not used", "": "not recorded"}
+VALUES = {"True": "yes", "False": "no"}
 
 
 def write(provenance: pd.DataFrame, snakemake_version: str, folder: Path) -> str:
@@ -41,9 +41,10 @@ def write(provenance: pd.DataFrame, snakemake_version: str, folder: Path) -> str
     facts = [*FACTS, *(name for name in provenance if name not in (*FACTS, *OTHERS))]
     rows, differing = [], []
     for fact in facts:
-        shared = origins.by_value(provenance, fact)
-        if [one.value for one in shared] == [origins.NOT_USED]:
-            continue
+        # Which packages a run needs is a matter of its model's family, no difference of machines.
+        shared = [
+            one for one in origins.by_value(provenance, fact) if one.value != origins.NOT_USED
+        ]
         name = FACTS.get(fact, fact)
         if len(shared) > 1:
             differing.append(name)

@@ -41,8 +41,11 @@ def _types(counts: pd.DataFrame, split: str) -> list[str]:
     return [t for t in counts.loc[counts["split"] == split, "cell_type"] if t != "all"]
 
 
-def experiments(study: Mapping, summaries: Sequence[scores.Scores], networks: int) -> str:
-    """What was compared; `networks` is the number of all runs."""
+def experiments(
+    study: Mapping, summaries: Sequence[scores.Scores], provenance: pd.DataFrame
+) -> str:
+    """What was compared, and on how many images the networks were trained."""
+    images = provenance.set_index(["dataset", *studies.AXES])["train_images"]
     rows = []
     for one in summaries:
         runs = studies.runs_of(study, one.experiment)
@@ -52,15 +55,21 @@ def experiments(study: Mapping, summaries: Sequence[scores.Scores], networks: in
                 text(study["experiments"][one.experiment]["title"]),
                 f"{len(runs):,}",
                 text(", ".join(dict.fromkeys(run.model for run in runs))),
+                _range([int(images[tuple(vars(run).values())]) for run in runs]),
                 text(_seeds(runs)),
             ]
         )
-    names = ["experiment", "question", "runs", "models", "seeds"]
+    names = ["experiment", "question", "runs", "models", "training images", "seeds"]
     several = " (a run that two experiments share is trained once)" if len(rows) > 1 else ""
     return (
-        f"{counted(networks, 'network')} trained{several}, in {counted(len(rows), 'experiment')}.\n\n"
+        f"{counted(len(provenance), 'network')} trained{several}, in {counted(len(rows), 'experiment')}.\n\n"
         f"{table(names, rows, 'experiments')}"
     )
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _seeds(runs: Sequence[studies.Run]) -> str:
@@ -71,17 +80,21 @@ def _seeds(runs: Sequence[studies.Run]) -> str:
 
 
 def scores_note(study: Mapping, summaries: Sequence[scores.Scores]) -> str:
-    """What the scores are, and the signs beside them."""
+    """Over what the scores are means, and the signs beside them."""
     several = any(one.several_seeds for one in summaries)
     over = "; ± is half of the 95 % t interval of the mean over seeds" if several else ""
-    meanings = bullets(
-        [f"**{text(scores.SCORES[name])}**: {text(scores.MEANINGS[name])}" for name in scores.SCORES]
-    )
     threshold = study["scoring"]["small_objects_threshold"]
     return (
         f"Means over images, then over seeds{over}. A condition with one seed has no interval. All "
-        f"cells count; scores without objects under {threshold} pixels are in the tables.\n\n"
-        f"{meanings}"
+        f"cells count; scores without objects under {threshold} pixels are in the tables. What the "
+        "scores are stands beneath.\n"
+    )
+
+
+def meanings() -> str:
+    """What the scores are."""
+    return bullets(
+        [f"**{text(scores.SCORES[name])}**: {text(scores.MEANINGS[name])}" for name in scores.SCORES]
     )
 
 
@@ -110,7 +123,7 @@ def resources(resources: pd.DataFrame, folder: Path) -> str:
             duration(row["seconds_median"]),
             duration(row["seconds_total"]),
             _number(row["max_rss_mib"], ",.0f"),
-            _number(row["load_percent"], ".0f"),
+            _number(row["load_percent"] or float("nan"), ".0f"),  # zero: it was over too soon
         ]
         for row in resources[resources["jobs"] > 0].to_dict("records")
     ]
@@ -156,14 +169,18 @@ def places(study: Mapping, dataset: str, folder: Path) -> str:
     axes = "/".join(f"<{axis}>" for axis in ("model", "heads", "subset"))
     tunings = sorted({variant for _, variant in studies.all_variants(study) if variant})
     items = [
-        f"{code(folder / 'tables/<experiment>/')}: {code('images.csv')} (a row an image), "
+        f"{_folder(folder / 'tables/<experiment>')}: {code('images.csv')} (a row an image), "
         f"{code('runs.csv')}, {code('summary.csv')} (over seeds), {code('training.csv')}",
-        f"{code(folder / 'figures/<experiment>/')}: each figure as PDF and PNG",
-        f"{code(folder / f'runs/{axes}/seed-<seed>/')}: weights, history, settings, cells, scores, "
-        f"overlay, learning curve, logs and measurements of a run",
+        f"{_folder(folder / 'figures/<experiment>')}: each figure as PDF and PNG",
+        f"{_folder(folder / f'runs/{axes}/seed-<seed>')}: weights, history, settings, cells, scores, "
+        "overlay, learning curve, logs and measurements of a run",
         *(f"{code(f'…/seed-<seed>/{one}')}: the same run with tuned thresholds" for one in tunings),
-        f"{code(folder.parent / 'data' / dataset / 'report/')}: counts, cell sizes and problems of "
+        f"{_folder(folder.parent / 'data' / dataset / 'report')}: counts, cell sizes and problems of "
         "the data",
-        f"{code(folder.parent / 'logs/')}: what the rules printed that belong to no single run",
+        f"{_folder(folder.parent / 'logs')}: what the rules printed that belong to no single run",
     ]
     return bullets(items)
+
+
+def _folder(path: Path) -> str:
+    return code(f"{path}/")
