@@ -1,4 +1,4 @@
-"""The front page of a data set's report, and the tables of times, memory and provenance behind it."""
+"""The front page of a data set's report, and the tables of times and provenance behind it."""
 
 from pathlib import Path
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from cellseg.errors import UserError
+from cellseg.figures.conditions import counted
 
 LARGE_MB = 200
 """What a browser takes a while to open."""
@@ -80,8 +81,8 @@ def check(summary: str) -> list[str]:
     if not old:
         return []
     return [
-        f"Note: {len(old):,} files are older than their settings, inputs or code, {old[0]['output_file']} "
-        "for one. The report shows them as they are; snakemake would make them anew."
+        f"Note: snakemake would make {counted(len(old), 'file')} anew, {old[0]['output_file']} for "
+        "one: settings, inputs or code have changed. The report shows what is there."
     ]
 
 
@@ -93,5 +94,5 @@ def written(report: Path) -> str:
         return f"{line}; unpack it and open report.html."
     if size > LARGE_MB:
         zipped = report.with_suffix(".zip")
-        return f"{line}. That is much for a browser; with --to {zipped} pictures are files of their own."
+        return f"{line}. Much for a browser: TO={zipped} makes pictures files of their own."
     return line

@@ -144,8 +144,7 @@ def run_label(wildcards):
     One label: of two or more, Snakemake's page makes switches where their values halve the list, and
     goes blank where not every combination is there.
     """
-    axes = ("model", "heads", "subset", "seed")
-    name = "/".join(wildcards[axis] for axis in axes[:-1]) + f", seed {wildcards.seed}"
+    name = "{model}/{heads}/{subset}, seed {seed}".format(**dict(wildcards.items()))
     tuning = tuning_of(wildcards) if "variant" in wildcards.keys() else None
     return {"run": f"{name}, tuned: {tuning}" if tuning else name}
 

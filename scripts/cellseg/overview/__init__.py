@@ -1,1 +1,1 @@
-"""The overview of a study: what was run, scores, times and memory, provenance, and where it lies."""
+"""The overview of a study: what was run, scores, times, memory, provenance."""

@@ -60,7 +60,15 @@ def _read(path: str | Path) -> dict:
 
 
 def _row(run: Run, read: dict) -> dict:
-    names = ("finished", "commit", "uncommitted_changes", "device", "platform", "threads", "seconds")
+    names = (
+        "finished",
+        "commit",
+        "uncommitted_changes",
+        "device",
+        "platform",
+        "threads",
+        "seconds",
+    )
     return {
         **{axis: getattr(run, axis) for axis in RUN},
         **{name: read.get(name) for name in names},

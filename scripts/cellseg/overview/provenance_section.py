@@ -55,7 +55,9 @@ def write(provenance: pd.DataFrame, snakemake_version: str, folder: Path) -> str
     rows.append(["Snakemake", text(snakemake_version), "this page"])
     days = sorted(str(when)[:16].replace("T", " ") for when in provenance["finished"].dropna())
     if days:
-        rows.append(["trainings finished, UTC", f"{days[0]} to {days[-1]}", "the first and the last"])
+        rows.append(
+            ["trainings finished, UTC", f"{days[0]} to {days[-1]}", "the first and the last"]
+        )
     told = (
         f"**The runs differ in: {text(', '.join(differing))}.**"
         if differing

@@ -22,10 +22,10 @@ MEANINGS = {
     "pixel_f1": "F1 of foreground pixels",
     "f1_50": "F1 of cells matched at an IoU of at least 0.5",
     "msa": "TP/(TP+FP+FN) of cells, mean over IoU 0.5 to 0.95",
-    "ap50": "COCO average precision of the cells of all images together, at IoU 0.5 under LIVECell's protocol, a cell's confidence being "
-    "the mean of its interior map",
+    "ap50": "COCO average precision of the cells of all images together, at IoU 0.5, by LIVECell's "
+    "protocol; a cell's confidence is the mean of its interior map",
 }
-NOT_KNOWN = "–"
+NOT_KNOWN = "-"
 
 
 @dataclass(frozen=True)

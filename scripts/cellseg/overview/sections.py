@@ -61,8 +61,9 @@ def experiments(
         )
     names = ["experiment", "question", "runs", "models", "training images", "seeds"]
     several = " (a run that two experiments share is trained once)" if len(rows) > 1 else ""
+    networks = counted(len(provenance), "network")
     return (
-        f"{counted(len(provenance), 'network')} trained{several}, in {counted(len(rows), 'experiment')}.\n\n"
+        f"{networks} trained{several}, in {counted(len(rows), 'experiment')}.\n\n"
         f"{table(names, rows, 'experiments')}"
     )
 
@@ -94,7 +95,10 @@ def scores_note(study: Mapping, summaries: Sequence[scores.Scores]) -> str:
 def meanings() -> str:
     """What the scores are."""
     return bullets(
-        [f"**{text(scores.SCORES[name])}**: {text(scores.MEANINGS[name])}" for name in scores.SCORES]
+        [
+            f"**{text(scores.SCORES[name])}**: {text(scores.MEANINGS[name])}"
+            for name in scores.SCORES
+        ]
     )
 
 
@@ -139,8 +143,8 @@ def resources(resources: pd.DataFrame, folder: Path) -> str:
         else ""
     )
     note = (
-        "Wall time, largest resident memory of a job, and mean load (100 % is one busy core), from the "
-        "benchmark files of the rules. Of a job that was stopped and went on, the last attempt "
+        "Wall time, largest resident memory of a job, and mean load (100 % is one busy core), from "
+        "the benchmark files of the rules. Of a job that was stopped and went on, the last attempt "
         f"counts; memory of GPUs is not measured.{left_out} As numbers: "
         f"{code(folder / 'tables' / 'resources.csv')}."
     )
@@ -172,11 +176,11 @@ def places(study: Mapping, dataset: str, folder: Path) -> str:
         f"{_folder(folder / 'tables/<experiment>')}: {code('images.csv')} (a row an image), "
         f"{code('runs.csv')}, {code('summary.csv')} (over seeds), {code('training.csv')}",
         f"{_folder(folder / 'figures/<experiment>')}: each figure as PDF and PNG",
-        f"{_folder(folder / f'runs/{axes}/seed-<seed>')}: weights, history, settings, cells, scores, "
-        "overlay, learning curve, logs and measurements of a run",
+        f"{_folder(folder / f'runs/{axes}/seed-<seed>')}: weights, history, settings, cells, "
+        "scores, overlay, learning curve, logs and measurements of a run",
         *(f"{code(f'…/seed-<seed>/{one}')}: the same run with tuned thresholds" for one in tunings),
-        f"{_folder(folder.parent / 'data' / dataset / 'report')}: counts, cell sizes and problems of "
-        "the data",
+        f"{_folder(folder.parent / 'data' / dataset / 'report')}: counts, cell sizes and problems "
+        "of the data",
         f"{_folder(folder.parent / 'logs')}: what the rules printed that belong to no single run",
     ]
     return bullets(items)
