@@ -31,6 +31,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules:
@@ -38,6 +39,7 @@ localrules:
     figures,
     tables,
     overlays,
+    overviews,
     prefetch,
     data,
     download,
@@ -51,4 +53,5 @@ rule all:
         rules.figures.input,
         rules.tables.input,
         rules.overlays.input,
+        rules.overviews.input,
         rules.data.input,

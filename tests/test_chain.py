@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def test_editing_the_scores_reruns_scoring_only(edited):
     plan = edited.planned()
     assert plan["score"] == 2
     assert set(plan) <= {
-        "score", "collect", "figure", "format_tables", "predict_shown", "overlay", "all",
+        "score", "collect", "figure", "format_tables", "predict_shown", "overlay", "overview", "all",
     }  # fmt: skip
 
 
@@ -337,10 +338,29 @@ def test_redrawing_does_not_retrain(finished):
 
 
 def test_the_report_is_written(finished):
-    done = finished.call("--report", "results/tiny/report.html")
-    assert done.returncode == 0, done.stdout
-    page = (finished.folder / "results/tiny/report.html").read_text()
-    assert "Which backbone?" in page or "backbones" in page
+    report = finished.folder / "results/tiny/report.html"
+    command = [
+        sys.executable, "scripts/report.py", "--configfile", "study.yaml",
+        "--replace-workflow-config",
+    ]  # fmt: skip
+
+    def make():
+        return subprocess.run(command, cwd=finished.folder, capture_output=True, text=True)
+
+    done = make()
+    assert done.returncode == 0, done.stderr
+    page = report.read_text()
+    for words in ("Which backbone?", "What was run on tiny", "2 networks trained", "Provenance"):
+        assert words in page
+    assert "system-message" not in page  # docutils found nothing to complain about
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=.?https?:", page)
+    report.unlink()
+    figure = finished.folder / "results/tiny/figures/backbones/backbones.png"
+    figure.rename(figure.with_suffix(".kept"))
+    done = make()
+    figure.with_suffix(".kept").rename(figure)
+    assert done.returncode != 0 and not report.exists()
+    assert "not finished" in done.stderr and "figures/backbones/backbones.png" in done.stderr
 
 
 def test_bad_local_data_ends_with_a_message_that_names_the_file(checkout, tmp_path):

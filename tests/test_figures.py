@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from cellseg import files, heads, labels, map_store, metrics, score_tables, summary, tables
 from cellseg.errors import UserError
@@ -568,7 +569,8 @@ class Named(SimpleNamespace):
 
 
 def run_script(checkout, name, folder, inputs, **parts):
-    output = Named(pdf=str(folder / f"{name}.pdf"), png=str(folder / f"{name}.png"))
+    paths = {"pdf": "pdf", "png": "png", "preview": "jpg"}
+    output = Named(**{key: str(folder / f"{name}.{suffix}") for key, suffix in paths.items()})
     job = SimpleNamespace(
         input=Named(**{key: str(value) for key, value in inputs.items()}),
         output=output,
@@ -600,6 +602,12 @@ def test_rule_script_draws_an_overlay(checkout, run_folder):
     inputs["predicted"] = inputs.pop("prediction")
     params = {"images": 2, "boxes": True, "tuning": "grid"}
     run_script(checkout, "overlay", run_folder, inputs, params=params, wildcards=RUN)
+    with (
+        Image.open(run_folder / "overlay.jpg") as small,
+        Image.open(run_folder / "overlay.png") as full,
+    ):
+        assert small.width == 1400 < full.width
+        assert small.height == pytest.approx(1400 * full.height / full.width, abs=1)
 
 
 def test_rule_script_draws_a_learning_curve(checkout, tmp_path):
@@ -621,24 +629,42 @@ def test_report_has_a_caption_for_every_figure(checkout, figure):
     assert not caption.startswith(figure)
 
 
-def test_the_front_page_names_data_set_and_experiments(checkout):
-    from jinja2 import Environment, StrictUndefined
-
-    text = (checkout / "workflow" / "report" / "workflow.rst").read_text()
-    study = {"dataset": "cells", "experiments": {"heads": {"title": "Which heads?"}}}
-    job = SimpleNamespace(config=study)
-    page = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
-    assert "**cells**" in page and "- *heads*: Which heads?" in page
-
-
-@pytest.mark.parametrize("name", ["overlay", "learning_curve", "summary", "data"])
-def test_captions_are_one_line(checkout, name):
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("overlay", ["rule *overlay*", "``predicted.npz``", "``metrics.csv``", "``overlay.png``"]),
+        ("learning_curve", ["rule *learning_curve*", "``history.csv``"]),
+        ("summary", ["rule *summary*", "``summary.csv``", "``runs.csv``", "scores of 2 runs"]),
+        ("data", ["rule *data*", "``counts.csv``", "``sizes.csv``", "``problems.csv``"]),
+        ("resources", ["rule *resources*", "``resources.csv``"]),
+        ("provenance", ["rule *provenance*", "``provenance.csv``", "2 runs"]),
+    ],
+)
+def test_captions_are_one_line_and_name_file_and_rule(checkout, name, told):
     from jinja2 import Environment, StrictUndefined
 
     text = (checkout / "workflow" / "report" / f"{name}.rst").read_text()
-    job = SimpleNamespace(wildcards=Named(**RUN, experiment="heads", variant="tuning-grid/"))
+    two = ["a", "b"]
+    job = SimpleNamespace(
+        wildcards=Named(**RUN, experiment="heads", variant="tuning-grid/"),
+        input=Named(
+            predicted="predicted.npz", history="history.csv", provenance=two,
+            metrics=two if name == "summary" else "metrics.csv",
+        ),
+        output=Named(
+            png="overlay.png",
+            **{
+                table: f"{table}.csv"
+                for table in ("summary", "runs", "counts", "sizes", "problems")
+            },
+            resources="resources.csv", provenance="provenance.csv",
+        ),
+        rule=name,
+    )  # fmt: skip
     caption = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
     assert caption.strip() and "\n" not in caption.strip()
+    for words in told:
+        assert words in caption
 
 
 def write_tables(folder, experiment, tables_of_it):

@@ -25,6 +25,7 @@ def test_plan_of_the_full_study(fresh):
     for rule in ("segment", "score", "predict_shown", "overlay"):
         assert plan[rule] == runs + tuned
     assert plan["collect"] == plan["format_tables"] == 6 and plan["figure"] == 9
+    assert plan["overview"] == 1
     assert plan["download"] == 1 and plan["fetch_weights"] == 3
 
 

@@ -8,7 +8,9 @@ import yaml
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from snakemake import __version__ as snakemake_version
 from snakemake.exceptions import WorkflowError
+from snakemake.io import strip_wildcard_constraints
 
 from cellseg import config as study_config
 from cellseg import families, head_names, imports, needs, signals, source
@@ -37,6 +39,7 @@ RUN = f"results/{studies.RUN_FOLDER}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
 PUBLISHED = str(Path(workflow.basedir) / "workflow/published.csv")
+OVERVIEW = "results/{dataset}/overview.rst"
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
 GPUS = 1 if study["accelerator"] == "gpu" else 0
@@ -136,11 +139,15 @@ def tuned_settings(wildcards):
     return f"{RUN}/{wildcards.variant}chosen.json" if wildcards.variant else []
 
 
-def overlay_labels(wildcards):
-    """What the report lists an overlay under."""
-    axes = ("model", "heads", "subset", "seed")
-    thresholds = tuning_of(wildcards) or "of the study"
-    return {**{axis: wildcards[axis] for axis in axes}, "thresholds": thresholds}
+def run_label(wildcards):
+    """What the report lists a picture of a run under.
+
+    One label: of two or more, Snakemake's page makes switches where their values halve the list, and
+    goes blank where not every combination is there.
+    """
+    name = "{model}/{heads}/{subset}, seed {seed}".format(**dict(wildcards.items()))
+    tuning = tuning_of(wildcards) if "variant" in wildcards.keys() else None
+    return {"run": f"{name}, tuned: {tuning}" if tuning else name}
 
 
 def condition_of(wildcards):
@@ -238,6 +245,22 @@ def of_all_experiments(pattern):
         for name, entry in study["experiments"].items()
         for figure in (entry["figures"] if "{figure}" in pattern else [None])
     ]
+
+
+def on_dataset(files):
+    """Input function: those of the files that belong to the results of a data set."""
+    return lambda wildcards: [
+        path for path in files if path.startswith(f"results/{wildcards.dataset}/")
+    ]
+
+
+def benchmark_patterns(wildcards):
+    """Params function: the benchmark files of each rule, with wildcards in braces."""
+    return {
+        one.name: str(strip_wildcard_constraints(one.benchmark))
+        for one in workflow.rules
+        if one.benchmark
+    }
 
 
 def of_used_datasets(pattern):

@@ -102,7 +102,7 @@ rule collect:
             f"{TABLES}/summary.csv",
             caption="../report/summary.rst",
             category="Experiment {experiment}",
-            labels={"table": "scores over seeds", "figure": "-"},
+            labels={"result": "1 table: scores over seeds"},
         ),
         training=f"{TABLES}/training.csv",
     log:

@@ -11,7 +11,7 @@ rule figure:
             f"{FIGURES}/{{figure}}.png",
             caption="../report/figure.rst",
             category="Experiment {experiment}",
-            labels={"table": "-", "figure": "{figure}"},
+            labels={"result": "2 figure: {figure}"},
         ),
     log:
         "results/logs/figure/{dataset}-{experiment}-{figure}.log",
@@ -37,11 +37,13 @@ rule overlay:
         metrics=f"{RUN}/{{variant}}metrics.csv",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
     output:
-        png=report(
-            f"{RUN}/{{variant}}overlay.png",
+        png=f"{RUN}/{{variant}}overlay.png",
+        preview=report(
+            f"{RUN}/{{variant}}overlay.jpg",
             caption="../report/overlay.rst",
-            category="Overlays",
-            labels=overlay_labels,
+            category="Single runs",
+            subcategory="overlays",
+            labels=run_label,
         ),
         pdf=f"{RUN}/{{variant}}overlay.pdf",
     log:
@@ -68,13 +70,9 @@ rule learning_curve:
         png=report(
             f"{RUN}/learning_curve.png",
             caption="../report/learning_curve.rst",
-            category="Learning curves",
-            labels={
-                "model": "{model}",
-                "heads": "{heads}",
-                "subset": "{subset}",
-                "seed": "{seed}",
-            },
+            category="Single runs",
+            subcategory="learning curves",
+            labels=run_label,
         ),
         pdf=f"{RUN}/learning_curve.pdf",
     log:
@@ -99,4 +97,6 @@ rule figures:
 rule overlays:
     """Overlay and learning curve of every run."""
     input:
-        of_all_runs("{variant}overlay.png", "learning_curve.png"),
+        of_all_runs(
+            "{variant}overlay.png", "{variant}overlay.jpg", "learning_curve.png"
+        ),
