@@ -130,7 +130,8 @@ def test_editing_the_scores_reruns_scoring_only(edited):
     plan = edited.planned()
     assert plan["score"] == 2
     assert set(plan) <= {
-        "score", "collect", "figure", "format_tables", "predict_shown", "overlay", "overview", "all",
+        "score", "collect", "figure", "format_tables", "predict_shown", "overlay",
+        "overview", "all",
     }  # fmt: skip
 
 
