@@ -267,6 +267,7 @@ def _files_of_run(
             f"{variant}cells.parquet": FOUND_CELL * scored.cells,
             f"{variant}metrics.csv": SCORED_IMAGE * scored.count,
             f"{variant}coco.csv": SMALL_FILE,
+            f"{variant}sizes.csv": SMALL_FILE,
             f"{variant}watershed.json": SMALL_FILE,
             f"{variant}overlay-maps.zip": pixel * scored.pixels / scored.count * shown,
             **{f"{variant}{name}": size * shown for name, size in SHOWN_IMAGE.items()},
