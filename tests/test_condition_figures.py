@@ -15,8 +15,9 @@ def texts(axes):
 
 
 def lines_of(axes):
-    """Coordinates of the drawn lines of conditions, without guides."""
-    return [line.get_xydata() for line in axes.lines if len(line.get_xydata()) > 2]
+    """Coordinates of the drawn lines of conditions, without symbols and guides."""
+    drawn = [line for line in axes.lines if line.get_linestyle() not in ("None", ":")]
+    return [line.get_xydata() for line in drawn]
 
 
 def with_images(experiment, **columns):
@@ -74,7 +75,7 @@ def test_density_puts_images_into_octaves_and_averages_them_by_seed():
     number = experiment["images"]["cell_type"].map(dict(zip(TYPES, (64, 127, 300), strict=False)))
     figure = registry.draw("score-by-density", with_images(experiment, n_true=number))
     top, strip = figure.axes
-    (line,) = [line.get_xydata() for line in top.lines]
+    (line,) = lines_of(top)
     assert line[:, 0] == pytest.approx([64 * 2**0.5, 256 * 2**0.5])
     assert line[:, 1] == pytest.approx([0.175, 0.25])  # of seeds 0.125 and 0.225; 0.2 and 0.3
     assert [bar.get_height() for bar in strip.patches] == [2, 1]
@@ -95,8 +96,7 @@ def test_size_is_recall_of_all_cells_of_an_octave():
     sizes["n_true"] = np.where(sizes["area_from"] == 32, 200, 50)
     sizes["n_found"] = np.where(sizes["area_from"] == 32, 100 + 20 * sizes["seed"], 10)
     top, strip = registry.draw("score-by-size", experiment).axes
-    line = next(line.get_xydata() for line in top.lines if len(line.get_xdata()) == 2
-                and line.get_marker() == "o")  # fmt: skip
+    (line,) = lines_of(top)
     assert line[:, 0] == pytest.approx([32 * 2**0.5, 64 * 2**0.5])
     assert line[:, 1] == pytest.approx([0.55, 0.2])
     assert [bar.get_height() for bar in strip.patches] == [200, 50]
@@ -106,8 +106,8 @@ def test_octaves_of_few_cells_have_no_recall():
     experiment = fabricate()
     experiment["sizes"].loc[experiment["sizes"]["area_from"] == 64, "n_true"] = 9
     top, strip = registry.draw("score-by-size", experiment).axes
-    line = next(line for line in top.lines if line.get_marker() == "o")
-    assert len(line.get_xdata()) == 1
+    (line,) = lines_of(top)
+    assert len(line) == 1
     assert len(strip.patches) == 2
     experiment["sizes"]["n_true"] = 9
     with pytest.raises(UserError, match=r"score-by-size.*at least 10 true cells"):
@@ -123,6 +123,17 @@ def test_counts_tell_bias_and_error_of_each_seed():
     assert texts(axes)[0].split("\n") == ["bias +50.0 ± 635.3", "error 10.0 ± 0.0 %"]
     points = [line.get_xydata().tolist() for line in axes.lines if line.get_linestyle() == "None"]
     assert points == [[[1000, 1150]], [[1000, 950]]]
+
+
+def test_cell_types_of_many_images_are_drawn_in_turns():
+    experiment = fabricate(types=TYPES[:2])
+    images = pd.concat(
+        [experiment["images"].assign(image=experiment["images"]["image"] + f"_{n}")
+         for n in range(60)]
+    )  # fmt: skip
+    axes = registry.draw("counts", experiment | {"images": images}).axes[0]
+    colours = [line.get_color() for line in axes.lines if line.get_linestyle() == "None"]
+    assert colours == colours[:2] * 10 and colours[0] != colours[1]
 
 
 def test_counts_of_images_without_cells_are_drawn_and_have_no_relative_error():

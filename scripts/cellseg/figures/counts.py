@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 TITLE = "Predicted against true number of cells an image"
 LARGEST = 58.0  # mm of a side of a panel
 MANY = 20  # panels, from which on six stand side by side
+CROWDED, LAYERS = 100, 10  # images of a panel, and turns in which more of them are drawn
 LOG_SPAN = 10  # numbers that span more than this are drawn on log scales
 
 
@@ -102,7 +103,7 @@ def _look(number: int) -> dict[str, object]:
         "color": colour,
         "marker": markers[(number + turn) % len(markers)],
         "markerfacecolor": "none" if turn % 2 else colour,
-        "markeredgewidth": 0.7,
+        "markeredgewidth": 0.5,
     }
 
 
@@ -112,12 +113,17 @@ def _panel(axes: "Axes", images: "pd.DataFrame", looks: Mapping[str, dict]) -> N
     mean = images.groupby(["image", "cell_type"], sort=True, as_index=False)[
         ["n_true", "n_pred"]
     ].mean()
-    for kind, look in looks.items():
-        rows = conditions.rows_of(mean, cell_type=kind)
-        axes.plot(
-            rows["n_true"], rows["n_pred"], linestyle="", markersize=3, alpha=0.75, zorder=2,
-            rasterized=len(mean) > 2000, **look,
-        )  # fmt: skip
+    size = marks.point_size(len(mean))
+    of_kinds = [(conditions.rows_of(mean, cell_type=kind), look) for kind, look in looks.items()]
+    # Of many images in turn, or the last cell type would hide the others.
+    layers = LAYERS if len(mean) > CROWDED else 1
+    for layer in range(layers):
+        for rows, look in of_kinds:
+            part = rows.iloc[layer::layers]
+            axes.plot(
+                part["n_true"], part["n_pred"], linestyle="", markersize=size, alpha=0.75,
+                zorder=2, rasterized=len(mean) > 2000, **look,
+            )  # fmt: skip
     difference = images["n_pred"] - images["n_true"]
     relative = 100 * difference.abs() / images["n_true"].where(images["n_true"] > 0)
     of_seeds = images.assign(bias=difference, error=relative).groupby("seed")[["bias", "error"]]

@@ -158,19 +158,25 @@ def draw(
 
 def _line(axes: "Axes", rows: "pd.DataFrame", drawn: dict[str, str]) -> None:
     """One condition: a band, and a line through its means."""
+    from matplotlib.patheffects import Normal, Stroke
+
     axes.fill_between(
         rows["x"], rows["low"], rows["high"], color=drawn["color"], alpha=0.18, linewidth=0
     )
+    # A white edge, so that points of the same colour do not hide the line.
+    edged = [Stroke(linewidth=2.2, foreground="white"), Normal()]
+    without = {key: value for key, value in drawn.items() if key != "marker"}
+    axes.plot(rows["x"], rows["mean"], **without, path_effects=edged, zorder=3)
     axes.plot(
-        rows["x"], rows["mean"], **drawn, markersize=3.5, markeredgecolor="white",
-        markeredgewidth=0.4, zorder=3,
+        rows["x"], rows["mean"], color=drawn["color"], marker=drawn["marker"], linestyle="",
+        markersize=3.5, markeredgecolor="white", markeredgewidth=0.4, zorder=4,
     )  # fmt: skip
 
 
 def _points(axes: "Axes", points: "pd.DataFrame", colour: str) -> None:
     axes.scatter(
-        points["x"], points["value"], 5, color=colour, alpha=0.45, linewidth=0, zorder=2,
-        rasterized=len(points) > 2000,
+        points["x"], points["value"], marks.point_size(len(points)) ** 2 / 2, color=colour,
+        alpha=0.4, linewidth=0, zorder=2, rasterized=len(points) > 2000,
     )  # fmt: skip
 
 
