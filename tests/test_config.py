@@ -9,7 +9,7 @@ from cellseg import channels, config
 from cellseg import study as studies
 from cellseg.errors import UserError
 from cellseg.families import FAMILIES
-from cellseg.figures.registry import FIGURES
+from cellseg.figures.registry import DRAWN_ELSEWHERE, FIGURES
 from cellseg.heads import HEADS
 from cellseg.normalization import METHODS
 from cellseg.study import Run
@@ -186,7 +186,7 @@ def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
     assert list(schema["properties"]["heads"]["properties"]) == list(HEADS)
     assert list(channels.USED) == list(HEADS)
     experiment = schema["properties"]["experiments"]["additionalProperties"]["properties"]
-    assert experiment["figures"]["items"]["enum"] == list(FIGURES)
+    assert experiment["figures"]["items"]["enum"] == [*FIGURES, *DRAWN_ELSEWHERE]
     assert definitions["training"]["properties"]["normalization"]["enum"] == list(METHODS)
 
 

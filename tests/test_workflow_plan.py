@@ -24,7 +24,8 @@ def test_plan_of_the_full_study(fresh):
     assert plan["predict_validation"] == plan["tune"] == tuned
     for rule in ("segment", "score", "predict_shown", "overlay"):
         assert plan[rule] == runs + tuned
-    assert plan["collect"] == plan["format_tables"] == 6 and plan["figure"] == 9
+    assert plan["collect"] == plan["format_tables"] == 6
+    assert plan["figure"] == 23 and plan["contact_sheet"] == 2
     assert plan["overview"] == 1
     assert plan["download"] == 1 and plan["fetch_weights"] == 3
 

@@ -103,6 +103,7 @@ def expected(
             f"{variant}cells.parquet": FOUND_CELL * scored.cells,
             f"{variant}metrics.csv": SCORED_IMAGE * scored.count,
             f"{variant}coco.csv": SMALL_FILE,
+            f"{variant}sizes.csv": SMALL_FILE,
             f"{variant}watershed.json": SMALL_FILE,
             f"{variant}overlay-maps.zip": pixel * split.pixels / max(split.count, 1) * shown,
             **{f"{variant}{name}": size * shown for name, size in SHOWN_IMAGE.items()},

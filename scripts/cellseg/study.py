@@ -40,6 +40,14 @@ def runs_of(study: Mapping, experiment: str) -> list[Run]:
     return list(dict.fromkeys(points))
 
 
+def first_runs(study: Mapping, experiment: str) -> list[Run]:
+    """The first run of each condition of an experiment, whatever its seed."""
+    first: dict[tuple, Run] = {}
+    for run in runs_of(study, experiment):
+        first.setdefault((run.model, run.heads, run.subset), run)
+    return list(first.values())
+
+
 def all_runs(study: Mapping) -> list[Run]:
     """Runs of all experiments, sorted, each once."""
     return sorted({run for name in study["experiments"] for run in runs_of(study, name)})

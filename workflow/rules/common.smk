@@ -194,11 +194,11 @@ def weights_of(wildcards):
     return [] if name is None else PRETRAINED.format(pretrained=name)
 
 
-def run_files(name):
+def run_files(name, chosen=studies.runs_of):
     """Input function: one file of every run of an experiment; {variant} is that of its tuning."""
 
     def files(wildcards):
-        runs = studies.runs_of(study, wildcards.experiment)
+        runs = chosen(study, wildcards.experiment)
         if any(run.dataset != wildcards.dataset for run in runs):
             raise WorkflowError(
                 f"experiment '{wildcards.experiment}' is on data set '{runs[0].dataset}', "
@@ -221,6 +221,16 @@ def told_in_captions(wildcards):
         "every": study["scoring"]["every"],
         "small_objects_threshold": study["scoring"]["small_objects_threshold"],
     }
+
+
+def first_runs(wildcards):
+    """Params function: the first run of each condition of an experiment."""
+    return [vars(run) for run in studies.first_runs(study, wildcards.experiment)]
+
+
+def question_of(wildcards):
+    """Params function: what an experiment asks, for its figures."""
+    return study["experiments"][wildcards.experiment]["title"]
 
 
 def of_all_runs(*names):

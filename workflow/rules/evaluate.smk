@@ -57,7 +57,7 @@ rule segment:
 
 
 rule score:
-    """Scores of every image of a run, with and without small objects, and COCO scores of all."""
+    """Scores of every image of a run, with and without small objects; COCO scores and sizes of all."""
     input:
         predicted=f"{RUN}/{{variant}}labels.npz",
         cells=f"{RUN}/{{variant}}cells.parquet",
@@ -67,6 +67,7 @@ rule score:
     output:
         metrics=f"{RUN}/{{variant}}metrics.csv",
         coco=f"{RUN}/{{variant}}coco.csv",
+        sizes=f"{RUN}/{{variant}}sizes.csv",
     log:
         f"{RUN}/{{variant}}logs/score.log",
     benchmark:
@@ -91,6 +92,7 @@ rule collect:
     input:
         metrics=run_files("{variant}metrics.csv"),
         coco=run_files("{variant}coco.csv"),
+        sizes=run_files("{variant}sizes.csv"),
         watershed=run_files("{variant}watershed.json"),
         histories=run_files("history.csv"),
         settings=run_files("settings.json"),
@@ -105,6 +107,7 @@ rule collect:
             labels={"result": "1 table: scores over seeds"},
         ),
         training=f"{TABLES}/training.csv",
+        sizes=f"{TABLES}/sizes.csv",
     log:
         "results/logs/collect/{dataset}-{experiment}.log",
     conda:

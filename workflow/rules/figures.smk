@@ -5,6 +5,7 @@ rule figure:
         runs=f"{TABLES}/runs.csv",
         summary=f"{TABLES}/summary.csv",
         training=f"{TABLES}/training.csv",
+        sizes=f"{TABLES}/sizes.csv",
     output:
         pdf=f"{FIGURES}/{{figure}}.pdf",
         png=report(
@@ -23,9 +24,42 @@ rule figure:
     params:
         code=code("figure"),
         figure="{figure}",
-        title=lambda wildcards: study["experiments"][wildcards.experiment]["title"],
+        question=question_of,
     script:
         "../../scripts/figure.py"
+
+
+rule contact_sheet:
+    """Best, median and worst image of an experiment with outlines, a row a condition."""
+    input:
+        predicted=run_files("{variant}labels.npz", studies.first_runs),
+        metrics=run_files("{variant}metrics.csv", studies.first_runs),
+        truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
+        images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+    output:
+        pdf=f"{FIGURES}/contact-sheet.pdf",
+        png=report(
+            f"{FIGURES}/contact-sheet.png",
+            caption="../report/contact_sheet.rst",
+            category="Experiment {experiment}",
+            labels={"table": "-", "figure": "contact-sheet"},
+        ),
+    log:
+        "results/logs/figure/{dataset}-{experiment}-contact-sheet.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code("contact_sheet"),
+        question=question_of,
+        runs=first_runs,
+    script:
+        "../../scripts/contact_sheet.py"
+
+
+ruleorder: contact_sheet > figure
 
 
 rule overlay:
