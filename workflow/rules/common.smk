@@ -36,6 +36,7 @@ PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = "results/{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
+SEARCH = "results/{dataset}/searches/{search}"
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
 GPUS = 1 if study["accelerator"] == "gpu" else 0
@@ -61,6 +62,7 @@ wildcard_constraints:
     heads=one_of(head_names.combinations()),
     seed="[0-9]+",
     tuning=one_of(study["tunings"]),
+    search=one_of(study["searches"]),
     variant=f"(tuning-({one_of(study['tunings'])})/)?",
     split="train|val|test",
 
@@ -200,6 +202,17 @@ def run_files(name):
         return [f"{RUN}/{name}".format(**vars(run), variant=variant) for run in runs]
 
     return files
+
+
+def trials_of(wildcards):
+    """Input function: the table of a search, which no rule makes."""
+    table = f"{SEARCH}/trials.csv".format(**wildcards)
+    if not Path(table).exists():
+        raise WorkflowError(
+            f"{table} is not there: make the search with "
+            f"`python scripts/search.py {wildcards.search} --cores 4`."
+        )
+    return table
 
 
 def of_all_runs(*names):
