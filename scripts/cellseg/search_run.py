@@ -112,7 +112,7 @@ def _finish(
 ) -> None:
     top = search_tables.best(rows)
     print(
-        f"Best of all: trial {top.trial} after {top.epochs} epochs, {top.measure} "
+        f"Best of all: trial {top.trial} after {_epochs(top.epochs)}, {top.measure} "
         f"{top.score:.4g} ({top.settings})."
     )
     if snakemake.dry_run:
@@ -131,11 +131,11 @@ def _plan(entry: Mapping, n_trials: int) -> str:
     going, parts, epochs = n_trials, [], 0
     seeds = len(entry["seed"]) if isinstance(entry["seed"], list) else 1
     for rung in entry["rungs"]:
-        parts.append(f"{going} of {rung} epochs")
+        parts.append(f"{going} of {_epochs(rung)}")
         epochs += going * rung * seeds
         going = max(1, going // entry["keep_one_in"])
     times = f", each with {seeds} seeds" if seeds > 1 else ""
-    return f"Trainings: {', '.join(parts)}{times}; {epochs:,} epochs in all."
+    return f"Trainings: {', '.join(parts)}{times}; {_epochs(epochs)} in all."
 
 
 def _told(rows: Sequence[Row], rung: int, rungs: Sequence[int]) -> str:
@@ -144,9 +144,13 @@ def _told(rows: Sequence[Row], rung: int, rungs: Sequence[int]) -> str:
     first = next((row for row in here if row.place == 1), None)
     on = [str(row.trial) for row in here if row.promoted]
     lost = [str(row.trial) for row in here if row.diverged]
-    words = f"Rung {rung} of {len(rungs)}, {rungs[rung - 1]} epochs: "
+    words = f"Rung {rung} of {len(rungs)}, {_epochs(rungs[rung - 1])}: "
     if first is not None:
         words += f"best {first.measure} {first.score:.4g}, trial {first.trial} ({first.settings}). "
     if on:
         words += f"{len(on)} of {len(here)} go on: {', '.join(on)}. "
     return words + (f"Not finite: {', '.join(lost)}." if lost else "")
+
+
+def _epochs(number: int) -> str:
+    return f"{number:,} epoch{'' if number == 1 else 's'}"

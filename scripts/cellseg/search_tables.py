@@ -85,7 +85,7 @@ def write_best(row: Row, study: Mapping, path: Path) -> str:
     name = f"{study['searches'][row.search]['model']}-{row.search}"
     entry = {"models": {name: in_order(study["models"][row.model])}}
     words = (
-        f"# The best of search {row.search}: trial {row.trial} after {row.epochs} epochs, "
+        f"# The best of search {row.search}: trial {row.trial}, epochs: {row.epochs}, "
         f"{row.measure} {row.score:.4g} on validation images.\n"
     )
     with files.replacing(path) as temporary:

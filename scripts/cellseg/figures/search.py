@@ -205,12 +205,14 @@ def _keys(trials: "pd.DataFrame", looks: Mapping[int, dict]) -> list:
 
 def _note(trials: "pd.DataFrame", log: bool) -> str:
     counts = trials.groupby(["rung", "epochs"]).size()
-    rungs = ", ".join(f"{n} of {epochs:g} epochs" for (_, epochs), n in counts.items())
+    rungs = ", ".join(
+        f"{n} of {conditions.counted(int(epochs), 'epoch')}" for (_, epochs), n in counts.items()
+    )
     first = trials[trials["best"].astype(bool)]
     words = f"Trainings: {rungs}. "
     if len(first):
         row = first.iloc[0]
-        words += f"Best: trial {row['trial']}, {row['epochs']} epochs, {row['score']:.4g}. "
+        words += f"Best: trial {row['trial']}, epochs: {row['epochs']}, {row['score']:.4g}. "
     seeds = len(str(trials["runs"].iloc[0]).split())
     words += f"Each is the mean over {seeds} seeds. " if seeds > 1 else ""
     words += "Scores are on each run's own validation images; grey lines join a trial's rungs, "
