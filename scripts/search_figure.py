@@ -6,8 +6,5 @@ from cellseg.script import running
 
 with running(snakemake.log[0]):
     trials = score_tables.read(snakemake.input.trials, searches.COLUMNS)
-    settings = snakemake.params.search
-    style.save(
-        search.search(trials, settings["space"], settings["title"]),
-        [snakemake.output.pdf, snakemake.output.png],
-    )
+    figure = search.search(trials, snakemake.params.search)
+    style.save(figure, [snakemake.output.pdf, snakemake.output.png])

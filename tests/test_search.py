@@ -441,7 +441,7 @@ def test_the_figure_is_drawn(schema, tmp_path, rungs, diverging):
     except UserError:
         assert len(diverging) == 6
     trials = table(tmp_path)
-    figure = search_figure.search(trials, study["searches"]["rates"]["space"], "A title")
+    figure = search_figure.search(trials, study["searches"]["rates"])
     style.save(figure, [tmp_path / "a.png"])
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert len(shown) == len(space) + (trials["rung"].nunique() > 1)
@@ -457,5 +457,5 @@ def test_the_figure_is_drawn(schema, tmp_path, rungs, diverging):
 def test_losses_of_several_orders_are_drawn_on_a_log_scale(schema, tmp_path):
     study = resolved(schema)
     search_run.search(study, "rates", tmp_path, Trainer(tmp_path, {**LOSSES, 5: 40.0}))
-    figure = search_figure.search(table(tmp_path), SPACE)
+    figure = search_figure.search(table(tmp_path), study["searches"]["rates"])
     assert figure.axes[0].get_yscale() == "log"

@@ -43,8 +43,7 @@ def search(study: Mapping, name: str, folder: Path, snakemake: Snakemake) -> Non
     entry = study["searches"][name]
     values = searches.values_of(study, name)
     place = folder_of(study, name)
-    rungs, higher = entry["rungs"], entry["tuning"] is not None
-    measure = study["tunings"][entry["tuning"]]["score"] if higher else "val_loss"
+    rungs = entry["rungs"]
     print(_plan(entry, len(values)), flush=True)
     going, rows = list(values), []
     for rung, epochs in enumerate(rungs, start=1):
@@ -54,37 +53,17 @@ def search(study: Mapping, name: str, folder: Path, snakemake: Snakemake) -> Non
         lost = search_make.make(study, asked, entry["tuning"], folder, record, snakemake)
         if snakemake.dry_run and not _there(asked, lost, entry["tuning"], folder):
             return
-        scores = {
-            trial: math.nan if set(lost) & set(of_trial) else _mean(study, of_trial, entry, folder)
-            for trial, of_trial in runs.items()
-        }
-        ranked = search_scores.ranked(scores, higher)
-        n_promoted = max(1, len(going) // entry["keep_one_in"]) if rung < len(rungs) else 0
-        rows += [
-            Row(
-                search=name,
-                rung=rung,
-                epochs=epochs,
-                trial=trial,
-                values=values[trial],
-                measure=measure,
-                score=scores[trial],
-                diverged=bool(set(lost) & set(of_trial)),
-                place=ranked.index(trial) + 1 if trial in ranked else None,
-                promoted=trial in ranked[:n_promoted],
-                runs=[progress.run_folder(run) for run in of_trial],
-            )
-            for trial, of_trial in runs.items()
-        ]
+        here = _decided(study, name, rung, values, runs, lost, folder)
+        rows += here
         if not snakemake.dry_run:
             search_tables.write(rows, folder / place / "trials.csv")
-        print(_told(rows, rung, rungs), flush=True)
-        if not ranked:
+        print(_told(here, len(rungs)), flush=True)
+        if all(row.place is None for row in here):
             raise UserError(
                 f"no trial of rung {rung} has a score. Search lower values of "
                 "training.learning_rate, or set training.clip_norm."
             )
-        going = sorted(ranked[:n_promoted])
+        going = [row.trial for row in here if row.promoted]
     _finish(study, rows, folder / place, place, snakemake)
 
 
@@ -99,7 +78,45 @@ def _there(runs: Sequence[Run], lost: Sequence[Run], tuning: str | None, folder:
     return all((folder / progress.run_folder(run) / file).exists() or run in lost for run in runs)
 
 
+def _decided(
+    study: Mapping,
+    name: str,
+    rung: int,
+    values: Mapping[int, Mapping],
+    runs: Mapping[int, list[Run]],
+    lost: Sequence[Run],
+    folder: Path,
+) -> list[Row]:
+    """Rows of a rung: what its trials came to, and which of them go on."""
+    entry = study["searches"][name]
+    rungs, higher = entry["rungs"], entry["tuning"] is not None
+    diverged = [trial for trial, of_trial in runs.items() if set(lost) & set(of_trial)]
+    scores = {
+        trial: math.nan if trial in diverged else _mean(study, of_trial, entry, folder)
+        for trial, of_trial in runs.items()
+    }
+    ranked = search_scores.ranked(scores, higher)
+    n_promoted = max(1, len(runs) // entry["keep_one_in"]) if rung < len(rungs) else 0
+    return [
+        Row(
+            search=name,
+            rung=rung,
+            epochs=rungs[rung - 1],
+            trial=trial,
+            values=values[trial],
+            measure=study["tunings"][entry["tuning"]]["score"] if higher else "val_loss",
+            score=scores[trial],
+            diverged=trial in diverged,
+            place=ranked.index(trial) + 1 if trial in ranked else None,
+            promoted=trial in ranked[:n_promoted],
+            runs=[progress.run_folder(run) for run in of_trial],
+        )
+        for trial, of_trial in runs.items()
+    ]
+
+
 def _mean(study: Mapping, runs: Sequence[Run], entry: Mapping, folder: Path) -> float:
+    """Score of a trial: the mean over its seeds."""
     keep = merged(study["training"], study["models"][runs[0].model]["training"])["keep"]
     return fmean(
         search_scores.score(folder / progress.run_folder(run), entry["tuning"], keep)
@@ -138,17 +155,16 @@ def _plan(entry: Mapping, n_trials: int) -> str:
     return f"Trainings: {', '.join(parts)}{times}; {_epochs(epochs)} in all."
 
 
-def _told(rows: Sequence[Row], rung: int, rungs: Sequence[int]) -> str:
+def _told(rows: Sequence[Row], n_rungs: int) -> str:
     """What a rung came to, in a line or two."""
-    here = [row for row in rows if row.rung == rung]
-    first = next((row for row in here if row.place == 1), None)
-    on = [str(row.trial) for row in here if row.promoted]
-    lost = [str(row.trial) for row in here if row.diverged]
-    words = f"Rung {rung} of {len(rungs)}, {_epochs(rungs[rung - 1])}: "
+    first = next((row for row in rows if row.place == 1), None)
+    on = [str(row.trial) for row in rows if row.promoted]
+    lost = [str(row.trial) for row in rows if row.diverged]
+    words = f"Rung {rows[0].rung} of {n_rungs}, {_epochs(rows[0].epochs)}: "
     if first is not None:
         words += f"best {first.measure} {first.score:.4g}, trial {first.trial} ({first.settings}). "
     if on:
-        words += f"{len(on)} of {len(here)} go on: {', '.join(on)}. "
+        words += f"{len(on)} of {len(rows)} go on: {', '.join(on)}. "
     return words + (f"Not finite: {', '.join(lost)}." if lost else "")
 
 

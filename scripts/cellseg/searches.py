@@ -1,5 +1,6 @@
 """Hyperparameter searches of a study: their trials, as ordinary models and ordinary runs."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from cellseg import search_space
@@ -18,6 +19,13 @@ ANOTHER_LOSS = ("training.softmax_loss_scale", "training.tiling")
 def trial_model(search: str, trial: int, epochs: int) -> str:
     """Name of the model that a trial trains in one rung, such as ``rates-007-epochs-6``."""
     return f"{search}-{trial:03d}-epochs-{epochs}"
+
+
+def trial_models(study: Mapping, search: str) -> str:
+    """Regular expression of the models of a search: read faster than all names would be."""
+    trials = "|".join(f"{trial:03d}" for trial in values_of(study, search))
+    epochs = "|".join(map(str, study["searches"][search]["rungs"]))
+    return f"{re.escape(search)}-(?:{trials})-epochs-(?:{epochs})"
 
 
 def values_of(study: Mapping, search: str) -> dict[int, dict[str, object]]:

@@ -11,9 +11,11 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from snakemake.exceptions import WorkflowError
 
 from cellseg import config as study_config
-from cellseg import families, head_names, imports, needs, signals, source
+from cellseg import families, head_names, imports, needs, searches, signals, source
 from cellseg import study as studies
 from cellseg.errors import UserError
+
+config_models = list(config.get("models") or [])  # without those that searches add
 
 try:
     study = study_config.resolve(
@@ -47,6 +49,12 @@ def one_of(names):
     return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"
 
 
+def models():
+    """Wildcard constraint of models: those of the configuration, and the trials of searches."""
+    trials = [searches.trial_models(study, name) for name in study["searches"]]
+    return "|".join([one_of(config_models), *trials])
+
+
 def datasets_of(kind):
     """Names of the data sets of one kind."""
     return [name for name, entry in study["datasets"].items() if entry["kind"] == kind]
@@ -54,7 +62,7 @@ def datasets_of(kind):
 
 wildcard_constraints:
     dataset=one_of(study["datasets"]),
-    model=one_of(study["models"]),
+    model=models(),
     subset=one_of(study["subsets"]),
     experiment=one_of(study["experiments"]),
     tiling=one_of(study["tilings"]),

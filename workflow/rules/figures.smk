@@ -114,7 +114,7 @@ rule search_figure:
         search=lambda wildcards: studies.in_order(
             {
                 key: study["searches"][wildcards.search][key]
-                for key in ("title", "space")
+                for key in ("title", "model", "heads", "subset", "space")
             }
         ),
     script:

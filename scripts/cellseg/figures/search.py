@@ -17,16 +17,17 @@ EPOCHS = "epochs"
 
 
 @style.styled
-def search(
-    trials: "pd.DataFrame", space: Mapping, title: str = "Hyperparameter search"
-) -> "Figure":
+def search(trials: "pd.DataFrame", entry: Mapping) -> "Figure":
     """Score of every trial in every rung, one panel a setting, and one for the epochs.
 
     Parameters
     ----------
-    trials : table with the columns :data:`cellseg.searches.COLUMNS` and one for each key of `space`
-    space : of the search, see :func:`cellseg.search_space.draw`
+    trials : table with the columns :data:`cellseg.searches.COLUMNS` and one for each key of
+        ``space``
+    entry : of the search in the configuration: title, model, heads, subset and ``space``, see
+        :func:`cellseg.search_space.draw`
     """
+    space = entry["space"]
     conditions.need(trials, "trials", space)
     rungs = sorted(trials["rung"].unique())
     looks = {rung: _look(number) for number, rung in enumerate(rungs)}
@@ -60,7 +61,8 @@ def search(
     log = _score_axis(grid[0, 0], trials)
     for axes in grid.flat:
         axes.grid(axis="y")
-    return style.finish(figure, title, _note(trials, log), _keys(trials, looks), gap=0.03)
+    note = _note(trials, entry, log)
+    return style.finish(figure, entry["title"], note, _keys(trials, looks), gap=0.03)
 
 
 def _look(number: int) -> dict[str, str]:
@@ -203,18 +205,22 @@ def _keys(trials: "pd.DataFrame", looks: Mapping[int, dict]) -> list:
     return [*keys, marks.line_key("best", markersize=8, **ring)]
 
 
-def _note(trials: "pd.DataFrame", log: bool) -> str:
+def _note(trials: "pd.DataFrame", entry: Mapping, log: bool) -> str:
+    shared = [f"{conditions.AXIS_NAMES[axis]}: {entry[axis]}" for axis in conditions.AXES]
+    words = "; ".join(shared).replace("+", " + ")
+    words = f"{words[:1].upper()}{words[1:]}. "
     counts = trials.groupby(["rung", "epochs"]).size()
     rungs = ", ".join(
         f"{n} of {conditions.counted(int(epochs), 'epoch')}" for (_, epochs), n in counts.items()
     )
+    words += f"Trainings: {rungs}. "
     first = trials[trials["best"].astype(bool)]
-    words = f"Trainings: {rungs}. "
     if len(first):
         row = first.iloc[0]
-        words += f"Best: trial {row['trial']}, epochs: {row['epochs']}, {row['score']:.4g}. "
+        epochs = conditions.counted(int(row["epochs"]), "epoch")
+        words += f"Best: trial {row['trial']} after {epochs}, {row['score']:.4g}. "
     seeds = len(str(trials["runs"].iloc[0]).split())
-    words += f"Each is the mean over {seeds} seeds. " if seeds > 1 else ""
+    words += f"Each score is the mean over {seeds} seeds. " if seeds > 1 else ""
     words += "Scores are on each run's own validation images; grey lines join a trial's rungs, "
     words += "in each of which it is trained anew. "
     return words + (
