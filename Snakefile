@@ -5,6 +5,7 @@ The path of a run is its condition:
     results/{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}/   one trained network
     results/{dataset}/tables/{experiment}/                         what its runs add up to
     results/{dataset}/figures/{experiment}/                        figures drawn from the tables
+    results/{dataset}/searches/{search}/                           hyperparameter searches (scripts/search.py)
     results/data/{dataset}/                                        images, annotations, labels, tiles
 
 Each wildcard names an entry of the configuration. Ask for a file to make it:
@@ -45,6 +46,7 @@ localrules:
     download,
     use_local,
     fetch_weights,
+    search_figure,
 
 
 rule all:

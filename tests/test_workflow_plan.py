@@ -39,6 +39,14 @@ def test_one_condition_by_name(fresh):
     }  # fmt: skip
 
 
+def test_one_trial_of_a_search_by_name(fresh):
+    history = "results/livecell/runs/{}/inner-distance+pixelwise/percent-5/seed-0/history.csv"
+    plan = fresh.planned(history.format("settings-027-epochs-90"), study=False)
+    assert plan["train"] == 1 and "predict" not in plan
+    refused = fresh.call("--dry-run", history.format("settings-028-epochs-90"), study=False)
+    assert refused.returncode != 0 and "MissingRuleException" in refused.stdout
+
+
 def test_prefetch_is_all_that_needs_the_internet(fresh):
     assert fresh.planned("prefetch", study=False) == {
         "download": 1, "fetch_weights": 3, "prefetch": 1

@@ -13,9 +13,11 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import strip_wildcard_constraints
 
 from cellseg import config as study_config
-from cellseg import families, head_names, imports, needs, signals, source
+from cellseg import families, head_names, imports, needs, searches, signals, source
 from cellseg import study as studies
 from cellseg.errors import UserError
+
+config_models = list(config.get("models") or [])  # without those that searches add
 
 try:
     study = study_config.resolve(
@@ -40,6 +42,7 @@ TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
 PUBLISHED = str(Path(workflow.basedir) / "workflow/published.csv")
 OVERVIEW = "results/{dataset}/overview.rst"
+SEARCH = "results/{dataset}/searches/{search}"
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
 GPUS = 1 if study["accelerator"] == "gpu" else 0
@@ -50,6 +53,12 @@ def one_of(names):
     return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"
 
 
+def models():
+    """Wildcard constraint of models: those of the configuration, and the trials of searches."""
+    trials = [searches.trial_models(study, name) for name in study["searches"]]
+    return "|".join([one_of(config_models), *trials])
+
+
 def datasets_of(kind):
     """Names of the data sets of one kind."""
     return [name for name, entry in study["datasets"].items() if entry["kind"] == kind]
@@ -57,7 +66,7 @@ def datasets_of(kind):
 
 wildcard_constraints:
     dataset=one_of(study["datasets"]),
-    model=one_of(study["models"]),
+    model=models(),
     subset=one_of(study["subsets"]),
     experiment=one_of(study["experiments"]),
     tiling=one_of(study["tilings"]),
@@ -65,6 +74,7 @@ wildcard_constraints:
     heads=one_of(head_names.combinations()),
     seed="[0-9]+",
     tuning=one_of(study["tunings"]),
+    search=one_of(study["searches"]),
     variant=f"(tuning-({one_of(study['tunings'])})/)?",
     split="train|val|test",
 
@@ -231,6 +241,16 @@ def first_runs(wildcards):
 def question_of(wildcards):
     """Params function: what an experiment asks, for its figures."""
     return study["experiments"][wildcards.experiment]["title"]
+
+def trials_of(wildcards):
+    """Input function: the table of a search, which no rule makes."""
+    table = f"{SEARCH}/trials.csv".format(**wildcards)
+    if not Path(table).exists():
+        raise WorkflowError(
+            f"{table} is not there: make the search with "
+            f"`python scripts/search.py {wildcards.search} --cores 4`."
+        )
+    return table
 
 
 def of_all_runs(*names):

@@ -122,6 +122,37 @@ rule learning_curve:
         "../../scripts/learning_curve.py"
 
 
+rule search_figure:
+    """Scores of a search's trials by each setting that was searched."""
+    input:
+        trials=trials_of,
+    output:
+        pdf=f"{SEARCH}/search.pdf",
+        png=report(
+            f"{SEARCH}/search.png",
+            caption="../report/search.rst",
+            category="Searches",
+            labels={"search": "{search}"},
+        ),
+    log:
+        "results/logs/search_figure/{dataset}-{search}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("search_figure"),
+        search=lambda wildcards: studies.in_order(
+            {
+                key: study["searches"][wildcards.search][key]
+                for key in ("title", "model", "heads", "subset", "space")
+            }
+        ),
+    script:
+        "../../scripts/search_figure.py"
+
+
 rule figures:
     """All figures of all experiments."""
     input:
