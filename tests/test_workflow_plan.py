@@ -108,5 +108,5 @@ def test_rules_that_need_a_gpu_go_to_its_partition(checkout):
             new for old, new in re.findall(r"^use rule (\w+) as (\w+)", path.read_text(), re.M)
             if old in needing
         }  # fmt: skip
-    assert needing == {"train", "predict", "predict_validation"}
+    assert needing == {"train", "predict", "predict_validation", "apply"}
     assert all(profile["set-resources"][rule]["slurm_partition"] == "gpu" for rule in needing)

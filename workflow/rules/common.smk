@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from snakemake.exceptions import WorkflowError
 
 from cellseg import config as study_config
-from cellseg import families, head_names, imports, needs, signals, source
+from cellseg import application, families, head_names, imports, needs, signals, source
 from cellseg import study as studies
 from cellseg.errors import UserError
 
@@ -25,6 +25,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+study["apply"]["output"] = application.output_folder(study["apply"], "results/applied")
 config.update(study)  # scripts see the defaults too
 
 if workflow.remote_exec:  # the Snakemake within a cluster's job
@@ -36,6 +37,7 @@ PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = "results/{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
+APPLIED = study["apply"]["output"].replace("{", "{{").replace("}", "}}")
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
 GPUS = 1 if study["accelerator"] == "gpu" else 0
@@ -228,6 +230,14 @@ def of_all_experiments(pattern):
 def of_used_datasets(pattern):
     """A file of every data set that an experiment uses."""
     return sorted({pattern.format(dataset=run.dataset) for run in RUNS})
+
+
+def chosen_for_apply(wildcards):
+    """Params function: what tells the run and the images of `apply` from others."""
+    try:
+        return application.stamp(study["apply"])
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def used_tiles():
