@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -74,11 +75,18 @@ def output_folder(settings: Mapping, base: str) -> str:
     Parameters
     ----------
     base : such as the folder of all results of the workflow
+
+    Raises
+    ------
+    UserError
+        Its name has braces, which mean wildcards to Snakemake.
     """
-    if settings["output"]:
-        return settings["output"]
+    output = settings["output"]
+    if output and set(output) & set("{}"):
+        raise UserError(f"apply.output: '{output}' has braces. Give the folder another name.")
     images = Path(settings["images"] or "unnamed").resolve()
-    return (Path(base) / (images.stem if images.is_file() else images.name)).as_posix()
+    name = re.sub(r"[{}]", "_", images.stem if images.is_file() else images.name)
+    return output or (Path(base) / name).as_posix()
 
 
 def find_images(settings: Mapping) -> list[Path]:

@@ -21,8 +21,8 @@ from cellseg import (
     microscope_files,
     overview_page,
     polygons,
-    prediction,
     predict_run,
+    prediction,
     provenance,
 )
 from cellseg.errors import UserError
@@ -229,6 +229,15 @@ def _write_overview(
         f"Images: {record['images']}",
         f"Segmented by the trained run {record['run']}{tuning}.",
     ]
+    if any(np.isnan(page.row["pixel_size_um"]) for page in results.pages):
+        about.append(
+            "Some files do not tell the size of a pixel, and their cells have no area in µm²: set "
+            "apply.pixel_size in the configuration."
+        )
+    about.append(
+        "Labels open in Fiji and napari, outlines in QuPath. Each cell is a row of cells.csv, each "
+        "page a row of images.csv; the upper left corner of an image is (0, 0)."
+    )
     title = f"Cells in {Path(record['images']).resolve().name}"
     overview_page.write(path, title, about, results.pages, results.skipped)
 

@@ -34,9 +34,7 @@ def measure(
     from skimage.measure import regionprops_table
 
     # Without a cell, regionprops_table still gives its columns, if empty.
-    found = regionprops_table(
-        labels, properties=("label", "area", "centroid", "bbox", "perimeter")
-    )
+    found = regionprops_table(labels, properties=("label", "area", "centroid", "bbox", "perimeter"))
     top, left, bottom, right = (found[f"bbox-{side}"] for side in range(4))
     border = (top == 0) | (left == 0) | (bottom == labels.shape[0]) | (right == labels.shape[1])
     area = found["area"].astype(np.int64)

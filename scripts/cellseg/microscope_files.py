@@ -129,9 +129,7 @@ def _check_length(file: tifffile.TiffFile, path: Path) -> None:
             raise UserError(f"{path} is cut off: its last part is missing. Copy it once more.")
 
 
-def _in_order(
-    values: np.ndarray, axes: str, path: Path
-) -> tuple[np.ndarray, str, tuple[int, ...]]:
+def _in_order(values: np.ndarray, axes: str, path: Path) -> tuple[np.ndarray, str, tuple[int, ...]]:
     """Pages first, in ImageJ's order of time, slice and channel; then rows, columns, colours."""
     if "Y" not in axes or "X" not in axes:
         raise UserError(f"{path} holds no pictures: the axes of its data are {axes}.")
@@ -226,9 +224,7 @@ def write_labels(path: Path, labels: np.ndarray, stack: Stack) -> None:
             "finterval": known.interval,
         }
         about = {key: value for key, value in about.items() if value is not None}
-        tifffile.imwrite(
-            path, shaped.astype(np.uint16), imagej=True, metadata=about, **options
-        )
+        tifffile.imwrite(path, shaped.astype(np.uint16), imagej=True, metadata=about, **options)
     else:
         tifffile.imwrite(path, shaped.astype(np.uint32), metadata=None, **options)
 

@@ -13,9 +13,9 @@ import numpy as np
 from cellseg.files import replacing
 from cellseg.polygons import Polygon
 
-PICTURE = 480  # pixels, the longer side
+PICTURE = 640  # pixels, the longer side
 LARGEST_ZOOM = 8  # of images that are smaller
-PICTURES = 300  # on a page, at some 30 kB each
+PICTURES = 200  # on a page, at some 100 kB each
 OUTLINE = (233, 180, 86)  # blue, green, red: the colour of predicted cells in all figures
 
 STYLE = """
@@ -141,7 +141,7 @@ def _card(page: Page) -> str:
     row = page.row
     return (
         f'<figure><img alt="{escape(page.image)}" src="data:image/jpeg;base64,{source}">'
-        f"<figcaption>{escape(page.image)}<br>{of}{row['cells']:,} cells · "
+        f"<figcaption>{escape(page.image)}<br>{of}{_counted(row['cells'])} · "
         f"{row['covered']:.0%} covered · {_link(row['labels'], 'labels')} · "
         f"{_link(row['outlines'], 'outlines')}</figcaption></figure>"
     )
@@ -156,14 +156,18 @@ def _table(pages: Sequence[Page]) -> list[str]:
         values = (
             escape(page.image),
             page.page,
-            f"{row['width_px']} × {row['height_px']}",
+            f"{row['width_px']} x {row['height_px']}",
             "unknown" if np.isnan(size) else f"{size:.4g}",
             f"{row['cells']:,}",
             f"{row['covered']:.1%}",
-            "–" if np.isnan(area) else f"{area:.0f}",
+            "-" if np.isnan(area) else f"{area:.0f}",
         )
         lines.append("<tr>" + "".join(f"<td>{value}</td>" for value in values) + "</tr>")
     return [*lines, "</table>"]
+
+
+def _counted(cells: int) -> str:
+    return f"{cells:,} cell{'' if cells == 1 else 's'}"
 
 
 def _link(target: str, text: str) -> str:

@@ -22,10 +22,12 @@ try:
             (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
         ),
     )
+    study["apply"]["output"] = application.output_folder(
+        study["apply"], "results/applied"
+    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-study["apply"]["output"] = application.output_folder(study["apply"], "results/applied")
 config.update(study)  # scripts see the defaults too
 
 if workflow.remote_exec:  # the Snakemake within a cluster's job
@@ -37,7 +39,7 @@ PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = "results/{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
-APPLIED = study["apply"]["output"].replace("{", "{{").replace("}", "}}")
+APPLIED = study["apply"]["output"]
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
 GPUS = 1 if study["accelerator"] == "gpu" else 0
