@@ -12,7 +12,8 @@ Each wildcard names an entry of the configuration. Ask for a file to make it:
 
     snakemake --cores 2 results/livecell/runs/resnet50/inner-distance+pixelwise/percent-5/seed-0/metrics.csv
 
-Named targets: all, figures, tables, overlays, prefetch (what needs the internet), data (tiles and data report).
+Named targets: all, figures, tables, overlays, prefetch (what needs the internet), data (tiles and data report),
+apply (a trained run on images of your own).
 """
 
 from snakemake.utils import min_version
@@ -33,6 +34,7 @@ include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/apply.smk"
 
 
 localrules:

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 import yaml
 
 from cellseg import config, map_store, run_space, space
@@ -328,6 +329,29 @@ def test_a_run_starts_from_pretrained_weights(edited, server):
     done = edited.call(RUN.format(model="pretrained") + "/weights.h5")
     assert done.returncode == 0, done.stdout
     shutil.rmtree(edited.folder / RUN.format(model="pretrained"))
+
+
+def test_a_run_is_applied_to_a_folder_and_exported(finished):
+    run = RUN.format(model="featurenet")
+    images = finished.folder / "results/data/tiny/source/images/livecell_test_images"
+    chosen = f"apply={{run: {run}, images: {images}, output: cells of mine}}"
+    done = finished.call("apply", f"{run}/export.zip", "--config", chosen)
+    assert done.returncode == 0, done.stdout
+    output, expected = (
+        finished.folder / "cells of mine",
+        np.load(finished.folder / run / "labels.npz"),
+    )
+    paths = sorted((output / "labels").rglob("*.tif"))
+    assert len(paths) == len(expected.files) == 4
+    for path in paths:
+        name = path.stem.removesuffix("_labels")
+        np.testing.assert_array_equal(tifffile.imread(path), expected[name])
+    assert (output / "overview.html").read_text().count("<figure>") == 4
+    assert (finished.folder / run / "export.zip").is_file()
+    assert finished.planned("apply", "--config", chosen) == {}
+    shutil.copy2(next(images.rglob("*.tif")), images / "another.tif")
+    assert finished.planned("apply", "--config", chosen) == {"apply": 1}
+    (images / "another.tif").unlink()
 
 
 def test_redrawing_does_not_retrain(finished):

@@ -95,6 +95,14 @@ def test_a_target_that_no_setting_defines_is_refused(fresh):
     assert done.returncode != 0
 
 
+def test_apply_says_what_it_needs(fresh, tmp_path):
+    done = fresh.call("--dry-run", "apply")
+    assert done.returncode != 0 and "apply.run: say which trained run" in done.stdout
+    chosen = f"apply={{run: {tmp_path}, images: {tmp_path}}}"
+    done = fresh.call("--dry-run", "apply", "--config", chosen)
+    assert done.returncode != 0 and "is not a finished run" in done.stdout
+
+
 def test_the_slurm_link_is_there(checkout):
     assert (checkout / "slurm" / "config.yaml").samefile(
         checkout / "workflow/profiles/slurm/config.yaml"
@@ -111,5 +119,5 @@ def test_rules_that_need_a_gpu_go_to_its_partition(checkout):
     for path in (checkout / "workflow/rules").glob("*.smk"):
         used = re.findall(r"^use rule (\w+) as (\w+)", path.read_text(), re.M)
         needing |= {new for old, new in used if old in needing}
-    assert needing == {"train", "predict", "predict_validation"}
+    assert needing == {"train", "predict", "predict_validation", "apply"}
     assert all(profile["set-resources"][rule]["slurm_partition"] == "gpu" for rule in needing)

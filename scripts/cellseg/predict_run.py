@@ -42,7 +42,7 @@ def predict(
     run = json.loads(Path(settings).read_text())
     family = load_family(run["model"])
     family.set_threads(threads)
-    predict_image = _image_predictor(run, family, folder, options)
+    predict_image = image_predictor(run, family, folder, options)
     table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
     table = scored_images(table if only is None else table[table["image"].isin(only)], every)
     names = channels.stored(run["heads"])
@@ -64,7 +64,7 @@ def predict(
     print(f"Predicted {len(table)} images, {seconds:.2f} s each.")
 
 
-def _image_predictor(
+def image_predictor(
     run: Mapping, family: ModuleType, folder: Path, options: Mapping
 ) -> Callable[[np.ndarray], prediction.Maps]:
     """From whole image to maps, the way the network saw images in training."""

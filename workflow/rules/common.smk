@@ -13,7 +13,16 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import strip_wildcard_constraints
 
 from cellseg import config as study_config
-from cellseg import families, head_names, imports, needs, searches, signals, source
+from cellseg import (
+    application,
+    families,
+    head_names,
+    imports,
+    needs,
+    searches,
+    signals,
+    source,
+)
 from cellseg import study as studies
 from cellseg.errors import UserError
 
@@ -25,6 +34,9 @@ try:
         yaml.safe_load(
             (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
         ),
+    )
+    study["apply"]["output"] = application.output_folder(
+        study["apply"], "results/applied"
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -43,6 +55,7 @@ FIGURES = "results/{dataset}/figures/{experiment}"
 PUBLISHED = str(Path(workflow.basedir) / "workflow/published.csv")
 OVERVIEW = "results/{dataset}/overview.rst"
 SEARCH = "results/{dataset}/searches/{search}"
+APPLIED = study["apply"]["output"]
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
 GPUS = 1 if study["accelerator"] == "gpu" else 0
@@ -242,6 +255,7 @@ def question_of(wildcards):
     """Params function: what an experiment asks, for its figures."""
     return study["experiments"][wildcards.experiment]["title"]
 
+
 def trials_of(wildcards):
     """Input function: the table of a search, which no rule makes."""
     table = f"{SEARCH}/trials.csv".format(**wildcards)
@@ -296,6 +310,14 @@ def benchmark_patterns(wildcards):
 def of_used_datasets(pattern):
     """A file of every data set that an experiment uses."""
     return sorted({pattern.format(dataset=run.dataset) for run in RUNS})
+
+
+def chosen_for_apply(wildcards):
+    """Params function: what tells the run and the images of `apply` from others."""
+    try:
+        return application.stamp(study["apply"])
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def used_tiles():
