@@ -220,8 +220,7 @@ def family_writers(base: Path, name: str) -> Iterator[tuple[str, Writer]]:
     run = small_training.settings(1, 0, name)
     family = families.load(run["model"])
     family.set_threads(1)
-    make = {"deepcell": "DeepcellLearner", "panopticnet": "PanopticnetLearner"}[name]
-
+    make = small_training.LEARNERS[name]
     learner = getattr(family, make)(run, size=32, folder=base)
 
     def weights(folder: Path, again: bool) -> None:

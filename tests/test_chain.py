@@ -14,7 +14,8 @@ import pytest
 import tifffile
 import yaml
 
-from cellseg import config, map_store, run_space, space
+from cellseg import config, map_store, space
+from cellseg.panopticnet import sizes
 from workflow_runner import TINY, Workflow
 
 RUN = "results/tiny/runs/{model}/inner-distance+pixelwise/full/seed-0"
@@ -238,7 +239,7 @@ def test_the_plan_tells_the_space(finished, checkout):
     for model, entry in TINY["models"].items():
         run = finished.folder / RUN.format(model=model)
         count = json.loads((run / "provenance.json").read_text())["parameters"]
-        expected = run_space.parameters(entry["backbone"], ["C3", "C4", "C5"], 2)
+        expected = sizes.parameters({**entry, "backbone_levels": ["C3", "C4", "C5"]}, 2)
         assert expected == pytest.approx(count, rel=0.01)
         assert (run / "weights.h5").stat().st_size == pytest.approx(4 * expected, rel=0.1)
     dry = finished.call("--dry-run").stdout

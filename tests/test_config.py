@@ -212,6 +212,21 @@ def test_settings_of_the_other_family_are_refused(small, schema):
     assert (net["backend"], net["rescaling"]) == ("tensorflow", "none")
 
 
+def test_a_unet_has_settings_of_its_own(small, schema):
+    small["models"]["net"] = {"family": "unet", "ensemble": "cell-type"}
+    net = config.resolve(small, schema)["models"]["net"]
+    assert (net["architecture"], net["width"], net["ensemble"]) == ("unet", 64, "cell-type")
+    assert "backbone_levels" not in net and "location" not in net
+    small["prediction"] = {"window": "image"}
+    config.resolve(small, schema)
+    small["models"]["net"]["backbone"] = "resnet50"
+    with pytest.raises(UserError, match="there is no key 'backbone'"):
+        config.resolve(small, schema)
+    small["models"]["net"] = {"family": "unet", "architecture": "unet-deeper"}
+    with pytest.raises(UserError, match="Did you mean 'unet-deep'"):
+        config.resolve(small, schema)
+
+
 def test_all_studies_of_the_repository_are_valid(checkout, schema):
     paths = [checkout / "config.yaml", *sorted((checkout / "workflow/studies").glob("*.yaml"))]
     assert len(paths) > 1

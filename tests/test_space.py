@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from cellseg import cell_tables, config, run_space, space, study
+from cellseg import cell_tables, config, families, run_space, space, study
+from cellseg.panopticnet import sizes
+from cellseg.unet import architectures
 from workflow_runner import TINY
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -80,7 +82,7 @@ def test_finished_runs_speak_for_their_like(tmp_path):
     told = space.plan(own, tmp_path)
     assert told.there == 41_000_000
     assert told.n_unfinished == 6
-    expected = 4 * run_space.parameters("featurenet", ["C3"], 2)
+    expected = 4 * sizes.parameters({"backbone": "featurenet", "backbone_levels": ["C3"]}, 2)
     labels = run_space.LABEL_PIXEL * 4 * 128 * 160
     # Of the third a mean of 20 MB; the other model is as it was.
     assert told.runs - before.runs == pytest.approx(60_000_000 - 3 * expected + 3e6 - 3 * labels)
@@ -160,11 +162,36 @@ def test_parameters_are_those_of_the_network(backbone, levels, heads):
     model["pyramid_levels"] = [f"P{level}" for level in levels]
     settings = {"model": model, "heads": {head: {} for head in HEADS[:heads]}}
     built = deepcell.parameters({**settings, "tiling": {"size": 64}})
-    assert run_space.parameters(backbone, chosen, heads) == pytest.approx(built, rel=0.03)
+    assert sizes.parameters(model, heads) == pytest.approx(built, rel=0.03)
+
+
+def test_every_family_has_a_figure_for_its_weights():
+    models = {
+        "deepcell": {"family": "deepcell", "backbone": "featurenet"},
+        "panopticnet": {"family": "panopticnet", "backbone": "featurenet"},
+        "unet": {"family": "unet", "width": 2},
+    }
+    own = resolved(TINY, models={**TINY["models"], **models})
+    for name in families.FAMILIES:
+        assert families.expected_parameters(own["models"][name], 2) > 1000
+
+
+def test_an_ensemble_takes_a_network_for_each_cell_type(tmp_path):
+    """Weights of as many, and of one in training the state, beside those that are trained."""
+    own = copy.deepcopy(TINY)
+    own["experiments"]["backbones"]["runs"][0]["model"] = "unet"
+    plans = []
+    for ensemble in (None, "cell-type"):
+        own["models"]["unet"] = {"family": "unet", "width": 32, "ensemble": ensemble}
+        plans.append(space.plan(resolved(own), tmp_path))
+    one, two = plans
+    weights = 4 * architectures.parameters({"architecture": "unet", "width": 32}, 2)
+    assert one.state == 7 * weights and two.state == 8 * weights
+    assert two.runs - one.runs == pytest.approx(weights)
 
 
 def test_every_backbone_of_the_schema_has_a_figure():
-    assert sorted(run_space.PARAMETERS) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
+    assert sorted(sizes.PARAMETERS) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
 
 
 def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):

@@ -194,8 +194,14 @@ def _check_search(name: str, study: Mapping) -> None:
 def _check_model(where: str, model: Mapping, study: Mapping) -> None:
     training = merged(study["training"], model["training"])
     _check_name(f"{where}.training.tiling", training["tiling"], study["tilings"])
-    if model["weights"] is not None:
+    if model.get("weights") is not None:
         _check_name(f"{where}.weights", model["weights"], study["pretrained"])
+    if "backbone_levels" in model:
+        _check_levels(where, model)
+
+
+def _check_levels(where: str, model: Mapping) -> None:
+    """Refuse levels of a feature pyramid that do not fit together."""
     levels = [int(level[1]) for level in model["backbone_levels"]]
     # deepcell makes a pyramid level of each backbone level, and two coarser ones.
     possible = [f"P{n}" for n in sorted({*levels, max(levels) + 1, max(levels) + 2})]
@@ -220,14 +226,14 @@ def _check_window(where: str, model: Mapping, study: Mapping) -> None:
         raise UserError(
             f"prediction.window: image needs a network that takes any size, and {where} is of "
             "family deepcell, which takes squares of 2^n pixels. Leave `window` at null, or use "
-            "family panopticnet."
+            "family panopticnet or unet."
         )
     if window == "image" and tiling["mode"] == "resize":
         raise UserError(
             f"prediction.window: image predicts images at their own resolution, and {where} is "
             "trained on resized ones. Leave `window` at null, or use a tiling of mode cut."
         )
-    if model["location"] and window and tiling["mode"] == "cut" and window != tiling["size"]:
+    if model.get("location") and window and tiling["mode"] == "cut" and window != tiling["size"]:
         raise UserError(
             f"prediction.window: {window} differs from the tiles of {tiling['size']} pixels that "
             f"{where} is trained on, and with `location` a network depends on their size. Leave "

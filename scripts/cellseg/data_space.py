@@ -7,7 +7,8 @@ from pathlib import Path
 
 from cellseg import unpack
 from cellseg.image_counts import LIVECELL_PIXELS, Images
-from cellseg.run_space import LABEL_PIXEL, PARAMETERS
+from cellseg.panopticnet.sizes import PARAMETERS
+from cellseg.run_space import LABEL_PIXEL
 from cellseg.study import Run, tiling_of
 from cellseg.tiles import offsets
 
@@ -55,13 +56,10 @@ def expected_and_there(
             for split in ("train", "val"):
                 size = _tiles(settings, splits[split]) * settings["size"] ** 2 * TILE_PIXEL
                 yield size, _size(own / f"tiles/{tiling}/{split}.npz")
-    backbones = {
-        study["models"][run.model]["weights"]: study["models"][run.model]["backbone"]
-        for run in runs
-    }
+    models = [study["models"][run.model] for run in runs]
+    backbones = {model["weights"]: model["backbone"] for model in models if model.get("weights")}
     for name, backbone in backbones.items():
-        if name is not None:
-            yield 4.0 * PARAMETERS[backbone], _size(folder / f"pretrained/{name}.h5")
+        yield 4.0 * PARAMETERS[backbone], _size(folder / f"pretrained/{name}.h5")
 
 
 def _source(entry: Mapping, splits: Mapping[str, Images]) -> float:

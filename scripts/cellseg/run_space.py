@@ -3,35 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cellseg import head_names
+from cellseg import families, head_names
 from cellseg.channels import marker_head, stored
 from cellseg.image_counts import Images
+from cellseg.image_names import CELL_TYPES
 from cellseg.study import Run, training_of, tuning_in
-
-PARAMETERS = {
-    "featurenet": 701_102,
-    "resnet50": 25_096_334,
-    "resnet101": 44_166_798,
-    "resnet152": 59_879_566,
-    "densenet121": 8_279_886,
-    "densenet169": 14_112_078,
-    "densenet201": 19_986_766,
-    "efficientnetb0": 5_201_841,
-    "efficientnetb1": 7_727_509,
-    "efficientnetb2": 8_978_183,
-    "efficientnetb3": 12_050_493,
-    "efficientnetb4": 19_055_469,
-    "efficientnetb5": 29_997_573,
-    "efficientnetb6": 42_558_877,
-    "efficientnetb7": 65_811_109,
-    "mobilenet": 4_278_734,
-    "mobilenetv2": 2_549_070,
-    "vgg16": 15_633_486,
-    "vgg19": 20_943_182,
-}
-"""Weights of each backbone with its pyramid, from C3 to C5: to build a network takes seconds."""
-HEAD_PARAMETERS, LEVEL_PARAMETERS = 119_745, 36_864
-"""Of a head, and of each doubling between the level that feeds it and the image."""
 
 # Bytes, measured on the thirteen real images of tests and four epochs of a small network.
 MARKER_MAP_PIXEL, MAP_PIXEL = 0.8, 0.35  # 16 and 8 bits, compressed
@@ -61,12 +37,6 @@ class RunSpace:
     maps: float
 
 
-def parameters(backbone: str, levels: Iterable[str], n_heads: int) -> int:
-    """Number of weights of PanopticNet, within some three per cent for any levels and heads."""
-    finest = min(int(level[1]) for level in levels)
-    return PARAMETERS[backbone] + n_heads * (HEAD_PARAMETERS + finest * LEVEL_PARAMETERS)
-
-
 def expected(
     study: Mapping, run: Run, variants: Iterable[str], images: Mapping[str, Images]
 ) -> RunSpace:
@@ -82,7 +52,10 @@ def expected(
     model = study["models"][run.model]
     subset = study["subsets"][run.subset]
     heads = head_names.split(run.heads)
-    weights = 4.0 * parameters(model["backbone"], model["backbone_levels"], len(heads))
+    network = 4.0 * families.expected_parameters(model, len(heads))
+    # Those of an ensemble that are trained lie beside the one in training.
+    networks = _cell_types(study, run) if model["ensemble"] else 1
+    weights = networks * network
     split = images[study["scoring"]["data_split"]]
     scored = split.part(1 / study["scoring"]["every"])
     shown = min(study["overlays"]["images"], split.count)
@@ -116,10 +89,16 @@ def expected(
             files |= {f"{variant}chosen.json": SMALL_FILE, f"{variant}tried.csv": SMALL_FILE}
     # Adam keeps two moments a weight, so that a state is three times the weights. The one before
     # goes when the next one is whole, and the best weights so far lie beside both.
-    state = 7 * weights
+    state = 7 * network + (networks - 1) * network
     if study["keep_maps"]:
         return RunSpace(files | passing, state, 0.0)
     return RunSpace(files, state, sum(passing.values()))
+
+
+def _cell_types(study: Mapping, run: Run) -> int:
+    """Cell types that a run is trained on; as many as LIVECell's where that is not known yet."""
+    known = study["datasets"][run.dataset].get("cell_types", CELL_TYPES)
+    return len(study["subsets"][run.subset]["cell_types"] or known)
 
 
 def _map_bytes(heads: list[str]) -> float:

@@ -167,9 +167,10 @@ def training(
     Returns
     -------
     DataFrame
-        dataset, model, heads, subset, seed, the columns of ``history.csv``, then backbone,
-        parameters (number of weights), device, train_images (number) and cell_types, those of
-        the subset joined by "+", empty for all. A fact that a run does not record is empty.
+        dataset, model, heads, subset, seed, the columns of ``history.csv``, then backbone
+        (or architecture), parameters (number of weights), device, train_images (number) and
+        cell_types, those of the subset joined by "+", empty for all. A fact that a run does not
+        record is empty.
 
     Raises
     ------
@@ -194,8 +195,9 @@ def training(
 
 def _facts(settings: dict, provenance: dict) -> dict[str, object]:
     train_images = provenance.get("train_images")
+    model = settings.get("model", {})
     return {
-        "backbone": settings.get("model", {}).get("backbone"),
+        "backbone": model.get("backbone", model.get("architecture")),
         "parameters": provenance.get("parameters"),
         "device": provenance.get("device"),
         "train_images": len(train_images) if isinstance(train_images, list) else train_images,

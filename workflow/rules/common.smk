@@ -212,7 +212,7 @@ def tiles_of(split):
 
 def weights_of(wildcards):
     """Pretrained weights of a run's model, or nothing."""
-    name = study["models"][wildcards.model]["weights"]
+    name = study["models"][wildcards.model].get("weights")
     # A string, not a list of one: scripts take it for a path.
     return [] if name is None else PRETRAINED.format(pretrained=name)
 
@@ -332,7 +332,7 @@ def used_tiles():
 
 def used_weights():
     """Pretrained weight files that the study's models start from."""
-    names = {study["models"][run.model]["weights"] for run in RUNS} - {None}
+    names = {study["models"][run.model].get("weights") for run in RUNS} - {None}
     return [PRETRAINED.format(pretrained=name) for name in sorted(names)]
 
 

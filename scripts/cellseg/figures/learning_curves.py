@@ -126,7 +126,8 @@ def run_curve(history: "pd.DataFrame", title: str = "Learning curve") -> "Figure
     width = style.SINGLE_COLUMN if len(panels) == 1 else style.DOUBLE_COLUMN
     figure = style.new(width, 48 * lines)
     grid = figure.subplots(lines, columns, sharex=True, squeeze=False)
-    history = history.assign(seed=0)
+    # Of an ensemble each network is drawn as seeds are: thin lines, and their mean.
+    history = history.assign(seed=history.get("cell_type", 0))
     for number, axes in enumerate(grid.flat):
         if number >= len(panels):
             axes.set_visible(False)
@@ -142,11 +143,12 @@ def run_curve(history: "pd.DataFrame", title: str = "Learning curve") -> "Figure
         axes.set_ylabel("learning rate" if name == "learning rate" else "loss")
         if number + columns >= len(panels):
             _epochs(axes, spare=number // columns < lines - 1)
-    note = conditions.counted(len(history), "epoch")
+    note = conditions.counted(history["epoch"].nunique(), "epoch")
     validation = history["val_loss"].dropna() if "val_loss" in history else []
     if len(validation):
         best = history.loc[validation.idxmin()]
         note += f"; lowest validation loss {best['val_loss']:.4g} at epoch {best['epoch']:.0f}"
+        note += f" ({best['cell_type']})" if "cell_type" in history else ""
         grid[0, 0].plot(
             best["epoch"],
             best["val_loss"],
