@@ -107,6 +107,8 @@ def _changed(path, value):
         (["subsets"], {5: {}}, "subsets: the name 5 needs quotes"),
         (["subsets", "full"], {"cell_types": ["A127"]}, "Did you mean 'A172'?"),
         (["subsets", "full"], {"fraction": 0.7}, "Use `selection: seeded`"),
+        (["subsets", "full"], {"extend": 0}, "subsets.full.extend: 0 is less than the minimum"),
+        (["extension"], {"confluence": [0.5, 0.1]}, "extension.confluence: 0.5 to 0.1 is no range"),
         (["models", "net", "pyramid_levels"], ["P2"], "Possible: P3, P4, P5, P6, P7"),
         (["prediction"], {"window": 512}, "set models.net.location to false"),
         (["watershed"], {"maxima_threshold": 0}, "watershed.maxima_threshold"),
@@ -162,6 +164,32 @@ def test_settings_do_not_depend_on_the_order_of_keys(small, schema):
     assert first["training"]["schedule"] == {
         "decay": 0.99, "factor": 0.1, "name": "cosine", "patience": 5, "warmup": 0.1
     }  # fmt: skip
+
+
+def test_extending_changes_the_settings_of_no_other_run(small, schema):
+    study = config.resolve(small, schema)
+    settings = studies.run_settings(study, "net", "fgbg", "full", 0)
+    assert sorted(settings) == ["heads", "model", "seed", "subset", "tiling", "training"]
+    assert sorted(settings["subset"]) == ["cell_types", "fraction", "selection", "validation"]
+    small["subsets"]["more"] = {"extend": 5}
+    small["extension"] = {"doublings": 1}
+    extended = config.resolve(small, schema)
+    assert repr(studies.run_settings(extended, "net", "fgbg", "full", 0)) == repr(settings)
+    more = studies.run_settings(extended, "net", "fgbg", "more", 0)
+    assert more["subset"]["extend"] == 5
+    assert more["extension"] == {"confluence": [0.02, 0.7], "doublings": 1, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("subset", "expected"),
+    [
+        ({"validation": "official"}, []),
+        ({"validation": "official", "extend": 2}, [(2, "train")]),
+        ({"validation": "by-well", "extend": 2}, [(2, "train"), (2, "val")]),
+    ],
+)
+def test_extensions_of_a_subset(subset, expected):
+    assert studies.extensions(subset) == expected
 
 
 def test_schema_describes_every_key_and_agrees_with_the_registries(schema):

@@ -98,6 +98,19 @@ def test_tuned_runs_take_more(tmp_path):
     assert told.maps == pytest.approx(before.maps * 6 / 4)  # two validation images more
 
 
+def test_synthetic_images_count_once_for_all_runs(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["subsets"]["extended"] = {"extend": 3}
+    before = space.plan(resolved(own), tmp_path)
+    own["experiments"]["backbones"]["runs"][0]["subset"] = ["full", "extended"]
+    told = space.plan(resolved(own), tmp_path)
+    tiles = 3 * 4 * 3 * 3 * 64**2 * 5  # three images of each of four, of about 3 x 3 tiles
+    assert tiles < told.data - before.data < 1.3 * tiles
+    put(tmp_path / "data/tiny/extended-3/train", source__json=1)
+    put(tmp_path / "data/tiny/extended-3/train/images/BV2", a__tif=5_000)
+    assert space.plan(resolved(own), tmp_path).there == 5_000
+
+
 def test_tables_of_images_count_where_they_are(tmp_path):
     before = space.plan(resolved(TINY), tmp_path)
     names = [field.name for field in cell_tables.IMAGE_SCHEMA]

@@ -70,6 +70,27 @@ def test_plan_of_the_demo(fresh, checkout):
     assert plan["train"] >= 4
 
 
+@pytest.mark.parametrize(("validation", "splits"), [("official", 1), ("by-well", 2)])
+def test_plan_of_an_extended_subset(fresh, validation, splits):
+    """Two seeds and two models share the synthetic images; a run without them asks for none."""
+    own = copy.deepcopy(TINY)
+    own["subsets"]["extended"] = {"extend": 3, "validation": validation}
+    own["experiments"]["backbones"]["runs"] += [
+        {**own["experiments"]["backbones"]["runs"][0], "subset": "extended", "seed": [0, 1]}
+    ]
+    fresh.configure(own)
+    run = "results/tiny/runs/featurenet/inner-distance+pixelwise/{}/seed-0/weights.h5"
+    try:
+        plan = fresh.planned()
+        without = fresh.planned(run.format("full"))
+    finally:
+        fresh.configure(TINY)
+    for rule in ("extend", "parse_extension", "rasterize_extension", "extension_report"):
+        assert plan[rule] == splits
+    assert plan["tile_extension"] == splits and plan["train"] == 6
+    assert without == {"simulate": 1, "parse": 1, "rasterize": 2, "tile": 2, "train": 1}
+
+
 @pytest.mark.parametrize(
     ("axis", "value", "hint"),
     [("model", "featurnet", "featurenet"), ("subset", "fulll", "full"), ("heads", "fgbh", "fgbg")],

@@ -148,6 +148,12 @@ def _check_names(study: Mapping) -> None:
         _check_model(f"models.{name}", model, study)
         if name in used:
             _check_window(f"models.{name}", model, study)
+    low, high = study["extension"]["confluence"]
+    if low >= high:
+        raise UserError(
+            f"extension.confluence: {low} to {high} is no range. Give the least share of an image "
+            "that cells cover before the largest, such as [0.02, 0.7]."
+        )
     for name, subset in study["subsets"].items():
         _check_subset(f"subsets.{name}", subset, study)
     for name, tuning in study["tunings"].items():

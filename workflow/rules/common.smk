@@ -48,6 +48,8 @@ if workflow.remote_exec:  # the Snakemake within a cluster's job
 
 DATA = "results/data/{dataset}"
 TILES = f"{DATA}/tiles/{{tiling}}/{{split}}.npz"
+EXTENSION = f"{DATA}/extended-{{times}}/{{split}}"
+EXTENSION_TILES = f"{EXTENSION}/tiles/{{tiling}}.npz"
 PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = f"results/{studies.RUN_FOLDER}"
 TABLES = "results/{dataset}/tables/{experiment}"
@@ -90,6 +92,7 @@ wildcard_constraints:
     search=one_of(study["searches"]),
     variant=f"(tuning-({one_of(study['tunings'])})/)?",
     split="train|val|test",
+    times="[1-9][0-9]*",
 
 
 def code(script, *modules):
@@ -208,6 +211,32 @@ def tiles_of(split):
         tiling=studies.tiling_of(study, wildcards.model),
         split=split,
     )
+
+
+def extension_tiles_of(wildcards):
+    """Input function: tiles of synthetic images that a run's subset asks for, or nothing."""
+    return [
+        EXTENSION_TILES.format(
+            dataset=wildcards.dataset,
+            times=times,
+            split=split,
+            tiling=studies.tiling_of(study, wildcards.model),
+        )
+        for times, split in studies.extensions(study["subsets"][wildcards.subset])
+    ]
+
+
+def extension_figures():
+    """The picture of each extension that the study's runs use."""
+    used = {
+        (run.dataset, *extension)
+        for run in RUNS
+        for extension in studies.extensions(study["subsets"][run.subset])
+    }
+    return [
+        f"{EXTENSION}/report/pca.png".format(dataset=dataset, times=times, split=split)
+        for dataset, times, split in sorted(used)
+    ]
 
 
 def weights_of(wildcards):
