@@ -9,7 +9,7 @@ from cellseg import channels, config
 from cellseg import study as studies
 from cellseg.errors import UserError
 from cellseg.families import FAMILIES
-from cellseg.figures.registry import FIGURES
+from cellseg.figures.registry import DRAWN_ELSEWHERE, FIGURES
 from cellseg.heads import HEADS
 from cellseg.normalization import METHODS
 from cellseg.study import Run
@@ -214,7 +214,7 @@ def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
     assert list(schema["properties"]["heads"]["properties"]) == list(HEADS)
     assert list(channels.USED) == list(HEADS)
     experiment = schema["properties"]["experiments"]["additionalProperties"]["properties"]
-    assert experiment["figures"]["items"]["enum"] == list(FIGURES)
+    assert experiment["figures"]["items"]["enum"] == [*FIGURES, *DRAWN_ELSEWHERE]
     assert definitions["training"]["properties"]["normalization"]["enum"] == list(METHODS)
 
 
@@ -238,6 +238,21 @@ def test_settings_of_the_other_family_are_refused(small, schema):
     small["models"]["net"]["family"] = "panopticnet"
     net = config.resolve(small, schema)["models"]["net"]
     assert (net["backend"], net["rescaling"]) == ("tensorflow", "none")
+
+
+def test_a_unet_has_settings_of_its_own(small, schema):
+    small["models"]["net"] = {"family": "unet", "ensemble": "cell-type"}
+    net = config.resolve(small, schema)["models"]["net"]
+    assert (net["architecture"], net["width"], net["ensemble"]) == ("unet", 64, "cell-type")
+    assert "backbone_levels" not in net and "location" not in net
+    small["prediction"] = {"window": "image"}
+    config.resolve(small, schema)
+    small["models"]["net"]["backbone"] = "resnet50"
+    with pytest.raises(UserError, match="there is no key 'backbone'"):
+        config.resolve(small, schema)
+    small["models"]["net"] = {"family": "unet", "architecture": "unet-deeper"}
+    with pytest.raises(UserError, match="Did you mean 'unet-deep'"):
+        config.resolve(small, schema)
 
 
 def test_all_studies_of_the_repository_are_valid(checkout, schema):

@@ -1,11 +1,12 @@
 """Memory, time and processors that a job asks for: what jobs like it took, and some to spare."""
 
-import csv
 import math
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
+
+from cellseg import benchmark_files
 
 SAMPLES = 20
 """Benchmark files that are read for one kind of job; there may be thousands."""
@@ -43,24 +44,9 @@ def measured(pattern: str) -> tuple[dict[str, float], ...]:
 
 def _rows(pattern: str) -> Iterator[dict[str, float]]:
     for path in Path().glob(pattern):
-        try:
-            with path.open(newline="") as file:
-                first = next(csv.DictReader(file, delimiter="\t"), {})
-        except (OSError, UnicodeDecodeError):
-            continue
-        row = {
-            name: number for name, text in first.items() if (number := _number(text)) is not None
-        }
-        if "s" in row:
+        row = benchmark_files.read(path)
+        if row is not None:
             yield row
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None  # Snakemake writes "-" or "NA" for a job too short to be measured
-    return number if math.isfinite(number) else None
 
 
 def memory_mb(pattern: str, first: int, attempt: int = 1) -> int:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cellseg import files, provenance, resume, subsets
+from cellseg import ensemble, files, provenance, resume, subsets
 from cellseg import tiles as tile_files
 from cellseg.augmentation import Augmentation
 from cellseg.errors import UserError
@@ -57,23 +57,29 @@ def train(
     # A drawn validation split takes images of both tile files, so the two are one pool.
     pool = TilePool([tile_files.open(path) for path in (tiles["train"], tiles["val"], *extension)])
     synthetic = _synthetic(pool, chosen["train"], settings["subset"])
-    train_stream = _stream(pool, chosen["train"] + synthetic, settings, threads, training=True)
-    validation_stream = _stream(pool, chosen["val"], settings, threads, training=False)
+    train_stream, validation_stream = _streams(pool, chosen, settings, threads)
     besides = f" and {len(synthetic)} synthetic ones" if synthetic else ""
     print(
         f"Training on {len(train_stream.index)} tiles of {len(chosen['train'])} images{besides}, "
         f"validating on {len(validation_stream.index)} of {len(chosen['val'])}.",
         flush=True,
     )
+    by_type = ensemble.by_cell_type(table, chosen) if settings["model"].get("ensemble") else None
     started = time.perf_counter()
     inputs = [*tiles.values(), *images, *extension, *([weights] if weights else [])]
     stamp = resume.stamp([settings, code, [resume.fingerprint(path) for path in inputs]])
     state = resume.ResumeFolder(folder / "resume", stamp)
-    if state.load() is None:
-        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-    history = family.train(
-        settings, train_stream, validation_stream, folder, state, Path(weights) if weights else None
-    )
+    backbone = Path(weights) if weights else None
+    if by_type is not None:
+        streams = {
+            cell_type: _streams(pool, part, settings, threads)
+            for cell_type, part in by_type.items()
+        }
+        history = ensemble.train(family, settings, streams, folder, stamp, backbone)
+    else:
+        if state.load() is None:
+            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        history = family.train(settings, train_stream, validation_stream, folder, state, backbone)
     with files.replacing(folder / "history.csv") as temporary:
         history.to_csv(temporary, index=False)
     files.write_json(folder / "settings.json", settings)
@@ -89,11 +95,22 @@ def train(
             val_images=chosen["val"],
             train_tiles=len(train_stream.index),
             **({"synthetic_images": len(synthetic)} if synthetic else {}),
-            parameters=family.parameters(settings),
+            parameters=family.parameters(settings) * len(by_type or [settings]),
         ),
     )
     # Only now: had the job died above, the last state would still be there to go on from.
     state.clear()
+
+
+def _streams(
+    pool: TilePool, chosen: Mapping[str, list[str]], settings: Mapping, threads: int
+) -> tuple[TileStream, TileStream]:
+    """Batches of the chosen images, for training and for validation; synthetic ones to train on."""
+    train = chosen["train"] + _synthetic(pool, chosen["train"], settings["subset"])
+    return (
+        _stream(pool, train, settings, threads, training=True),
+        _stream(pool, chosen["val"], settings, threads, training=False),
+    )
 
 
 def _synthetic(pool: TilePool, train: list[str], subset: Mapping) -> list[str]:

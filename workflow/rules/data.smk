@@ -278,8 +278,8 @@ rule data_report:
         png=report(
             f"{DATA}/report/data.png",
             caption="../report/data.rst",
-            category="Data",
-            labels={"data set": "{dataset}", "figure": "images and cells"},
+            category="Training and test data",
+            labels={"result": "figure: images and cells of {dataset}"},
         ),
         pdf=f"{DATA}/report/data.pdf",
     log:
