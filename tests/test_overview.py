@@ -132,6 +132,7 @@ def test_provenance_tells_where_runs_differ(folder, tiny):
     assert [one.value for one in origins.by_value(table, "device")] == ["cpu", "not recorded"]
     text = provenance_section.write(table, "9.27", folder)
     assert "**The runs differ in: commit of the workflow, uncommitted changes, device.**" in text
+    assert "**1 run came from a checkout with uncommitted changes**" in text
     assert "2026-01-01 10:00 to 2026-01-02 10:00" in text
 
 

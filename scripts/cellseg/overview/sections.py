@@ -21,7 +21,7 @@ def data(study: Mapping, dataset: str, counts: pd.DataFrame) -> str:
     """Images and cells of each split."""
     kind = KINDS[study["datasets"][dataset]["kind"]]
     every = study["scoring"]["every"]
-    thinned = f"; every {every}th image is scored" if every > 1 else ""
+    thinned = f"; one image in {every} is scored" if every > 1 else ""
     rows = [
         [
             text(row["split"]),
