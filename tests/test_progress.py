@@ -310,6 +310,10 @@ def test_a_resumed_training(results, study):
     assert training_of(log, state, 16) == Training(5, 16, 0.05, 0.15, 60)
     assert training_of("", state, 3) == Training(0, 3)
     assert training_of("", None, 16) == Training(0, 16)
+    # An ensemble's epochs are counted through all of its networks.
+    first = "Network 1 of 3, for A172: trained already.\nNetwork 2 of 3, for BV2.\n"
+    assert training_of(first, None, 16) == Training(16, 48)
+    assert training_of(first + log, None, 16) == Training(16 + 5, 48, 0.05, 0.15, 60)
     for broken in ([], "x", {"history": 3}, {"history": [1, {"loss": "x"}]}):
         assert training_of("", broken, 16).loss is None
 

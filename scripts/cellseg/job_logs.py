@@ -13,6 +13,7 @@ TAIL = 1 << 18  # bytes read of the end of a log
 _EPOCH = re.compile(
     r"^epoch (\d+)/(\d+): loss (\S+), validation loss ([^\s,]+),.*?([\d.]+) s$", re.MULTILINE
 )
+_NETWORK = re.compile(r"^Network (\d+) of (\d+), for ", re.MULTILINE)  # of an ensemble
 _RESUMED = re.compile(r"^Resuming after epoch (\d+) of (\d+)[.,]", re.MULTILINE)
 
 
@@ -72,6 +73,13 @@ def training_of(log: str, state: object, epochs: int) -> Training:
     state : content of ``resume/state.json``, or anything else where there is none
     epochs : of the configuration
     """
+    networks = list(_NETWORK.finditer(log))
+    if networks:  # one after the other: epochs are counted through all of them
+        last = networks[-1]
+        training = training_of(log[last.end() :], None, epochs)
+        training.epoch += (int(last[1]) - 1) * training.epochs
+        training.epochs *= int(last[2])
+        return training
     training = Training(0, epochs)
     resumed = _RESUMED.findall(log)
     if resumed:

@@ -35,7 +35,8 @@ def activated(x, leak: float, training: bool):
     x = ops.cast(x, "float32")
     if x.shape[-1] > 1:
         return ops.softmax(x)
-    return ops.leaky_relu(x, leak) if training and leak else ops.relu(x)
+    # Not ops.leaky_relu, which TensorFlow tries to fuse with the convolution before it, and fails.
+    return ops.maximum(x, leak * x) if training and leak else ops.relu(x)
 
 
 class Activated(keras.layers.Layer):
