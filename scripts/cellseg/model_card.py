@@ -111,8 +111,9 @@ def text(
         f"gives a map for each head; it cuts windows of {window} pixels, normalises each "
         f"(`{training['normalization']}`), predicts and blends them. Its signature "
         f"`serving_default` takes such windows, (N, {window}, {window}, 1), and gives all maps in "
-        "one. The watershed of the example is scikit-image's; livecell-bench also fills small holes and merges peaks "
-        "that are near each other, with the settings of `watershed.json`, so a few cells differ.",
+        "one. The watershed of the example is scikit-image's; livecell-bench also fills small "
+        "holes and merges peaks that are near each other, with the settings of `watershed.json`, "
+        "so a few cells differ.",
         "## What it is",
         f"PanopticNet (`{model['family']}`), backbone `{model['backbone']}`, levels "
         f"{', '.join(model['backbone_levels'])}, {provenance['parameters']:,} weights, started "
