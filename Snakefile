@@ -51,6 +51,7 @@ localrules:
 rule all:
     default_target: True
     input:
+        rules.tables.input,  # all that the report shows, so that it is made again where it is missing
         rules.figures.input,
         rules.overlays.input,
         rules.overviews.input,
