@@ -10,6 +10,7 @@ from cellseg import active_jobs, config, config_files, progress, progress_argume
 from cellseg.errors import UserError
 
 WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
+RESULTS = Path("results")
 
 
 def main() -> None:
@@ -23,11 +24,11 @@ def main() -> None:
     prefix = active_jobs.job_name_prefix(WORKFLOW / "profiles/slurm/config.yaml")
     slurm, trouble = active_jobs.ask_slurm(prefix, folder)
     marks = active_jobs.read_marks(folder / ".snakemake")
-    seen = progress.collect(study, folder, slurm, marks, time.time())
+    seen = progress.collect(study, RESULTS, slurm, marks, time.time())
     if trouble:
         seen.notes.append(f"{trouble}; jobs in Slurm are not counted as such.")
-    if not (folder / progress.RESULTS).is_dir():
-        seen.notes.append(f"there is no folder {folder / progress.RESULTS} yet.")
+    if not RESULTS.is_dir():
+        seen.notes.append(f"there is no folder {folder / RESULTS} yet.")
     print(progress_text.as_json(seen) if asked.json else progress_text.as_text(seen))
 
 

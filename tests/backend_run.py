@@ -1,22 +1,25 @@
 """A training of seconds on one backend of Keras, for the test that compares backends.
 
-KERAS_BACKEND=jax python backend_run.py START.h5 OUTPUT.npz FOLDER
+KERAS_BACKEND=jax python backend_run.py FAMILY START.h5 OUTPUT.npz FOLDER
 """
 
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 
 import small_training
+from cellseg import families
 
 
-def run(start: Path, output: Path, folder: Path) -> None:
+def run(name: str, start: Path, output: Path, folder: Path) -> None:
     """Train an epoch from the weights in `start`, and save what the network then computes."""
-    from cellseg.families import panopticnet
-
-    settings = small_training.settings(1, family="panopticnet", location=False)
-    learner = panopticnet.PanopticnetLearner(settings, 32, folder)
+    settings = small_training.settings(
+        1, family=name, location=False, backend=os.environ["KERAS_BACKEND"]
+    )
+    family = families.load(settings["model"])
+    learner = getattr(family, small_training.LEARNERS[name])(settings, 32, folder)
     if not start.exists():
         learner.save_weights(start)
     learner.load_weights(start)
@@ -29,11 +32,11 @@ def run(start: Path, output: Path, folder: Path) -> None:
     losses += [learner.train_batch(batch, 1e-4)["loss"] for batch in train.epoch(1)]
     learner.recalibrate(train, 2)
     learner.save_weights(folder / "weights.h5")
-    maps = panopticnet.Predictor(settings, folder)(batches[0][0][:, :30])
+    maps = family.Predictor(settings, folder)(batches[0][0][:, :30])
     np.savez(
         output, losses=losses, images=batches[0][0], targets=batches[0][1]["pixelwise"], **maps
     )
 
 
 if __name__ == "__main__":
-    run(*map(Path, sys.argv[1:]))
+    run(sys.argv[1], *map(Path, sys.argv[2:]))

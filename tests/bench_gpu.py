@@ -119,15 +119,17 @@ def learner(task: Mapping, family: ModuleType, folder: str):
     """A network ready to train, as :func:`cellseg.families.panopticnet.train` makes it."""
     import keras
 
+    from cellseg.keras3 import learner as keras_learner
+
     run = settings(task)
     keras.utils.set_random_seed(run["seed"])
-    family._compute_in(run["training"]["mixed_precision"])
+    keras_learner.compute_in(run["training"]["mixed_precision"])
     if task["backend"] == "tensorflow" and not task["xla"]:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
     # Nothing is logged here, and tensorboard imports TensorFlow where it finds it.
-    family.EventFile = lambda folder: None
+    keras_learner.EventFile = lambda folder: None
     return family.PanopticnetLearner(run, size=task["tile"], folder=Path(folder))
 
 

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from workflow_runner import TINY, Workflow
+from workflow_runner import TINY, Workflow, rule_bodies
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 REPEATS = 5
@@ -34,20 +34,17 @@ def seconds(command: list[str], folder: Path) -> float:
 
 def imports_of(script: Path) -> str:
     """The import statements at the top of a script."""
-    found = [node for node in ast.parse(script.read_text()).body
-             if isinstance(node, ast.Import | ast.ImportFrom)]  # fmt: skip
+    statements = ast.parse(script.read_text()).body
+    found = [node for node in statements if isinstance(node, ast.Import | ast.ImportFrom)]
     return "\n".join(map(ast.unparse, found))
 
 
 def scripts() -> dict[str, Path]:
     """Script of each rule that has one of its own."""
     rules = {}
-    for file in sorted((CHECKOUT / "workflow/rules").glob("*.smk")):
-        for name, body in re.findall(
-            r"^rule (\w+):\n(.*?)(?=^\S|\Z)", file.read_text(), re.M | re.S
-        ):
-            if match := re.search(r'script:\s+"\.\./\.\./(.*?)"', body):
-                rules[name] = CHECKOUT / match[1]
+    for name, body in rule_bodies(CHECKOUT).items():
+        if match := re.search(r'script:\s+"\.\./\.\./(.*?)"', body):
+            rules[name] = CHECKOUT / match[1]
     return rules
 
 
@@ -55,11 +52,9 @@ def main() -> None:
     os.environ["PYTHONPATH"] = str(CHECKOUT / "scripts")
     with tempfile.TemporaryDirectory() as folder:
         workflow = Workflow.copy(CHECKOUT, Path(folder) / "checkout", TINY)
-        snakemake = seconds(
-            [sys.executable, "-m", "snakemake", "-n", "--quiet", "--configfile", "study.yaml",
-             "--replace-workflow-config", "--cores", "1", "results/data/tiny/source.json"],
-            workflow.folder,
-        )  # fmt: skip
+        plan = [sys.executable, "-m", "snakemake", "-n", "--quiet", "--cores", "1"]
+        plan += ["--configfile", "study.yaml", "--replace-workflow-config"]
+        snakemake = seconds([*plan, "results/data/tiny/source.json"], workflow.folder)
     print(f"One start of Snakemake with this workflow: {snakemake:.2f} s\n")
     print(
         "| rule | its script's imports, s | two starts of Snakemake and these, s |\n|---|---|---|"

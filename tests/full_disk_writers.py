@@ -145,6 +145,7 @@ def run_writers(base: Path) -> Iterator[tuple[str, Writer]]:
             predicted_cells=base / "cells.parquet",
             output=folder / "metrics.csv",
             coco_output=folder / "coco.csv",
+            sizes_output=folder / "sizes.csv",
             condition=CONDITION,
             data_split="test",
             small_objects_threshold=15,
@@ -219,8 +220,7 @@ def family_writers(base: Path, name: str) -> Iterator[tuple[str, Writer]]:
     run = small_training.settings(1, 0, name)
     family = families.load(run["model"])
     family.set_threads(1)
-    make = {"deepcell": "DeepcellLearner", "panopticnet": "PanopticnetLearner"}[name]
-
+    make = small_training.LEARNERS[name]
     learner = getattr(family, make)(run, size=32, folder=base)
 
     def weights(folder: Path, again: bool) -> None:

@@ -4,6 +4,7 @@ python small_training.py FAMILY FOLDER EPOCHS SEED
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,15 +18,30 @@ from cellseg.stream import TilePool, TileStream
 HEADS = {"inner-distance": {}, "pixelwise": {}}
 
 
+PANOPTICNET = {
+    "backbone": "featurenet",
+    "backbone_levels": ["C3", "C4", "C5"],
+    "pyramid_levels": ["P3", "P4", "P5", "P6", "P7"],
+    "location": True,
+    "weights": None,
+}
 OWN_SETTINGS = {
-    "deepcell": {},
+    "deepcell": PANOPTICNET,
     "panopticnet": {
+        **PANOPTICNET,
         "backend": "tensorflow",
         "preprocessing": "as-published",
         "rescaling": "as-published",
         "leak": 0,
     },
+    "unet": {"architecture": "unet", "width": 4, "backend": "tensorflow", "leak": 0.01},
 }
+LEARNERS = {
+    "deepcell": "DeepcellLearner",
+    "panopticnet": "PanopticnetLearner",
+    "unet": "UnetLearner",
+}
+"""By family: the name of its class."""
 
 
 def settings(epochs: int, seed: int = 0, family: str = "deepcell", **model) -> dict:
@@ -34,11 +50,7 @@ def settings(epochs: int, seed: int = 0, family: str = "deepcell", **model) -> d
         "heads": HEADS,
         "model": {
             "family": family,
-            "backbone": "featurenet",
-            "backbone_levels": ["C3", "C4", "C5"],
-            "pyramid_levels": ["P3", "P4", "P5", "P6", "P7"],
-            "location": True,
-            "weights": None,
+            "ensemble": None,
             **OWN_SETTINGS[family],
             **model,
         },
@@ -63,14 +75,14 @@ def settings(epochs: int, seed: int = 0, family: str = "deepcell", **model) -> d
     }
 
 
-def streams(seed: int) -> tuple[TileStream, TileStream]:
+def streams(seed: int, heads: Mapping = HEADS) -> tuple[TileStream, TileStream]:
     """Four tiles of 32 pixels with two cells each, for training and for validation."""
     random = np.random.default_rng(0)
     labels = np.zeros((4, 32, 32, 1), np.int32)
     labels[:, 3:14, 4:15], labels[:, 18:30, 12:28] = 1, 2
     images = (100 + 60 * (labels > 0) + random.normal(0, 5, labels.shape)).astype(np.uint8)
     pool = TilePool([SimpleNamespace(X=images, y=labels, image=np.array(["a"] * 4))])
-    common = {"tiles": pool, "index": np.arange(4), "heads": HEADS, "batch_size": 2,
+    common = {"tiles": pool, "index": np.arange(4), "heads": heads, "batch_size": 2,
               "normalization": "whole-image", "seed": seed}  # fmt: skip
     return (
         TileStream(**common, augmentation=Augmentation()),

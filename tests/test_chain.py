@@ -11,9 +11,11 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 import yaml
 
 from cellseg import config, map_store, space
+from cellseg.panopticnet import sizes
 from workflow_runner import TINY, Workflow
 
 RUN = "results/tiny/runs/{model}/inner-distance+pixelwise/full/seed-0"
@@ -48,7 +50,7 @@ def edited(finished):
 
 def test_tables_figures_and_overlays_are_there(finished):
     folder = finished.folder / "results/tiny"
-    for name in ("backbones", "f1-by-heads", "f1-by-cell-type", "learning-curves"):
+    for name in TINY["experiments"]["backbones"]["figures"]:
         for suffix in ("pdf", "png"):
             assert (folder / f"figures/backbones/{name}.{suffix}").stat().st_size > 5000
     for model in TINY["models"]:
@@ -97,6 +99,17 @@ def test_coco_scores_and_thresholds_are_in_the_tables(finished):
     assert {"ap_mean", "afnr_low", "msa_mean"} <= set(summary)
 
 
+def test_formatted_tables_are_there(finished):
+    folder = finished.folder / "results/tiny/tables/backbones"
+    compared = pd.read_csv(folder / "comparisons.csv")
+    assert set(compared["test"].dropna()) <= {"Wilcoxon signed rank", "none"}
+    assert (compared["model_a"] == "featurenet").all()
+    page, text = ((folder / f"summary.{kind}").read_text() for kind in ("html", "tex"))
+    for model in TINY["models"]:
+        assert model in page and model in text
+    assert "No published figure is comparable" in page and r"\toprule" in text
+
+
 def test_a_second_call_has_nothing_to_do(finished):
     assert finished.planned() == {}
 
@@ -119,13 +132,23 @@ def test_editing_the_scores_reruns_scoring_only(edited):
     plan = edited.planned()
     assert plan["score"] == 2
     assert set(plan) <= {
-        "score", "collect", "figure", "predict_shown", "overlay", "overview", "all"
+        "score", "collect", "figure", "format_tables", "predict_shown", "overlay",
+        "overview", "contact_sheet", "all",
     }  # fmt: skip
 
 
 def test_editing_a_figure_redraws_figures_only(edited):
     _edit(edited, "figures/backbones.py", "\nEDITED = True\n")
     assert set(edited.planned()) == {"figure", "all"}
+
+
+def test_a_new_published_figure_rewrites_tables_only(edited):
+    path = edited.folder / "workflow/published.csv"
+    before = path.read_text()
+    path.write_text(before.rpartition("\n")[0].rpartition("\n")[0] + "\n")
+    assert set(edited.planned()) == {"format_tables", "all"}
+    path.write_text(before)
+    assert edited.planned() == {}
 
 
 def test_editing_the_family_retrains_its_models(edited):
@@ -216,7 +239,7 @@ def test_the_plan_tells_the_space(finished, checkout):
     for model, entry in TINY["models"].items():
         run = finished.folder / RUN.format(model=model)
         count = json.loads((run / "provenance.json").read_text())["parameters"]
-        expected = space.parameters(entry["backbone"], ["C3", "C4", "C5"], 2)
+        expected = sizes.parameters({**entry, "backbone_levels": ["C3", "C4", "C5"]}, 2)
         assert expected == pytest.approx(count, rel=0.01)
         assert (run / "weights.h5").stat().st_size == pytest.approx(4 * expected, rel=0.1)
     dry = finished.call("--dry-run").stdout
@@ -307,6 +330,29 @@ def test_a_run_starts_from_pretrained_weights(edited, server):
     done = edited.call(RUN.format(model="pretrained") + "/weights.h5")
     assert done.returncode == 0, done.stdout
     shutil.rmtree(edited.folder / RUN.format(model="pretrained"))
+
+
+def test_a_run_is_applied_to_a_folder_and_exported(finished):
+    run = RUN.format(model="featurenet")
+    images = finished.folder / "results/data/tiny/source/images/livecell_test_images"
+    chosen = f"apply={{run: {run}, images: {images}, output: cells of mine}}"
+    done = finished.call("apply", f"{run}/export.zip", "--config", chosen)
+    assert done.returncode == 0, done.stdout
+    output, expected = (
+        finished.folder / "cells of mine",
+        np.load(finished.folder / run / "labels.npz"),
+    )
+    paths = sorted((output / "labels").rglob("*.tif"))
+    assert len(paths) == len(expected.files) == 4
+    for path in paths:
+        name = path.stem.removesuffix("_labels")
+        np.testing.assert_array_equal(tifffile.imread(path), expected[name])
+    assert (output / "overview.html").read_text().count("<figure>") == 4
+    assert (finished.folder / run / "export.zip").is_file()
+    assert finished.planned("apply", "--config", chosen) == {}
+    shutil.copy2(next(images.rglob("*.tif")), images / "another.tif")
+    assert finished.planned("apply", "--config", chosen) == {"apply": 1}
+    (images / "another.tif").unlink()
 
 
 def test_redrawing_does_not_retrain(finished):

@@ -34,8 +34,16 @@ def _settings(name, epochs=1, **options):
 
 
 def _learner(family, settings, folder):
-    learner = getattr(family, "DeepcellLearner", None) or family.PanopticnetLearner
+    learner = getattr(family, small_training.LEARNERS[settings["model"]["family"]])
     return learner(settings, 32, folder)
+
+
+def _batch_norms(name, model):
+    if name == "deepcell":
+        from cellseg.families.deepcell import batch_norms
+    else:
+        from cellseg.keras3.layers import batch_norms
+    return batch_norms(model)
 
 
 def _train(family, settings, seed, folder, weights=None):
@@ -102,13 +110,13 @@ def test_recalibrated_averages_are_those_of_the_batches(name, family, tmp_path):
     images, _ = next(stream.epoch(0))
     with_batch = _outputs(learner, images, training=True)["pixelwise"]
     before = np.abs(_outputs(learner, images)["pixelwise"] - with_batch).max()
-    momenta = [layer.momentum for layer in family.batch_norms(learner.model)]
+    momenta = [layer.momentum for layer in _batch_norms(name, learner.model)]
     learner.recalibrate(stream, 1)  # the same single batch
     after = np.abs(_outputs(learner, images)["pixelwise"] - with_batch).max()
     # Not equal: the coarsest level of these tiles has two pixels a batch, whose variance and its
     # unbiased estimate, which the average holds, differ by a factor of two.
     assert after < 0.4 * before
-    assert [layer.momentum for layer in family.batch_norms(learner.model)] == momenta
+    assert [layer.momentum for layer in _batch_norms(name, learner.model)] == momenta
 
 
 def test_recalibration_adds_the_variance_between_batches(name, family, tmp_path):
@@ -117,11 +125,11 @@ def test_recalibration_adds_the_variance_between_batches(name, family, tmp_path)
     means, variances = [], []
     for images, _ in stream.epoch(0):
         learner.recalibrate(_Once(images), 1)
-        layers = family.batch_norms(learner.model)
+        layers = _batch_norms(name, learner.model)
         means.append([np.array(layer.moving_mean.numpy()) for layer in layers])
         variances.append([np.array(layer.moving_variance.numpy()) for layer in layers])
     learner.recalibrate(stream, len(means))
-    for number, layer in enumerate(family.batch_norms(learner.model)):
+    for number, layer in enumerate(_batch_norms(name, learner.model)):
         of_layer = np.array([mean[number] for mean in means])
         within = np.mean([variance[number] for variance in variances], axis=0)
         np.testing.assert_allclose(layer.moving_mean.numpy(), of_layer.mean(axis=0), atol=1e-4)

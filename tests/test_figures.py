@@ -61,11 +61,17 @@ def fabricate(
         histories.append(pd.DataFrame({**run, **history, **facts}))
     images = pd.DataFrame(rows)
     per_run = tables.per_run(images)
+    # Cells of 32 to 127 pixels in two octaves, a tenth of them found and more with each seed.
+    sizes = images.groupby(["dataset", *tables.RUN[1:], "data_split", "small_objects"], sort=False)
+    sizes = sizes.agg(n_true=("n_true", "sum"), found=("f1_50", "mean")).reset_index()
+    sizes = sizes.assign(cell_type="all", n_found=(sizes["n_true"] * sizes["found"]).round())
+    octaves = pd.DataFrame({"area_from": [32, 64], "area_to": [64, 128]})
     return {
         "images": images,
         "runs": per_run,
         "summary": tables.summarise(per_run),
         "training": pd.concat(histories, ignore_index=True),
+        "sizes": sizes.merge(octaves, how="cross"),
     }
 
 
@@ -119,8 +125,11 @@ def bars(axes):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("name", registry.FIGURES)
 def test_every_figure_fits_its_column_whatever_the_number_of_conditions(name, case):
-    title = "A question that the experiment asks, in so many words that they need two lines"
-    figure = registry.draw(name, fabricate(**CASES[case]), title)
+    question = "A question that the experiment asks, in so many words that they need two lines"
+    made = CASES[case]
+    if name == "transfer":
+        made = made | {"cell_types": dict.fromkeys(made.get("subsets", ["full"]), "A172")}
+    figure = registry.draw(name, fabricate(**made), question)
     with style.look():
         width = figure.get_size_inches()[0] * 25.4
         assert any(width == pytest.approx(column) for column in (85, 180))
@@ -273,6 +282,12 @@ def test_unknown_figure_names_the_nearest():
         ("backbones", "training", "step_ms"),
         ("learning-curves", "training", "val_loss"),
         ("data-size", "training", "train_images"),
+        ("errors", "runs", "split"),
+        ("f1-by-iou", "summary", "f1_95_low"),
+        ("score-by-density", "images", "n_true"),
+        ("score-by-size", "sizes", "n_found"),
+        ("counts", "images", "n_pred"),
+        ("transfer", "training", "cell_types"),
     ],
 )
 def test_missing_column_is_named_with_its_figure_and_table(name, table, column):
@@ -568,11 +583,11 @@ class Named(SimpleNamespace):
         return vars(self).get(name, default)
 
 
-def run_script(checkout, name, folder, inputs, **parts):
+def run_script(checkout, name, folder, inputs, lists=(), **parts):
     paths = {"pdf": "pdf", "png": "png", "preview": "jpg"}
     output = Named(**{key: str(folder / f"{name}.{suffix}") for key, suffix in paths.items()})
     job = SimpleNamespace(
-        input=Named(**{key: str(value) for key, value in inputs.items()}),
+        input=Named(**{key: str(value) for key, value in inputs.items()}, **dict(lists)),
         output=output,
         log=[str(folder / f"{name}.log")],
         **{key: Named(**value) for key, value in parts.items()},
@@ -590,7 +605,7 @@ def test_rule_script_draws_a_figure_from_csv(checkout, tmp_path):
     for name, table in fabricate(seeds=(0, 1)).items():
         inputs[name] = tmp_path / f"{name}.csv"
         table.to_csv(inputs[name], index=False)
-    params = {"figure": "f1-by-heads", "title": "Which heads?"}
+    params = {"figure": "f1-by-heads", "question": "Which heads?"}
     run_script(checkout, "figure", tmp_path, inputs, params=params)
     with pytest.raises(SystemExit):
         run_script(checkout, "figure", tmp_path, inputs, params={"figure": "f1"})
@@ -625,7 +640,8 @@ def test_report_has_a_caption_for_every_figure(checkout, figure):
     wildcards = Named(dataset="livecell", experiment="heads", figure=figure)
     job = SimpleNamespace(wildcards=wildcards)
     caption = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
-    assert caption.strip().endswith("; experiment heads on livecell.")
+    assert "; experiment heads on livecell. Drawn by rule figure from " in caption
+    assert "``results/livecell/tables/heads/" in caption and "\n" not in caption.strip()
     assert not caption.startswith(figure)
 
 
@@ -634,6 +650,7 @@ def test_report_has_a_caption_for_every_figure(checkout, figure):
     [
         ("overlay", ["rule *overlay*", "``predicted.npz``", "``metrics.csv``", "``overlay.png``"]),
         ("learning_curve", ["rule *learning_curve*", "``history.csv``"]),
+        ("contact_sheet", ["contact_sheet"]),
         ("summary", ["rule *summary*", "``summary.csv``", "``runs.csv``", "scores of 2 runs"]),
         ("data", ["rule *data*", "``counts.csv``", "``sizes.csv``", "``problems.csv``"]),
         ("resources", ["rule *resources*", "``resources.csv``"]),

@@ -53,6 +53,15 @@ def test_code_counts_and_words_do_not(library):
     assert _fingerprint(library) != before
 
 
+def test_a_new_family_changes_the_fingerprint_of_none(library):
+    (library / "families").mkdir()
+    (library / "families" / "__init__.py").write_text("NAMES = ['first']\n")
+    (library.parent / "script.py").write_text("from package import families\n")
+    before = _fingerprint(library)
+    (library / "families" / "__init__.py").write_text("NAMES = ['first', 'second']\n")
+    assert _fingerprint(library) == before
+
+
 def test_indentation_counts(library):
     deep = library / "inner" / "deep.py"
     deep.write_text("if x:\n    y()\n    z()\n")
@@ -82,6 +91,9 @@ def test_training_watches_its_family_and_scoring_does_not(checkout):
     ours = names("train.py", families.FAMILIES["panopticnet"])
     assert {"panopticnet.py", "network.py", "semantic_heads.py", "keras_backend.py"} <= ours
     assert "deepcell_compat.py" not in ours and "network.py" not in train
+    unet = names("train.py", families.FAMILIES["unet"])
+    assert {"unet.py", "architectures.py", "learner.py", "steps.py"} <= unet
+    assert "semantic_heads.py" not in unet and "architectures.py" not in ours
     score = names("score.py")
     assert {"object_scores.py", "average_precision.py"} <= score
     assert not {"training.py", "deepcell.py", "watershed.py", "targets.py"} & score

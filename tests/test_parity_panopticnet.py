@@ -60,7 +60,8 @@ def _randomized(model):
 
 def _pair(families, backbone, levels, heads, folder, size=64):
     """The same weights in a network of each family, by way of a deepcell file."""
-    from cellseg.panopticnet import network, weight_files
+    from cellseg.keras3 import weight_files
+    from cellseg.panopticnet import network
 
     deepcell, _ = families
     theirs = deepcell.build(_settings("deepcell", backbone, levels, heads), size)
@@ -107,7 +108,7 @@ def test_parameters_of_every_backbone_are_deepcells(families):
 def test_the_squared_error_is_that_of_keras(families):
     import tf_keras
 
-    from cellseg.panopticnet import losses
+    from cellseg.keras3 import losses
 
     truth, prediction = np.random.default_rng(0).uniform(size=(2, 3, 16, 16, 1)).astype(np.float32)
     expected = np.mean(tf_keras.losses.mean_squared_error(truth, prediction))
@@ -119,7 +120,7 @@ def test_losses_are_deepcells(families, classes):
     import tensorflow as tf
     from deepcell import losses as theirs
 
-    from cellseg.panopticnet import losses
+    from cellseg.keras3 import losses
 
     random = np.random.default_rng(classes)
     for empty in (False, True):
@@ -159,7 +160,7 @@ def test_one_step_changes_the_weights_alike(families, eagerly, backbone, levels,
     """Gradients, clipping, Adam and running averages; random dropout is turned off."""
     import tf_keras
 
-    from cellseg.panopticnet import weight_files
+    from cellseg.keras3 import weight_files
 
     tf_keras.utils.set_random_seed(0)
     deepcell, panopticnet = families
@@ -221,7 +222,8 @@ def test_one_step_changes_the_weights_alike(families, eagerly, backbone, levels,
 
 @pytest.mark.parametrize("backbone", ["mobilenetv2", "densenet201"])
 def test_files_of_this_family_load_into_deepcell(families, backbone, tmp_path):
-    from cellseg.panopticnet import network, weight_files
+    from cellseg.keras3 import weight_files
+    from cellseg.panopticnet import network
 
     deepcell, _ = families
     ours = network.build(_settings("panopticnet", backbone, "345"), (64, 64))
@@ -235,7 +237,8 @@ def test_densenets_stem_is_loaded_from_an_imagenet_file(families, tmp_path):
     """Keras 3 renamed it; loading by name skips it without a word."""
     import tf_keras
 
-    from cellseg.panopticnet import network, weight_files
+    from cellseg.keras3 import weight_files
+    from cellseg.panopticnet import network
 
     source = tf_keras.applications.DenseNet201(
         input_shape=(64, 64, 3), include_top=False, weights=None

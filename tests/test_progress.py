@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cellseg import active_jobs, config, config_files, progress, progress_text
+from cellseg import active_jobs, config, config_files, progress, progress_text, run_folder
 from cellseg.active_jobs import Marks, SlurmJobs, parse_squeue, slurm_comment
 from cellseg.errors import UserError
+from cellseg.job_logs import Training, training_of
+from cellseg.run_steps import steps_of
 from cellseg.study import Run, all_runs, merged
 
 HEADS = "inner-distance+pixelwise"
@@ -74,8 +76,13 @@ def study(schema):
 
 
 @pytest.fixture
-def results(tmp_path):
+def results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     return Results(tmp_path)
+
+
+def _folder(run):
+    return f"results/{run.folder}"
 
 
 class Results:
@@ -86,7 +93,7 @@ class Results:
 
     def put(self, run: Run, *names: str, text: str = "x", age: float = 3600) -> None:
         for name in names:
-            path = self.folder / progress.run_folder(run) / name
+            path = self.folder / _folder(run) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
             os.utime(path, (NOW - age, NOW - age))
@@ -111,7 +118,7 @@ class Results:
 
     def look(self, study, slurm: SlurmJobs | None = None) -> progress.Progress:
         marks = active_jobs.read_marks(self.folder / ".snakemake")
-        return progress.collect(study, self.folder, slurm, marks, NOW)
+        return progress.collect(study, Path("results"), slurm, marks, NOW)
 
 
 def _states(counts):
@@ -164,7 +171,7 @@ def test_maps_that_were_removed_after_use_count_as_predicted(results, study):
     assert seen.stages["predicted"] == (1, 4)
     assert _states(seen.total) == {"part done": 1, "not started": 3}
     results.put(ONE, *SCORED)
-    (results.folder / progress.run_folder(ONE) / "benchmarks" / "predict.tsv").unlink()
+    (results.folder / _folder(ONE) / "benchmarks" / "predict.tsv").unlink()
     seen = results.look(study)
     assert seen.stages["predicted"] == (1, 4)
     assert _states(seen.total) == {"done": 1, "not started": 3}
@@ -172,7 +179,7 @@ def test_maps_that_were_removed_after_use_count_as_predicted(results, study):
 
 def test_what_was_made_and_deleted_is_not_interrupted(results, study):
     results.train(ONE, 10)
-    (results.folder / progress.run_folder(ONE) / "weights.h5").unlink()
+    (results.folder / _folder(ONE) / "weights.h5").unlink()
     seen = results.look(study)
     assert _states(seen.total) == {"part done": 1, "not started": 3}
     assert seen.stages["trained"] == (0, 4)
@@ -191,7 +198,7 @@ def test_failed_and_interrupted(results, study):
     assert _states(seen.total) == {"failed": 2, "interrupted": 2}
     looks = {look.run: look for look in seen.looks}
     assert (looks[ZERO].error, looks[ONE].error) == (error, "MemoryError: no room")
-    assert looks[ZERO].log == f"{progress.run_folder(ZERO)}/logs/train.log"
+    assert looks[ZERO].log == f"{_folder(ZERO)}/logs/train.log"
     assert looks[TWO].training.epoch == 2
     text = progress_text.as_text(seen)
     assert error in text and "after epoch 2/16" in text
@@ -201,7 +208,7 @@ def test_a_retraining_that_failed_is_failed_beside_its_old_scores(results, study
     results.put(ONE, *SCORED)
     assert _states(results.look(study).total) == {"done": 1, "not started": 3}
     results.put(ONE, "logs/train.log", text="Error: out of luck\n")
-    (results.folder / progress.run_folder(ONE) / "weights.h5").unlink()
+    (results.folder / _folder(ONE) / "weights.h5").unlink()
     assert _states(results.look(study).total) == {"failed": 1, "not started": 3}
 
 
@@ -221,10 +228,10 @@ def test_running_by_slurm(results, study):
     results.put(ZERO, "logs/train.log", text=EPOCH.format(1) + EPOCH.format(2), age=40)
     # Of a group job only the mark tells the run; it holds the job's number while it waits.
     results.train(OTHER, 10)
-    results.mark(f"{progress.run_folder(OTHER)}/maps.zip", "4")
+    results.mark(f"{_folder(OTHER)}/maps.zip", "4")
     # A job that Slurm does not know any more is not running.
     results.put(TWO, "logs/train.log", text="begun\n", age=1)
-    results.mark(f"{progress.run_folder(TWO)}/weights.h5", "3")
+    results.mark(f"{_folder(TWO)}/weights.h5", "3")
     seen = results.look(study, slurm)
     assert {look.run: look.state for look in seen.looks} == {
         ZERO: "running", ONE: "queued", OTHER: "queued", TWO: "interrupted",
@@ -241,7 +248,7 @@ def test_comment_is_what_the_plugin_writes():
     from snakemake.jobs import Wildcards
     from snakemake_executor_plugin_slurm.utils import get_job_wildcards
 
-    steps = {(step.rule, step.variant): step for step in progress.steps_of(ZERO, ["", "tuning-x/"])}
+    steps = {(step.rule, step.variant): step for step in steps_of(ZERO, ["", "tuning-x/"])}
     names = ("dataset", "model", "heads", "subset", "seed")
     own = {name: str(getattr(ZERO, name)) for name in names}
 
@@ -263,18 +270,18 @@ def test_running_by_snakemakes_marks(results, study):
     blocks = [{"model": long.model, "heads": HEADS, "subset": long.subset, "seed": 0}]
     study = merged(study, {"experiments": {"plain": {"runs": blocks}}})
     results.put(long, "logs/train.log", text="begun\n")
-    results.mark(f"{progress.run_folder(long)}/weights.h5")
+    results.mark(f"{_folder(long)}/weights.h5")
     look = _only(results.look(study))
     assert (look.run, look.state, look.training.epoch) == (long, "running", 0)
     # The number of a Slurm job is taken out of the mark when the job starts.
-    results.mark(f"{progress.run_folder(OTHER)}/weights.h5", "17")
+    results.mark(f"{_folder(OTHER)}/weights.h5", "17")
     states = {look.run: look.state for look in results.look(study).looks}
     assert states == {long: "running", OTHER: "queued"}
 
 
 def test_marks_without_a_lock_are_of_a_killed_job(results, study):
-    results.put(ONE, "logs/train.log", text="begun\n", age=progress.LATELY + 60)
-    results.mark(f"{progress.run_folder(ONE)}/weights.h5", locked=False)
+    results.put(ONE, "logs/train.log", text="begun\n", age=run_folder.LATELY + 60)
+    results.mark(f"{_folder(ONE)}/weights.h5", locked=False)
     assert _only(results.look(study)).state == "interrupted"
     # Without a lock (snakemake --nolock), a log that is written to decides.
     results.put(ONE, "logs/train.log", text="begun\n", age=5)
@@ -297,18 +304,22 @@ def test_a_log_touched_lately_is_of_a_running_job(results, study):
 def test_a_resumed_training(results, study):
     history = [{"epoch": n, "loss": 0.5, "val_loss": 0.25, "seconds": 30} for n in (1, 2, 3, 4)]
     state = {"stamp": "s", "files": "epoch-4-step-0", "history": history}
-    training = progress.training_of("Resuming after epoch 4 of 16.\n", state, 12)
-    assert training == progress.Training(4, 16, 0.5, 0.25, 30)
+    training = training_of("Resuming after epoch 4 of 16.\n", state, 12)
+    assert training == Training(4, 16, 0.5, 0.25, 30)
     log = "Resuming after epoch 4 of 16.\n" + EPOCH.format(5)
-    assert progress.training_of(log, state, 16) == progress.Training(5, 16, 0.05, 0.15, 60)
-    assert progress.training_of("", state, 3) == progress.Training(epochs=3)
-    assert progress.training_of("", None, 16) == progress.Training(epochs=16)
+    assert training_of(log, state, 16) == Training(5, 16, 0.05, 0.15, 60)
+    assert training_of("", state, 3) == Training(0, 3)
+    assert training_of("", None, 16) == Training(0, 16)
+    # An ensemble's epochs are counted through all of its networks.
+    first = "Network 1 of 3, for A172: trained already.\nNetwork 2 of 3, for BV2.\n"
+    assert training_of(first, None, 16) == Training(16, 48)
+    assert training_of(first + log, None, 16) == Training(16 + 5, 48, 0.05, 0.15, 60)
     for broken in ([], "x", {"history": 3}, {"history": [1, {"loss": "x"}]}):
-        assert progress.training_of("", broken, 16).loss is None
+        assert training_of("", broken, 16).loss is None
 
 
 def test_broken_files(results, study):
-    run = progress.run_folder(ZERO)
+    run = _folder(ZERO)
     results.put(ZERO, "logs/train.log", text="epoch 3/16: loss", age=5)
     results.put(ZERO, "resume/state.json", text='{"stamp": "a", "hist')
     results.put(ONE, *TRAINED, text="")
@@ -337,7 +348,7 @@ def test_time_left(results, study):
     estimate = results.look(study).estimate
     assert (estimate.seconds, estimate.finished_runs, estimate.from_other_models) == (2000, 1, 0)
     results.put(ZERO, "provenance.json", text='{"seconds": 2000}')
-    (results.folder / progress.run_folder(ZERO) / "benchmarks" / "train.tsv").unlink()
+    (results.folder / _folder(ZERO) / "benchmarks" / "train.tsv").unlink()
     assert results.look(study).estimate.seconds == 4000
     # Two at a time, one of them half done: the other takes longest.
     results.put(ONE, "logs/train.log", text=EPOCH.format(8), age=5)

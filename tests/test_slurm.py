@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +19,9 @@ from workflow_runner import TINY, Workflow
 
 ALIKE = ["undisturbed", "interrupted", "killed", "cancelled", "limited"]
 """Models of one kind; what happens to the training of each."""
+
+ALIKE_ON_LOCAL_NODES = ["shot", "bereft"]
+"""More of them: the training's process is killed, and its node dies."""
 
 EPOCHS = 60
 
@@ -35,7 +38,7 @@ def refuse(event, arguments):
     if isinstance(address, (str, bytes)) and event == "socket.connect":
         return  # a socket of this machine
     with open(os.environ["REACHED"], "a") as file:
-        file.write(f"{event} {address} {sys.argv}\\\\n")
+        file.write(f"{event} {address} {sys.argv}\\n")
     raise OSError("this node has no network")
 
 if "SLURM_JOB_ID" in os.environ:
@@ -71,13 +74,11 @@ class OnSlurm(Workflow):
     def prepare(cls, checkout: Path, folder: Path, config: dict) -> "OnSlurm":
         workflow = cls.copy(checkout, folder, config)
         profile = yaml.safe_load((checkout / "slurm/config.yaml").read_text())
-        profile.update({
-            "slurm-init-seconds-before-status-checks": 3,
-            "latency-wait": 5,
-            "slurm-jobname-prefix": cls.prefix,
-            "set-threads": {rule: 1 for rule in ("train", "predict", "predict_shown", "rasterize",
-                                                 "segment", "score")},
-        })  # fmt: skip
+        threaded = ("train", "predict", "predict_shown", "rasterize", "segment", "score")
+        profile["set-threads"] = dict.fromkeys(threaded, 1)
+        profile["slurm-init-seconds-before-status-checks"] = 3
+        profile["latency-wait"] = 5
+        profile["slurm-jobname-prefix"] = cls.prefix
         sizes = {"mem_mb": "2500 * attempt"}
         rules = ("simulate", "parse", "rasterize", "tile", "data_report", "collect")
         for rule in (*rules, *profile["set-resources"]):
@@ -88,7 +89,7 @@ class OnSlurm(Workflow):
         workflow.write_profile()
         workflow.reached = folder / "reached.txt"
         (folder / "guard").mkdir()
-        (folder / "guard/sitecustomize.py").write_text(GUARD.replace("\\\\n", "\\n"))
+        (folder / "guard/sitecustomize.py").write_text(GUARD)
         return workflow
 
     def write_profile(self) -> None:
@@ -107,17 +108,18 @@ class OnSlurm(Workflow):
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """Start snakemake with the profile; what it prints goes to `log.txt`."""
+        command = [sys.executable, "-m", "snakemake", "--profile", "on-slurm"]
+        command += ["--configfile", "study.yaml", "--replace-workflow-config", *arguments]
         with (self.folder / "log.txt").open("w") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "snakemake", "--profile", "on-slurm", "--configfile",
-                 "study.yaml", "--replace-workflow-config", *arguments],
+                command,
                 cwd=self.folder,
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 # Snakemake started from a shell's background would not listen to SIGINT.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-            )  # fmt: skip
+            )
 
     def finish(self, *arguments: str) -> str:
         """Run to the end, which has to be a good one; return what was printed."""
@@ -133,14 +135,14 @@ class OnSlurm(Workflow):
         """Number, comment and state of each job of this workflow that Slurm has not ended."""
         lines = _ask("squeue", "-h", "-o", "%i|%k|%T|%j").splitlines()
         rows = [line.split("|") for line in lines]
-        return [(number, comment, state) for number, comment, state, name in rows
-                if name.startswith(self.prefix)]  # fmt: skip
+        return [tuple(told) for *told, name in rows if name.startswith(self.prefix)]
 
     def job_of(self, model: str) -> str:
         """Number of the running job that trains a model."""
-        found = [number for number, comment, state in self.jobs()
-                 if f"_{model}_" in comment and state == "RUNNING"]  # fmt: skip
-        assert len(found) == 1, self.jobs()
+        jobs = self.jobs()
+        running = [(number, comment) for number, comment, state in jobs if state == "RUNNING"]
+        found = [number for number, comment in running if f"_{model}_" in comment]
+        assert len(found) == 1, jobs
         return found[0]
 
     def cancel_all(self) -> None:
@@ -221,10 +223,8 @@ def test_jobs_reach_for_no_network(finished):
 def test_a_job_that_reaches_for_the_network_is_noticed(finished, tmp_path):
     environment = {**finished.environment, "REACHED": str(tmp_path / "reached.txt")}
     reach = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5)"
-    done = subprocess.run(
-        ["srun", "--partition", "cpu", sys.executable, "-c", reach],
-        env=environment, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    command = ["srun", "--partition", "cpu", sys.executable, "-c", reach]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0 and "this node has no network" in done.stderr
     assert "192.0.2.1" in (tmp_path / "reached.txt").read_text()
 
@@ -262,27 +262,47 @@ def _epoch(run: Path) -> int:
         return 0
 
 
+def _training_process(job: str) -> int:
+    """The process that trains within a job, whose node is this machine."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
+            environment = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it ended
+        of_job = f"SLURM_JOB_ID={job}".encode() in environment
+        if of_job and any(part.endswith(b"train.py") for part in arguments[1:2]):
+            return int(process.name)
+    raise AssertionError(f"no process of job {job} trains")
+
+
 def test_faults_change_no_result(checkout, tmp_path):
     """Equal trainings, each met by another fault, end equal; what was finished stays as it was."""
+    # Only the nodes of the local cluster are this machine, and may be killed.
+    local_slurm = checkout.parent / "shared/tools/local-slurm"
+    names = [*ALIKE, *(ALIKE_ON_LOCAL_NODES if local_slurm.exists() else [])]
     study = copy.deepcopy(TINY)
-    study["models"] = {name: {"family": "panopticnet", "backbone": "featurenet"} for name in ALIKE}
+    study["models"] = {name: {"family": "panopticnet", "backbone": "featurenet"} for name in names}
     study["training"].update(epochs=EPOCHS, schedule={"name": "cosine"})
-    study["experiments"]["backbones"]["runs"][0]["model"] = ALIKE
+    study["experiments"]["backbones"]["runs"][0]["model"] = names
     workflow = OnSlurm.prepare(checkout, tmp_path / "checkout", study)
     limited = "wildcards.model == 'limited' and attempt == 1"
     workflow.profile["set-resources"]["train"].update(
         runtime=f"1 if {limited} else 60",
         slurm_extra=f"'--signal=TERM@10' if {limited} else ''",
+        # Two nodes, so that there is another one when the first has died.
+        slurm_partition="'cpu' if wildcards.model == 'bereft' else 'gpu'",
+        gpu="0 if wildcards.model == 'bereft' else 1",
     )
     workflow.write_profile()
     runs = {
         name: workflow.folder / f"results/tiny/runs/{name}/inner-distance+pixelwise/full/seed-0"
-        for name in ALIKE
+        for name in names
     }
     targets = {
         name: f"{run.relative_to(workflow.folder)}/history.csv" for name, run in runs.items()
     }
-    with _whatever_happens(workflow):
+    with ExitStack() as dead, _whatever_happens(workflow):
         # SIGINT to snakemake: it cancels its jobs, and the training saves what it has.
         running = workflow.start(targets["interrupted"], targets["undisturbed"])
         _until(lambda: _epoch(runs["interrupted"]) >= 2, "two epochs are trained")
@@ -305,15 +325,25 @@ def test_faults_change_no_result(checkout, tmp_path):
         before = weights.stat().st_mtime_ns
         workflow.finish("--unlock")
 
-        # scancel of a job, and a time limit that is too short: the next attempts go on.
+        # scancel of a job, a time limit that is too short, SIGKILL of the process, death of the
+        # node: the next attempts go on.
         running = workflow.start(*targets.values())
-        _until(lambda: _epoch(runs["cancelled"]) >= 2, "two epochs are trained")
-        _ask("scancel", workflow.job_of("cancelled"))
+        for name in ("cancelled", *names[len(ALIKE) :]):
+            _until(lambda name=name: _epoch(runs[name]) >= 2, "two epochs are trained")
+            job = workflow.job_of(name)
+            if name == "cancelled":
+                _ask("scancel", job)
+            elif name == "shot":
+                os.kill(_training_process(job), signal.SIGKILL)
+            else:
+                node = _ask("squeue", "-h", "-j", job, "-o", "%N").strip()
+                _ask(str(local_slurm), "node-kill", node)
+                dead.callback(_ask, str(local_slurm), "node-start", node)
         assert running.wait(timeout=600) == 0, workflow.log
         assert weights.stat().st_mtime_ns == before
     expected = pd.read_csv(runs["undisturbed"] / "history.csv")
     assert len(expected) == EPOCHS
-    for name in ALIKE[1:]:
+    for name in names[1:]:
         history = pd.read_csv(runs[name] / "history.csv")
         columns = ["epoch", "loss", "val_loss", "learning_rate"]
         pd.testing.assert_frame_equal(history[columns], expected[columns], rtol=1e-4)

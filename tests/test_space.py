@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from cellseg import cell_tables, config, space, study
+from cellseg import cell_tables, config, families, run_space, space, study
+from cellseg.panopticnet import sizes
+from cellseg.unet import architectures
 from workflow_runner import TINY
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -22,10 +24,6 @@ def resolved(content, **changes):
     return config.resolve({**copy.deepcopy(content), **changes}, SCHEMA)
 
 
-def folder_of(results, run):
-    return results / run.dataset / "runs" / run.model / run.heads / run.subset / f"seed-{run.seed}"
-
-
 def put(folder, **sizes):
     """Files of the given sizes, holes on the disk; __ stands for a dot."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,12 +33,12 @@ def put(folder, **sizes):
 
 
 def test_what_a_full_study_takes(tmp_path):
-    """By hand: weights of 108 runs, most of them ResNet50's 102 MB, and tiles of 256 pixels."""
+    """By hand: weights of 113 runs, most of them ResNet50's 102 MB, and tiles of 256 pixels."""
     told = space.plan(resolved(FULL), tmp_path / "results")
-    assert told.n_runs == told.n_unfinished == 108
+    assert told.n_runs == told.n_unfinished == 113
     assert told.there == 0 and told.unknown == ()
     # 9 to 12 MB of overlays and cells a run beside them.
-    assert 108 * 0.1 * GB < told.runs < 108 * 0.3 * GB
+    assert 113 * 0.1 * GB < told.runs < 113 * 0.3 * GB
     tiles = (3253 + 570) * 3 * 3 * 256**2 * 5  # 520 x 704 pixels make 3 x 3 tiles
     assert tiles < told.data < tiles + 6 * GB
     assert told.state == pytest.approx(7 * 4 * 66.3e6, rel=0.01)  # EfficientNetB7
@@ -51,7 +49,7 @@ def test_kept_maps_are_no_longer_passing(tmp_path):
     without = space.plan(resolved(FULL), tmp_path)
     kept = space.plan(resolved(FULL, keep_maps=True), tmp_path)
     assert kept.maps == 0
-    assert 108 * 0.5 * GB < kept.runs - without.runs < 108 * 1.1 * GB
+    assert 113 * 0.5 * GB < kept.runs - without.runs < 113 * 1.1 * GB
 
 
 @pytest.mark.parametrize(
@@ -79,13 +77,13 @@ def test_finished_runs_speak_for_their_like(tmp_path):
     own = resolved(own)
     before = space.plan(own, tmp_path)
     first, second, _ = (run for run in study.all_runs(own) if run.model == "featurenet")
-    put(folder_of(tmp_path, first), weights__h5=10_000_000, labels__npz=1_000_000, other=5)
-    put(folder_of(tmp_path, second), weights__h5=30_000_000)
+    put(tmp_path / first.folder, weights__h5=10_000_000, labels__npz=1_000_000, other=5)
+    put(tmp_path / second.folder, weights__h5=30_000_000)
     told = space.plan(own, tmp_path)
     assert told.there == 41_000_000
     assert told.n_unfinished == 6
-    expected = 4 * space.parameters("featurenet", ["C3"], 2)
-    labels = space.LABEL_PIXEL * 4 * 128 * 160
+    expected = 4 * sizes.parameters({"backbone": "featurenet", "backbone_levels": ["C3"]}, 2)
+    labels = run_space.LABEL_PIXEL * 4 * 128 * 160
     # Of the third a mean of 20 MB; the other model is as it was.
     assert told.runs - before.runs == pytest.approx(60_000_000 - 3 * expected + 3e6 - 3 * labels)
 
@@ -100,15 +98,30 @@ def test_tuned_runs_take_more(tmp_path):
     assert told.maps == pytest.approx(before.maps * 6 / 4)  # two validation images more
 
 
+def test_synthetic_images_count_once_for_all_runs(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["subsets"]["extended"] = {"extend": 3}
+    before = space.plan(resolved(own), tmp_path)
+    own["experiments"]["backbones"]["runs"][0]["subset"] = ["full", "extended"]
+    told = space.plan(resolved(own), tmp_path)
+    tiles = 3 * 4 * 3 * 3 * 64**2 * 5  # three images of each of four, of about 3 x 3 tiles
+    assert tiles < told.data - before.data < 1.3 * tiles
+    put(tmp_path / "data/tiny/extended-3/train", source__json=1)
+    put(tmp_path / "data/tiny/extended-3/train/images/BV2", a__tif=5_000)
+    assert space.plan(resolved(own), tmp_path).there == 5_000
+
+
 def test_tables_of_images_count_where_they_are(tmp_path):
     before = space.plan(resolved(TINY), tmp_path)
     names = [field.name for field in cell_tables.IMAGE_SCHEMA]
     rows = pd.DataFrame([dict.fromkeys(names)] * 3).assign(height=100, width=200, n_cells=7)
+    tables = tmp_path / "data/tiny/annotations"
     for split in ("train", "val", "test"):
-        path = tmp_path / f"data/tiny/annotations/{split}.images.parquet"
-        cell_tables.write_images(path, rows)
+        cell_tables.write_images(tables / f"{split}.images.parquet", rows)
     told = space.plan(resolved(TINY), tmp_path)
     assert told.maps == pytest.approx(before.maps * 3 * 100 * 200 / (4 * 128 * 160))
+    cell_tables.write_images(tables / "test.images.parquet", rows[:0])
+    assert space.plan(resolved(TINY), tmp_path).maps == 0
 
 
 def test_local_images_are_not_known_before_they_are_read(tmp_path):
@@ -162,11 +175,36 @@ def test_parameters_are_those_of_the_network(backbone, levels, heads):
     model["pyramid_levels"] = [f"P{level}" for level in levels]
     settings = {"model": model, "heads": {head: {} for head in HEADS[:heads]}}
     built = deepcell.parameters({**settings, "tiling": {"size": 64}})
-    assert space.parameters(backbone, chosen, heads) == pytest.approx(built, rel=0.03)
+    assert sizes.parameters(model, heads) == pytest.approx(built, rel=0.03)
+
+
+def test_every_family_has_a_figure_for_its_weights():
+    models = {
+        "deepcell": {"family": "deepcell", "backbone": "featurenet"},
+        "panopticnet": {"family": "panopticnet", "backbone": "featurenet"},
+        "unet": {"family": "unet", "width": 2},
+    }
+    own = resolved(TINY, models={**TINY["models"], **models})
+    for name in families.FAMILIES:
+        assert families.expected_parameters(own["models"][name], 2) > 1000
+
+
+def test_an_ensemble_takes_a_network_for_each_cell_type(tmp_path):
+    """Weights of as many, and of one in training the state, beside those that are trained."""
+    own = copy.deepcopy(TINY)
+    own["experiments"]["backbones"]["runs"][0]["model"] = "unet"
+    plans = []
+    for ensemble in (None, "cell-type"):
+        own["models"]["unet"] = {"family": "unet", "width": 32, "ensemble": ensemble}
+        plans.append(space.plan(resolved(own), tmp_path))
+    one, two = plans
+    weights = 4 * architectures.parameters({"architecture": "unet", "width": 32}, 2)
+    assert one.state == 7 * weights and two.state == 8 * weights
+    assert two.runs - one.runs == pytest.approx(weights)
 
 
 def test_every_backbone_of_the_schema_has_a_figure():
-    assert sorted(space.PARAMETERS) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
+    assert sorted(sizes.PARAMETERS) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
 
 
 def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
@@ -175,9 +213,10 @@ def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
     own["experiments"]["data-size"]["runs"][0]["seed"] = list(range(500))
     own = resolved(own)
     names = ["weights.h5", "history.csv", "settings.json", "provenance.json", "labels.npz"]
-    names += ["cells.parquet", "watershed.json", "metrics.csv", "coco.csv", "overlay.png"]
+    names += ["cells.parquet", "watershed.json", "metrics.csv", "coco.csv", "sizes.csv"]
+    names += ["overlay.png"]
     for run in study.all_runs(own):
-        folder = folder_of(tmp_path, run)
+        folder = tmp_path / run.folder
         folder.mkdir(parents=True)
         for name in names:
             (folder / name).touch()

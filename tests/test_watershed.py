@@ -98,6 +98,15 @@ def test_interior_alone_serves_for_both(maps, labels):
     assert same_cells(found, labels)
 
 
+def test_a_sure_network_of_foreground_alone_gives_each_patch_once(labels):
+    """It says 1 in several places of a cell, and a little less between them."""
+    patches = np.isin(labels, [1, 3]).astype(np.float32)
+    patches[:, [10, 32]] *= 0.9999
+    found = watershed.segment_maps({"fgbg": np.stack([1 - patches, patches], axis=-1)}, {})
+    assert found.max() == 2
+    assert (found[labels == 1] == 1).mean() > 0.9 and (found[labels == 3] == 2).mean() > 0.9
+
+
 def test_unknown_heads_are_refused(maps):
     with pytest.raises(UserError, match="contour"):
         watershed.segment_maps({"contour": maps["fgbg"]}, {})

@@ -1,4 +1,4 @@
-"""Runs snakemake on a copy of the checkout."""
+"""Runs snakemake on a copy of the checkout, and reads its rules."""
 
 import os
 import re
@@ -38,10 +38,20 @@ TINY = {
                     "seed": 0,
                 }
             ],
-            "figures": ["backbones", "f1-by-heads", "f1-by-cell-type", "learning-curves"],
+            "figures": [
+                *("backbones", "f1-by-heads", "f1-by-cell-type", "learning-curves"),
+                *("score-by-size", "contact-sheet"),
+            ],
         }
     },
 }
+
+
+def rule_bodies(checkout: Path) -> dict[str, str]:
+    """What stands below the name of each rule; of rules made with `use rule`, nothing."""
+    files = sorted((checkout / "workflow/rules").glob("*.smk"))
+    rule = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.M | re.S)
+    return {name: body for file in files for name, body in rule.findall(file.read_text())}
 
 
 class Workflow:

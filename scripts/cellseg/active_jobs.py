@@ -1,7 +1,6 @@
 """Which jobs of the workflow run or wait now: what Slurm says, and Snakemake's own marks."""
 
 import binascii
-import json
 import os
 import shutil
 import signal
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+
+from cellseg import lenient
 
 RUNNING, QUEUED = "running", "queued"
 TIMEOUT = 10  # seconds for squeue
@@ -134,10 +135,7 @@ def read_marks(folder: Path) -> Marks:
                 output = urlsafe_b64decode("".join(parts)).decode()
             except (binascii.Error, UnicodeDecodeError):
                 continue
-            try:
-                content = json.loads(path.read_text())
-            except (OSError, ValueError):
-                content = None
+            content = lenient.json_file(path)
             number = content.get("external_jobid") if isinstance(content, dict) else None
             marks.begun[output] = None if number is None else str(number)
     return marks

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 
-def h_maxima(image: np.ndarray, height: float, radius: int) -> np.ndarray:
+def h_maxima(image: np.ndarray, height: float, radius: int, join_equal: bool = False) -> np.ndarray:
     """Find the pixels of peaks of at least a height, numbered by peak.
 
     The pixels are those of ``skimage.morphology.h_maxima(image, height, disk(radius))``, the
@@ -23,6 +23,10 @@ def h_maxima(image: np.ndarray, height: float, radius: int) -> np.ndarray:
         Least rise above the surroundings.
     radius : int
         Pixels, at least 1.
+    join_equal : bool
+        Of pixels equally high, from one of which a walk leads to the other, keep one. scikit-image
+        keeps all, equal being what differs by less than a millionth or two; where they do not
+        touch they have numbers of their own.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def h_maxima(image: np.ndarray, height: float, radius: int) -> np.ndarray:
     steps = (row * framed.shape[1] + column)[row**2 + column**2 <= radius**2]
     rows, columns = np.divmod(candidates, image.shape[1])
     starts = (rows + radius) * framed.shape[1] + columns + radius
-    is_peak = _walk(framed.ravel(), height, tolerance, starts, steps[steps != 0])
+    is_peak = _walk(framed.ravel(), height, tolerance, starts, steps[steps != 0], join_equal)
     return numbered(image.shape, np.sort(candidates[is_peak]))
 
 
@@ -86,10 +90,11 @@ def _candidates(image, lowered, height, is_cross, lowest, highest_of_all):
 
 
 @njit(cache=True, nogil=True)
-def _walk(image, height, tolerance, starts, steps):
+def _walk(image, height, tolerance, starts, steps, join_equal):
     """Walk from each start, highest first: does none lead to a higher pixel?
 
-    Image, places and steps are flattened.
+    Nor, where `join_equal` is set, to where an earlier walk has come by: the start of that is as
+    high at least, and can be reached from there. Image, places and steps are flattened.
     """
     tops = np.empty(len(starts), image.dtype)
     reached = np.empty(len(starts), image.dtype)  # the highest that a walk has met, lowered
@@ -104,7 +109,8 @@ def _walk(image, height, tolerance, starts, steps):
         met = visitor[start]
         if met >= 0:
             highest = max(highest, reached[met])
-        if met < 0 or tops[met] != top:
+        is_first = met < 0
+        if is_first or tops[met] != top:
             visitor[start] = walk
             waiting[0] = start
             count = 1
@@ -123,6 +129,7 @@ def _walk(image, height, tolerance, starts, steps):
                 if met >= 0:
                     # All that an earlier, higher walk has reached can be reached from here.
                     highest = max(highest, reached[met])
+                    is_first = False
                     if tops[met] == top:
                         count = 0  # one that began as high has seen all that there is to see
                         break
@@ -132,7 +139,7 @@ def _walk(image, height, tolerance, starts, steps):
                 waiting[count] = place
                 count += 1
         tops[walk], reached[walk] = top, highest
-        is_peak[walk] = top - highest >= height
+        is_peak[walk] = top - highest >= height and (is_first or not join_equal)
     return is_peak
 
 

@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pandas as pd
 
-from cellseg import channels, many_views, map_store, prediction
+from cellseg import channels, ensemble, many_views, map_store, prediction
 from cellseg import images as image_files
 from cellseg.errors import UserError
 
@@ -42,29 +43,39 @@ def predict(
     run = json.loads(Path(settings).read_text())
     family = load_family(run["model"])
     family.set_threads(threads)
-    predict_image = _image_predictor(run, family, folder, options)
     table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
     table = scored_images(table if only is None else table[table["image"].isin(only)], every)
+    parts = [(nullcontext(folder), table)]
+    if run["model"].get("ensemble"):
+        weights = folder / ensemble.WEIGHTS
+        ensemble.check(weights, table["cell_type"])
+        parts = [
+            (ensemble.network(weights, cell_type), rows)
+            for cell_type, rows in table.groupby("cell_type", sort=True)
+        ]
     names = channels.stored(run["heads"])
     started = time.perf_counter()
 
     def maps() -> Iterator[tuple[str, np.ndarray]]:
-        for row in table.itertuples():
-            image = image_files.read(row.path)
-            stack = prediction.stacked(predict_image(image), names)
-            if not np.isfinite(stack).all():
-                raise UserError(
-                    f"the network of {folder} predicts values that are not finite for {row.path}. "
-                    "Train it anew with a lower training.learning_rate."
-                )
-            yield row.image, stack
+        for opened, rows in parts:
+            with opened as own_folder:
+                predict_image = image_predictor(run, family, own_folder, options)
+                for row in rows.itertuples():
+                    image = image_files.read(row.path)
+                    stack = prediction.stacked(predict_image(image), names)
+                    if not np.isfinite(stack).all():
+                        raise UserError(
+                            f"the network of {folder} predicts values that are not finite for "
+                            f"{row.path}. Train it anew with a lower training.learning_rate."
+                        )
+                    yield row.image, stack
 
     map_store.write(output, names, maps(), threads)
     seconds = (time.perf_counter() - started) / len(table)
     print(f"Predicted {len(table)} images, {seconds:.2f} s each.")
 
 
-def _image_predictor(
+def image_predictor(
     run: Mapping, family: ModuleType, folder: Path, options: Mapping
 ) -> Callable[[np.ndarray], prediction.Maps]:
     """From whole image to maps, the way the network saw images in training."""

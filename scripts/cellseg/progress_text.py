@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from cellseg.active_jobs import QUEUED, RUNNING
-from cellseg.progress import DONE, FAILED, INTERRUPTED, NOT_STARTED, Estimate, Look, Progress
+from cellseg.progress import Progress
+from cellseg.run_folder import DONE, FAILED, INTERRUPTED, NOT_STARTED, Look
 from cellseg.study import AXES, Run
+from cellseg.time_left import Estimate
 
 WIDTH = 100
 SHOWN = {RUNNING: 40, FAILED: 20, INTERRUPTED: 20}  # runs; --json lists all
@@ -131,7 +133,7 @@ def _running(looks: list[Look]) -> list[str]:
                     [UNKNOWN] * 4
                     if training is None
                     else [
-                        f"{training.epoch}/{training.epochs or '?'}",
+                        f"{training.epoch}/{training.epochs}",
                         _loss(training.loss),
                         _loss(training.val_loss),
                         duration(training.seconds_left),
@@ -162,7 +164,7 @@ def _interrupted(looks: list[Look]) -> list[str]:
     for look in shown:
         lines += _path(look.log)
         if look.training is not None and look.training.epoch:
-            lines.append(f"    after epoch {look.training.epoch}/{look.training.epochs or '?'}")
+            lines.append(f"    after epoch {look.training.epoch}/{look.training.epochs}")
     return [*lines, *_more(looks, shown)]
 
 

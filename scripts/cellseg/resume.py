@@ -36,17 +36,28 @@ class ResumeFolder:
 
     The folder is not an output of the workflow: Snakemake deletes outputs before a job starts.
     A state counts once ``state.json``, which is replaced in one step, names its folder.
+
+    Attributes
+    ----------
+    folder : of the state
+    stamp : of the training
+    saved : name of the state that was loaded or written last, or None
     """
 
     def __init__(self, folder: Path, stamp: str) -> None:
         self.folder = Path(folder)
         self.stamp = stamp
+        self.saved: str | None = None
 
     def load(self) -> dict | None:
         """State saved last, or None when there is none with this stamp; ``files`` is its folder."""
-        state = self._read()
+        try:
+            state = json.loads((self.folder / "state.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            state = {}
         if state.get("stamp") == self.stamp:
-            return {**state, "files": self.folder / state["files"]}
+            self.saved = state["files"]
+            return {**state, "files": self.folder / self.saved}
         self.clear()
         return None
 
@@ -73,21 +84,12 @@ class ResumeFolder:
         except Exception:  # no interrupt: that may come when the state counts already
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        self.saved = name
         for old in self.folder.iterdir():
             if old.is_dir() and old.name != name:
                 shutil.rmtree(old, ignore_errors=True)
 
-    def has(self, name: str) -> bool:
-        """Whether the state saved last is the one whose files lie in `name`."""
-        state = self._read()
-        return state.get("stamp") == self.stamp and state["files"] == name
-
-    def _read(self) -> dict:
-        try:
-            return json.loads((self.folder / "state.json").read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
-
     def clear(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.saved = None

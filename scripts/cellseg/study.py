@@ -8,6 +8,9 @@ from cellseg import head_names
 
 AXES = ("model", "heads", "subset", "seed")
 
+RUN_FOLDER = "{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
+"""Folder of a run within that of all results."""
+
 
 @dataclass(frozen=True, order=True)
 class Run:
@@ -18,6 +21,11 @@ class Run:
     heads: str
     subset: str
     seed: int
+
+    @property
+    def folder(self) -> str:
+        """Where its files are, within the folder of all results."""
+        return RUN_FOLDER.format(**vars(self))
 
 
 def runs_of(study: Mapping, experiment: str) -> list[Run]:
@@ -32,6 +40,14 @@ def runs_of(study: Mapping, experiment: str) -> list[Run]:
     return list(dict.fromkeys(points))
 
 
+def first_runs(study: Mapping, experiment: str) -> list[Run]:
+    """The first run of each condition of an experiment, whatever its seed."""
+    first: dict[tuple, Run] = {}
+    for run in runs_of(study, experiment):
+        first.setdefault((run.model, run.heads, run.subset), run)
+    return list(first.values())
+
+
 def all_runs(study: Mapping) -> list[Run]:
     """Runs of all experiments, sorted, each once."""
     return sorted({run for name in study["experiments"] for run in runs_of(study, name)})
@@ -43,6 +59,11 @@ def variant_of(study: Mapping, experiment: str) -> str:
     return "" if tuning is None else f"tuning-{tuning}/"
 
 
+def tuning_in(variant: str) -> str | None:
+    """Name of the tuning that such a folder belongs to, or None."""
+    return variant.removeprefix("tuning-").rstrip("/") or None
+
+
 def all_variants(study: Mapping) -> list[tuple[Run, str]]:
     """Runs of all experiments with the variants that are asked for, sorted, each once."""
     names = study["experiments"]
@@ -51,15 +72,26 @@ def all_variants(study: Mapping) -> list[tuple[Run, str]]:
     )
 
 
+def variants_by_run(study: Mapping) -> dict[Run, list[str]]:
+    """The same, as a list of variants for each run."""
+    variants: dict[Run, list[str]] = {}
+    for run, variant in all_variants(study):
+        variants.setdefault(run, []).append(variant)
+    return variants
+
+
 def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int) -> dict:
     """Everything that decides what one training computes, with sorted keys.
 
     Two configurations that mean the same training give the same settings, whatever the order of
     their keys.
     """
-    entry = dict(study["models"][model])
-    training = merged(study["training"], entry.pop("training"))
+    entry = {key: value for key, value in study["models"][model].items() if key != "training"}
+    training = training_of(study, model)
+    extends = "extend" in study["subsets"][subset]
     return {
+        # Only where it is used: other runs stay as they are, whatever it says.
+        **({"extension": in_order(study["extension"])} if extends else {}),
         # The order of heads is the order of the network's outputs and stays.
         "heads": {head: in_order(study["heads"][head]) for head in head_names.split(heads)},
         "model": in_order(entry),
@@ -70,9 +102,23 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
     }
 
 
+def training_of(study: Mapping, model: str) -> dict:
+    """Settings of a model's training: the study's, with its own on top."""
+    return merged(study["training"], study["models"][model]["training"])
+
+
+def extensions(subset: Mapping) -> list[tuple[int, str]]:
+    """Synthetic images that a subset asks for: how many of each image of which split."""
+    if "extend" not in subset:
+        return []
+    # Drawn validation wells leave images of both splits to train on.
+    splits = ("train", "val") if subset["validation"] == "by-well" else ("train",)
+    return [(subset["extend"], split) for split in splits]
+
+
 def tiling_of(study: Mapping, model: str) -> str:
     """Name of the tiling that a model is trained on."""
-    return merged(study["training"], study["models"][model]["training"])["tiling"]
+    return training_of(study, model)["tiling"]
 
 
 def as_list(value: object) -> list:

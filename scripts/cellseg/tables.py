@@ -1,4 +1,4 @@
-"""The tables of an experiment: its images, runs, conditions (summary) and training histories."""
+"""The tables of an experiment: images, runs, conditions (summary), histories and cell sizes."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellseg import score_names, score_tables
+from cellseg import score_names, score_tables, size_scores
 from cellseg.errors import UserError
 from cellseg.intervals import t_interval
 from cellseg.score_names import ALL_TYPES
@@ -104,6 +104,18 @@ def with_watershed(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFr
     return runs.merge(pd.DataFrame(rows), how="left", on=RUN, validate="many_to_one")
 
 
+def sizes(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Rows of all ``sizes.csv`` one below the other, in the order given.
+
+    Raises
+    ------
+    UserError
+        A file lacks a column.
+    """
+    needed = [*RUN, *GROUP, *size_scores.COLUMNS]
+    return pd.concat([score_tables.read(path, needed) for path in paths], ignore_index=True)
+
+
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     """Mean, standard deviation and 95 % interval over the seeds of each condition.
 
@@ -155,9 +167,10 @@ def training(
     Returns
     -------
     DataFrame
-        dataset, model, heads, subset, seed, the columns of ``history.csv``, then backbone,
-        parameters (number of weights), device, train_images (number) and cell_types, those of
-        the subset joined by "+", empty for all. A fact that a run does not record is empty.
+        dataset, model, heads, subset, seed, the columns of ``history.csv``, then backbone
+        (or architecture), parameters (number of weights), device, train_images (number) and
+        cell_types, those of the subset joined by "+", empty for all. A fact that a run does not
+        record is empty.
 
     Raises
     ------
@@ -182,8 +195,9 @@ def training(
 
 def _facts(settings: dict, provenance: dict) -> dict[str, object]:
     train_images = provenance.get("train_images")
+    model = settings.get("model", {})
     return {
-        "backbone": settings.get("model", {}).get("backbone"),
+        "backbone": model.get("backbone", model.get("architecture")),
         "parameters": provenance.get("parameters"),
         "device": provenance.get("device"),
         "train_images": len(train_images) if isinstance(train_images, list) else train_images,

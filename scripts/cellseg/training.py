@@ -153,7 +153,7 @@ def _resumed(learner: Learner, resume: ResumeFolder, options: Mapping) -> tuple[
 
 def _save(learner: Learner, resume: ResumeFolder, rows: list[dict], epoch: Epoch) -> None:
     name = f"epoch-{len(rows)}-step-{epoch.steps}"
-    if resume.has(name):  # a signal came before the first step; what is there is not touched
+    if resume.saved == name:  # a signal came before the first step; what is there is not touched
         return
     with resume.writing(name, {"history": rows, "epoch": asdict(epoch)}) as folder:
         learner.save_state(folder)

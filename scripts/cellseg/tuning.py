@@ -97,7 +97,7 @@ def best(scores: np.ndarray) -> int:
     return int(np.argmax(np.where(number > 0, mean, -1)))
 
 
-MARKERS = ("maxima_smooth", "maxima_threshold", "radius", "peaks")
+MARKERS = ("maxima_smooth", "maxima_threshold", "radius", "peaks", "join_equal")
 """What the markers of an image depend on."""
 
 
@@ -134,7 +134,11 @@ class _Image:
     def _markers(self, options: Mapping) -> np.ndarray:
         smoothed = gaussian(self.maxima, options["maxima_smooth"])
         return find_markers(
-            smoothed, options["maxima_threshold"], options["radius"], options["peaks"]
+            smoothed,
+            options["maxima_threshold"],
+            options["radius"],
+            options["peaks"],
+            join_equal=options["join_equal"],
         )
 
     def _once(self, step: str, key: object, make, options: Mapping):

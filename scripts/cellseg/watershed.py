@@ -33,6 +33,7 @@ def segment(
     small_objects_threshold: int = 15,
     fill_holes_threshold: int = 15,
     exclude_border: bool = False,
+    join_equal: bool = False,
 ) -> np.ndarray:
     """Grow one cell from each peak of `maxima` down the hills of `interior`.
 
@@ -64,6 +65,9 @@ def segment(
         Holes with fewer pixels are filled; 0 fills none.
     exclude_border : bool
         With ``local_maxima``, take no peak within `radius` of the image's border.
+    join_equal : bool
+        With ``h_maxima``, take one peak of those that are equally high and not parted by a valley
+        of depth `maxima_threshold`. deepcell takes all.
 
     Returns
     -------
@@ -78,7 +82,12 @@ def segment(
     if maxima.shape != interior.shape or maxima.ndim != 2:
         raise ValueError(f"maps of shapes {maxima.shape} and {interior.shape}: expected one (H, W)")
     markers = find_markers(
-        gaussian(_floating(maxima), maxima_smooth), maxima_threshold, radius, peaks, exclude_border
+        gaussian(_floating(maxima), maxima_smooth),
+        maxima_threshold,
+        radius,
+        peaks,
+        exclude_border,
+        join_equal,
     )
     height = gaussian(_floating(interior), interior_smooth)
     labels = flood(height, markers, height > interior_threshold)
@@ -91,6 +100,7 @@ def find_markers(
     radius: int = 2,
     peaks: Literal["h_maxima", "local_maxima"] = "h_maxima",
     exclude_border: bool = False,
+    join_equal: bool = False,
 ) -> np.ndarray:
     """Find and number the peaks of a map; the parameters are those of :func:`segment`.
 
@@ -105,7 +115,7 @@ def find_markers(
         `peaks` is unknown.
     """
     if peaks == "h_maxima":
-        return h_maxima(maxima, threshold, radius)
+        return h_maxima(maxima, threshold, radius, join_equal)
     if peaks == "local_maxima":
         from skimage.feature import peak_local_max
 
@@ -131,7 +141,8 @@ def segment_maps(maps: Maps, settings: Mapping) -> np.ndarray:
     settings : keyword arguments of :func:`segment`, and ``distance_threshold``
         The latter, :data:`DISTANCE_THRESHOLD` unless given, takes the place of
         ``interior_threshold`` where the mask is a distance. Markers from the interior are searched
-        in it smoothed as for the mask, or more where ``maxima_smooth`` says so.
+        in it smoothed as for the mask, or more where ``maxima_smooth`` says so, and equally high
+        ones are joined: a network that is sure gives 1 in several places of a cell.
 
     Returns
     -------
@@ -172,7 +183,8 @@ def options_of(heads: Container[str], settings: Mapping) -> dict:
     threshold = options.pop("distance_threshold", DISTANCE_THRESHOLD)
     if channels.mask_head(heads) in channels.DISTANCES:
         options["interior_threshold"] = threshold
-    if channels.marker_head(heads) not in channels.DISTANCES:
+    options["join_equal"] = channels.marker_head(heads) not in channels.DISTANCES
+    if options["join_equal"]:
         smooth = max(options.get("maxima_smooth", 0), options.get("interior_smooth", 1))
         options["maxima_smooth"] = smooth
     return options

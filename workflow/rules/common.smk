@@ -13,9 +13,20 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import strip_wildcard_constraints
 
 from cellseg import config as study_config
-from cellseg import families, head_names, imports, needs, signals, source
+from cellseg import (
+    application,
+    families,
+    head_names,
+    imports,
+    needs,
+    searches,
+    signals,
+    source,
+)
 from cellseg import study as studies
 from cellseg.errors import UserError
+
+config_models = list(config.get("models") or [])  # without those that searches add
 
 try:
     study = study_config.resolve(
@@ -23,6 +34,9 @@ try:
         yaml.safe_load(
             (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
         ),
+    )
+    study["apply"]["output"] = application.output_folder(
+        study["apply"], "results/applied"
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -34,11 +48,16 @@ if workflow.remote_exec:  # the Snakemake within a cluster's job
 
 DATA = "results/data/{dataset}"
 TILES = f"{DATA}/tiles/{{tiling}}/{{split}}.npz"
+EXTENSION = f"{DATA}/extended-{{times}}/{{split}}"
+EXTENSION_TILES = f"{EXTENSION}/tiles/{{tiling}}.npz"
 PRETRAINED = "results/data/pretrained/{pretrained}.h5"
-RUN = "results/{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
+RUN = f"results/{studies.RUN_FOLDER}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
+PUBLISHED = str(Path(workflow.basedir) / "workflow/published.csv")
 OVERVIEW = "results/{dataset}/overview.rst"
+SEARCH = "results/{dataset}/searches/{search}"
+APPLIED = study["apply"]["output"]
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
 GPUS = 1 if study["accelerator"] == "gpu" else 0
@@ -49,6 +68,12 @@ def one_of(names):
     return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"
 
 
+def models():
+    """Wildcard constraint of models: those of the configuration, and the trials of searches."""
+    trials = [searches.trial_models(study, name) for name in study["searches"]]
+    return "|".join([one_of(config_models), *trials])
+
+
 def datasets_of(kind):
     """Names of the data sets of one kind."""
     return [name for name, entry in study["datasets"].items() if entry["kind"] == kind]
@@ -56,7 +81,7 @@ def datasets_of(kind):
 
 wildcard_constraints:
     dataset=one_of(study["datasets"]),
-    model=one_of(study["models"]),
+    model=models(),
     subset=one_of(study["subsets"]),
     experiment=one_of(study["experiments"]),
     tiling=one_of(study["tilings"]),
@@ -64,8 +89,10 @@ wildcard_constraints:
     heads=one_of(head_names.combinations()),
     seed="[0-9]+",
     tuning=one_of(study["tunings"]),
+    search=one_of(study["searches"]),
     variant=f"(tuning-({one_of(study['tunings'])})/)?",
     split="train|val|test",
+    times="[1-9][0-9]*",
 
 
 def code(script, *modules):
@@ -129,7 +156,7 @@ def passing(path):
 
 def tuning_of(wildcards):
     """Params function: name of the tuning that a file of a run belongs to, or None."""
-    return wildcards.variant.removeprefix("tuning-").rstrip("/") or None
+    return studies.tuning_in(wildcards.variant)
 
 
 def tuned_settings(wildcards):
@@ -186,18 +213,44 @@ def tiles_of(split):
     )
 
 
+def extension_tiles_of(wildcards):
+    """Input function: tiles of synthetic images that a run's subset asks for, or nothing."""
+    return [
+        EXTENSION_TILES.format(
+            dataset=wildcards.dataset,
+            times=times,
+            split=split,
+            tiling=studies.tiling_of(study, wildcards.model),
+        )
+        for times, split in studies.extensions(study["subsets"][wildcards.subset])
+    ]
+
+
+def extension_figures():
+    """The picture of each extension that the study's runs use."""
+    used = {
+        (run.dataset, *extension)
+        for run in RUNS
+        for extension in studies.extensions(study["subsets"][run.subset])
+    }
+    return [
+        f"{EXTENSION}/report/pca.png".format(dataset=dataset, times=times, split=split)
+        for dataset, times, split in sorted(used)
+    ]
+
+
 def weights_of(wildcards):
     """Pretrained weights of a run's model, or nothing."""
-    name = study["models"][wildcards.model]["weights"]
+    name = study["models"][wildcards.model].get("weights")
     # A string, not a list of one: scripts take it for a path.
     return [] if name is None else PRETRAINED.format(pretrained=name)
 
 
-def run_files(name):
+def run_files(name, chosen=studies.runs_of):
     """Input function: one file of every run of an experiment; {variant} is that of its tuning."""
 
     def files(wildcards):
-        runs = studies.runs_of(study, wildcards.experiment)
+        runs = chosen(study, wildcards.experiment)
         if any(run.dataset != wildcards.dataset for run in runs):
             raise WorkflowError(
                 f"experiment '{wildcards.experiment}' is on data set '{runs[0].dataset}', "
@@ -207,6 +260,40 @@ def run_files(name):
         return [f"{RUN}/{name}".format(**vars(run), variant=variant) for run in runs]
 
     return files
+
+
+def told_in_captions(wildcards):
+    """Params function: what the captions of an experiment's formatted tables tell of the study."""
+    dataset = study["datasets"][wildcards.dataset]
+    return {
+        "name": wildcards.experiment,
+        "title": study["experiments"][wildcards.experiment]["title"],
+        "kind": dataset["kind"],
+        "policy": dataset.get("policy", "as-published"),
+        "every": study["scoring"]["every"],
+        "small_objects_threshold": study["scoring"]["small_objects_threshold"],
+    }
+
+
+def first_runs(wildcards):
+    """Params function: the first run of each condition of an experiment."""
+    return [vars(run) for run in studies.first_runs(study, wildcards.experiment)]
+
+
+def question_of(wildcards):
+    """Params function: what an experiment asks, for its figures."""
+    return study["experiments"][wildcards.experiment]["title"]
+
+
+def trials_of(wildcards):
+    """Input function: the table of a search, which no rule makes."""
+    table = f"{SEARCH}/trials.csv".format(**wildcards)
+    if not Path(table).exists():
+        raise WorkflowError(
+            f"{table} is not there: make the search with "
+            f"`python scripts/search.py {wildcards.search} --cores 4`."
+        )
+    return table
 
 
 def of_all_runs(*names):
@@ -253,6 +340,14 @@ def of_used_datasets(pattern):
     return sorted({pattern.format(dataset=run.dataset) for run in RUNS})
 
 
+def chosen_for_apply(wildcards):
+    """Params function: what tells the run and the images of `apply` from others."""
+    try:
+        return application.stamp(study["apply"])
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def used_tiles():
     """Tiles that the study's runs are trained on."""
     used = {(run.dataset, studies.tiling_of(study, run.model)) for run in RUNS}
@@ -265,7 +360,7 @@ def used_tiles():
 
 def used_weights():
     """Pretrained weight files that the study's models start from."""
-    names = {study["models"][run.model]["weights"] for run in RUNS} - {None}
+    names = {study["models"][run.model].get("weights") for run in RUNS} - {None}
     return [PRETRAINED.format(pretrained=name) for name in sorted(names)]
 
 

@@ -5,6 +5,7 @@ rule figure:
         runs=f"{TABLES}/runs.csv",
         summary=f"{TABLES}/summary.csv",
         training=f"{TABLES}/training.csv",
+        sizes=f"{TABLES}/sizes.csv",
     output:
         pdf=f"{FIGURES}/{{figure}}.pdf",
         png=report(
@@ -23,9 +24,42 @@ rule figure:
     params:
         code=code("figure"),
         figure="{figure}",
-        title=lambda wildcards: study["experiments"][wildcards.experiment]["title"],
+        question=question_of,
     script:
         "../../scripts/figure.py"
+
+
+rule contact_sheet:
+    """Best, median and worst image of an experiment with outlines, a row a condition."""
+    input:
+        predicted=run_files("{variant}labels.npz", studies.first_runs),
+        metrics=run_files("{variant}metrics.csv", studies.first_runs),
+        truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
+        images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+    output:
+        pdf=f"{FIGURES}/contact-sheet.pdf",
+        png=report(
+            f"{FIGURES}/contact-sheet.png",
+            caption="../report/contact_sheet.rst",
+            category="Experiment {experiment}",
+            labels={"table": "-", "figure": "contact-sheet"},
+        ),
+    log:
+        "results/logs/figure/{dataset}-{experiment}-contact-sheet.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code("contact_sheet"),
+        question=question_of,
+        runs=first_runs,
+    script:
+        "../../scripts/contact_sheet.py"
+
+
+ruleorder: contact_sheet > figure
 
 
 rule overlay:
@@ -86,6 +120,37 @@ rule learning_curve:
         code=code("learning_curve"),
     script:
         "../../scripts/learning_curve.py"
+
+
+rule search_figure:
+    """Scores of a search's trials by each setting that was searched."""
+    input:
+        trials=trials_of,
+    output:
+        pdf=f"{SEARCH}/search.pdf",
+        png=report(
+            f"{SEARCH}/search.png",
+            caption="../report/search.rst",
+            category="Searches",
+            labels={"search": "{search}"},
+        ),
+    log:
+        "results/logs/search_figure/{dataset}-{search}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("search_figure"),
+        search=lambda wildcards: studies.in_order(
+            {
+                key: study["searches"][wildcards.search][key]
+                for key in ("title", "model", "heads", "subset", "space")
+            }
+        ),
+    script:
+        "../../scripts/search_figure.py"
 
 
 rule figures:

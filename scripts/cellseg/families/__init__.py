@@ -9,6 +9,8 @@ A family module offers
 ``Predictor(settings, folder)``
     loads that file; calling it with images ``(N, H, W, 1)`` float32 gives a dict of head name to
     ``(N, H, W, channels)`` float32;
+``exportable(settings, folder, size) -> function, variables``
+    the same on TensorFlow tensors, for export as a SavedModel;
 ``parameters(settings) -> int``
     number of weights of the network;
 ``BACKEND``
@@ -31,7 +33,18 @@ from cellseg.errors import UserError
 FAMILIES: dict[str, str] = {
     "deepcell": "cellseg.families.deepcell",
     "panopticnet": "cellseg.families.panopticnet",
+    "unet": "cellseg.families.unet",
 }
+"""By name: the module."""
+
+SIZES: dict[str, str] = {
+    "deepcell": "cellseg.panopticnet.sizes",
+    "panopticnet": "cellseg.panopticnet.sizes",
+    "unet": "cellseg.unet.architectures",
+}
+"""By name: a module with ``parameters(model, n_heads)``, which says how many weights a network has,
+by the settings of the model and the number of heads. It must import no deep-learning library: a
+plan of the study asks it."""
 
 
 def load(model: Mapping) -> ModuleType:
@@ -55,3 +68,8 @@ def load(model: Mapping) -> ModuleType:
             f"{model['backend']}. Start a process for each backend."
         )
     return module
+
+
+def expected_parameters(model: Mapping, n_heads: int) -> int:
+    """Number of weights of a model's network, within some three per cent, without building it."""
+    return importlib.import_module(SIZES[model["family"]]).parameters(model, n_heads)

@@ -5,7 +5,7 @@ the only module that calls deepcell. Normalisation happens in the data stream, s
 built without deepcell's own normalisation layer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cellseg.deepcell_compat  # noqa: F401  isort: skip  (makes the imports below possible)
@@ -22,6 +22,7 @@ from cellseg import full_disk
 from cellseg.errors import UserError
 from cellseg.files import write_hdf5
 from cellseg.heads import HEADS
+from cellseg.recalibration import recalibrate
 from cellseg.resume import ResumeFolder
 from cellseg.stream import Batch, TileStream
 from cellseg.training import fit
@@ -111,28 +112,10 @@ class DeepcellLearner:
         return self._named(self.model.test_on_batch(*self._arrays(batch), return_dict=True))
 
     def recalibrate(self, stream: TileStream, batches: int) -> None:
-        """Replace the batch norms' running averages by those of the finished weights.
-
-        After a short training the running averages still remember the first steps, and a network
-        that is good with the statistics of the batch finds nothing without them.
-        """
-        layers = batch_norms(self.model)
-        momenta = [layer.momentum for layer in layers]
-        for layer in layers:
-            layer.momentum = 0.0  # the running average becomes the batch's own statistics
         forward = tf.function(lambda images: self.model(images, training=True))
-        means, variances = [], []
-        for _, (images, _) in zip(range(batches), stream.endless(), strict=False):
-            forward(images)
-            means.append([layer.moving_mean.numpy() for layer in layers])
-            variances.append([layer.moving_variance.numpy() for layer in layers])
-        for number, (layer, momentum) in enumerate(zip(layers, momenta, strict=True)):
-            layer_means = np.stack([mean[number] for mean in means])
-            layer_variances = np.stack([variance[number] for variance in variances])
-            layer.moving_mean.assign(layer_means.mean(axis=0))
-            # Variance over all batches: within them, and between their means.
-            layer.moving_variance.assign(layer_variances.mean(axis=0) + layer_means.var(axis=0))
-            layer.momentum = momentum
+        recalibrate(
+            batch_norms(self.model), forward, lambda variable: variable.numpy(), stream, batches
+        )
 
     def save_state(self, folder: Path) -> None:
         self.checkpoint.write(str(folder / "state"))
@@ -184,16 +167,39 @@ class Predictor:
 
     def _model(self, size: int) -> tf_keras.Model:
         if size not in self._models:
-            model = build(self.settings, size)
-            try:
-                model.load_weights(str(self.path))
-            except (OSError, ValueError) as error:
-                raise UserError(
-                    f"{self.path} does not hold the weights of this model ({error}). Delete it "
-                    "and run the workflow again to train anew."
-                ) from error
-            self._models[size] = model
+            self._models[size] = _trained(self.settings, self.path, size)
         return self._models[size]
+
+
+def exportable(settings: Mapping, folder: Path, size: int) -> tuple[Callable, list]:
+    """A trained network on squares of `size` pixels, for a SavedModel.
+
+    Returns
+    -------
+    function of a tensor (N, size, size, 1), float32, to a dict of head name to tensor, and the
+    TensorFlow variables that it reads
+    """
+    tf_keras.mixed_precision.set_global_policy("float32")
+    model = _trained(settings, folder / WEIGHTS, size)
+
+    def maps(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = tf.nest.flatten(model(images, training=False))
+        return dict(zip(settings["heads"], outputs, strict=True))
+
+    return maps, model.variables
+
+
+def _trained(settings: Mapping, path: Path, size: int) -> tf_keras.Model:
+    """The network with the weights of a file, for squares of `size` pixels."""
+    model = build(settings, size)
+    try:
+        model.load_weights(str(path))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} does not hold the weights of this model ({error}). Delete it "
+            "and run the workflow again to train anew."
+        ) from error
+    return model
 
 
 def load_backbone(model: tf_keras.Model, path: Path) -> int:

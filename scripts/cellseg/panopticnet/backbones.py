@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from cellseg.panopticnet.batch_norm import BatchNormalization
+from cellseg.keras3.batch_norm import BatchNormalization
 
 _RESNET = (
     "conv1_relu",

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import keras
 from keras import layers, ops
 
-from cellseg.panopticnet.batch_norm import follow
+from cellseg.keras3.batch_norm import follow
+from cellseg.keras3.layers import activated
 from cellseg.panopticnet.upsampling import double, doubled_products
 
 FILTERS, TOP_FILTERS = 64, 128
@@ -98,10 +99,7 @@ class SemanticHeads(keras.layers.Layer):
             x = convolution(double(x))
         x = self._normalized(x, self.top[k], self.norm[k], training)
         x = ops.relu(double(x))
-        x = ops.cast(_few_channels(x, self.last[k]), "float32")
-        if self.channels[k] > 1:
-            return ops.softmax(x)
-        return ops.leaky_relu(x, self.leak) if training and self.leak else ops.relu(x)
+        return activated(_few_channels(x, self.last[k]), self.leak, training)
 
     def _normalized(self, x, top, norm, training: bool):
         """1x1 convolution with batch norm of what will be doubled, in one convolution."""
@@ -151,17 +149,3 @@ def _pixels(maps):
     """Pixels of a batch of maps; the number of maps may be unknown while a graph is traced."""
     _, height, width, _ = maps.shape
     return ops.cast(ops.shape(maps)[0] * height * width, maps.dtype)
-
-
-def leaves(model: keras.Model) -> list[keras.Layer]:
-    """Layers of a network that hold no others, those of the heads too."""
-    return [
-        leaf
-        for layer in model.layers
-        for leaf in (layer.leaves() if isinstance(layer, SemanticHeads) else [layer])
-    ]
-
-
-def batch_norms(model: keras.Model) -> list[layers.BatchNormalization]:
-    """Batch-norm layers of a network."""
-    return [layer for layer in leaves(model) if isinstance(layer, layers.BatchNormalization)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from cellseg import files
 from cellseg.errors import UserError
-from cellseg.panopticnet.semantic_heads import leaves
+from cellseg.keras3.layers import leaves
 
 Weights = dict[tuple[str, int], np.ndarray]
 """By layer and number of the weight within the layer."""

@@ -1,17 +1,19 @@
-"""Batch-norm averages measured anew, with the weights that training ended with."""
+"""Batch-norm averages measured anew, with the weights that training ended with.
+
+The model families share it; it knows no deep-learning library.
+"""
 
 from collections.abc import Callable, Sequence
 
-import keras
 import numpy as np
 
-from cellseg.panopticnet.weight_files import to_array
 from cellseg.stream import TileStream
 
 
 def recalibrate(
-    layers: Sequence[keras.layers.BatchNormalization],
-    follow: Callable[[np.ndarray], None],
+    layers: Sequence,
+    follow: Callable[[np.ndarray], object],
+    to_array: Callable[[object], np.ndarray],
     stream: TileStream,
     batches: int,
 ) -> None:
@@ -22,8 +24,9 @@ def recalibrate(
 
     Parameters
     ----------
-    layers : the batch norms of a network
+    layers : the batch norms of a network, of any Keras
     follow : runs the network forward as in training, which moves the running averages
+    to_array : gives the value of a variable
     stream : of training batches
     batches : how many of them, from the stream's first epoch on
     """

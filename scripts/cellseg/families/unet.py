@@ -1,0 +1,55 @@
+"""Family ``unet``: U-Net in three depths, in Keras 3, on TensorFlow, JAX or PyTorch.
+
+Ronneberger, Fischer and Brox (MICCAI 2015), in the depths of the poster *Deep Learning for Cell
+Segmentation* (Stanford). It predicts the same maps as PanopticNet, for the same watershed; the
+poster's are foreground and background, the head ``fgbg``.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellseg import keras_backend  # isort: skip  (decides what Keras computes with)
+import pandas as pd
+
+from cellseg.keras3 import learner
+from cellseg.keras3.predictor import KerasPredictor
+from cellseg.resume import ResumeFolder
+from cellseg.stream import TileStream
+from cellseg.unet import architectures, network
+
+BACKEND = keras_backend.BACKEND
+set_threads = keras_backend.set_threads
+device = keras_backend.device
+versions = keras_backend.versions
+
+
+def train(
+    settings: Mapping,
+    train: TileStream,
+    validation: TileStream,
+    folder: Path,
+    resume: ResumeFolder,
+    weights: Path | None = None,
+) -> pd.DataFrame:
+    """Train one network and save its weights; see :func:`cellseg.keras3.learner.train`."""
+    return learner.train(UnetLearner, settings, train, validation, folder, resume, weights)
+
+
+class UnetLearner(learner.KerasLearner):
+    """A U-Net with its optimiser and losses."""
+
+    def __init__(self, settings: Mapping, size: int, folder: Path) -> None:
+        super().__init__(network.build, settings, size, folder)
+
+
+class Predictor(KerasPredictor):
+    """A trained U-Net, applied to images of any size."""
+
+    def __init__(self, settings: Mapping, folder: Path) -> None:
+        stride = architectures.stride(settings["model"])
+        super().__init__(network.build, stride, settings, folder)
+
+
+def parameters(settings: Mapping) -> int:
+    """Number of weights of the network, trained or not."""
+    return network.build(settings, (architectures.stride(settings["model"]),) * 2).count_params()

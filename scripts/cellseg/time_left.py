@@ -1,0 +1,90 @@
+"""How long the trainings that are still to be done may take, by those that have ended."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+from cellseg import benchmark_files, lenient
+from cellseg.run_folder import Look, RunFolder
+from cellseg.study import Run
+
+
+@dataclass
+class Estimate:
+    """Time that the trainings still to be done take, in seconds; None for unknown."""
+
+    seconds: float | None
+    trainings: int
+    at_a_time: int
+    finished_runs: int
+    from_other_subsets: int
+    from_other_models: int
+
+
+def estimate(folders: Mapping[Run, RunFolder], looks: Iterable[Look], at_a_time: int) -> Estimate:
+    """Time left, from the mean of finished trainings that are most alike.
+
+    Parameters
+    ----------
+    folders : all runs of the study
+    looks : of the runs that are worth a line; those in training tell how far they are
+    at_a_time : trainings that run side by side
+    """
+    waiting = [run for run, folder in folders.items() if folder.to_train]
+    peers = _finished(folders) if waiting else {}
+    means = {kind: mean(seconds.values()) for kind, seconds in peers.items()}
+    trainings = {look.run: look.training for look in looks if look.training is not None}
+    used: set[tuple] = set()
+    needed, likeness = [], Counter()
+    for run in waiting if peers else ():
+        place, kind = next(pair for pair in enumerate(_kinds(run)) if pair[1] in peers)
+        used.add(kind)
+        likeness[place] += 1
+        training = trainings.get(run)
+        begun = 0.0 if training is None else training.epoch / training.epochs
+        needed.append(means[kind] * (1 - min(1.0, begun)))
+    # However many run side by side, none ends before the longest.
+    seconds = max(sum(needed) / at_a_time, max(needed, default=0.0))
+    return Estimate(
+        seconds=seconds if len(needed) == len(waiting) else None,
+        trainings=len(waiting),
+        at_a_time=at_a_time,
+        finished_runs=len({run for kind in used for run in peers[kind]}),
+        from_other_subsets=likeness[1],
+        from_other_models=likeness[2],
+    )
+
+
+def _kinds(run: Run) -> tuple[tuple, ...]:
+    """What a run has in common with those most alike, with others of its model, with any."""
+    return (run.dataset, run.model, run.subset), (run.model,), ()
+
+
+def _finished(folders: Mapping[Run, RunFolder]) -> dict[tuple, dict[Run, float]]:
+    """Seconds that each finished training took, by kind."""
+    peers: dict[tuple, dict[Run, float]] = {}
+    for run, folder in folders.items():
+        seconds = training_seconds(folder.folder) if folder.passed("trained") else None
+        if seconds is not None:
+            for kind in _kinds(run):
+                peers.setdefault(kind, {})[run] = seconds
+    return peers
+
+
+def training_seconds(folder: Path) -> float | None:
+    """What the training of a run took, all attempts together; None where no file tells."""
+    measured = benchmark_files.read(folder / "benchmarks" / "train.tsv")
+    if measured is not None:
+        last = measured["s"]
+    else:
+        content = lenient.json_file(folder / "provenance.json")
+        last = lenient.number(content.get("seconds")) if isinstance(content, dict) else None
+    # Both are of the last attempt alone; the history has the epochs of those before it too.
+    epochs = [lenient.number(row.get("seconds")) for row in lenient.table(folder / "history.csv")]
+    known = [seconds for seconds in epochs if seconds is not None]
+    told = [] if last is None else [last]
+    if known:
+        told.append(sum(known))
+    return max(told, default=None)

@@ -1,0 +1,54 @@
+"""The depths of U-Net, and how many weights each has. Imports no deep-learning library.
+
+Those of the poster *Deep Learning for Cell Segmentation* (Kim, Song, Zheng; Stanford): U-Net, U-Net
+expanded by a level of 1024 channels at the bottom, and by levels of 1024 and 2048 channels. Where
+its plain U-Net ends the poster does not say; here as published, at a bottleneck of 1024 channels,
+so that the added levels lie below that.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+ARCHITECTURES = {
+    "unet": (1, 2, 4, 8, 16),
+    "unet-expanded": (1, 2, 4, 8, 16, 16),
+    "unet-deep": (1, 2, 4, 8, 16, 16, 32),
+}
+"""Channels of each level, from the image to the bottom, in multiples of ``width``."""
+
+
+def channels(model: Mapping) -> list[int]:
+    """Channels of each level of a network, the finest first.
+
+    Parameters
+    ----------
+    model : settings ``architecture`` and ``width``, the channels of the finest level
+    """
+    return [model["width"] * multiple for multiple in ARCHITECTURES[model["architecture"]]]
+
+
+def stride(model: Mapping) -> int:
+    """Pixels of the image per pixel of the bottom: each level below the first halves the map."""
+    return 2 ** (len(ARCHITECTURES[model["architecture"]]) - 1)
+
+
+def parameters(model: Mapping, n_heads: int) -> int:
+    """Number of weights, trained or not.
+
+    Parameters
+    ----------
+    model : as for :func:`channels`
+    n_heads : number of heads of two channels, as ``fgbg``
+        A channel more or less is ``width`` + 1 weights.
+    """
+    levels = channels(model)
+    total = sum(_block(before, after) for before, after in pairwise([1, *levels]))
+    for fine, coarse in pairwise(levels):
+        total += 4 * coarse * fine + fine  # 2x2 transposed convolution with bias
+        total += _block(2 * fine, fine)
+    return total + 2 * n_heads * (levels[0] + 1)
+
+
+def _block(before: int, after: int) -> int:
+    """Two 3x3 convolutions without bias, each with the four vectors of a batch norm."""
+    return 9 * before * after + 9 * after * after + 2 * 4 * after
