@@ -5,24 +5,27 @@
 #   make bench   how much faster each stage is than the package people use today, and what a run costs
 #   make side-by-side   deepcell's network beside ours: scores, speed, memory (some 25 minutes)
 #   make progress   where the study of config.yaml stands
+#   make report     the HTML report of its results; of another study: make report CONFIG=mine.yaml
 #   make lint    ruff, snakefmt and the Snakemake linter
 #   make lock    new lock files and conda environments from pyproject.toml
 
 VARIANT ?= cpu
 CORES ?= 2
+CONFIG ?=
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 
 BIN := .venv/bin
 READY := .venv/ready-$(VARIANT)
 DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
+STUDY := $(if $(CONFIG),--configfile $(CONFIG) --replace-workflow-config)
 
-.PHONY: demo test setup lint lock bench side-by-side progress
+.PHONY: demo test setup lint lock bench side-by-side progress report
 .DELETE_ON_ERROR:
 
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES) --set-threads train=1 predict=1 predict_validation=1 predict_shown=1 tune=1 segment=1 score=1 rasterize=1 $(DEMO) all
-	$(BIN)/snakemake --cores 1 $(DEMO) --report results/simulated/report.html
+	@$(BIN)/python scripts/report.py $(DEMO)
 	@$(BIN)/python scripts/print_summary.py results/simulated
 
 test: lint
@@ -45,6 +48,10 @@ side-by-side: $(READY)
 
 progress: $(READY)
 	@$(BIN)/python scripts/progress.py
+
+# TO=results/livecell/report.zip: pictures as files of their own, where one page would be too large.
+report: $(READY)
+	@$(BIN)/python scripts/report.py $(STUDY) $(if $(TO),--to $(TO))
 
 setup: $(READY)
 

@@ -18,6 +18,7 @@ with running(snakemake.log[0]):
             snakemake.input.settings,
             snakemake.input.provenance,
         ),
+        "sizes": tables.sizes(snakemake.input.sizes),
     }
     for name, table in made.items():
         with replacing(snakemake.output[name]) as temporary:

@@ -6,5 +6,5 @@ from cellseg.script import running
 
 with running(snakemake.log[0]):
     tables = {name: score_tables.read(snakemake.input[name]) for name in conditions.TABLES}
-    figure = registry.draw(snakemake.params.figure, tables, snakemake.params.get("title"))
+    figure = registry.draw(snakemake.params.figure, tables, snakemake.params.get("question", ""))
     style.save(figure, [snakemake.output.pdf, snakemake.output.png])

@@ -1,6 +1,6 @@
 """Draw outlines of true and predicted cells on a few test images of a run."""
 
-from cellseg.figures import conditions, overlay, overlay_cases, style
+from cellseg.figures import conditions, overlay, overlay_cases, preview, style
 from cellseg.script import running
 
 with running(snakemake.log[0]):
@@ -20,3 +20,4 @@ with running(snakemake.log[0]):
         boxes=snakemake.params.boxes,
     )
     style.save(figure, [snakemake.output.pdf, snakemake.output.png])
+    preview.write(snakemake.output.png, snakemake.output.preview)

@@ -12,6 +12,7 @@ with running(snakemake.log[0]):
         predicted_cells=snakemake.input.cells,
         output=snakemake.output.metrics,
         coco_output=snakemake.output.coco,
+        sizes_output=snakemake.output.sizes,
         condition=snakemake.params.condition,
         data_split=snakemake.params.data_split,
         small_objects_threshold=snakemake.params.small_objects_threshold,

@@ -11,6 +11,7 @@ with running(snakemake.log[0]):
         settings=snakemake.params.settings,
         tiles={"train": snakemake.input.train_tiles, "val": snakemake.input.val_tiles},
         images=[snakemake.input.train_images, snakemake.input.val_images],
+        extension=list(snakemake.input.get("extension_tiles", [])),
         weights=snakemake.input.get("weights") or None,
         code=snakemake.params.code,
         family=families.load(snakemake.params.settings["model"]),

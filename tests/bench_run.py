@@ -96,8 +96,9 @@ def stages(folder: Path) -> dict[str, Callable[[], object]]:
             truth=folder / "truth.npz", true_outlines=folder / "outlines.npz",
             images=folder / "images.parquet", predicted=folder / "labels.npz",
             predicted_cells=folder / "cells.parquet", output=folder / "metrics.csv",
-            coco_output=folder / "coco.csv", condition=dict.fromkeys(scoring.CONDITION, 0),
-            data_split="test", small_objects_threshold=15, threads=threads,
+            coco_output=folder / "coco.csv", sizes_output=folder / "sizes.csv",
+            condition=dict.fromkeys(scoring.CONDITION, 0), data_split="test",
+            small_objects_threshold=15, threads=threads,
         )  # fmt: skip
 
     def segment(threads: int) -> None:

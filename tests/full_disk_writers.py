@@ -145,6 +145,7 @@ def run_writers(base: Path) -> Iterator[tuple[str, Writer]]:
             predicted_cells=base / "cells.parquet",
             output=folder / "metrics.csv",
             coco_output=folder / "coco.csv",
+            sizes_output=folder / "sizes.csv",
             condition=CONDITION,
             data_split="test",
             small_objects_threshold=15,

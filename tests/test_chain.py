@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 import yaml
 
 from cellseg import config, map_store, space
@@ -48,7 +50,7 @@ def edited(finished):
 
 def test_tables_figures_and_overlays_are_there(finished):
     folder = finished.folder / "results/tiny"
-    for name in ("backbones", "f1-by-heads", "f1-by-cell-type", "learning-curves"):
+    for name in TINY["experiments"]["backbones"]["figures"]:
         for suffix in ("pdf", "png"):
             assert (folder / f"figures/backbones/{name}.{suffix}").stat().st_size > 5000
     for model in TINY["models"]:
@@ -97,6 +99,17 @@ def test_coco_scores_and_thresholds_are_in_the_tables(finished):
     assert {"ap_mean", "afnr_low", "msa_mean"} <= set(summary)
 
 
+def test_formatted_tables_are_there(finished):
+    folder = finished.folder / "results/tiny/tables/backbones"
+    compared = pd.read_csv(folder / "comparisons.csv")
+    assert set(compared["test"].dropna()) <= {"Wilcoxon signed rank", "none"}
+    assert (compared["model_a"] == "featurenet").all()
+    page, text = ((folder / f"summary.{kind}").read_text() for kind in ("html", "tex"))
+    for model in TINY["models"]:
+        assert model in page and model in text
+    assert "No published figure is comparable" in page and r"\toprule" in text
+
+
 def test_a_second_call_has_nothing_to_do(finished):
     assert finished.planned() == {}
 
@@ -118,12 +131,24 @@ def test_editing_the_scores_reruns_scoring_only(edited):
     _edit(edited, "object_scores.py", "\nEDITED = True\n")
     plan = edited.planned()
     assert plan["score"] == 2
-    assert set(plan) <= {"score", "collect", "figure", "predict_shown", "overlay", "all"}
+    assert set(plan) <= {
+        "score", "collect", "figure", "format_tables", "predict_shown", "overlay",
+        "overview", "contact_sheet", "all",
+    }  # fmt: skip
 
 
 def test_editing_a_figure_redraws_figures_only(edited):
     _edit(edited, "figures/backbones.py", "\nEDITED = True\n")
     assert set(edited.planned()) == {"figure", "all"}
+
+
+def test_a_new_published_figure_rewrites_tables_only(edited):
+    path = edited.folder / "workflow/published.csv"
+    before = path.read_text()
+    path.write_text(before.rpartition("\n")[0].rpartition("\n")[0] + "\n")
+    assert set(edited.planned()) == {"format_tables", "all"}
+    path.write_text(before)
+    assert edited.planned() == {}
 
 
 def test_editing_the_family_retrains_its_models(edited):
@@ -307,6 +332,29 @@ def test_a_run_starts_from_pretrained_weights(edited, server):
     shutil.rmtree(edited.folder / RUN.format(model="pretrained"))
 
 
+def test_a_run_is_applied_to_a_folder_and_exported(finished):
+    run = RUN.format(model="featurenet")
+    images = finished.folder / "results/data/tiny/source/images/livecell_test_images"
+    chosen = f"apply={{run: {run}, images: {images}, output: cells of mine}}"
+    done = finished.call("apply", f"{run}/export.zip", "--config", chosen)
+    assert done.returncode == 0, done.stdout
+    output, expected = (
+        finished.folder / "cells of mine",
+        np.load(finished.folder / run / "labels.npz"),
+    )
+    paths = sorted((output / "labels").rglob("*.tif"))
+    assert len(paths) == len(expected.files) == 4
+    for path in paths:
+        name = path.stem.removesuffix("_labels")
+        np.testing.assert_array_equal(tifffile.imread(path), expected[name])
+    assert (output / "overview.html").read_text().count("<figure>") == 4
+    assert (finished.folder / run / "export.zip").is_file()
+    assert finished.planned("apply", "--config", chosen) == {}
+    shutil.copy2(next(images.rglob("*.tif")), images / "another.tif")
+    assert finished.planned("apply", "--config", chosen) == {"apply": 1}
+    (images / "another.tif").unlink()
+
+
 def test_redrawing_does_not_retrain(finished):
     (finished.folder / "results/tiny/figures/backbones/backbones.pdf").unlink()
     assert finished.planned("figures") == {"figure": 1, "figures": 1}
@@ -316,10 +364,29 @@ def test_redrawing_does_not_retrain(finished):
 
 
 def test_the_report_is_written(finished):
-    done = finished.call("--report", "results/tiny/report.html")
-    assert done.returncode == 0, done.stdout
-    page = (finished.folder / "results/tiny/report.html").read_text()
-    assert "Which backbone?" in page or "backbones" in page
+    report = finished.folder / "results/tiny/report.html"
+    command = [
+        sys.executable, "scripts/report.py", "--configfile", "study.yaml",
+        "--replace-workflow-config",
+    ]  # fmt: skip
+
+    def make():
+        return subprocess.run(command, cwd=finished.folder, capture_output=True, text=True)
+
+    done = make()
+    assert done.returncode == 0, done.stderr
+    page = report.read_text()
+    for words in ("Which backbone?", "What was run on tiny", "2 networks trained", "Provenance"):
+        assert words in page
+    assert "system-message" not in page  # docutils found nothing to complain about
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=.?https?:", page)
+    report.unlink()
+    figure = finished.folder / "results/tiny/figures/backbones/backbones.png"
+    figure.rename(figure.with_suffix(".kept"))
+    done = make()
+    figure.with_suffix(".kept").rename(figure)
+    assert done.returncode != 0 and not report.exists()
+    assert "not finished" in done.stderr and "figures/backbones/backbones.png" in done.stderr
 
 
 def test_bad_local_data_ends_with_a_message_that_names_the_file(checkout, tmp_path):

@@ -9,7 +9,7 @@ from cellseg import channels, config
 from cellseg import study as studies
 from cellseg.errors import UserError
 from cellseg.families import FAMILIES
-from cellseg.figures.registry import FIGURES
+from cellseg.figures.registry import DRAWN_ELSEWHERE, FIGURES
 from cellseg.heads import HEADS
 from cellseg.normalization import METHODS
 from cellseg.study import Run
@@ -107,6 +107,8 @@ def _changed(path, value):
         (["subsets"], {5: {}}, "subsets: the name 5 needs quotes"),
         (["subsets", "full"], {"cell_types": ["A127"]}, "Did you mean 'A172'?"),
         (["subsets", "full"], {"fraction": 0.7}, "Use `selection: seeded`"),
+        (["subsets", "full"], {"extend": 0}, "subsets.full.extend: 0 is less than the minimum"),
+        (["extension"], {"confluence": [0.5, 0.1]}, "extension.confluence: 0.5 to 0.1 is no range"),
         (["models", "net", "pyramid_levels"], ["P2"], "Possible: P3, P4, P5, P6, P7"),
         (["prediction"], {"window": 512}, "set models.net.location to false"),
         (["watershed"], {"maxima_threshold": 0}, "watershed.maxima_threshold"),
@@ -164,6 +166,32 @@ def test_settings_do_not_depend_on_the_order_of_keys(small, schema):
     }  # fmt: skip
 
 
+def test_extending_changes_the_settings_of_no_other_run(small, schema):
+    study = config.resolve(small, schema)
+    settings = studies.run_settings(study, "net", "fgbg", "full", 0)
+    assert sorted(settings) == ["heads", "model", "seed", "subset", "tiling", "training"]
+    assert sorted(settings["subset"]) == ["cell_types", "fraction", "selection", "validation"]
+    small["subsets"]["more"] = {"extend": 5}
+    small["extension"] = {"doublings": 1}
+    extended = config.resolve(small, schema)
+    assert repr(studies.run_settings(extended, "net", "fgbg", "full", 0)) == repr(settings)
+    more = studies.run_settings(extended, "net", "fgbg", "more", 0)
+    assert more["subset"]["extend"] == 5
+    assert more["extension"] == {"confluence": [0.02, 0.7], "doublings": 1, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("subset", "expected"),
+    [
+        ({"validation": "official"}, []),
+        ({"validation": "official", "extend": 2}, [(2, "train")]),
+        ({"validation": "by-well", "extend": 2}, [(2, "train"), (2, "val")]),
+    ],
+)
+def test_extensions_of_a_subset(subset, expected):
+    assert studies.extensions(subset) == expected
+
+
 def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
     def properties(node, path=""):
         if isinstance(node, dict):
@@ -186,7 +214,7 @@ def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
     assert list(schema["properties"]["heads"]["properties"]) == list(HEADS)
     assert list(channels.USED) == list(HEADS)
     experiment = schema["properties"]["experiments"]["additionalProperties"]["properties"]
-    assert experiment["figures"]["items"]["enum"] == list(FIGURES)
+    assert experiment["figures"]["items"]["enum"] == [*FIGURES, *DRAWN_ELSEWHERE]
     assert definitions["training"]["properties"]["normalization"]["enum"] == list(METHODS)
 
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from cellseg import files, heads, labels, map_store, metrics, score_tables, summary, tables
 from cellseg.errors import UserError
@@ -60,11 +61,17 @@ def fabricate(
         histories.append(pd.DataFrame({**run, **history, **facts}))
     images = pd.DataFrame(rows)
     per_run = tables.per_run(images)
+    # Cells of 32 to 127 pixels in two octaves, a tenth of them found and more with each seed.
+    sizes = images.groupby(["dataset", *tables.RUN[1:], "data_split", "small_objects"], sort=False)
+    sizes = sizes.agg(n_true=("n_true", "sum"), found=("f1_50", "mean")).reset_index()
+    sizes = sizes.assign(cell_type="all", n_found=(sizes["n_true"] * sizes["found"]).round())
+    octaves = pd.DataFrame({"area_from": [32, 64], "area_to": [64, 128]})
     return {
         "images": images,
         "runs": per_run,
         "summary": tables.summarise(per_run),
         "training": pd.concat(histories, ignore_index=True),
+        "sizes": sizes.merge(octaves, how="cross"),
     }
 
 
@@ -118,8 +125,11 @@ def bars(axes):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("name", registry.FIGURES)
 def test_every_figure_fits_its_column_whatever_the_number_of_conditions(name, case):
-    title = "A question that the experiment asks, in so many words that they need two lines"
-    figure = registry.draw(name, fabricate(**CASES[case]), title)
+    question = "A question that the experiment asks, in so many words that they need two lines"
+    made = CASES[case]
+    if name == "transfer":
+        made = made | {"cell_types": dict.fromkeys(made.get("subsets", ["full"]), "A172")}
+    figure = registry.draw(name, fabricate(**made), question)
     with style.look():
         width = figure.get_size_inches()[0] * 25.4
         assert any(width == pytest.approx(column) for column in (85, 180))
@@ -272,6 +282,12 @@ def test_unknown_figure_names_the_nearest():
         ("backbones", "training", "step_ms"),
         ("learning-curves", "training", "val_loss"),
         ("data-size", "training", "train_images"),
+        ("errors", "runs", "split"),
+        ("f1-by-iou", "summary", "f1_95_low"),
+        ("score-by-density", "images", "n_true"),
+        ("score-by-size", "sizes", "n_found"),
+        ("counts", "images", "n_pred"),
+        ("transfer", "training", "cell_types"),
     ],
 )
 def test_missing_column_is_named_with_its_figure_and_table(name, table, column):
@@ -567,10 +583,11 @@ class Named(SimpleNamespace):
         return vars(self).get(name, default)
 
 
-def run_script(checkout, name, folder, inputs, **parts):
-    output = Named(pdf=str(folder / f"{name}.pdf"), png=str(folder / f"{name}.png"))
+def run_script(checkout, name, folder, inputs, lists=(), **parts):
+    paths = {"pdf": "pdf", "png": "png", "preview": "jpg"}
+    output = Named(**{key: str(folder / f"{name}.{suffix}") for key, suffix in paths.items()})
     job = SimpleNamespace(
-        input=Named(**{key: str(value) for key, value in inputs.items()}),
+        input=Named(**{key: str(value) for key, value in inputs.items()}, **dict(lists)),
         output=output,
         log=[str(folder / f"{name}.log")],
         **{key: Named(**value) for key, value in parts.items()},
@@ -588,7 +605,7 @@ def test_rule_script_draws_a_figure_from_csv(checkout, tmp_path):
     for name, table in fabricate(seeds=(0, 1)).items():
         inputs[name] = tmp_path / f"{name}.csv"
         table.to_csv(inputs[name], index=False)
-    params = {"figure": "f1-by-heads", "title": "Which heads?"}
+    params = {"figure": "f1-by-heads", "question": "Which heads?"}
     run_script(checkout, "figure", tmp_path, inputs, params=params)
     with pytest.raises(SystemExit):
         run_script(checkout, "figure", tmp_path, inputs, params={"figure": "f1"})
@@ -600,6 +617,12 @@ def test_rule_script_draws_an_overlay(checkout, run_folder):
     inputs["predicted"] = inputs.pop("prediction")
     params = {"images": 2, "boxes": True, "tuning": "grid"}
     run_script(checkout, "overlay", run_folder, inputs, params=params, wildcards=RUN)
+    with (
+        Image.open(run_folder / "overlay.jpg") as small,
+        Image.open(run_folder / "overlay.png") as full,
+    ):
+        assert small.width == 1400 < full.width
+        assert small.height == pytest.approx(1400 * full.height / full.width, abs=1)
 
 
 def test_rule_script_draws_a_learning_curve(checkout, tmp_path):
@@ -617,28 +640,48 @@ def test_report_has_a_caption_for_every_figure(checkout, figure):
     wildcards = Named(dataset="livecell", experiment="heads", figure=figure)
     job = SimpleNamespace(wildcards=wildcards)
     caption = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
-    assert caption.strip().endswith("; experiment heads on livecell.")
+    assert "; experiment heads on livecell. Drawn by rule figure from " in caption
+    assert "``results/livecell/tables/heads/" in caption and "\n" not in caption.strip()
     assert not caption.startswith(figure)
 
 
-def test_the_front_page_names_data_set_and_experiments(checkout):
-    from jinja2 import Environment, StrictUndefined
-
-    text = (checkout / "workflow" / "report" / "workflow.rst").read_text()
-    study = {"dataset": "cells", "experiments": {"heads": {"title": "Which heads?"}}}
-    job = SimpleNamespace(config=study)
-    page = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
-    assert "**cells**" in page and "- *heads*: Which heads?" in page
-
-
-@pytest.mark.parametrize("name", ["overlay", "learning_curve", "summary", "data"])
-def test_captions_are_one_line(checkout, name):
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("overlay", ["rule *overlay*", "``predicted.npz``", "``metrics.csv``", "``overlay.png``"]),
+        ("learning_curve", ["rule *learning_curve*", "``history.csv``"]),
+        ("contact_sheet", ["contact_sheet"]),
+        ("summary", ["rule *summary*", "``summary.csv``", "``runs.csv``", "scores of 2 runs"]),
+        ("data", ["rule *data*", "``counts.csv``", "``sizes.csv``", "``problems.csv``"]),
+        ("resources", ["rule *resources*", "``resources.csv``"]),
+        ("provenance", ["rule *provenance*", "``provenance.csv``", "2 runs"]),
+    ],
+)
+def test_captions_are_one_line_and_name_file_and_rule(checkout, name, told):
     from jinja2 import Environment, StrictUndefined
 
     text = (checkout / "workflow" / "report" / f"{name}.rst").read_text()
-    job = SimpleNamespace(wildcards=Named(**RUN, experiment="heads", variant="tuning-grid/"))
+    two = ["a", "b"]
+    job = SimpleNamespace(
+        wildcards=Named(**RUN, experiment="heads", variant="tuning-grid/"),
+        input=Named(
+            predicted="predicted.npz", history="history.csv", provenance=two,
+            metrics=two if name == "summary" else "metrics.csv",
+        ),
+        output=Named(
+            png="overlay.png",
+            **{
+                table: f"{table}.csv"
+                for table in ("summary", "runs", "counts", "sizes", "problems")
+            },
+            resources="resources.csv", provenance="provenance.csv",
+        ),
+        rule=name,
+    )  # fmt: skip
     caption = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
     assert caption.strip() and "\n" not in caption.strip()
+    for words in told:
+        assert words in caption
 
 
 def write_tables(folder, experiment, tables_of_it):

@@ -237,6 +237,7 @@ def run(tmp_path):
             predicted_cells=tmp_path / f"{predicted}.parquet",
             output=tmp_path / "metrics.csv",
             coco_output=tmp_path / "coco.csv",
+            sizes_output=tmp_path / "sizes.csv",
             condition=CONDITION,
             data_split="test",
             small_objects_threshold=15,

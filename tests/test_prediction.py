@@ -81,7 +81,7 @@ def test_options_decide_what_the_network_sees(tiling, options, shapes):
     run = {"training": {"normalization": "none"}, "tiling": tiling}
     defaults = {"window": None, "overlap": 0, "batch_size": 8, "flips": False,
                 "rotations": False, "scales": [1]}  # fmt: skip
-    predict = predict_run._image_predictor(
+    predict = predict_run.image_predictor(
         run, SimpleNamespace(Predictor=Predictor), Path(), {**defaults, **options}
     )
     maps = predict(np.full((32, 64), 7, np.uint8))

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +19,9 @@ from workflow_runner import TINY, Workflow
 
 ALIKE = ["undisturbed", "interrupted", "killed", "cancelled", "limited"]
 """Models of one kind; what happens to the training of each."""
+
+ALIKE_ON_LOCAL_NODES = ["shot", "bereft"]
+"""More of them: the training's process is killed, and its node dies."""
 
 EPOCHS = 60
 
@@ -259,27 +262,47 @@ def _epoch(run: Path) -> int:
         return 0
 
 
+def _training_process(job: str) -> int:
+    """The process that trains within a job, whose node is this machine."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
+            environment = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it ended
+        of_job = f"SLURM_JOB_ID={job}".encode() in environment
+        if of_job and any(part.endswith(b"train.py") for part in arguments[1:2]):
+            return int(process.name)
+    raise AssertionError(f"no process of job {job} trains")
+
+
 def test_faults_change_no_result(checkout, tmp_path):
     """Equal trainings, each met by another fault, end equal; what was finished stays as it was."""
+    # Only the nodes of the local cluster are this machine, and may be killed.
+    local_slurm = checkout.parent / "shared/tools/local-slurm"
+    names = [*ALIKE, *(ALIKE_ON_LOCAL_NODES if local_slurm.exists() else [])]
     study = copy.deepcopy(TINY)
-    study["models"] = {name: {"family": "panopticnet", "backbone": "featurenet"} for name in ALIKE}
+    study["models"] = {name: {"family": "panopticnet", "backbone": "featurenet"} for name in names}
     study["training"].update(epochs=EPOCHS, schedule={"name": "cosine"})
-    study["experiments"]["backbones"]["runs"][0]["model"] = ALIKE
+    study["experiments"]["backbones"]["runs"][0]["model"] = names
     workflow = OnSlurm.prepare(checkout, tmp_path / "checkout", study)
     limited = "wildcards.model == 'limited' and attempt == 1"
     workflow.profile["set-resources"]["train"].update(
         runtime=f"1 if {limited} else 60",
         slurm_extra=f"'--signal=TERM@10' if {limited} else ''",
+        # Two nodes, so that there is another one when the first has died.
+        slurm_partition="'cpu' if wildcards.model == 'bereft' else 'gpu'",
+        gpu="0 if wildcards.model == 'bereft' else 1",
     )
     workflow.write_profile()
     runs = {
         name: workflow.folder / f"results/tiny/runs/{name}/inner-distance+pixelwise/full/seed-0"
-        for name in ALIKE
+        for name in names
     }
     targets = {
         name: f"{run.relative_to(workflow.folder)}/history.csv" for name, run in runs.items()
     }
-    with _whatever_happens(workflow):
+    with ExitStack() as dead, _whatever_happens(workflow):
         # SIGINT to snakemake: it cancels its jobs, and the training saves what it has.
         running = workflow.start(targets["interrupted"], targets["undisturbed"])
         _until(lambda: _epoch(runs["interrupted"]) >= 2, "two epochs are trained")
@@ -302,15 +325,25 @@ def test_faults_change_no_result(checkout, tmp_path):
         before = weights.stat().st_mtime_ns
         workflow.finish("--unlock")
 
-        # scancel of a job, and a time limit that is too short: the next attempts go on.
+        # scancel of a job, a time limit that is too short, SIGKILL of the process, death of the
+        # node: the next attempts go on.
         running = workflow.start(*targets.values())
-        _until(lambda: _epoch(runs["cancelled"]) >= 2, "two epochs are trained")
-        _ask("scancel", workflow.job_of("cancelled"))
+        for name in ("cancelled", *names[len(ALIKE) :]):
+            _until(lambda name=name: _epoch(runs[name]) >= 2, "two epochs are trained")
+            job = workflow.job_of(name)
+            if name == "cancelled":
+                _ask("scancel", job)
+            elif name == "shot":
+                os.kill(_training_process(job), signal.SIGKILL)
+            else:
+                node = _ask("squeue", "-h", "-j", job, "-o", "%N").strip()
+                _ask(str(local_slurm), "node-kill", node)
+                dead.callback(_ask, str(local_slurm), "node-start", node)
         assert running.wait(timeout=600) == 0, workflow.log
         assert weights.stat().st_mtime_ns == before
     expected = pd.read_csv(runs["undisturbed"] / "history.csv")
     assert len(expected) == EPOCHS
-    for name in ALIKE[1:]:
+    for name in names[1:]:
         history = pd.read_csv(runs[name] / "history.csv")
         columns = ["epoch", "loss", "val_loss", "learning_rate"]
         pd.testing.assert_frame_equal(history[columns], expected[columns], rtol=1e-4)

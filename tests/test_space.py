@@ -33,12 +33,12 @@ def put(folder, **sizes):
 
 
 def test_what_a_full_study_takes(tmp_path):
-    """By hand: weights of 108 runs, most of them ResNet50's 102 MB, and tiles of 256 pixels."""
+    """By hand: weights of 113 runs, most of them ResNet50's 102 MB, and tiles of 256 pixels."""
     told = space.plan(resolved(FULL), tmp_path / "results")
-    assert told.n_runs == told.n_unfinished == 108
+    assert told.n_runs == told.n_unfinished == 113
     assert told.there == 0 and told.unknown == ()
     # 9 to 12 MB of overlays and cells a run beside them.
-    assert 108 * 0.1 * GB < told.runs < 108 * 0.3 * GB
+    assert 113 * 0.1 * GB < told.runs < 113 * 0.3 * GB
     tiles = (3253 + 570) * 3 * 3 * 256**2 * 5  # 520 x 704 pixels make 3 x 3 tiles
     assert tiles < told.data < tiles + 6 * GB
     assert told.state == pytest.approx(7 * 4 * 66.3e6, rel=0.01)  # EfficientNetB7
@@ -49,7 +49,7 @@ def test_kept_maps_are_no_longer_passing(tmp_path):
     without = space.plan(resolved(FULL), tmp_path)
     kept = space.plan(resolved(FULL, keep_maps=True), tmp_path)
     assert kept.maps == 0
-    assert 108 * 0.5 * GB < kept.runs - without.runs < 108 * 1.1 * GB
+    assert 113 * 0.5 * GB < kept.runs - without.runs < 113 * 1.1 * GB
 
 
 @pytest.mark.parametrize(
@@ -98,15 +98,30 @@ def test_tuned_runs_take_more(tmp_path):
     assert told.maps == pytest.approx(before.maps * 6 / 4)  # two validation images more
 
 
+def test_synthetic_images_count_once_for_all_runs(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["subsets"]["extended"] = {"extend": 3}
+    before = space.plan(resolved(own), tmp_path)
+    own["experiments"]["backbones"]["runs"][0]["subset"] = ["full", "extended"]
+    told = space.plan(resolved(own), tmp_path)
+    tiles = 3 * 4 * 3 * 3 * 64**2 * 5  # three images of each of four, of about 3 x 3 tiles
+    assert tiles < told.data - before.data < 1.3 * tiles
+    put(tmp_path / "data/tiny/extended-3/train", source__json=1)
+    put(tmp_path / "data/tiny/extended-3/train/images/BV2", a__tif=5_000)
+    assert space.plan(resolved(own), tmp_path).there == 5_000
+
+
 def test_tables_of_images_count_where_they_are(tmp_path):
     before = space.plan(resolved(TINY), tmp_path)
     names = [field.name for field in cell_tables.IMAGE_SCHEMA]
     rows = pd.DataFrame([dict.fromkeys(names)] * 3).assign(height=100, width=200, n_cells=7)
+    tables = tmp_path / "data/tiny/annotations"
     for split in ("train", "val", "test"):
-        path = tmp_path / f"data/tiny/annotations/{split}.images.parquet"
-        cell_tables.write_images(path, rows)
+        cell_tables.write_images(tables / f"{split}.images.parquet", rows)
     told = space.plan(resolved(TINY), tmp_path)
     assert told.maps == pytest.approx(before.maps * 3 * 100 * 200 / (4 * 128 * 160))
+    cell_tables.write_images(tables / "test.images.parquet", rows[:0])
+    assert space.plan(resolved(TINY), tmp_path).maps == 0
 
 
 def test_local_images_are_not_known_before_they_are_read(tmp_path):
@@ -198,7 +213,8 @@ def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
     own["experiments"]["data-size"]["runs"][0]["seed"] = list(range(500))
     own = resolved(own)
     names = ["weights.h5", "history.csv", "settings.json", "provenance.json", "labels.npz"]
-    names += ["cells.parquet", "watershed.json", "metrics.csv", "coco.csv", "overlay.png"]
+    names += ["cells.parquet", "watershed.json", "metrics.csv", "coco.csv", "sizes.csv"]
+    names += ["overlay.png"]
     for run in study.all_runs(own):
         folder = tmp_path / run.folder
         folder.mkdir(parents=True)

@@ -17,14 +17,16 @@ def test_plan_of_the_full_study(fresh):
     """The report's three studies and learning curves; runs named twice are trained once."""
     plan = fresh.planned(study=False)
     # Shared: full with resnet50, and percent-5.
-    runs = 7 * 5 + 8 * 5 + 4 * 3 + 3 * 3 + 6 * 3 - 3 - 3
+    runs = 8 * 5 + 8 * 5 + 4 * 3 + 3 * 3 + 6 * 3 - 3 - 3
     for rule in ("train", "predict", "learning_curve"):
         assert plan[rule] == runs
-    tuned = 7 * 5  # of runs that are there
+    tuned = 8 * 5  # of runs that are there
     assert plan["predict_validation"] == plan["tune"] == tuned
     for rule in ("segment", "score", "predict_shown", "overlay"):
         assert plan[rule] == runs + tuned
-    assert plan["collect"] == 6 and plan["figure"] == 9
+    assert plan["collect"] == plan["format_tables"] == 6
+    assert plan["figure"] == 23 and plan["contact_sheet"] == 2
+    assert plan["overview"] == 1
     assert plan["download"] == 1 and plan["fetch_weights"] == 3
 
 
@@ -35,6 +37,14 @@ def test_one_condition_by_name(fresh):
         "download": 1, "parse": 1, "rasterize": 3, "tile": 2, "fetch_weights": 1,
         "train": 1, "predict": 1, "segment": 1, "score": 1,
     }  # fmt: skip
+
+
+def test_one_trial_of_a_search_by_name(fresh):
+    history = "results/livecell/runs/{}/inner-distance+pixelwise/percent-5/seed-0/history.csv"
+    plan = fresh.planned(history.format("settings-027-epochs-90"), study=False)
+    assert plan["train"] == 1 and "predict" not in plan
+    refused = fresh.call("--dry-run", history.format("settings-028-epochs-90"), study=False)
+    assert refused.returncode != 0 and "MissingRuleException" in refused.stdout
 
 
 def test_prefetch_is_all_that_needs_the_internet(fresh):
@@ -58,6 +68,27 @@ def test_plan_of_the_demo(fresh, checkout):
     assert len({run["heads"] for run in runs}) >= 2
     assert any(isinstance(run["seed"], list) and len(run["seed"]) >= 2 for run in runs)
     assert plan["train"] >= 4
+
+
+@pytest.mark.parametrize(("validation", "splits"), [("official", 1), ("by-well", 2)])
+def test_plan_of_an_extended_subset(fresh, validation, splits):
+    """Two seeds and two models share the synthetic images; a run without them asks for none."""
+    own = copy.deepcopy(TINY)
+    own["subsets"]["extended"] = {"extend": 3, "validation": validation}
+    own["experiments"]["backbones"]["runs"] += [
+        {**own["experiments"]["backbones"]["runs"][0], "subset": "extended", "seed": [0, 1]}
+    ]
+    fresh.configure(own)
+    run = "results/tiny/runs/featurenet/inner-distance+pixelwise/{}/seed-0/weights.h5"
+    try:
+        plan = fresh.planned()
+        without = fresh.planned(run.format("full"))
+    finally:
+        fresh.configure(TINY)
+    for rule in ("extend", "parse_extension", "rasterize_extension", "extension_report"):
+        assert plan[rule] == splits
+    assert plan["tile_extension"] == splits and plan["train"] == 6
+    assert without == {"simulate": 1, "parse": 1, "rasterize": 2, "tile": 2, "train": 1}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +116,14 @@ def test_a_target_that_no_setting_defines_is_refused(fresh):
     assert done.returncode != 0
 
 
+def test_apply_says_what_it_needs(fresh, tmp_path):
+    done = fresh.call("--dry-run", "apply")
+    assert done.returncode != 0 and "apply.run: say which trained run" in done.stdout
+    chosen = f"apply={{run: {tmp_path}, images: {tmp_path}}}"
+    done = fresh.call("--dry-run", "apply", "--config", chosen)
+    assert done.returncode != 0 and "is not a finished run" in done.stdout
+
+
 def test_the_slurm_link_is_there(checkout):
     assert (checkout / "slurm" / "config.yaml").samefile(
         checkout / "workflow/profiles/slurm/config.yaml"
@@ -101,5 +140,5 @@ def test_rules_that_need_a_gpu_go_to_its_partition(checkout):
     for path in (checkout / "workflow/rules").glob("*.smk"):
         used = re.findall(r"^use rule (\w+) as (\w+)", path.read_text(), re.M)
         needing |= {new for old, new in used if old in needing}
-    assert needing == {"train", "predict", "predict_validation"}
+    assert needing == {"train", "predict", "predict_validation", "apply"}
     assert all(profile["set-resources"][rule]["slurm_partition"] == "gpu" for rule in needing)

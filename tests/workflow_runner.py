@@ -38,7 +38,10 @@ TINY = {
                     "seed": 0,
                 }
             ],
-            "figures": ["backbones", "f1-by-heads", "f1-by-cell-type", "learning-curves"],
+            "figures": [
+                *("backbones", "f1-by-heads", "f1-by-cell-type", "learning-curves"),
+                *("score-by-size", "contact-sheet"),
+            ],
         }
     },
 }

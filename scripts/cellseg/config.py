@@ -2,10 +2,11 @@
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 from jsonschema import Draft202012Validator
 
-from cellseg import head_names
+from cellseg import head_names, searches
 from cellseg.errors import UserError
 from cellseg.image_names import CELL_TYPES
 from cellseg.study import as_list, merged
@@ -34,7 +35,20 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
         raise UserError("\n".join(["the configuration is not valid."] + _explain_all(errors)))
     study = _filled(config, schema, schema)
     _check_names(study)
-    return study
+    for name in study["searches"]:
+        _check_search(name, study)
+    return searches.with_trials(study, config["models"], partial(_complete, study, schema))
+
+
+def _complete(study: Mapping, schema: Mapping, model: Mapping, where: str) -> dict:
+    """Check an entry of `models` that a search made, and fill in its defaults."""
+    of_models = {"$ref": "#/$defs/model", "$defs": schema["$defs"]}
+    errors = sorted(Draft202012Validator(of_models).iter_errors(model), key=lambda e: list(e.path))
+    if errors:
+        raise UserError("\n".join([f"{where} is not a valid model.", *_explain_all(errors)]))
+    filled = _filled(model, of_models, schema)
+    _check_model(where, filled, study)
+    return filled
 
 
 def _target(schema: Mapping, root: Mapping) -> Mapping:
@@ -134,6 +148,12 @@ def _check_names(study: Mapping) -> None:
         _check_model(f"models.{name}", model, study)
         if name in used:
             _check_window(f"models.{name}", model, study)
+    low, high = study["extension"]["confluence"]
+    if low >= high:
+        raise UserError(
+            f"extension.confluence: {low} to {high} is no range. Give the least share of an image "
+            "that cells cover before the largest, such as [0.02, 0.7]."
+        )
     for name, subset in study["subsets"].items():
         _check_subset(f"subsets.{name}", subset, study)
     for name, tuning in study["tunings"].items():
@@ -159,6 +179,22 @@ def _check_names(study: Mapping) -> None:
                     head_names.split(value)
                 except UserError as error:
                     raise UserError(f"{where}.runs.{error}") from None
+
+
+def _check_search(name: str, study: Mapping) -> None:
+    search, where = study["searches"][name], f"searches.{name}"
+    for axis in ("model", "subset"):
+        _check_name(f"{where}.{axis}", search[axis], study[f"{axis}s"])
+    if "dataset" in search:
+        _check_name(f"{where}.dataset", search["dataset"], study["datasets"])
+    if search["tuning"] is not None:
+        _check_name(f"{where}.tuning", search["tuning"], study["tunings"])
+        _check_window(f"models.{search['model']}", study["models"][search["model"]], study)
+    try:
+        head_names.split(search["heads"])
+    except UserError as error:
+        raise UserError(f"{where}.{error}") from None
+    searches.check(study, name)
 
 
 def _check_model(where: str, model: Mapping, study: Mapping) -> None:

@@ -9,7 +9,7 @@ from cellseg import unpack
 from cellseg.image_counts import LIVECELL_PIXELS, Images
 from cellseg.panopticnet.sizes import PARAMETERS
 from cellseg.run_space import LABEL_PIXEL
-from cellseg.study import Run, tiling_of
+from cellseg.study import Run, extensions, tiling_of
 from cellseg.tiles import offsets
 
 LIVECELL_IMAGES = 2.5e9  # images.zip and what is unpacked from it
@@ -20,6 +20,8 @@ SIMULATED_PIXEL, SIMULATED_CELL = 0.6, 1_450  # TIFF, and three JSON files
 ANNOTATION = 215  # a cell's row of the annotation tables
 OUTLINE = 120  # true cells as run lengths
 DATA_REPORT = 110_000
+
+EXTENSION_PIXEL, EXTENSION_CELL = 0.62, 580  # TIFF and JSON of synthetic images
 
 TILE_PIXEL = 5  # grey value and label, not compressed
 
@@ -56,10 +58,33 @@ def expected_and_there(
             for split in ("train", "val"):
                 size = _tiles(settings, splits[split]) * settings["size"] ** 2 * TILE_PIXEL
                 yield size, _size(own / f"tiles/{tiling}/{split}.npz")
+        yield from _extensions(study, [run for run in runs if run.dataset == name], splits, own)
     models = [study["models"][run.model] for run in runs]
     backbones = {model["weights"]: model["backbone"] for model in models if model.get("weights")}
     for name, backbone in backbones.items():
         yield 4.0 * PARAMETERS[backbone], _size(folder / f"pretrained/{name}.h5")
+
+
+def _extensions(
+    study: Mapping, runs: Iterable[Run], splits: Mapping[str, Images], folder: Path
+) -> Iterator[tuple[float, float | None]]:
+    """The same of the synthetic images that runs on a data set use."""
+    used = {
+        (*extension, tiling_of(study, run.model))
+        for run in runs
+        for extension in extensions(study["subsets"][run.subset])
+    }
+    for times, split in sorted({(times, split) for times, split, _ in used}):
+        own, some = folder / f"extended-{times}/{split}", splits[split].part(times)
+        size = EXTENSION_PIXEL * some.pixels + EXTENSION_CELL * some.cells
+        yield size, _measured(own / "images", (own / "source.json").is_file())
+        yield ANNOTATION * some.cells, _size(own / f"annotations/{split}.cells.parquet")
+        yield LABEL_PIXEL * some.pixels, _size(own / "labels.npz")
+        yield OUTLINE * some.cells, _size(own / "cells.npz")
+    for times, split, tiling in sorted(used):
+        settings, some = study["tilings"][tiling], splits[split].part(times)
+        size = _tiles(settings, some) * settings["size"] ** 2 * TILE_PIXEL
+        yield size, _size(folder / f"extended-{times}/{split}/tiles/{tiling}.npz")
 
 
 def _source(entry: Mapping, splits: Mapping[str, Images]) -> float:

@@ -30,9 +30,29 @@ def read(path: str | os.PathLike) -> np.ndarray:
     UserError
         The file is missing or broken, or holds more than one picture.
     """
-    values = _read_array(path)
+    values = read_array(path)
     if values.ndim == 3 and values.shape[0] in (3, 4) and values.shape[2] not in (3, 4):
         values = np.moveaxis(values, 0, -1)  # planar colour
+    return to_8_bit(luminance(values, path), path)
+
+
+def luminance(values: np.ndarray, path: str | os.PathLike) -> np.ndarray:
+    """Grey values of one picture, in the depth of its file; see :func:`read` for colour.
+
+    Parameters
+    ----------
+    values : ndarray of shape (H, W), or (H, W, C) with grey and alpha, RGB or RGBA
+    path : named in errors
+
+    Returns
+    -------
+    ndarray of shape (H, W); float64 where colour was deeper than 8 bits
+
+    Raises
+    ------
+    UserError
+        The array is not one picture.
+    """
     if values.ndim == 3 and values.shape[2] == 2:
         values = values[..., 0]  # grey and alpha
     if values.ndim == 3 and values.shape[2] in (3, 4):
@@ -43,6 +63,17 @@ def read(path: str | os.PathLike) -> np.ndarray:
             f"{path} is not one picture: its array has shape {values.shape}. "
             "Store each picture of a stack in a file of its own."
         )
+    return values
+
+
+def to_8_bit(values: np.ndarray, path: str | os.PathLike) -> np.ndarray:
+    """8-bit grey values: stretched from their own minimum and maximum, unless they have 8 bits.
+
+    Raises
+    ------
+    UserError
+        A value is not finite.
+    """
     return values if values.dtype == np.uint8 else _stretch(values, path)
 
 
@@ -58,7 +89,7 @@ def read_labels(path: str | os.PathLike) -> np.ndarray:
     UserError
         The file is missing or broken, is in colour, or its values are not counting numbers.
     """
-    labels = _read_array(path)
+    labels = read_array(path)
     if labels.ndim != 2:
         raise UserError(
             f"{path} is not a label image: its array has shape {labels.shape}. Store one number "
@@ -92,8 +123,14 @@ def find(folder: Path, suffixes: Iterable[str], without: Iterable[Path] = ()) ->
     return sorted(found)
 
 
-def _read_array(path: str | os.PathLike) -> np.ndarray:
-    """Read the file as it is, without axes of length one."""
+def read_array(path: str | os.PathLike) -> np.ndarray:
+    """Read the file as it is, without axes of length one.
+
+    Raises
+    ------
+    UserError
+        The file is missing or broken.
+    """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist. Restore the file, or drop it from the data set.")

@@ -6,7 +6,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from cellseg import lenient
+from cellseg import benchmark_files
 
 SAMPLES = 20
 """Benchmark files that are read for one kind of job; there may be thousands."""
@@ -44,12 +44,9 @@ def measured(pattern: str) -> tuple[dict[str, float], ...]:
 
 def _rows(pattern: str) -> Iterator[dict[str, float]]:
     for path in Path().glob(pattern):
-        for row in lenient.table(path)[:1]:
-            # Snakemake writes "-" or "NA" for a job too short to be measured.
-            told = {name: lenient.number(text) for name, text in row.items()}
-            known = {name: number for name, number in told.items() if number is not None}
-            if "s" in known:
-                yield known
+        row = benchmark_files.read(path)
+        if row is not None:
+            yield row
 
 
 def memory_mb(pattern: str, first: int, attempt: int = 1) -> int:

@@ -4,13 +4,13 @@ Everything is computed from one sparse table of the pixels that pairs of cells s
 all pairs is ever made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from cellseg.overlaps import Overlaps, overlaps
+from cellseg.overlaps import Overlaps, overlaps, treatments
 from cellseg.score_names import COLUMNS, THRESHOLDS
 
 
@@ -223,11 +223,12 @@ def score_image(
     ValueError
         The shapes differ.
     """
-    table = overlaps(true, pred)
-    return [
-        {"small_objects": "kept", **score_table(table)},
-        {"small_objects": "removed", **score_table(table.without_small(small_objects_threshold))},
-    ]
+    return score_tables(treatments(true, pred, small_objects_threshold))
+
+
+def score_tables(tables: Mapping[str, Overlaps]) -> list[dict[str, float | str]]:
+    """Score one image by each treatment of small objects, see :func:`score_image`."""
+    return [{"small_objects": name, **score_table(table)} for name, table in tables.items()]
 
 
 def score_table(table: Overlaps) -> dict[str, float]:

@@ -69,6 +69,14 @@ def overlaps(true: np.ndarray, pred: np.ndarray) -> Overlaps:
     return Overlaps(*_count(true, pred, n_true, n_pred))
 
 
+def treatments(
+    true: np.ndarray, pred: np.ndarray, small_objects_threshold: int
+) -> dict[str, Overlaps]:
+    """Overlaps with small objects "kept" and "removed", see :meth:`Overlaps.without_small`."""
+    table = overlaps(true, pred)
+    return {"kept": table, "removed": table.without_small(small_objects_threshold)}
+
+
 def _moderate(labels: np.ndarray) -> tuple[np.ndarray, int]:
     """Labels as int32, renumbered if an array with a place for each would be a burden; largest."""
     # The kernel checks no bounds.

@@ -59,7 +59,7 @@ def predict(
     def maps() -> Iterator[tuple[str, np.ndarray]]:
         for opened, rows in parts:
             with opened as own_folder:
-                predict_image = _image_predictor(run, family, own_folder, options)
+                predict_image = image_predictor(run, family, own_folder, options)
                 for row in rows.itertuples():
                     image = image_files.read(row.path)
                     stack = prediction.stacked(predict_image(image), names)
@@ -75,7 +75,7 @@ def predict(
     print(f"Predicted {len(table)} images, {seconds:.2f} s each.")
 
 
-def _image_predictor(
+def image_predictor(
     run: Mapping, family: ModuleType, folder: Path, options: Mapping
 ) -> Callable[[np.ndarray], prediction.Maps]:
     """From whole image to maps, the way the network saw images in training."""

@@ -14,7 +14,7 @@ MARKER_MAP_PIXEL, MAP_PIXEL = 0.8, 0.35  # 16 and 8 bits, compressed
 LABEL_PIXEL = 0.12
 FOUND_CELL = 16  # a row of cells.parquet
 SCORED_IMAGE = 1_700  # two rows of metrics.csv
-SHOWN_IMAGE = {"overlay.png": 1.4e6, "overlay.pdf": 0.85e6}
+SHOWN_IMAGE = {"overlay.png": 1.4e6, "overlay.pdf": 0.85e6, "overlay.jpg": 0.18e6}
 NAMED_IMAGE = 45  # in provenance.json
 LOGGED_EPOCH = 350  # a row of history.csv
 SMALL_FILE = 3_000
@@ -76,6 +76,7 @@ def expected(
             f"{variant}cells.parquet": FOUND_CELL * scored.cells,
             f"{variant}metrics.csv": SCORED_IMAGE * scored.count,
             f"{variant}coco.csv": SMALL_FILE,
+            f"{variant}sizes.csv": SMALL_FILE,
             f"{variant}watershed.json": SMALL_FILE,
             f"{variant}overlay-maps.zip": pixel * split.pixels / max(split.count, 1) * shown,
             **{f"{variant}{name}": size * shown for name, size in SHOWN_IMAGE.items()},

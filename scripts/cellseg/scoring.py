@@ -1,4 +1,4 @@
-"""The label images of a run to ``metrics.csv`` and ``coco.csv``."""
+"""The label images of a run to ``metrics.csv``, ``coco.csv`` and ``sizes.csv``."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -7,16 +7,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellseg import cell_scores, true_cells
+from cellseg import cell_scores, size_scores, true_cells
 from cellseg.average_precision import ImageMatches, coco_scores, match_cells
 from cellseg.errors import UserError
 from cellseg.files import open_stack, replacing
-from cellseg.object_scores import score_image
+from cellseg.object_scores import score_tables
+from cellseg.overlaps import treatments
 from cellseg.parallel import ordered_map
 from cellseg.score_names import ALL_TYPES, CONDITION
 
+SIZE_COLUMNS = [*CONDITION, "data_split", "cell_type", "small_objects", *size_scores.COLUMNS]
+
 Job = tuple[str, np.ndarray]  # an image and the scores of its predicted cells
-Scored = tuple[list[dict], dict[str, ImageMatches]]
+Scored = tuple[list[dict], dict[str, ImageMatches], dict[str, np.ndarray]]
 
 
 def score_run(
@@ -27,6 +30,7 @@ def score_run(
     predicted_cells: str | Path,
     output: str | Path,
     coco_output: str | Path,
+    sizes_output: str | Path,
     condition: Mapping[str, object],
     data_split: str,
     small_objects_threshold: int,
@@ -48,6 +52,9 @@ def score_run(
     coco_output : CSV of two rows a cell type, and two of all images
         Columns are ``CONDITION``, data_split, cell_type, small_objects and ``COCO_SCORES``, which
         are of the cells of all images together.
+    sizes_output : CSV of two rows an octave of area for each cell type, and two of all images
+        Columns are ``CONDITION``, data_split, cell_type, small_objects and ``COLUMNS`` of
+        :mod:`cellseg.size_scores`.
     condition : dataset, model, heads, subset and seed of the run
     data_split : the split that the images are of
     small_objects_threshold : pixels, see :func:`cellseg.object_scores.score_image`
@@ -72,13 +79,14 @@ def score_run(
     work = partial(_score_image, truth, true_outlines, predicted, small_objects_threshold)
     jobs = [(name, confidence.get(name, np.zeros(0))) for name in names]
     about = {axis: condition[axis] for axis in CONDITION} | {"data_split": data_split}
-    rows, matches = [], {}
-    for name, (scores, matched) in zip(names, ordered_map(work, jobs, threads), strict=True):
+    rows, matches, octaves = [], {}, {}
+    for name, (scores, matched, sizes) in zip(names, ordered_map(work, jobs, threads), strict=True):
         image = {**about, "image": name, "cell_type": cell_type[name]}
         rows += [{**image, **score} for score in scores]
         for small_objects, match in matched.items():
             for group in (ALL_TYPES, cell_type[name]):
                 matches.setdefault((group, small_objects), []).append(match)
+                octaves.setdefault((group, small_objects), []).append(sizes[small_objects])
     scores = pd.DataFrame(rows)
     groups = sorted(matches, key=lambda group: (group[0] != ALL_TYPES, *group))
     coco = pd.DataFrame(
@@ -88,6 +96,10 @@ def score_run(
             for group in groups
         ]
     )
+    by_size = size_scores.rows({group: octaves[group] for group in groups})
+    sizes = pd.DataFrame([{**about, **row} for row in by_size], columns=SIZE_COLUMNS)
+    with replacing(sizes_output) as temporary:
+        sizes.to_csv(temporary, index=False)
     with replacing(coco_output) as temporary:
         coco.to_csv(temporary, index=False)
     with replacing(output) as temporary:
@@ -126,7 +138,9 @@ def _score_image(
         "kept": match_cells(outlines, pred, confidence),
         "removed": match_cells(outlines, pred, confidence, small_objects_threshold),
     }
-    return score_image(true, pred, small_objects_threshold), matches
+    tables = treatments(true, pred, small_objects_threshold)
+    sizes = {name: size_scores.by_octave(table) for name, table in tables.items()}
+    return score_tables(tables), matches, sizes
 
 
 def _require(names: list[str], known, predicted: str | Path, where: str | Path) -> None:

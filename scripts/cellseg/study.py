@@ -40,6 +40,14 @@ def runs_of(study: Mapping, experiment: str) -> list[Run]:
     return list(dict.fromkeys(points))
 
 
+def first_runs(study: Mapping, experiment: str) -> list[Run]:
+    """The first run of each condition of an experiment, whatever its seed."""
+    first: dict[tuple, Run] = {}
+    for run in runs_of(study, experiment):
+        first.setdefault((run.model, run.heads, run.subset), run)
+    return list(first.values())
+
+
 def all_runs(study: Mapping) -> list[Run]:
     """Runs of all experiments, sorted, each once."""
     return sorted({run for name in study["experiments"] for run in runs_of(study, name)})
@@ -73,7 +81,10 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
     """
     entry = {key: value for key, value in study["models"][model].items() if key != "training"}
     training = training_of(study, model)
+    extends = "extend" in study["subsets"][subset]
     return {
+        # Only where it is used: other runs stay as they are, whatever it says.
+        **({"extension": in_order(study["extension"])} if extends else {}),
         # The order of heads is the order of the network's outputs and stays.
         "heads": {head: in_order(study["heads"][head]) for head in head_names.split(heads)},
         "model": in_order(entry),
@@ -87,6 +98,15 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
 def training_of(study: Mapping, model: str) -> dict:
     """Settings of a model's training: the study's, with its own on top."""
     return merged(study["training"], study["models"][model]["training"])
+
+
+def extensions(subset: Mapping) -> list[tuple[int, str]]:
+    """Synthetic images that a subset asks for: how many of each image of which split."""
+    if "extend" not in subset:
+        return []
+    # Drawn validation wells leave images of both splits to train on.
+    splits = ("train", "val") if subset["validation"] == "by-well" else ("train",)
+    return [(subset["extend"], split) for split in splits]
 
 
 def tiling_of(study: Mapping, model: str) -> str:

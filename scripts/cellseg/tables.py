@@ -1,4 +1,4 @@
-"""The tables of an experiment: its images, runs, conditions (summary) and training histories."""
+"""The tables of an experiment: images, runs, conditions (summary), histories and cell sizes."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellseg import score_names, score_tables
+from cellseg import score_names, score_tables, size_scores
 from cellseg.errors import UserError
 from cellseg.intervals import t_interval
 from cellseg.score_names import ALL_TYPES
@@ -102,6 +102,18 @@ def with_watershed(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFr
         tuning = content["tuning"] or NO_TUNING
         rows.append({**content["condition"], "tuning": tuning, **content["watershed"]})
     return runs.merge(pd.DataFrame(rows), how="left", on=RUN, validate="many_to_one")
+
+
+def sizes(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Rows of all ``sizes.csv`` one below the other, in the order given.
+
+    Raises
+    ------
+    UserError
+        A file lacks a column.
+    """
+    needed = [*RUN, *GROUP, *size_scores.COLUMNS]
+    return pd.concat([score_tables.read(path, needed) for path in paths], ignore_index=True)
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:

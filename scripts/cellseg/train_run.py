@@ -14,6 +14,7 @@ from cellseg import ensemble, files, provenance, resume, subsets
 from cellseg import tiles as tile_files
 from cellseg.augmentation import Augmentation
 from cellseg.errors import UserError
+from cellseg.extension import names
 from cellseg.stream import TilePool, TileStream
 
 
@@ -21,6 +22,7 @@ def train(
     settings: Mapping,
     tiles: Mapping[str, str],
     images: Sequence[str],
+    extension: Sequence[str],
     weights: str | None,
     code: str,
     family: ModuleType,
@@ -34,6 +36,8 @@ def train(
     settings : from :func:`cellseg.study.run_settings`
     tiles : tile files of the train and val splits
     images : image tables of the train and val splits
+    extension : tile files of synthetic images, see :mod:`cellseg.extension`; those are trained on
+        whose source is, and none is validated on
     weights : pretrained backbone, or None
     code : fingerprint of the code that trains; another one does not go on from an earlier state
     family : module of :mod:`cellseg.families`
@@ -51,16 +55,18 @@ def train(
     table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
     chosen = subsets.select(table, settings["subset"], settings["seed"])
     # A drawn validation split takes images of both tile files, so the two are one pool.
-    pool = TilePool([tile_files.open(tiles[name]) for name in ("train", "val")])
+    pool = TilePool([tile_files.open(path) for path in (tiles["train"], tiles["val"], *extension)])
+    synthetic = _synthetic(pool, chosen["train"], settings["subset"])
     train_stream, validation_stream = _streams(pool, chosen, settings, threads)
+    besides = f" and {len(synthetic)} synthetic ones" if synthetic else ""
     print(
-        f"Training on {len(train_stream.index)} tiles of {len(chosen['train'])} images, "
+        f"Training on {len(train_stream.index)} tiles of {len(chosen['train'])} images{besides}, "
         f"validating on {len(validation_stream.index)} of {len(chosen['val'])}.",
         flush=True,
     )
     by_type = ensemble.by_cell_type(table, chosen) if settings["model"].get("ensemble") else None
     started = time.perf_counter()
-    inputs = [*tiles.values(), *images, *([weights] if weights else [])]
+    inputs = [*tiles.values(), *images, *extension, *([weights] if weights else [])]
     stamp = resume.stamp([settings, code, [resume.fingerprint(path) for path in inputs]])
     state = resume.ResumeFolder(folder / "resume", stamp)
     backbone = Path(weights) if weights else None
@@ -88,6 +94,7 @@ def train(
             train_images=chosen["train"],
             val_images=chosen["val"],
             train_tiles=len(train_stream.index),
+            **({"synthetic_images": len(synthetic)} if synthetic else {}),
             parameters=family.parameters(settings) * len(by_type or [settings]),
         ),
     )
@@ -98,11 +105,25 @@ def train(
 def _streams(
     pool: TilePool, chosen: Mapping[str, list[str]], settings: Mapping, threads: int
 ) -> tuple[TileStream, TileStream]:
-    """Batches of the chosen images, for training and for validation."""
+    """Batches of the chosen images, for training and for validation; synthetic ones to train on."""
+    train = chosen["train"] + _synthetic(pool, chosen["train"], settings["subset"])
     return (
-        _stream(pool, chosen["train"], settings, threads, training=True),
+        _stream(pool, train, settings, threads, training=True),
         _stream(pool, chosen["val"], settings, threads, training=False),
     )
+
+
+def _synthetic(pool: TilePool, train: list[str], subset: Mapping) -> list[str]:
+    """Synthetic images that are made of training images, as many as the subset asks for."""
+    found = names.made_of(np.unique(pool.image).tolist(), train)
+    wanted = subset.get("extend", 0) * len(train)
+    if len(found) != wanted:
+        raise UserError(
+            f"there are {len(found)} synthetic images of the {len(train)} training images, not "
+            f"{wanted}. Delete the folder extended-{subset.get('extend')} of the data set and run "
+            "again."
+        )
+    return found
 
 
 def _stream(

@@ -8,12 +8,25 @@ import yaml
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from snakemake import __version__ as snakemake_version
 from snakemake.exceptions import WorkflowError
+from snakemake.io import strip_wildcard_constraints
 
 from cellseg import config as study_config
-from cellseg import families, head_names, imports, needs, signals, source
+from cellseg import (
+    application,
+    families,
+    head_names,
+    imports,
+    needs,
+    searches,
+    signals,
+    source,
+)
 from cellseg import study as studies
 from cellseg.errors import UserError
+
+config_models = list(config.get("models") or [])  # without those that searches add
 
 try:
     study = study_config.resolve(
@@ -21,6 +34,9 @@ try:
         yaml.safe_load(
             (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
         ),
+    )
+    study["apply"]["output"] = application.output_folder(
+        study["apply"], "results/applied"
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -32,10 +48,16 @@ if workflow.remote_exec:  # the Snakemake within a cluster's job
 
 DATA = "results/data/{dataset}"
 TILES = f"{DATA}/tiles/{{tiling}}/{{split}}.npz"
+EXTENSION = f"{DATA}/extended-{{times}}/{{split}}"
+EXTENSION_TILES = f"{EXTENSION}/tiles/{{tiling}}.npz"
 PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = f"results/{studies.RUN_FOLDER}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
+PUBLISHED = str(Path(workflow.basedir) / "workflow/published.csv")
+OVERVIEW = "results/{dataset}/overview.rst"
+SEARCH = "results/{dataset}/searches/{search}"
+APPLIED = study["apply"]["output"]
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
 GPUS = 1 if study["accelerator"] == "gpu" else 0
@@ -46,6 +68,12 @@ def one_of(names):
     return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"
 
 
+def models():
+    """Wildcard constraint of models: those of the configuration, and the trials of searches."""
+    trials = [searches.trial_models(study, name) for name in study["searches"]]
+    return "|".join([one_of(config_models), *trials])
+
+
 def datasets_of(kind):
     """Names of the data sets of one kind."""
     return [name for name, entry in study["datasets"].items() if entry["kind"] == kind]
@@ -53,7 +81,7 @@ def datasets_of(kind):
 
 wildcard_constraints:
     dataset=one_of(study["datasets"]),
-    model=one_of(study["models"]),
+    model=models(),
     subset=one_of(study["subsets"]),
     experiment=one_of(study["experiments"]),
     tiling=one_of(study["tilings"]),
@@ -61,8 +89,10 @@ wildcard_constraints:
     heads=one_of(head_names.combinations()),
     seed="[0-9]+",
     tuning=one_of(study["tunings"]),
+    search=one_of(study["searches"]),
     variant=f"(tuning-({one_of(study['tunings'])})/)?",
     split="train|val|test",
+    times="[1-9][0-9]*",
 
 
 def code(script, *modules):
@@ -135,11 +165,15 @@ def tuned_settings(wildcards):
     return f"{RUN}/{wildcards.variant}chosen.json" if wildcards.variant else []
 
 
-def overlay_labels(wildcards):
-    """What the report lists an overlay under."""
-    axes = ("model", "heads", "subset", "seed")
-    thresholds = tuning_of(wildcards) or "of the study"
-    return {**{axis: wildcards[axis] for axis in axes}, "thresholds": thresholds}
+def run_label(wildcards):
+    """What the report lists a picture of a run under.
+
+    One label: of two or more, Snakemake's page makes switches where their values halve the list, and
+    goes blank where not every combination is there.
+    """
+    name = "{model}/{heads}/{subset}, seed {seed}".format(**dict(wildcards.items()))
+    tuning = tuning_of(wildcards) if "variant" in wildcards.keys() else None
+    return {"run": f"{name}, tuned: {tuning}" if tuning else name}
 
 
 def condition_of(wildcards):
@@ -179,6 +213,32 @@ def tiles_of(split):
     )
 
 
+def extension_tiles_of(wildcards):
+    """Input function: tiles of synthetic images that a run's subset asks for, or nothing."""
+    return [
+        EXTENSION_TILES.format(
+            dataset=wildcards.dataset,
+            times=times,
+            split=split,
+            tiling=studies.tiling_of(study, wildcards.model),
+        )
+        for times, split in studies.extensions(study["subsets"][wildcards.subset])
+    ]
+
+
+def extension_figures():
+    """The picture of each extension that the study's runs use."""
+    used = {
+        (run.dataset, *extension)
+        for run in RUNS
+        for extension in studies.extensions(study["subsets"][run.subset])
+    }
+    return [
+        f"{EXTENSION}/report/pca.png".format(dataset=dataset, times=times, split=split)
+        for dataset, times, split in sorted(used)
+    ]
+
+
 def weights_of(wildcards):
     """Pretrained weights of a run's model, or nothing."""
     name = study["models"][wildcards.model].get("weights")
@@ -186,11 +246,11 @@ def weights_of(wildcards):
     return [] if name is None else PRETRAINED.format(pretrained=name)
 
 
-def run_files(name):
+def run_files(name, chosen=studies.runs_of):
     """Input function: one file of every run of an experiment; {variant} is that of its tuning."""
 
     def files(wildcards):
-        runs = studies.runs_of(study, wildcards.experiment)
+        runs = chosen(study, wildcards.experiment)
         if any(run.dataset != wildcards.dataset for run in runs):
             raise WorkflowError(
                 f"experiment '{wildcards.experiment}' is on data set '{runs[0].dataset}', "
@@ -200,6 +260,40 @@ def run_files(name):
         return [f"{RUN}/{name}".format(**vars(run), variant=variant) for run in runs]
 
     return files
+
+
+def told_in_captions(wildcards):
+    """Params function: what the captions of an experiment's formatted tables tell of the study."""
+    dataset = study["datasets"][wildcards.dataset]
+    return {
+        "name": wildcards.experiment,
+        "title": study["experiments"][wildcards.experiment]["title"],
+        "kind": dataset["kind"],
+        "policy": dataset.get("policy", "as-published"),
+        "every": study["scoring"]["every"],
+        "small_objects_threshold": study["scoring"]["small_objects_threshold"],
+    }
+
+
+def first_runs(wildcards):
+    """Params function: the first run of each condition of an experiment."""
+    return [vars(run) for run in studies.first_runs(study, wildcards.experiment)]
+
+
+def question_of(wildcards):
+    """Params function: what an experiment asks, for its figures."""
+    return study["experiments"][wildcards.experiment]["title"]
+
+
+def trials_of(wildcards):
+    """Input function: the table of a search, which no rule makes."""
+    table = f"{SEARCH}/trials.csv".format(**wildcards)
+    if not Path(table).exists():
+        raise WorkflowError(
+            f"{table} is not there: make the search with "
+            f"`python scripts/search.py {wildcards.search} --cores 4`."
+        )
+    return table
 
 
 def of_all_runs(*names):
@@ -226,9 +320,33 @@ def of_all_experiments(pattern):
     ]
 
 
+def on_dataset(files):
+    """Input function: those of the files that belong to the results of a data set."""
+    return lambda wildcards: [
+        path for path in files if path.startswith(f"results/{wildcards.dataset}/")
+    ]
+
+
+def benchmark_patterns(wildcards):
+    """Params function: the benchmark files of each rule, with wildcards in braces."""
+    return {
+        one.name: str(strip_wildcard_constraints(one.benchmark))
+        for one in workflow.rules
+        if one.benchmark
+    }
+
+
 def of_used_datasets(pattern):
     """A file of every data set that an experiment uses."""
     return sorted({pattern.format(dataset=run.dataset) for run in RUNS})
+
+
+def chosen_for_apply(wildcards):
+    """Params function: what tells the run and the images of `apply` from others."""
+    try:
+        return application.stamp(study["apply"])
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def used_tiles():

@@ -140,6 +140,123 @@ rule tile:
         "../../scripts/tile.py"
 
 
+rule extend:
+    """Synthetic images: the cells of each image of a split at new places and other densities."""
+    input:
+        images=f"{DATA}/annotations/{{split}}.images.parquet",
+        cells=f"{DATA}/annotations/{{split}}.cells.parquet",
+    output:
+        source=f"{EXTENSION}/source.json",
+    log:
+        "results/logs/extend/{dataset}-{times}-{split}.log",
+    benchmark:
+        "results/logs/extend/{dataset}-{times}-{split}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: processors("results/logs/extend/{dataset}-{times}-{split}.tsv", 8)
+    resources:
+        mem_mb=memory("results/logs/extend/{dataset}-{times}-{split}.tsv", 8000),
+        runtime=minutes("results/logs/extend/{dataset}-{times}-{split}.tsv", 600),
+    params:
+        code=code("extend"),
+        extension=studies.in_order(study["extension"]),
+    script:
+        "../../scripts/extend.py"
+
+
+use rule parse as parse_extension with:
+    input:
+        source=f"{EXTENSION}/source.json",
+    output:
+        images=expand(
+            f"{EXTENSION}/annotations/{{part}}.images.parquet",
+            part=SPLITS,
+            allow_missing=True,
+        ),
+        cells=expand(
+            f"{EXTENSION}/annotations/{{part}}.cells.parquet",
+            part=SPLITS,
+            allow_missing=True,
+        ),
+        problems=f"{EXTENSION}/annotations/problems.csv",
+    log:
+        "results/logs/parse_extension/{dataset}-{times}-{split}.log",
+    benchmark:
+        "results/logs/parse_extension/{dataset}-{times}-{split}.tsv"
+    resources:
+        mem_mb=memory("results/logs/parse_extension/{dataset}-{times}-{split}.tsv", 12000),
+        runtime=minutes("results/logs/parse_extension/{dataset}-{times}-{split}.tsv", 120),
+    params:
+        code=code("parse"),
+        duplicates="as-published",
+
+
+use rule rasterize as rasterize_extension with:
+    input:
+        images=f"{EXTENSION}/annotations/{{split}}.images.parquet",
+        cells=f"{EXTENSION}/annotations/{{split}}.cells.parquet",
+    output:
+        labels=f"{EXTENSION}/labels.npz",
+        cells=f"{EXTENSION}/cells.npz",
+    log:
+        "results/logs/rasterize_extension/{dataset}-{times}-{split}.log",
+    benchmark:
+        "results/logs/rasterize_extension/{dataset}-{times}-{split}.tsv"
+    threads: processors("results/logs/rasterize_extension/{dataset}-{times}-{split}.tsv", 4)
+    resources:
+        mem_mb=memory("results/logs/rasterize_extension/{dataset}-{times}-{split}.tsv", 6000),
+        runtime=minutes("results/logs/rasterize_extension/{dataset}-{times}-{split}.tsv", 240),
+
+
+use rule tile as tile_extension with:
+    input:
+        images=f"{EXTENSION}/annotations/{{split}}.images.parquet",
+        labels=f"{EXTENSION}/labels.npz",
+    output:
+        tiles=EXTENSION_TILES,
+    log:
+        "results/logs/tile_extension/{dataset}-{times}-{tiling}-{split}.log",
+    benchmark:
+        "results/logs/tile_extension/{dataset}-{times}-{tiling}-{split}.tsv"
+    resources:
+        mem_mb=memory("results/logs/tile_extension/{dataset}-{times}-{tiling}-{split}.tsv", 4000),
+        runtime=minutes("results/logs/tile_extension/{dataset}-{times}-{tiling}-{split}.tsv", 240),
+
+
+rule extension_report:
+    """How alike synthetic and real images are: features, distances, and their main components."""
+    input:
+        real_images=f"{DATA}/annotations/{{split}}.images.parquet",
+        real_labels=f"{DATA}/labels/{{split}}.npz",
+        synthetic_images=f"{EXTENSION}/annotations/{{split}}.images.parquet",
+        synthetic_labels=f"{EXTENSION}/labels.npz",
+    output:
+        features=f"{EXTENSION}/report/features.csv",
+        distances=f"{EXTENSION}/report/distances.csv",
+        png=report(
+            f"{EXTENSION}/report/pca.png",
+            caption="../report/extension.rst",
+            category="Data",
+            labels={
+                "data set": "{dataset}",
+                "figure": "synthetic images, {times} for each of {split}",
+            },
+        ),
+        pdf=f"{EXTENSION}/report/pca.pdf",
+    log:
+        "results/logs/extension_report/{dataset}-{times}-{split}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=code("extension_report"),
+    script:
+        "../../scripts/extension_report.py"
+
+
 rule data_report:
     """Counts, cell sizes and problems of a data set, as tables and a picture."""
     input:
@@ -161,8 +278,8 @@ rule data_report:
         png=report(
             f"{DATA}/report/data.png",
             caption="../report/data.rst",
-            category="Data",
-            labels={"data set": "{dataset}", "figure": "images and cells"},
+            category="Training and test data",
+            labels={"result": "figure: images and cells of {dataset}"},
         ),
         pdf=f"{DATA}/report/data.pdf",
     log:
@@ -183,6 +300,7 @@ rule data:
     input:
         used_tiles(),
         of_used_datasets(f"{DATA}/report/data.png"),
+        extension_figures(),
 
 
 rule prefetch:

@@ -57,7 +57,7 @@ rule segment:
 
 
 rule score:
-    """Scores of every image of a run, with and without small objects, and COCO scores of all."""
+    """Scores of every image of a run, with and without small objects; COCO scores and sizes of all."""
     input:
         predicted=f"{RUN}/{{variant}}labels.npz",
         cells=f"{RUN}/{{variant}}cells.parquet",
@@ -67,6 +67,7 @@ rule score:
     output:
         metrics=f"{RUN}/{{variant}}metrics.csv",
         coco=f"{RUN}/{{variant}}coco.csv",
+        sizes=f"{RUN}/{{variant}}sizes.csv",
     log:
         f"{RUN}/{{variant}}logs/score.log",
     benchmark:
@@ -91,6 +92,7 @@ rule collect:
     input:
         metrics=run_files("{variant}metrics.csv"),
         coco=run_files("{variant}coco.csv"),
+        sizes=run_files("{variant}sizes.csv"),
         watershed=run_files("{variant}watershed.json"),
         histories=run_files("history.csv"),
         settings=run_files("settings.json"),
@@ -102,9 +104,10 @@ rule collect:
             f"{TABLES}/summary.csv",
             caption="../report/summary.rst",
             category="Experiment {experiment}",
-            labels={"table": "scores over seeds", "figure": "-"},
+            labels={"result": "1 table: scores over seeds"},
         ),
         training=f"{TABLES}/training.csv",
+        sizes=f"{TABLES}/sizes.csv",
     log:
         "results/logs/collect/{dataset}-{experiment}.log",
     conda:
@@ -118,7 +121,38 @@ rule collect:
         "../../scripts/collect.py"
 
 
+rule format_tables:
+    """The main scores of an experiment for reading, and which of its conditions differ."""
+    input:
+        images=f"{TABLES}/images.csv",
+        runs=f"{TABLES}/runs.csv",
+        training=f"{TABLES}/training.csv",
+        published=PUBLISHED,
+    output:
+        html=report(
+            f"{TABLES}/summary.html",
+            caption="../report/summary_page.rst",
+            category="Experiment {experiment}",
+            labels={"table": "main scores, formatted", "figure": "-"},
+        ),
+        latex=f"{TABLES}/summary.tex",
+        comparisons=f"{TABLES}/comparisons.csv",
+    log:
+        "results/logs/format_tables/{dataset}-{experiment}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        code=code("format_tables"),
+        experiment=told_in_captions,
+    script:
+        "../../scripts/format_tables.py"
+
+
 rule tables:
     """The tables of all experiments."""
     input:
         of_all_experiments(f"{TABLES}/summary.csv"),
+        of_all_experiments(f"{TABLES}/summary.html"),

@@ -5,13 +5,14 @@ rule figure:
         runs=f"{TABLES}/runs.csv",
         summary=f"{TABLES}/summary.csv",
         training=f"{TABLES}/training.csv",
+        sizes=f"{TABLES}/sizes.csv",
     output:
         pdf=f"{FIGURES}/{{figure}}.pdf",
         png=report(
             f"{FIGURES}/{{figure}}.png",
             caption="../report/figure.rst",
             category="Experiment {experiment}",
-            labels={"table": "-", "figure": "{figure}"},
+            labels={"result": "2 figure: {figure}"},
         ),
     log:
         "results/logs/figure/{dataset}-{experiment}-{figure}.log",
@@ -23,9 +24,42 @@ rule figure:
     params:
         code=code("figure"),
         figure="{figure}",
-        title=lambda wildcards: study["experiments"][wildcards.experiment]["title"],
+        question=question_of,
     script:
         "../../scripts/figure.py"
+
+
+rule contact_sheet:
+    """Best, median and worst image of an experiment with outlines, a row a condition."""
+    input:
+        predicted=run_files("{variant}labels.npz", studies.first_runs),
+        metrics=run_files("{variant}metrics.csv", studies.first_runs),
+        truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
+        images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+    output:
+        pdf=f"{FIGURES}/contact-sheet.pdf",
+        png=report(
+            f"{FIGURES}/contact-sheet.png",
+            caption="../report/contact_sheet.rst",
+            category="Experiment {experiment}",
+            labels={"table": "-", "figure": "contact-sheet"},
+        ),
+    log:
+        "results/logs/figure/{dataset}-{experiment}-contact-sheet.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code("contact_sheet"),
+        question=question_of,
+        runs=first_runs,
+    script:
+        "../../scripts/contact_sheet.py"
+
+
+ruleorder: contact_sheet > figure
 
 
 rule overlay:
@@ -37,11 +71,13 @@ rule overlay:
         metrics=f"{RUN}/{{variant}}metrics.csv",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
     output:
-        png=report(
-            f"{RUN}/{{variant}}overlay.png",
+        png=f"{RUN}/{{variant}}overlay.png",
+        preview=report(
+            f"{RUN}/{{variant}}overlay.jpg",
             caption="../report/overlay.rst",
-            category="Overlays",
-            labels=overlay_labels,
+            category="Single runs",
+            subcategory="overlays",
+            labels=run_label,
         ),
         pdf=f"{RUN}/{{variant}}overlay.pdf",
     log:
@@ -68,13 +104,9 @@ rule learning_curve:
         png=report(
             f"{RUN}/learning_curve.png",
             caption="../report/learning_curve.rst",
-            category="Learning curves",
-            labels={
-                "model": "{model}",
-                "heads": "{heads}",
-                "subset": "{subset}",
-                "seed": "{seed}",
-            },
+            category="Single runs",
+            subcategory="learning curves",
+            labels=run_label,
         ),
         pdf=f"{RUN}/learning_curve.pdf",
     log:
@@ -90,6 +122,37 @@ rule learning_curve:
         "../../scripts/learning_curve.py"
 
 
+rule search_figure:
+    """Scores of a search's trials by each setting that was searched."""
+    input:
+        trials=trials_of,
+    output:
+        pdf=f"{SEARCH}/search.pdf",
+        png=report(
+            f"{SEARCH}/search.png",
+            caption="../report/search.rst",
+            category="Searches",
+            labels={"search": "{search}"},
+        ),
+    log:
+        "results/logs/search_figure/{dataset}-{search}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("search_figure"),
+        search=lambda wildcards: studies.in_order(
+            {
+                key: study["searches"][wildcards.search][key]
+                for key in ("title", "model", "heads", "subset", "space")
+            }
+        ),
+    script:
+        "../../scripts/search_figure.py"
+
+
 rule figures:
     """All figures of all experiments."""
     input:
@@ -99,4 +162,6 @@ rule figures:
 rule overlays:
     """Overlay and learning curve of every run."""
     input:
-        of_all_runs("{variant}overlay.png", "learning_curve.png"),
+        of_all_runs(
+            "{variant}overlay.png", "{variant}overlay.jpg", "learning_curve.png"
+        ),

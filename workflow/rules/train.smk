@@ -22,6 +22,7 @@ rule train:
         val_tiles=tiles_of("val"),
         train_images=f"{DATA}/annotations/train.images.parquet",
         val_images=f"{DATA}/annotations/val.images.parquet",
+        extension_tiles=extension_tiles_of,
         weights=weights_of,
     output:
         weights=f"{RUN}/weights.h5",

@@ -9,6 +9,8 @@ A family module offers
 ``Predictor(settings, folder)``
     loads that file; calling it with images ``(N, H, W, 1)`` float32 gives a dict of head name to
     ``(N, H, W, channels)`` float32;
+``exportable(settings, folder, size) -> function, variables``
+    the same on TensorFlow tensors, for export as a SavedModel;
 ``parameters(settings) -> int``
     number of weights of the network;
 ``BACKEND``

@@ -5,7 +5,7 @@ the only module that calls deepcell. Normalisation happens in the data stream, s
 built without deepcell's own normalisation layer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cellseg.deepcell_compat  # noqa: F401  isort: skip  (makes the imports below possible)
@@ -167,16 +167,39 @@ class Predictor:
 
     def _model(self, size: int) -> tf_keras.Model:
         if size not in self._models:
-            model = build(self.settings, size)
-            try:
-                model.load_weights(str(self.path))
-            except (OSError, ValueError) as error:
-                raise UserError(
-                    f"{self.path} does not hold the weights of this model ({error}). Delete it "
-                    "and run the workflow again to train anew."
-                ) from error
-            self._models[size] = model
+            self._models[size] = _trained(self.settings, self.path, size)
         return self._models[size]
+
+
+def exportable(settings: Mapping, folder: Path, size: int) -> tuple[Callable, list]:
+    """A trained network on squares of `size` pixels, for a SavedModel.
+
+    Returns
+    -------
+    function of a tensor (N, size, size, 1), float32, to a dict of head name to tensor, and the
+    TensorFlow variables that it reads
+    """
+    tf_keras.mixed_precision.set_global_policy("float32")
+    model = _trained(settings, folder / WEIGHTS, size)
+
+    def maps(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = tf.nest.flatten(model(images, training=False))
+        return dict(zip(settings["heads"], outputs, strict=True))
+
+    return maps, model.variables
+
+
+def _trained(settings: Mapping, path: Path, size: int) -> tf_keras.Model:
+    """The network with the weights of a file, for squares of `size` pixels."""
+    model = build(settings, size)
+    try:
+        model.load_weights(str(path))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} does not hold the weights of this model ({error}). Delete it "
+            "and run the workflow again to train anew."
+        ) from error
+    return model
 
 
 def load_backbone(model: tf_keras.Model, path: Path) -> int:

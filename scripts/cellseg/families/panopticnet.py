@@ -4,7 +4,7 @@ The same network as the family ``deepcell`` (tests compare weights, outputs, los
 Beyond it: images of any size, pretrained backbones fed as they expect, TensorFlow, JAX or PyTorch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cellseg import keras_backend  # isort: skip  (decides what Keras computes with)
@@ -47,6 +47,21 @@ class Predictor(KerasPredictor):
 
     def __init__(self, settings: Mapping, folder: Path) -> None:
         super().__init__(network.build, STRIDE, settings, folder)
+
+
+def exportable(settings: Mapping, folder: Path, size: int) -> tuple[Callable, list]:
+    """A trained network on squares of `size` pixels, for a SavedModel; on TensorFlow only.
+
+    Returns
+    -------
+    function of a tensor (N, size, size, 1), float32, to a dict of head name to tensor, and the
+    TensorFlow variables that it reads
+    """
+    _compute_in(False)
+    model = network.build(settings, (size, size))
+    weight_files.load(model, folder / WEIGHTS)
+    variables = [variable.value for variable in model.variables]
+    return lambda images: model(images, training=False), variables
 
 
 def parameters(settings: Mapping) -> int:

@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cellseg import intervals
 from cellseg.figures import conditions, marks, style
 
 if TYPE_CHECKING:
@@ -13,13 +12,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+TITLE = "Scores, step time and size of models"
 SCORES = {"pixel_iou": "pixel IoU", "pixel_f1": "pixel F1", "f1_50": "F1 at IoU 0.5"}
 ROW_HEIGHT, HEADING, LINE = 9.0, 9.0, 3.0  # mm
 LABEL_WIDTH = 40.0  # mm
 
 
 @style.styled
-def backbones(tables: Mapping[str, "pd.DataFrame"], title: str = "Backbones compared") -> "Figure":
+def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
     """One row a condition, one column a quantity, the number written above its bar.
 
     Step time is the median over the epochs of a run but its first (which compiles), then the mean
@@ -28,7 +28,10 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], title: str = "Backbones comp
     Parameters
     ----------
     tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment
+    question : what the experiment asks, written below the title
     """
+    import pandas as pd
+
     runs = conditions.select(tables["runs"])
     summary = conditions.select(tables["summary"])
     training = tables["training"]
@@ -61,7 +64,7 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], title: str = "Backbones comp
         ]
         _column(axes, name, places, statistics, values, style.BLUE, "{:.3f}", 1.0)
     times = [_step_times(own) for own in own_training]
-    statistics = [_interval(values) for values in times]
+    statistics = [conditions.over_seeds(pd.Series(values, dtype=float)) for values in times]
     _column(grid[-2], "step time (ms)", places, statistics, times, style.ORANGE)
     sizes = [(own["parameters"].max() / 1e6, math.nan, math.nan) for own in own_training]
     _column(grid[-1], "parameters (10⁶)", places, sizes, [[]] * len(rows), style.GREY)
@@ -71,14 +74,14 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], title: str = "Backbones comp
     devices = sorted(training["device"].dropna().unique()) if "device" in training else []
     note = (
         conditions.constants(runs, [axis for axis in conditions.AXES if axis not in named])
-        + conditions.measured_on(tables["images"])
-        + f", small objects {conditions.PRIMARY}. Pixel IoU and pixel F1 compare foreground "
+        + f"Small objects {conditions.PRIMARY}. Pixel IoU and pixel F1 compare foreground "
         "pixels; F1 at IoU 0.5 counts matched cells. Step time: median over the epochs of a run "
         f"after its first (or that one){', on ' + ', '.join(devices) if devices else ''}. "
         + conditions.spread(runs)
         + ("Numbers: mean ± half of the interval." if conditions.seeds(runs)[1] else "")
     )
-    return style.finish(figure, title, note, gap=0.08)
+    subtitle = conditions.subtitle(question, tables["images"], runs)
+    return style.finish(figure, TITLE, note, gap=0.08, subtitle=subtitle)
 
 
 def _label(row: Mapping[str, str], named: list[str], training: "pd.DataFrame") -> str:
@@ -130,11 +133,3 @@ def _step_times(training: "pd.DataFrame") -> list[float]:
         if len(steps):
             times.append(float((steps.iloc[1:] if len(steps) > 1 else steps).median()))
     return times
-
-
-def _interval(values: list[float]) -> tuple[float, float, float]:
-    """Mean and its 95 % t interval; nan ends for fewer than two values."""
-    import pandas as pd
-
-    statistics = intervals.t_interval(pd.Series(values, dtype=float))
-    return tuple(float(statistics[part]) for part in ("mean", "low", "high"))

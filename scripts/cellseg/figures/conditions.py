@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from cellseg import intervals
 from cellseg.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ AXIS_NAMES = {
     "subset": "training subset",
     "tuning": "thresholds tuned by",
 }
-TABLES = ("images", "runs", "summary", "training")
+TABLES = ("images", "runs", "summary", "training", "sizes")
 # Scores with nothing removed are the plain ones: every annotated cell counts.
 PRIMARY = "kept"
 
@@ -69,6 +70,12 @@ def interval(summary: "pd.DataFrame", score: str, **values: str) -> tuple[float,
     return tuple(float(row[f"{score}_{part}"]) for part in ("mean", "low", "high"))
 
 
+def over_seeds(values: "pd.Series") -> tuple[float, float, float]:
+    """Mean of one value a seed and its 95 % t interval; nan ends for fewer than two."""
+    statistics = intervals.t_interval(values)
+    return tuple(float(statistics[part]) for part in ("mean", "low", "high"))
+
+
 def varying(table: "pd.DataFrame", axes: Sequence[str] = AXES) -> list[str]:
     """Axes with more than one value; all are named elsewhere, so that labels stay short."""
     return [axis for axis in axes if table[axis].nunique() > 1]
@@ -100,15 +107,21 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def subtitle(question: str, images: "pd.DataFrame", runs: "pd.DataFrame") -> str:
+    """What the experiment asks, and on how many images, cells and seeds the figure answers it."""
+    measured = f"{measured_on(images)}; {seeds(runs)[0]}."
+    return f"{question}\n{measured}" if question else measured
+
+
 def measured_on(images: "pd.DataFrame") -> str:
-    """On how many images and cells the scores of these rows are, such as ``test split of x: …``."""
+    """On how many images and cells the scores of these rows are, such as ``Test split of x: …``."""
     images = held_out(images)
     shown = images[images["small_objects"] == PRIMARY]
     once = (shown if len(shown) else images).drop_duplicates("image")
-    split = f"{once['data_split'].iloc[0]} split of " if "data_split" in once else ""
+    split = f"{once['data_split'].iloc[0]} split of ".capitalize() if "data_split" in once else ""
     data = ", ".join(sorted(once["dataset"].unique()))
     cells = counted(int(once["n_true"].sum()), "cell")
-    return f"Scored on the {split}{data}: {counted(len(once), 'image')}, {cells}"
+    return f"{split}{data}: {counted(len(once), 'image')}, {cells}"
 
 
 def seeds(table: "pd.DataFrame", axes: Sequence[str] = AXES) -> tuple[str, bool]:
@@ -116,6 +129,14 @@ def seeds(table: "pd.DataFrame", axes: Sequence[str] = AXES) -> tuple[str, bool]
     numbers = table.groupby(list(axes), sort=False)["seed"].nunique()
     low, high = int(numbers.min()), int(numbers.max())
     return counted(high, "seed") if low == high else f"{low} to {high} seeds", high > 1
+
+
+def band(table: "pd.DataFrame") -> str:
+    """What lines and bands stand for, as a sentence."""
+    number, several = seeds(table)
+    if not several:
+        return f"Lines: {number}, so no interval. "
+    return f"Lines: mean over {number}; bands: 95 % t interval of that mean. "
 
 
 def spread(table: "pd.DataFrame", mark: str = "Bars", axes: Sequence[str] = AXES) -> str:

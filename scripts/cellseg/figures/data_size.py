@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cellseg.figures import conditions, marks, style
+from cellseg.figures import conditions, curves, marks, style
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,14 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+TITLE = "F1 score by number of training images"
 SCORE = "f1_50"
 NAME = "F1 at IoU 0.5"
 
 
 @style.styled
-def data_size(
-    tables: Mapping[str, "pd.DataFrame"], title: str = "F1 score by number of training images"
-) -> "Figure":
+def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
     """Mean F1 with its interval by the number of training images, a line a model.
 
     One panel a head combination where both models and heads differ.
@@ -29,6 +28,7 @@ def data_size(
     ----------
     tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment;
         ``training`` has the column ``train_images``
+    question : what the experiment asks, written below the title
     """
     import numpy as np
 
@@ -52,7 +52,7 @@ def data_size(
     rows = -(-len(panels) // columns)
     figure = style.new(width, 62 * rows)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    looks = {name: _look(number) for number, name in enumerate(series)}
+    looks = {name: curves.look(number) for number, name in enumerate(series)}
     ends = [runs[SCORE], *(summary[f"{SCORE}_{end}"] for end in ("mean", "low", "high"))]
     low, high = _limits(np.concatenate([values.to_numpy(float) for values in ends]))
     ticks = np.sort(sizes["train_images"].unique())
@@ -88,23 +88,14 @@ def data_size(
     ]
     note = (
         conditions.constants(runs, ["model", "heads"])
-        + conditions.measured_on(tables["images"])
-        + ". F1 of cells matched at IoU 0.5, mean over images, small objects "
+        + "F1 of cells matched at IoU 0.5, mean over images, small objects "
         + f"{conditions.PRIMARY}. "
         + conditions.spread(runs, "Symbols")
         + ("The vertical axis does not start at 0." if low > 0 else "")
     )
-    return style.finish(figure, title, note, keys if len(series) > 1 else ())
-
-
-def _look(number: int) -> dict[str, str]:
-    return {
-        "color": style.SERIES_COLOURS[number % len(style.SERIES_COLOURS)],
-        "marker": style.SERIES_MARKERS[number % len(style.SERIES_MARKERS)],
-        "linestyle": style.SERIES_LINES[
-            number // len(style.SERIES_COLOURS) % len(style.SERIES_LINES)
-        ],
-    }
+    subtitle = conditions.subtitle(question, tables["images"], runs)
+    keys = keys if len(series) > 1 else []
+    return style.finish(figure, TITLE, note, keys, subtitle=subtitle)
 
 
 def _line(

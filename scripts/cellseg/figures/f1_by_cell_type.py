@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+TITLE = "F1 score by cell type"
 SCORE = "f1_50"
 NAME = "F1 at IoU 0.5"
 OWN = "trained on that cell type alone"
@@ -17,9 +18,7 @@ BAR_WIDTH = 2.6  # mm at least
 
 
 @style.styled
-def f1_by_cell_type(
-    tables: Mapping[str, "pd.DataFrame"], title: str = "F1 score by cell type"
-) -> "Figure":
+def f1_by_cell_type(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
     """Bars by cell type, one panel a model and head combination.
 
     Models trained on one cell type are scored on that type and share one colour; a model trained
@@ -29,6 +28,7 @@ def f1_by_cell_type(
     ----------
     tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment;
         ``training`` has the column ``cell_types``
+    question : what the experiment asks, written below the title
     """
     runs = conditions.select(tables["runs"], cell_type=None)
     conditions.need(runs, "runs", [*conditions.AXES, "seed", "cell_type", SCORE])
@@ -98,9 +98,9 @@ def f1_by_cell_type(
     ]
     note = (
         conditions.constants(runs, ["model", "heads"])
-        + conditions.measured_on(tables["images"])
-        + ". F1 of cells matched at IoU 0.5, mean over the images of a cell type (n), small "
+        + "F1 of cells matched at IoU 0.5, mean over the images of a cell type (n), small "
         + f"objects {conditions.PRIMARY}. "
         + conditions.spread(runs)
     )
-    return style.finish(figure, title, note, keys)
+    subtitle = conditions.subtitle(question, tables["images"], runs)
+    return style.finish(figure, TITLE, note, keys, subtitle=subtitle)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+TITLE = "F1 score by head combination"
 SCORE = "f1_50"
 NAME = "F1 at IoU 0.5"
 COLOURS = {"kept": style.BLUE, "removed": style.ORANGE}
@@ -19,9 +20,7 @@ GROUP_WIDTH = 8.0  # mm that one head combination needs at least
 
 
 @style.styled
-def f1_by_heads(
-    tables: Mapping[str, "pd.DataFrame"], title: str = "F1 score by head combination"
-) -> "Figure":
+def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
     """Bars by head combination, one panel a model and training subset.
 
     The combinations are written as a matrix of dots below the bars, one row a head, so that long
@@ -30,6 +29,7 @@ def f1_by_heads(
     Parameters
     ----------
     tables : the tables ``images``, ``runs`` and ``summary`` of an experiment
+    question : what the experiment asks, written below the title
     """
     runs, summary = (
         conditions.select(tables[name], small_objects=None) for name in ("runs", "summary")
@@ -79,12 +79,12 @@ def f1_by_heads(
     kinds = [kind for kind in COLOURS if (runs["small_objects"] == kind).any()]
     note = (
         conditions.constants(runs, ["model", "subset"])
-        + conditions.measured_on(tables["images"])
-        + ". F1 of cells matched at IoU 0.5, mean over images. "
+        + "F1 of cells matched at IoU 0.5, mean over images. "
         + conditions.spread(runs)
     )
     keys = [marks.patch_key(COLOURS[kind], f"small objects {kind}") for kind in kinds]
-    return style.finish(figure, title, note, keys)
+    subtitle = conditions.subtitle(question, tables["images"], runs)
+    return style.finish(figure, TITLE, note, keys, subtitle=subtitle)
 
 
 def _rank(head: str) -> int:

@@ -10,15 +10,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+TITLE = "Loss by epoch"
 COLOURS = {"loss": style.TRAINING_COLOUR, "val_loss": style.VALIDATION_COLOUR}
 NAMES = {"loss": "training", "val_loss": "validation"}
 LOG_SPAN = 20  # a loss that falls by more than this is drawn on a log scale
 
 
 @style.styled
-def learning_curves(
-    tables: Mapping[str, "pd.DataFrame"], title: str = "Loss during training"
-) -> "Figure":
+def learning_curves(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
     """Training and validation loss by epoch, one panel a condition (figure 7 of the report).
 
     Thick lines are means over seeds, as far as every seed has got; thin lines are single seeds.
@@ -26,6 +25,7 @@ def learning_curves(
     Parameters
     ----------
     tables : the table ``training`` of an experiment; others are not used
+    question : what the experiment asks, written below the title
     """
     training = tables["training"]
     conditions.need(training, "training", [*conditions.AXES, "seed", "epoch", "loss", "val_loss"])
@@ -81,7 +81,24 @@ def learning_curves(
     )
     note += "Log scale." if log else ""
     keys = [marks.line_key(NAMES[name], color=colour) for name, colour in COLOURS.items()]
-    return style.finish(figure, title, note, keys, gap=0.04)
+    subtitle = f"{question}\n{_trained_on(training)}" if question else _trained_on(training)
+    return style.finish(figure, TITLE, note, keys, gap=0.04, subtitle=subtitle)
+
+
+def _trained_on(training: "pd.DataFrame") -> str:
+    """On how many images, epochs and seeds, as a sentence."""
+    data = ", ".join(sorted(training["dataset"].unique()))
+    parts = [_between(training.groupby([*conditions.AXES, "seed"])["epoch"].max(), "epoch")]
+    images = training["train_images"].dropna() if "train_images" in training else []
+    if len(images):
+        parts.insert(0, _between(images, "training image"))
+    return f"{data}: {', '.join(parts)}; {conditions.seeds(training)[0]}."
+
+
+def _between(numbers: "pd.Series", noun: str) -> str:
+    low, high = int(numbers.min()), int(numbers.max())
+    most = conditions.counted(high, noun)
+    return most if low == high else f"{low:,} to {most}"
 
 
 @style.styled

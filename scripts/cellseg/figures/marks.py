@@ -66,6 +66,11 @@ def whisker(
         axes.errorbar(position, mean, yerr=error, zorder=4, **look)
 
 
+def point_size(number: int) -> float:
+    """Diameter in points of the symbols of so many images: smaller where they are many."""
+    return min(3.0, max(1.2, 3.0 * (150 / max(number, 1)) ** 0.5))
+
+
 def score_range(values: Sequence[float]) -> float:
     """Upper end of an axis from 0 for scores within 0 and 1: a round value above the highest."""
     finite = [value for value in values if math.isfinite(value)]

@@ -11,10 +11,21 @@ def densest(labels: np.ndarray, zoom: int) -> tuple[int, int, int, int]:
     tuple of int
         First row, end row, first column, end column.
     """
+    height, width = labels.shape
+    return fullest(labels, max(height // zoom, 1), max(width // zoom, 1))
+
+
+def fullest(labels: np.ndarray, rows: int, columns: int) -> tuple[int, int, int, int]:
+    """Window of so many rows and columns, no more than there are, that holds most cells.
+
+    Returns
+    -------
+    tuple of int
+        As of :func:`densest`.
+    """
     from scipy.ndimage import find_objects
 
     height, width = labels.shape
-    rows, columns = max(height // zoom, 1), max(width // zoom, 1)
     counts = np.zeros((height + 1, width + 1), int)
     for box in find_objects(labels):
         if box is not None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from cellseg import channels, map_store, score_tables
-from cellseg.errors import UserError
 from cellseg.figures import conditions, shown
 from cellseg.figures.overlay import Case
 
@@ -39,27 +38,21 @@ def load(
     UserError
         An image is missing from one of the files.
     """
-    import pandas as pd
-
-    from cellseg import images as image_files
-
     scores = score_tables.read(metrics, ["image", "f1_50", "n_true", "n_pred"])
-    paths = pd.read_parquet(images, columns=["image", "path"]).set_index("image")["path"]
+    paths = shown.pictures_of(images)
     cases = []
     store = map_store.open(maps)
     heads = [name.split("/")[0] for name in store.channels]
     with np.load(truth) as true, np.load(prediction) as predicted:
         marker, mask = channels.marker_head(heads), channels.mask_head(heads)
         for rank, row in shown.choose(scores, count):
-            if row.image not in paths.index:
-                raise UserError(f"{images} has no image '{row.image}'; rerun the parse rule.")
             found = store.read(row.image)
             cases.append(
                 Case(
                     heading=heading(rank, row),
-                    image=image_files.read(paths[row.image]),
-                    truth=_member(true, row.image, truth),
-                    prediction=_member(predicted, row.image, prediction),
+                    image=shown.picture(paths, row.image, images),
+                    truth=shown.labels_of(true, row.image, truth),
+                    prediction=shown.labels_of(predicted, row.image, prediction),
                     markers=_map(found, marker),
                     interior=_map(found, mask),
                 )
@@ -85,9 +78,3 @@ def _map(maps: dict, head: str | None) -> tuple[str, np.ndarray] | None:
         return None
     channel, *_ = channels.USED[head]
     return head, maps[head][channel]
-
-
-def _member(archive: "np.lib.npyio.NpzFile", name: str, path: str | Path) -> np.ndarray:
-    if name not in archive:
-        raise UserError(f"{path} has no '{name}'; delete it and rerun the rule that makes it.")
-    return archive[name]

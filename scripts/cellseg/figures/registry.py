@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING
 from cellseg.errors import UserError
 from cellseg.figures import (
     backbones,
+    counts,
     data_size,
+    errors,
     f1_by_cell_type,
     f1_by_heads,
+    f1_by_iou,
     learning_curves,
+    score_by_density,
+    score_by_size,
+    transfer,
 )
 
 if TYPE_CHECKING:
@@ -26,17 +32,25 @@ FIGURES: dict[str, Callable[..., "Figure"]] = {
     "backbones": backbones.backbones,
     "learning-curves": learning_curves.learning_curves,
     "data-size": data_size.data_size,
+    "errors": errors.errors,
+    "f1-by-iou": f1_by_iou.f1_by_iou,
+    "score-by-density": score_by_density.score_by_density,
+    "score-by-size": score_by_size.score_by_size,
+    "counts": counts.counts,
+    "transfer": transfer.transfer,
 }
+DRAWN_ELSEWHERE = ("contact-sheet",)
+"""Figures with a rule of their own, since they show images besides tables."""
 
 
-def draw(name: str, tables: Mapping[str, "pd.DataFrame"], title: str | None = None) -> "Figure":
+def draw(name: str, tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
     """Draw the figure called `name`.
 
     Parameters
     ----------
     name : a key of :data:`FIGURES`
-    tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment
-    title : None for the figure's own
+    tables : the tables of an experiment, see :data:`cellseg.figures.conditions.TABLES`
+    question : what the experiment asks, written below the title
 
     Raises
     ------
@@ -48,6 +62,6 @@ def draw(name: str, tables: Mapping[str, "pd.DataFrame"], title: str | None = No
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise UserError(f"there is no figure '{name}'.{hint} Known: {', '.join(FIGURES)}.")
     try:
-        return FIGURES[name](tables, **({"title": title} if title else {}))
+        return FIGURES[name](tables, question)
     except UserError as error:
         raise UserError(f"figure '{name}': {error}") from error

@@ -1,6 +1,9 @@
-"""Which images of a run an overlay shows."""
+"""Which images of runs are shown, from the best to the worst, and their label images."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cellseg.errors import UserError
 from cellseg.figures import conditions
@@ -9,12 +12,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def choose(scores: "pd.DataFrame", count: int) -> list[tuple[str, object]]:
-    """Pick images evenly from the best F1 at IoU 0.5 to the worst.
+def choose(scores: "pd.DataFrame", count: int, score: str = "f1_50") -> list[tuple[str, object]]:
+    """Pick images evenly from the best score to the worst.
 
     Parameters
     ----------
-    scores : rows with ``image``, ``small_objects`` and ``f1_50``; images without a score are left
+    scores : rows with ``image``, ``small_objects`` and `score`; images without a score are left
         out unless no image has one
 
     Returns
@@ -28,9 +31,9 @@ def choose(scores: "pd.DataFrame", count: int) -> list[tuple[str, object]]:
         raise UserError(f"an overlay shows at least one image, not {count}.")
     if "small_objects" in scores:
         scores = scores[scores["small_objects"] == conditions.PRIMARY]
-    scored = scores[scores["f1_50"].notna()]
+    scored = scores[scores[score].notna()]
     scored = scored if len(scored) else scores
-    ranked = scored.sort_values(["f1_50", "image"], ascending=[False, True], kind="stable")
+    ranked = scored.sort_values([score, "image"], ascending=[False, True], kind="stable")
     number = len(ranked)
     if number == 0:
         raise UserError("no image of the run was scored, so there is nothing to show.")
@@ -56,3 +59,26 @@ def _rank(place: int, count: int, position: int, number: int) -> str:
         return "Median"
     names = {0: "Best", number - 1: "Worst"}
     return names.get(position, f"Rank {position + 1} of {number}")
+
+
+def labels_of(archive: "np.lib.npyio.NpzFile", image: str, path: str | Path) -> np.ndarray:
+    """Label image of an open npz at `path`; UserError where there is none."""
+    if image not in archive:
+        raise UserError(f"{path} has no '{image}'; delete it and rerun the rule that makes it.")
+    return archive[image]
+
+
+def pictures_of(table: str | Path) -> "pd.Series":
+    """Path of each image, by its name, from the Parquet table of a split."""
+    import pandas as pd
+
+    return pd.read_parquet(table, columns=["image", "path"]).set_index("image")["path"]
+
+
+def picture(paths: "pd.Series", image: str, table: str | Path) -> np.ndarray:
+    """Read an image, ndarray of shape (H, W), uint8; UserError where `table` has none."""
+    from cellseg import images
+
+    if image not in paths.index:
+        raise UserError(f"{table} has no image '{image}'; rerun the parse rule.")
+    return images.read(paths[image])

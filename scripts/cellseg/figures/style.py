@@ -124,9 +124,13 @@ def wrap(text: str, width: float, size: float = TEXT_SIZE, weight: str = "normal
 
 
 def frame(
-    figure: "Figure", title: str, note: str = "", legend: Sequence["Artist"] = ()
+    figure: "Figure",
+    title: str,
+    note: str = "",
+    legend: Sequence["Artist"] = (),
+    subtitle: str = "",
 ) -> tuple[float, float]:
-    """Make room above for title and legend and below for a note, and write them.
+    """Make room above for titles and legend and below for a note, and write them.
 
     Returns
     -------
@@ -137,7 +141,9 @@ def frame(
     inner = width - 2 * MARGIN
     title = wrap(title, inner, TITLE_SIZE, "bold")
     note = wrap(note, inner, SMALL_SIZE)
-    header = MARGIN + _height(title, TITLE_SIZE) + (1.5 if title else 0)
+    subtitle = wrap(subtitle, inner)
+    second = MARGIN + _height(title, TITLE_SIZE) + (0.5 if title and subtitle else 0)
+    header = second + _height(subtitle, TEXT_SIZE) + (1.5 if title or subtitle else 0)
     footer = MARGIN + _height(note, SMALL_SIZE) + (1.5 if note else 0)
     key, key_height = _legend(figure, legend, inner)
     total = body + header + key_height + footer
@@ -145,6 +151,7 @@ def frame(
     place = {"x": MARGIN / width, "ha": "left", "linespacing": LINE_SPACING, "in_layout": False}
     above, below = 1 - MARGIN / total, MARGIN / total
     figure.text(y=above, va="top", s=title, size=TITLE_SIZE, weight="bold", **place)
+    figure.text(y=1 - second / total, va="top", s=subtitle, size=TEXT_SIZE, **place)
     figure.text(y=below, va="bottom", s=note, size=SMALL_SIZE, color=GREY, **place)
     if key is not None:
         key.set_bbox_to_anchor((MARGIN / width, 1 - header / total), figure.transFigure)
@@ -157,12 +164,13 @@ def finish(
     note: str = "",
     legend: Sequence["Artist"] = (),
     gap: float = 0.02,
+    subtitle: str = "",
 ) -> "Figure":
-    """Add title, legend and note outside the axes and lay the axes out between them.
+    """Add titles, legend and note outside the axes and lay the axes out between them.
 
     `gap` is the free space between columns of axes, as a fraction of their width.
     """
-    bottom, top = frame(figure, title, note, legend)
+    bottom, top = frame(figure, title, note, legend, subtitle)
     width, total = figure.get_size_inches() / MILLIMETRE
     side = MARGIN / width
     rectangle = (side, bottom / total, 1 - 2 * side, (top - bottom) / total)

@@ -1,0 +1,145 @@
+"""What `apply` in the configuration asks for: a trained run on a folder of images."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellseg.errors import UserError
+
+EXAMPLE = "snakemake --cores 2 apply --config 'apply={run: FOLDER_OF_A_RUN, images: YOUR_FOLDER}'"
+
+RECORD = "applied.json"
+"""What was applied to what; a folder that holds it was made by this workflow."""
+
+
+def files_of_run(settings: Mapping) -> dict[str, Path]:
+    """The files that say how a run segments: weights, settings, thresholds.
+
+    Parameters
+    ----------
+    settings : ``apply`` of the configuration, of which run and tuning are used
+
+    Raises
+    ------
+    UserError
+        No run is named, or it is not complete.
+    """
+    if not settings["run"]:
+        raise UserError(f"apply.run: say which trained run to apply, such as\n    {EXAMPLE}")
+    run = Path(settings["run"])
+    if not run.is_dir():
+        raise UserError(f"apply.run: the folder {run} does not exist. Name the folder of a run.")
+    variant = f"tuning-{settings['tuning']}" if settings["tuning"] else ""
+    files = {
+        "weights": run / "weights.h5",
+        "settings": run / "settings.json",
+        "watershed": run / variant / "watershed.json",
+    }
+    missing = [path.relative_to(run).as_posix() for path in files.values() if not path.is_file()]
+    if missing:
+        target = (run / variant / "labels.npz").as_posix()
+        raise UserError(
+            f"apply.run: {run} is not a finished run, it lacks {', '.join(missing)}. Name the "
+            f"folder that ends in seed-N, or finish it first: snakemake --cores 4 {target}"
+        )
+    return files
+
+
+def folder_of_images(settings: Mapping) -> Path:
+    """The folder (or the one image) to segment.
+
+    Raises
+    ------
+    UserError
+        None is named, it does not exist, or the results would lie among the images.
+    """
+    if not settings["images"]:
+        raise UserError(f"apply.images: say which images to segment, such as\n    {EXAMPLE}")
+    images = Path(settings["images"])
+    if not images.exists():
+        raise UserError(f"apply.images: {images} does not exist.")
+    folder = images if images.is_dir() else images.parent
+    output = Path(settings["output"]).resolve()
+    if output == folder.resolve() or output in folder.resolve().parents:
+        raise UserError(
+            f"apply.output: {output} holds the images. Name a folder of its own for the results."
+        )
+    return images
+
+
+def output_folder(settings: Mapping, base: str) -> str:
+    """Where the results go: as configured, else a folder in `base`, named like that of the images.
+
+    Parameters
+    ----------
+    base : such as the folder of all results of the workflow
+
+    Raises
+    ------
+    UserError
+        Its name has braces, which mean wildcards to Snakemake.
+    """
+    output = settings["output"]
+    if output and set(output) & set("{}"):
+        raise UserError(f"apply.output: '{output}' has braces. Give the folder another name.")
+    images = Path(settings["images"] or "unnamed").resolve()
+    name = re.sub(r"[{}]", "_", images.stem if images.is_file() else images.name)
+    return output or (Path(base) / name).as_posix()
+
+
+def find_images(settings: Mapping) -> list[Path]:
+    """The images to segment, sorted; what this workflow made of images before is none.
+
+    Raises
+    ------
+    UserError
+        As :func:`folder_of_images`, or there is no image.
+    """
+    from cellseg import microscope_files  # with NumPy, which no other job has to wait for
+
+    images = folder_of_images(settings)
+    made = [record.parent for record in images.rglob(RECORD)] if images.is_dir() else []
+    return microscope_files.find(images, [*made, Path(settings["output"])])
+
+
+def stamp(settings: Mapping) -> str:
+    """Twelve hexadecimal digits that change when the run or one of the images does.
+
+    They are told apart by name, size and date: their content is not read.
+
+    Raises
+    ------
+    UserError
+        As :func:`files_of_run` and :func:`find_images`.
+    """
+    digest = hashlib.sha256()
+    for path in [*files_of_run(settings).values(), *find_images(settings)]:
+        status = path.lstat()
+        told = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
+        digest.update(told.encode(errors="surrogateescape"))
+    return digest.hexdigest()[:12]
+
+
+def earlier(folder: Path) -> list[str]:
+    """Files that an earlier application wrote into a folder, relative to it.
+
+    Raises
+    ------
+    UserError
+        There is something else.
+    """
+    record = folder / RECORD
+    if record.is_file():
+        try:
+            return list(json.loads(record.read_text())["written"])
+        except (ValueError, KeyError, TypeError):
+            pass
+    strange = [name for name in ("labels", "outlines") if (folder / name).exists()]
+    if strange:
+        raise UserError(
+            f"apply.output: {folder / strange[0]} is there already, and not by this workflow. "
+            "Name another folder."
+        )
+    return []

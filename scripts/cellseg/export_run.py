@@ -1,0 +1,123 @@
+"""A trained run as one file that can be given away: network, thresholds, card and example."""
+
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from cellseg import bioimage_io, export_example, files, model_card, score_tables
+from cellseg.simulate.cell_types import CELL_TYPES
+from cellseg.simulate.frame import simulate_frame
+
+if TYPE_CHECKING:
+    from cellseg.saved_model import WholeImages
+
+
+def export(
+    run: Mapping[str, str],
+    images: Sequence[str],
+    kind: str,
+    options: Mapping,
+    load_family: Callable[[Mapping], ModuleType],
+    output: str,
+    threads: int,
+) -> None:
+    """Write the zip of a run.
+
+    Parameters
+    ----------
+    run : paths of its ``weights``, ``settings``, ``provenance``, ``watershed``, ``metrics`` and
+        ``coco``
+    images : tables of the images that it may have been trained and validated with
+    kind : of its data set: download, simulated or local
+    options : of prediction, see :func:`cellseg.saved_model.build`
+    load_family : from the model's settings to the module of its family
+    output : zip to write; rdf.yaml at its top makes it a package of the BioImage Model Zoo
+
+    Raises
+    ------
+    UserError
+        The network cannot be exported, see :func:`cellseg.saved_model.build`.
+    """
+    settings, provenance, thresholds = (
+        json.loads(Path(run[name]).read_text()) for name in ("settings", "provenance", "watershed")
+    )
+    if "backend" in settings["model"]:  # which makes no difference to the weights
+        settings["model"]["backend"] = "tensorflow"
+    model = settings["model"]
+    family = load_family(model)
+    family.set_threads(threads)
+    from cellseg import saved_model  # with TensorFlow: after the family has chosen how to start it
+
+    folder = Path(run["weights"]).parent
+    network = saved_model.build(family, settings, folder, options)
+    with tempfile.TemporaryDirectory() as temporary:
+        made = Path(temporary)
+        saved_model.save(network, made / "model")
+        shutil.make_archive(str(made / "model"), "zip", made / "model")
+        shutil.rmtree(made / "model")
+        outputs = _write_test_tensors(network, made)
+        for name in ("settings", "provenance", "watershed"):
+            shutil.copyfile(run[name], made / f"{name}.json")
+        shutil.copyfile(run["metrics"], made / "scores.csv")
+        example = export_example.example(settings["heads"], thresholds["watershed"])
+        (made / "example.py").write_text(example)
+        card = model_card.text(
+            condition=thresholds["condition"],
+            kind=kind,
+            settings=settings,
+            provenance=provenance,
+            watershed=thresholds,
+            data=model_card.trained_on(
+                provenance, pd.concat([pd.read_parquet(path) for path in images])
+            ),
+            metrics=score_tables.read(run["metrics"], ["small_objects", "msa"]),
+            coco=score_tables.read(run["coco"], ["small_objects", "ap"]),
+            window=network.window,
+        )
+        (made / "README.md").write_text(card)
+        description = bioimage_io.describe(
+            made,
+            condition=thresholds["condition"],
+            kind=kind,
+            family=model["family"],
+            window=network.window,
+            outputs=outputs,
+            tensorflow_version=family.versions()["tensorflow"],
+            timestamp=provenance["finished"],
+        )
+        (made / "rdf.yaml").write_text(
+            yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
+        )
+        _pack(made, output)
+
+
+def _write_test_tensors(network: "WholeImages", folder: Path) -> list[str]:
+    """A simulated window and its maps, by which another program checks that it computes the same.
+
+    Simulated, so that nobody's images leave the house with the network.
+    """
+    side = network.window
+    frame = simulate_frame(CELL_TYPES["A172"], 24.0, side, side, np.random.default_rng(0))
+    window = frame.image.astype(np.float32)[None, ..., None]
+    np.save(folder / "test_input.npy", window)
+    maps = network.windows(window)
+    for name, values in maps.items():
+        np.save(folder / f"test_output_{name}.npy", values.numpy())
+    return list(maps)
+
+
+def _pack(folder: Path, output: str) -> None:
+    with files.replacing(output) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(folder.iterdir()):
+                packed = zipfile.ZIP_STORED if path.suffix == ".zip" else zipfile.ZIP_DEFLATED
+                archive.write(path, path.name, packed)

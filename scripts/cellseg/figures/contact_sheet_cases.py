@@ -1,0 +1,102 @@
+"""Images and label images of a contact sheet, from the workflow's files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellseg import score_tables
+from cellseg.errors import UserError
+from cellseg.figures import conditions, shown
+from cellseg.figures.contact_sheet import Column, Row
+from cellseg.files import open_stack
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORE = "msa"
+NOTE = (
+    "Every row shows the same images, the best, the median and the worst by MSA (mean of "
+    "TP/(TP+FP+FN) at IoU 0.5 to 0.95) averaged over the rows; MSA and numbers of cells are those "
+    f"of the whole image, small objects {conditions.PRIMARY}. Shown is the part, a third as wide "
+    "as the image, that holds most true cells. Scale bars in pixels."
+)
+
+
+def load(
+    runs: Sequence[Mapping[str, object]],
+    predicted: Sequence[str | Path],
+    metrics: Sequence[str | Path],
+    truth: str | Path,
+    images: str | Path,
+    question: str = "",
+) -> tuple[list[Column], list[Row], str]:
+    """What a contact sheet of some runs shows, and its subtitle.
+
+    Parameters
+    ----------
+    runs : model, heads, subset and seed of each
+    predicted, metrics : of the same runs: npz of label images by image, and CSV
+    truth : npz of label images by image
+    images : Parquet table with ``image`` and ``path``
+    question : what the experiment asks, for the subtitle
+
+    Raises
+    ------
+    UserError
+        A file lacks an image, or no image was scored in all runs.
+    """
+    import pandas as pd
+
+    needed = ["dataset", "image", "cell_type", SCORE, "n_true", "n_pred"]
+    tables = [_scores(path, needed) for path in metrics]
+    table = pd.concat(
+        [table.assign(run=number) for number, table in enumerate(tables)], ignore_index=True
+    )
+    everywhere = table.groupby("image")["run"].transform("nunique") == len(tables)
+    if not everywhere.any():
+        raise UserError("no image was scored in all runs. Score them on the same split.")
+    table = table[everywhere]
+    facts = ["image", "cell_type", "n_true"]
+    mean = table.groupby("image", as_index=False)[SCORE].mean()
+    mean = mean.merge(table.drop_duplicates("image")[facts], on="image")
+    chosen = shown.choose(mean, 3, SCORE)
+
+    paths = shown.pictures_of(images)
+    archive = open_stack(truth)
+    columns = [
+        Column(
+            heading=f"{rank}: {row.image}\n{row.cell_type} · "
+            + conditions.counted(int(row.n_true), "true cell"),
+            image=shown.picture(paths, row.image, images),
+            truth=shown.labels_of(archive, row.image, truth),
+        )
+        for rank, row in chosen
+    ]
+    rows = []
+    frame = pd.DataFrame(runs)
+    named = conditions.varying(frame) or ["model"]
+    named += ["seed"] if frame["seed"].nunique() > 1 else []
+    for number, (run, path) in enumerate(zip(runs, predicted, strict=True)):
+        own = table[table["run"] == number].set_index("image")
+        labels = open_stack(path)
+        rows.append(
+            Row(
+                name=conditions.label(run, named),
+                predictions=[shown.labels_of(labels, row.image, path) for _, row in chosen],
+                captions=[_caption(own.loc[row.image]) for _, row in chosen],
+            )
+        )
+    once = conditions.measured_on(table.assign(small_objects=conditions.PRIMARY))
+    seed = f"seed {runs[0]['seed']}" if frame["seed"].nunique() == 1 else "first seed of each row"
+    told = f"{once}; {seed}. {conditions.constants(frame)}"
+    return columns, rows, f"{question}\n{told}" if question else told
+
+
+def _scores(path: str | Path, needed: Sequence[str]) -> "pd.DataFrame":
+    table = score_tables.read(path, [*needed, "small_objects"])
+    return table[table["small_objects"] == conditions.PRIMARY]
+
+
+def _caption(row: "pd.Series") -> str:
+    score = f"MSA {row[SCORE]:.2f}" if row[SCORE] == row[SCORE] else "MSA not defined"
+    return f"{score} · {conditions.counted(int(row['n_pred']), 'predicted cell')}"

@@ -1,0 +1,209 @@
+"""A score against a quantity: a line with a band a condition, in as many panels as they need."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cellseg import intervals
+from cellseg.figures import conditions, marks, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST = 8  # lines a panel: no more can be told apart
+PANEL_HEIGHT, WIDE_PANEL_HEIGHT, STRIP_HEIGHT = 48.0, 64.0, 14.0  # mm
+NARROW = 4  # lines that a single column has room for
+FEW = 3  # lines a panel, up to which single points do not hide them
+
+
+def look(number: int) -> dict[str, str]:
+    """Colour, marker and dashes of the line with this number; the first 28 differ."""
+    colours, markers, dashes = style.SERIES_COLOURS, style.SERIES_MARKERS, style.SERIES_LINES
+    turn = number // len(colours)
+    return {
+        "color": colours[number % len(colours)],
+        "marker": markers[(number + turn) % len(markers)],
+        "linestyle": dashes[turn % len(dashes)],
+    }
+
+
+def arrange(table: "pd.DataFrame") -> tuple[list[str], list[str]]:
+    """Choose the axes that panels stand for, and those that the lines of a panel stand for.
+
+    One panel where its lines can be told apart, else as few as that takes.
+    """
+    varying = conditions.varying(table)
+    for number in range(len(varying) + 1):
+        fitting = []
+        for panels in itertools.combinations(varying, number):
+            lines = [axis for axis in varying if axis not in panels]
+            if not lines or len(table[lines].drop_duplicates()) <= MOST:
+                n_panels = len(conditions.unique(table, panels)) if panels else 1
+                fitting.append((n_panels, list(panels), lines))
+        if fitting:
+            _, panels, lines = min(fitting, key=lambda choice: choice[0])
+            return panels, lines
+    raise AssertionError("unreachable: a panel a condition always fits")
+
+
+def over_seeds(values: "pd.DataFrame", by: Sequence[str]) -> "pd.DataFrame":
+    """Mean and interval of the column ``value`` over the seeds of each condition and of `by`.
+
+    Returns
+    -------
+    DataFrame
+        The axes of a condition, `by`, mean, low and high.
+    """
+    keys = [*conditions.AXES, *by]
+    found = intervals.t_interval(values.groupby(keys, sort=False)["value"])
+    parts = {part: found[part] for part in ("mean", "low", "high")}
+    return parts["mean"].to_frame("mean").assign(**parts).reset_index()
+
+
+def octave_of(numbers: "pd.Series") -> "pd.Series":
+    """Lower end of the octave of each number of 1 or more: 1, 2, 4, …"""
+    import numpy as np
+
+    return 2.0 ** np.floor(np.log2(numbers))
+
+
+def draw(
+    lines: "pd.DataFrame",
+    title: str,
+    subtitle: str,
+    note: str,
+    x_name: str,
+    y_name: str,
+    counts: "pd.DataFrame | None" = None,
+    counts_name: str = "",
+    points: "pd.DataFrame | None" = None,
+    points_name: str = "",
+    guides: Sequence[float] = (),
+) -> "Figure":
+    """Draw the lines of all conditions.
+
+    Parameters
+    ----------
+    lines : the axes of a condition, x, mean, low and high; a row a point of a line
+    counts : columns start, end and number: how many there are of each range of x, drawn below
+        each panel; with it the horizontal axis is logarithmic, and ranges are octaves
+    counts_name : of what
+    points : the axes of a condition, x and value; shown where lines are few
+    points_name : what they are
+    guides : places of vertical lines
+    """
+    panel_axes, line_axes = arrange(lines)
+    panels = conditions.unique(lines, panel_axes) if panel_axes else [()]
+    series = conditions.unique(lines, line_axes) if line_axes else [()]
+    looks = {name: look(number) for number, name in enumerate(series)}
+    points = points if len(series) <= FEW else None
+    columns = min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    single = len(panels) == 1 and len(series) <= NARROW
+    width = style.SINGLE_COLUMN if single else style.DOUBLE_COLUMN
+    room = (width - 14) / columns - 4
+    height = WIDE_PANEL_HEIGHT if len(panels) == 1 and not single else PANEL_HEIGHT
+    heights = [height] if counts is None else [height, STRIP_HEIGHT]
+    figure = style.new(width, sum(heights) * rows)
+    grid = figure.subplots(
+        rows * len(heights), columns, sharex=True, sharey="row", squeeze=False,
+        gridspec_kw={"height_ratios": heights * rows},
+    )  # fmt: skip
+    ends = [lines[["mean", "high"]].max().max()]
+    if points is not None:
+        ends.append(points["value"].max())
+    upper = marks.score_range(ends)
+    for number in range(rows * columns):
+        row, column = divmod(number, columns)
+        axes, *strip = grid[row * len(heights) : (row + 1) * len(heights), column]
+        if number >= len(panels):
+            for empty in (axes, *strip):
+                empty.set_visible(False)
+            continue
+        here = dict(zip(panel_axes, panels[number], strict=True))
+        for place in guides:
+            axes.axvline(place, color=style.GREY, linewidth=0.6, linestyle=":", zorder=0)
+        for name, drawn in looks.items():
+            mine = here | dict(zip(line_axes, name, strict=True))
+            if points is not None:
+                _points(axes, conditions.rows_of(points, **mine), drawn["color"])
+            _line(axes, conditions.rows_of(lines, **mine).sort_values("x"), drawn)
+        marks.score_axis(axes, upper, y_name if column == 0 else "")
+        if panel_axes:
+            text = conditions.label(here, panel_axes, "\n")
+            axes.set_title(style.wrap(text, room), loc="left")
+        lowest = strip[0] if strip else axes
+        if strip:
+            axes.tick_params(labelbottom=False)
+            _strip(strip[0], counts, counts_name if column == 0 else "", room)
+        if number + columns >= len(panels):
+            lowest.tick_params(labelbottom=True)
+            lowest.set_xlabel(x_name)
+            lowest.xaxis.set_in_layout(row == rows - 1)
+    keys = [
+        marks.line_key(
+            style.wrap(conditions.label(dict(zip(line_axes, name, strict=True)), line_axes),
+                       width - 16),
+            **drawn,
+        )
+        for name, drawn in looks.items()
+    ]  # fmt: skip
+    keys = keys if len(series) > 1 else []
+    note += "" if points is None else f" Dots: {points_name}."
+    return style.finish(figure, title, note, keys, subtitle=subtitle)
+
+
+def _line(axes: "Axes", rows: "pd.DataFrame", drawn: dict[str, str]) -> None:
+    """One condition: a band, and a line through its means."""
+    from matplotlib.patheffects import Normal, Stroke
+
+    axes.fill_between(
+        rows["x"], rows["low"], rows["high"], color=drawn["color"], alpha=0.18, linewidth=0
+    )
+    # A white edge, so that points of the same colour do not hide the line.
+    edged = [Stroke(linewidth=2.2, foreground="white"), Normal()]
+    without = {key: value for key, value in drawn.items() if key != "marker"}
+    axes.plot(rows["x"], rows["mean"], **without, path_effects=edged, zorder=3)
+    axes.plot(
+        rows["x"], rows["mean"], color=drawn["color"], marker=drawn["marker"], linestyle="",
+        markersize=3.5, markeredgecolor="white", markeredgewidth=0.4, zorder=4,
+    )  # fmt: skip
+
+
+def _points(axes: "Axes", points: "pd.DataFrame", colour: str) -> None:
+    axes.scatter(
+        points["x"], points["value"], marks.point_size(len(points)) ** 2 / 2, color=colour,
+        alpha=0.4, linewidth=0, zorder=2, rasterized=len(points) > 2000,
+    )  # fmt: skip
+
+
+def _strip(axes: "Axes", counts: "pd.DataFrame", name: str, room: float) -> None:
+    """How many there are of each octave, below a panel."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
+
+    first, last = counts["start"].min(), counts["end"].max()
+    axes.set_xscale("log", base=2)
+    axes.bar(
+        counts["start"], counts["number"], counts["end"] - counts["start"], align="edge",
+        color=style.LIGHT_GREY, edgecolor=style.GREY, linewidth=0.4,
+    )  # fmt: skip
+    axes.set_ylim(0, counts["number"].max() * 1.1)
+    axes.set_ylabel(name)
+    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    # Labels at as many ends of octaves as have room.
+    octaves = round(math.log2(last / first))
+    edges = [first * 2**number for number in range(octaves + 1)]
+    texts = [f"{edge:,.0f}" for edge in edges]
+    wanted = max(style.text_width(text) for text in texts) + 1.5
+    step = math.ceil(wanted * octaves / room)
+    shown = [text if place % step == 0 else "" for place, text in enumerate(texts)]
+    if step > 1:
+        shown[-1] = ""  # it would reach into the next panel, or beyond the page
+    axes.xaxis.set_major_locator(FixedLocator(edges))
+    axes.xaxis.set_major_formatter(FixedFormatter(shown))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(first / 1.1, last * 1.1)

@@ -1,0 +1,133 @@
+"""Errors by kind, as deepcell's graph tells them apart, per 100 true cells."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from cellseg.figures import conditions, marks, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Errors per 100 true cells, by kind"
+COLOURS = {
+    "missed": style.BLUE,
+    "gained": style.ORANGE,
+    "merge": style.GREEN,
+    "split": style.PURPLE,
+    "catastrophe": style.VERMILLION,
+}
+DARK = (style.BLUE, style.GREEN, style.VERMILLION)  # colours on which text is white
+BAR, LANE, GAP, LINE, AXIS = 3.8, 2.2, 2.0, 3.0, 8.0  # mm
+LABEL_WIDTH, FOUND_WIDTH = 40.0, 16.0  # mm
+LONGEST = 24  # rows of a column; more stand in two
+
+
+@style.styled
+def errors(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
+    """A stacked bar a condition; below it the sum of all kinds by seed, with its interval.
+
+    Parameters
+    ----------
+    tables : the tables ``images`` and ``runs`` of an experiment
+    question : what the experiment asks, written below the title
+    """
+    runs = conditions.select(tables["runs"])
+    conditions.need(runs, "runs", [*conditions.AXES, "seed", "n_true", "correct", *COLOURS])
+    runs = runs[runs["n_true"] > 0]
+    conditions.need(runs, "runs (rows with true cells)", [])
+    rates = runs[list(COLOURS)].div(runs["n_true"], axis=0) * 100
+    found = 100 * (runs["correct"] - runs["catastrophe"]) / runs["n_true"]  # links alone
+    runs = runs.assign(**rates, total=rates.sum(axis=1), found=found)
+    named = conditions.varying(runs) or ["model"]
+    rows = [
+        dict(zip(conditions.AXES, row, strict=True))
+        for row in conditions.unique(runs, conditions.AXES)
+    ]
+    own = [conditions.rows_of(runs, **row).sort_values("seed") for row in rows]
+    totals = [conditions.over_seeds(table["total"]) for table in own]
+    labels = [style.wrap(conditions.label(row, named), LABEL_WIDTH) for row in rows]
+    several = conditions.seeds(runs)[1]
+
+    columns = 2 if len(rows) > LONGEST else 1
+    length = -(-len(rows) // columns)
+    parts = [slice(start, start + length) for start in range(0, len(rows), length)]
+    least = BAR + GAP + (LANE if several else 0)
+    heights = [max(least, LINE * (text.count("\n") + 1) + 1) for text in labels]
+    body = max(sum(heights[part]) for part in parts)
+    figure = style.new(style.DOUBLE_COLUMN, body + AXIS)
+    grid = figure.subplots(1, columns, squeeze=False)[0]
+    widest = max(style.text_width(line) for text in labels for line in text.split("\n"))
+    room = (style.DOUBLE_COLUMN - 2 * style.MARGIN) / columns - widest - 6
+    ends = [end for total in totals for end in (total[0], total[2]) if math.isfinite(end)]
+    highest = max([*ends, runs["total"].max()]) or 1.0
+    upper = highest * room / (room - FOUND_WIDTH)
+    for axes, part in zip(grid, parts, strict=True):
+        ends_of_rows = list(itertools.accumulate(heights[part]))
+        middles = [
+            end - height / 2 for end, height in zip(ends_of_rows, heights[part], strict=True)
+        ]
+        for middle, table, total in zip(middles, own[part], totals[part], strict=True):
+            at = middle - (LANE / 2 if several else 0)
+            _bar(axes, at, table, room / upper)
+            text = f"{table['found'].mean():.1f} found"
+            look = {"size": style.SMALL_SIZE, "color": style.GREY, "va": "center_baseline"}
+            axes.text(upper, at, text, ha="right", **look)
+            if several:
+                lane = middle + BAR / 2
+                marks.whisker(axes, lane, total, style.BLACK, horizontal=True)
+                _seeds(axes, lane, table["total"])
+        axes.set_xlim(0, upper)
+        axes.set_ylim(body, 0)
+        axes.set_yticks(middles, labels[part])
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_color(style.LIGHT_GREY)
+        axes.set_xlabel("errors per 100 true cells")
+        axes.grid(axis="x")
+
+    number = conditions.seeds(runs)[0]
+    seeds = (
+        f"Bars: mean over {number}; below each bar the sum of all kinds, points for single seeds "
+        "and whiskers for the 95 % t interval of its mean. "
+        if several
+        else f"{number.capitalize()}, so no interval. "
+    )
+    note = (
+        conditions.constants(runs, [axis for axis in conditions.AXES if axis not in named])
+        + "Cells without a partner at IoU > 0.6 go by those they touch: missed and gained count "
+        "cells; a merge, split or catastrophe (several true in several predicted cells) counts "
+        "once, however many cells it has. At the right: true cells of 100 with such a partner. "
+        f"Small objects {conditions.PRIMARY}. " + seeds
+    )
+    keys = [marks.patch_key(colour, kind) for kind, colour in COLOURS.items()]
+    subtitle = conditions.subtitle(question, tables["images"], runs)
+    return style.finish(figure, TITLE, note, keys, subtitle=subtitle, gap=0.04)
+
+
+def _bar(axes: "Axes", place: float, runs: "pd.DataFrame", scale: float) -> None:
+    """The mean of each kind beside the last, its number in it where it has room.
+
+    `scale` is mm of one error per 100 cells.
+    """
+    left = 0.0
+    for kind, colour in COLOURS.items():
+        rate = float(runs[kind].mean())
+        axes.barh(place, rate, BAR, left, color=colour, edgecolor="white", linewidth=0.4)
+        text = f"{rate:.1f}"
+        if style.text_width(text, style.SMALL_SIZE) + 1 <= rate * scale:
+            axes.text(
+                left + rate / 2, place, text, size=style.SMALL_SIZE, ha="center",
+                va="center_baseline", color="white" if colour in DARK else style.BLACK,
+            )  # fmt: skip
+        left += rate
+
+
+def _seeds(axes: "Axes", place: float, totals: Sequence[float]) -> None:
+    """Single seeds as points, on one line."""
+    axes.scatter(
+        totals, [place] * len(totals), marks.SEED_SIZE, color="white", edgecolor=style.BLACK,
+        linewidth=0.35, zorder=5,
+    )  # fmt: skip

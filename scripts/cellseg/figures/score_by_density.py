@@ -1,0 +1,62 @@
+"""F1 against the number of cells of an image."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cellseg.figures import conditions, curves, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+TITLE = "F1 score by number of cells an image"
+SCORE = "f1_50"
+
+
+@style.styled
+def score_by_density(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
+    """A line a condition over octaves of the number of true cells, above the number of images.
+
+    Parameters
+    ----------
+    tables : the tables ``images`` and ``runs`` of an experiment
+    question : what the experiment asks, written below the title
+
+    Raises
+    ------
+    UserError
+        No image with true cells was scored.
+    """
+    images = conditions.select(tables["images"], cell_type=None)
+    conditions.need(images, "images", [*conditions.AXES, "seed", "image", "n_true", SCORE])
+    images = images[images["n_true"] > 0]
+    conditions.need(images, "images (rows with true cells)", [])
+    images = images.assign(start=curves.octave_of(images["n_true"]), value=images[SCORE])
+    keys = [*conditions.AXES, "seed", "start"]
+    per_run = images.groupby(keys, sort=False)["value"].mean().reset_index()
+    lines = curves.over_seeds(per_run, ["start"])
+    once = images.drop_duplicates("image")
+    counts = once.groupby("start").size().rename("number").reset_index()
+    counts["end"] = 2 * counts["start"]
+    points = images.groupby([*conditions.AXES, "image"], sort=False, as_index=False)
+    points = points.agg(x=("n_true", "first"), value=("value", "mean"))
+    note = (
+        conditions.constants(images)
+        + "F1 of cells matched at IoU 0.5, small objects "
+        + f"{conditions.PRIMARY}, mean over the images of an octave (numbers below). "
+        + conditions.band(images)
+        + "Images without true cells are left out. Cell types differ in "
+        "density, so that a line may also tell them apart."
+    )
+    return curves.draw(
+        lines.assign(x=2**0.5 * lines["start"]),  # the middle of the octave, on a log axis
+        TITLE,
+        conditions.subtitle(question, tables["images"], images),
+        note,
+        "true cells an image (log scale)",
+        "F1 at IoU 0.5",
+        counts=counts,
+        counts_name="images",
+        points=points,
+        points_name="single images" + (", mean over seeds" if conditions.seeds(images)[1] else ""),
+    )

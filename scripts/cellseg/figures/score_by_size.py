@@ -1,0 +1,65 @@
+"""Recall against the size of the true cell, from the counts of single cells."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cellseg import size_scores
+from cellseg.data_picture import MEDIUM, SMALL
+from cellseg.figures import conditions, curves, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+TITLE = "Recall by area of the true cell"
+FEWEST = 10  # cells that a recall is told of
+
+
+@style.styled
+def score_by_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
+    """A line a condition over octaves of area, above the number of true cells.
+
+    Parameters
+    ----------
+    tables : the tables ``images`` and ``sizes`` of an experiment
+    question : what the experiment asks, written below the title
+
+    Raises
+    ------
+    UserError
+        No octave has enough true cells.
+    """
+    sizes = conditions.select(tables["sizes"])
+    conditions.need(sizes, "sizes", [*conditions.AXES, "seed", *size_scores.COLUMNS])
+    enough = sizes[sizes["n_true"] >= FEWEST]
+    conditions.need(enough, f"sizes (rows of at least {FEWEST} true cells)", [])
+    lines = curves.over_seeds(
+        enough.assign(value=enough["n_found"] / enough["n_true"]), ["area_from", "area_to"]
+    )
+    lines["x"] = (lines["area_from"] * lines["area_to"]) ** 0.5  # the middle on a log axis
+    run = [*conditions.AXES, "seed"]
+    once = sizes.merge(sizes[run].head(1)).rename(
+        columns={"area_from": "start", "area_to": "end", "n_true": "number"}
+    )
+    filled = once["number"].to_numpy().nonzero()[0]
+    counts = once.iloc[filled[0] : filled[-1] + 1]
+    note = (
+        conditions.constants(sizes)
+        + "Recall: share of the true cells of an octave of area that are matched at IoU 0.5, all "
+        f"images together, small objects {conditions.PRIMARY}; octaves of fewer than {FEWEST} "
+        "cells are left out. "
+        + conditions.band(sizes)
+        + f"Dotted: {SMALL} and {MEDIUM} px, where LIVECell's protocol cuts small, medium and "
+        "large cells."
+    )
+    return curves.draw(
+        lines,
+        TITLE,
+        conditions.subtitle(question, tables["images"], sizes),
+        note,
+        "area of the true cell (px, log scale)",
+        "recall at IoU 0.5",
+        counts=counts,
+        counts_name="true cells",
+        guides=(SMALL, MEDIUM),
+    )

@@ -1,0 +1,1 @@
+"""Tables for reading: what stands in them, the same as HTML and as LaTeX."""

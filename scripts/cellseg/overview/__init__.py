@@ -1,0 +1,1 @@
+"""The overview of a study: what was run, scores, times, memory, provenance."""

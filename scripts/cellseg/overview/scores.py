@@ -1,0 +1,91 @@
+"""The scores of each experiment's conditions, short enough for a page."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cellseg import score_tables, tables
+from cellseg.figures import conditions
+
+SCORES = {
+    "pixel_iou": "pixel IoU",
+    "pixel_f1": "pixel F1",
+    "f1_50": "F1 at IoU 0.5",
+    "msa": "MSA",
+    "ap50": "AP50",
+}
+MEANINGS = {
+    "pixel_iou": "intersection over union of true and predicted foreground",
+    "pixel_f1": "F1 of foreground pixels",
+    "f1_50": "F1 of cells matched at an IoU of at least 0.5",
+    "msa": "TP/(TP+FP+FN) of cells, mean over IoU 0.5 to 0.95",
+    "ap50": "COCO average precision of the cells of all images together, at IoU 0.5, by LIVECell's "
+    "protocol; a cell's confidence is the mean of its interior map",
+}
+NOT_KNOWN = "-"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one experiment: `axes` are what its conditions differ in, `rows` one a condition.
+
+    A row has a text for each axis, the number of seeds, and a text for each of :data:`SCORES`.
+    """
+
+    experiment: str
+    axes: list[str]
+    rows: list[list[str]]
+    shared: str
+    measured_on: str
+    several_seeds: bool
+
+
+def read(path: str | Path) -> Scores:
+    """Scores of an experiment, of its ``summary.csv``; small objects kept, all cell types.
+
+    Raises
+    ------
+    UserError
+        The table is missing, or lacks a column.
+    """
+    needed = [*conditions.AXES, "cell_type", "small_objects", "n_seeds", "n_images"]
+    table = conditions.select(score_tables.read(path, needed))
+    known = [*conditions.AXES, *(["tuning"] if "tuning" in table else [])]
+    axes = conditions.varying(table, known) or ["model"]
+    rows = [
+        [
+            *(str(row[axis]).replace("+", " + ") for axis in axes),
+            f"{row['n_seeds']:.0f}",
+            *(with_interval(row, score) for score in SCORES),
+        ]
+        for row in table.to_dict("records")
+    ]
+    told = [axis for axis in known if axis not in axes]
+    if "tuning" in told and (table["tuning"] == tables.NO_TUNING).all():
+        told.remove("tuning")
+    return Scores(
+        experiment=Path(path).parent.name,
+        axes=[conditions.AXIS_NAMES[axis] for axis in axes],
+        rows=rows,
+        shared=conditions.constants(table, told),
+        measured_on=_measured_on(table),
+        several_seeds=bool((table["n_seeds"] > 1).any()),
+    )
+
+
+def with_interval(row: Mapping[str, float], score: str) -> str:
+    """Mean of a score and half of its 95 % interval, such as ``0.512 ± 0.034``."""
+    mean, low, high = (row.get(f"{score}_{part}", math.nan) for part in ("mean", "low", "high"))
+    if not math.isfinite(mean):
+        return NOT_KNOWN
+    return f"{mean:.3f}" + (f" ± {(high - low) / 2:.3f}" if math.isfinite(high - low) else "")
+
+
+def _measured_on(table: pd.DataFrame) -> str:
+    low, high = int(table["n_images"].min()), int(table["n_images"].max())
+    images = conditions.counted(high, "image") if low == high else f"{low:,} to {high:,} images"
+    split = f" of the {table['data_split'].iloc[0]} split" if "data_split" in table else ""
+    return f"{images}{split}"

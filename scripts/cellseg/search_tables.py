@@ -1,0 +1,93 @@
+"""The table of a search, a row a trial and rung, and its best trial as an entry of ``models``."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from cellseg import files, search_space, searches
+from cellseg.study import in_order
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial in one rung.
+
+    Attributes
+    ----------
+    values : of each parameter
+    measure : what the score is, such as ``val_loss``
+    score : mean over the trial's seeds; nan where there is none
+    diverged : whether a loss of it was not finite
+    place : in its rung, from 1; None without a score
+    promoted : whether the trial goes on to the next rung
+    runs : their folders
+    """
+
+    search: str
+    rung: int
+    epochs: int
+    trial: int
+    values: Mapping[str, object]
+    measure: str
+    score: float
+    diverged: bool
+    place: int | None
+    promoted: bool
+    runs: Sequence[str]
+
+    @property
+    def model(self) -> str:
+        """Name of the model that its runs train."""
+        return searches.trial_model(self.search, self.trial, self.epochs)
+
+    @property
+    def settings(self) -> str:
+        """Its values, to read."""
+        return ", ".join(f"{name} {search_space.shown(v)}" for name, v in self.values.items())
+
+
+def best(rows: Sequence[Row]) -> Row | None:
+    """The row with the best score of all rungs; of equal ones that with fewer epochs."""
+    scored = [row for row in rows if row.place is not None]
+    higher = bool(rows) and rows[0].measure != "val_loss"
+    sign = -1 if higher else 1
+    return min(scored, key=lambda row: (sign * row.score, row.epochs, row.trial), default=None)
+
+
+def write(rows: Sequence[Row], path: Path) -> None:
+    """Write all rows as CSV, one column a parameter, and which row is the best so far."""
+    parameters = list(rows[0].values)
+    before, after = searches.COLUMNS[:4], searches.COLUMNS[4:]
+    top = best(rows)
+    with files.replacing(path) as temporary:
+        with open(temporary, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, [*before, *parameters, *after], lineterminator="\n")
+            writer.writeheader()
+            for row in rows:
+                fields = {name: getattr(row, name) for name in (*before, *after) if name != "best"}
+                fields |= {name: search_space.shown(value) for name, value in row.values.items()}
+                fields |= {"best": row is top, "runs": " ".join(row.runs)}
+                fields |= {"score": "" if math.isnan(row.score) else repr(row.score)}
+                writer.writerow(fields)
+
+
+def write_best(row: Row, study: Mapping, path: Path) -> str:
+    """Write the model of a row as a config file that can be merged over the study's own.
+
+    Returns
+    -------
+    str : the name of the model in it
+    """
+    name = f"{study['searches'][row.search]['model']}-{row.search}"
+    entry = {"models": {name: in_order(study["models"][row.model])}}
+    words = (
+        f"# The best of search {row.search}: trial {row.trial}, epochs: {row.epochs}, "
+        f"{row.measure} {row.score:.4g} on validation images.\n"
+    )
+    with files.replacing(path) as temporary:
+        temporary.write_text(words + yaml.safe_dump(entry, sort_keys=False), encoding="utf-8")
+    return name

@@ -1,0 +1,16 @@
+"""Draw the best, median and worst images of an experiment with outlines, a row a condition."""
+
+from cellseg.figures import contact_sheet, contact_sheet_cases, style
+from cellseg.script import running
+
+with running(snakemake.log[0]):
+    columns, rows, subtitle = contact_sheet_cases.load(
+        runs=snakemake.params.runs,
+        predicted=snakemake.input.predicted,
+        metrics=snakemake.input.metrics,
+        truth=snakemake.input.truth,
+        images=snakemake.input.images,
+        question=snakemake.params.question,
+    )
+    figure = contact_sheet.contact_sheet(columns, rows, subtitle, contact_sheet_cases.NOTE)
+    style.save(figure, [snakemake.output.pdf, snakemake.output.png])

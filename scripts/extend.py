@@ -1,0 +1,15 @@
+"""Synthetic images of a split: its cells at new places and other densities."""
+
+from cellseg.extension import writing
+from cellseg.script import running
+
+with running(snakemake.log[0]):
+    writing.write(
+        images_table=snakemake.input.images,
+        cells_table=snakemake.input.cells,
+        source=snakemake.output.source,
+        split=snakemake.wildcards.split,
+        count=int(snakemake.wildcards.times),
+        processes=snakemake.threads,
+        **snakemake.params.extension,
+    )

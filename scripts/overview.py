@@ -1,0 +1,30 @@
+"""The front page of a data set's report, and the tables of times and provenance behind it."""
+
+from pathlib import Path
+
+from cellseg import score_tables, study
+from cellseg.files import replacing
+from cellseg.overview import origins, page, resources, scores
+from cellseg.script import running
+
+with running(snakemake.log[0]):
+    dataset = snakemake.wildcards.dataset
+    runs = [run for run in study.all_runs(snakemake.config) if run.dataset == dataset]
+    made = {
+        "resources": resources.table(snakemake.params.benchmarks, snakemake.config, dataset),
+        "provenance": origins.table(runs, snakemake.input.provenance),
+    }
+    text = page.write(
+        study=snakemake.config,
+        dataset=dataset,
+        counts=score_tables.read(snakemake.input.counts, ["split", "cell_type", "images", "cells"]),
+        summaries=[scores.read(path) for path in snakemake.input.summaries],
+        snakemake_version=snakemake.params.snakemake_version,
+        folder=Path(snakemake.output.page).parent,
+        **made,
+    )
+    for name, table in made.items():
+        with replacing(snakemake.output[name]) as temporary:
+            table.to_csv(temporary, index=False)
+    with replacing(snakemake.output.page) as temporary:
+        temporary.write_text(text, encoding="utf-8")

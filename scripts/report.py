@@ -1,0 +1,39 @@
+"""Write the HTML report of a finished study. Run it in the checkout: --help tells how."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from cellseg import config, config_files, report_check
+from cellseg.errors import UserError
+
+WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
+
+
+def main() -> None:
+    """Look whether all results are there, then let Snakemake write the report."""
+    asked = report_check.read_arguments()
+    schema = (WORKFLOW / "schemas/config.schema.yaml").read_text(encoding="utf-8")
+    read = config_files.read(Path.cwd(), asked.configfile, asked.replace_workflow_config)
+    dataset = config.resolve(read, yaml.safe_load(schema))["dataset"]
+    path = asked.to or Path("results", dataset, "report.html")
+    snakemake = [sys.executable, "-m", "snakemake", *report_check.of_snakemake(asked)]
+    looked = subprocess.run([*snakemake, "--summary"], capture_output=True, text=True)
+    if looked.returncode:
+        raise UserError(f"Snakemake cannot plan the study:\n{looked.stderr or looked.stdout}")
+    for note in report_check.check(looked.stdout):
+        print(note)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    style = ["--report-stylesheet", str(WORKFLOW / "report/report.css")]
+    subprocess.run([*snakemake, "--quiet", "all", "--report", str(path), *style], check=True)
+    print(report_check.written(path))
+
+
+try:
+    main()
+except UserError as error:
+    sys.exit(f"Error: {error}")
+except subprocess.CalledProcessError as error:
+    sys.exit(error.returncode)

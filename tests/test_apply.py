@@ -1,0 +1,213 @@
+"""A trained run on images of one's own."""
+
+import json
+import os
+import re
+import warnings
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from PIL import Image
+
+import tiny_run
+from cellseg import application, apply_run, families, overview_page, polygons
+from cellseg.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def family():
+    with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
+        warnings.simplefilter("ignore")
+        module = families.load({"family": "panopticnet", "backend": "tensorflow"})
+    with pytest.MonkeyPatch.context() as patch:  # a process may choose its threads but once
+        patch.setattr(module, "set_threads", lambda threads: None)
+        yield module
+
+
+@pytest.fixture(scope="module")
+def run(family, tmp_path_factory):
+    return tiny_run.make(family, "panopticnet", tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def settings(run, tmp_path):
+    return {
+        "run": str(run["weights"].parent),
+        "images": str(tmp_path / "images"),
+        "output": str(tmp_path / "out"),
+        "tuning": None,
+        "pixel_size": None,
+    }
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "images"
+    path.mkdir()
+    return path
+
+
+def _apply(settings, family):
+    output = settings["output"]
+    tables = {name: f"{output}/{name}.csv" for name in ("cells", "images", "skipped")}
+    apply_run.apply(settings, tiny_run.OPTIONS, lambda model: family,
+                    {**tables, "overview": f"{output}/overview.html"}, 1)  # fmt: skip
+    return {name: pd.read_csv(path) for name, path in tables.items()}
+
+
+def _labels(settings, name):
+    return tifffile.imread(f"{settings['output']}/labels/{name}_labels.tif")
+
+
+def test_the_images_of_the_data_set_give_the_labels_of_the_run(run, family, settings, tmp_path):
+    expected = np.load(tiny_run.labels(run, family, tmp_path))
+    tables = _apply({**settings, "images": str(run["weights"].parent)}, family)
+    cells = pd.read_parquet(tmp_path / "cells.parquet")
+    assert expected.files == ["one", "two"] and len(cells) > 10
+    for name in expected.files:
+        np.testing.assert_array_equal(_labels(settings, name), expected[name])
+    found = tables["cells"]
+    assert found["image"].tolist() == [f"{name}.tif" for name in cells["image"]]
+    assert found["label"].tolist() == cells["cell"].tolist()
+    assert found["area_px"].tolist() == cells["pixels"].tolist()
+    np.testing.assert_allclose(found["score"], cells["score"], rtol=1e-5)
+
+
+def test_every_kind_of_file(run, family, settings, folder, tmp_path):
+    grey = tiny_run.picture(50, 70)
+    pages = np.stack([grey[:40], grey[10:]])
+    tifffile.imwrite(folder / "stack.tif", pages, imagej=True, resolution=(2, 2),
+                     metadata={"axes": "TYX", "unit": "um"})  # fmt: skip
+    deep = 30_000 + 100 * grey.astype(np.uint16)
+    tifffile.imwrite(folder / "deep.tif", deep)
+    Image.fromarray(np.dstack([grey] * 3)).save(folder / "a <b> & #1.png")
+    (folder / "sub").mkdir()
+    Image.fromarray(np.dstack([grey] * 3 + [grey * 0])).save(folder / "sub/alpha.png")
+    tifffile.imwrite(folder / "large.tif", np.tile(grey, (3, 3)))
+    tifffile.imwrite(folder / "tiny.tif", grey[:5, :9])
+    tifffile.imwrite(folder / "dot.tif", grey[:1, :1])
+    tifffile.imwrite(folder / "flat.tif", np.full((40, 40), 9, np.uint8))
+    tifffile.imwrite(folder / "nan.tif", np.full((9, 9), np.nan, np.float32))
+    (folder / "broken.tif").write_bytes(b"no picture")
+    tables = _apply(settings, family)
+
+    assert tables["skipped"]["file"].tolist() == ["broken.tif", "nan.tif"]
+    assert "cannot be read as a TIFF" in tables["skipped"]["why"][0]
+    images = tables["images"].set_index(["image", "page"])
+    assert len(images) == 9 and images.index.is_unique
+    assert images.loc["stack.tif", "pixel_size_um"].tolist() == [0.5, 0.5]
+    assert images["pixel_size_um"].isna().sum() == 7
+    assert ("flat.tif", 1) in images.index and ("dot.tif", 1) in images.index
+    same = images.loc[["a <b> & #1.png", "sub/alpha.png"], "cells"]
+    assert same.nunique() == 1 and same.iloc[0] > 5
+    assert images.loc[("large.tif", 1), "cells"] > 5 * same.iloc[0]
+    for (name, page), row in images.iterrows():
+        labels = tifffile.imread(f"{settings['output']}/{row['labels']}")
+        labels = labels[page - 1] if name == "stack.tif" else labels
+        assert labels.dtype == np.uint16 and labels.shape == (row["height_px"], row["width_px"])
+        found = tables["cells"].query("image == @name and page == @page")
+        assert found["label"].tolist() == np.unique(labels[labels > 0]).tolist()
+        assert len(found) == row["cells"]
+    stack = tables["cells"].query("image == 'stack.tif'")
+    np.testing.assert_allclose(stack["area_um2"], stack["area_px"] / 4)
+    bright = tables["cells"].query("image == 'deep.tif'")
+    np.testing.assert_allclose(
+        bright["mean_intensity"],
+        [deep[_labels(settings, "deep") == label].mean() for label in bright["label"]],
+        rtol=1e-5,
+    )
+    outlines = json.loads((tmp_path / "out/outlines/stack.geojson").read_text())
+    assert len(outlines["features"]) == len(stack)
+    page = (tmp_path / "out/overview.html").read_text()
+    assert "a &lt;b&gt; &amp; #1.png" in page and "labels/a%20%3Cb%3E%20%26%20%231_labels" in page
+    assert "broken.tif" in page and page.count("<figure>") == 9
+    assert not re.search(r'(src|href)="(http|/)', page)  # nothing is fetched from elsewhere
+
+
+def test_results_of_images_that_are_gone_go_too(family, settings, folder, tmp_path):
+    for name in ("kept.tif", "gone.tif", "spoilt.tif"):
+        tifffile.imwrite(folder / name, tiny_run.picture(40, 40))
+    _apply(settings, family)
+    (tmp_path / "out/labels/mine.txt").write_text("a note")
+    (folder / "gone.tif").unlink()
+    (folder / "spoilt.tif").write_bytes(b"")
+    tables = _apply(settings, family)
+    assert sorted(path.name for path in (tmp_path / "out/labels").iterdir()) == [
+        "kept_labels.tif", "mine.txt",
+    ]  # fmt: skip
+    assert tables["images"]["image"].tolist() == ["kept.tif"]
+
+
+def test_nothing_but_broken_files_is_an_error(family, settings, folder):
+    (folder / "broken.tif").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"none of the 1 images .*\n- .*broken\.tif"):
+        _apply(settings, family)
+
+
+def test_windows_of_another_study_are_refused(run, family, settings, folder):
+    tifffile.imwrite(folder / "image.tif", tiny_run.picture(40, 40))
+    options = {**tiny_run.OPTIONS, "window": 64}  # the network knows its place in tiles of 32
+    with pytest.raises(UserError, match=r"prediction\.window: 64 does not suit this run"):
+        apply_run.apply(settings, options, lambda model: family, {}, 1)
+
+
+def test_what_is_asked_for_is_checked(run, settings, folder, tmp_path):
+    for changed, message in [
+        ({"run": None}, "apply.run: say which trained run"),
+        ({"run": str(tmp_path / "nowhere")}, "nowhere does not exist"),
+        ({"run": str(folder)}, r"lacks weights\.h5, settings\.json, watershed\.json"),
+        ({"tuning": "grid"}, r"lacks tuning-grid/watershed\.json.* .*/tuning-grid/labels\.npz"),
+        ({"images": None}, "apply.images: say which images"),
+        ({"images": str(tmp_path / "nowhere")}, "nowhere does not exist"),
+        ({}, "holds no images"),
+        ({"output": settings["images"]}, "holds the images"),
+        ({"output": str(tmp_path)}, "holds the images"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            application.stamp({**settings, **changed})
+    with pytest.raises(UserError, match="has braces"):
+        application.output_folder({**settings, "output": "a{b}"}, "base")
+    assert application.output_folder({**settings, "output": None}, "base") == "base/images"
+    (tmp_path / "out/labels").mkdir(parents=True)
+    with pytest.raises(UserError, match="not by this workflow"):
+        application.earlier(tmp_path / "out")
+
+
+def test_the_stamp_sees_new_and_changed_images_and_runs(run, family, settings, folder):
+    image = folder / "image.tif"
+    tifffile.imwrite(image, tiny_run.picture(40, 40))
+    first = application.stamp(settings)
+    (folder / "notes.txt").write_text("no image")
+    inner = {**settings, "output": str(folder / "out")}
+    assert application.stamp(settings) == first
+    _apply(inner, family)  # what was made among the images is no image
+    assert application.stamp(settings) == application.stamp(inner) == first
+    tifffile.imwrite(folder / "more.tif", tiny_run.picture(40, 40))
+    second = application.stamp(settings)
+    os.utime(image, (1, 1))
+    third = application.stamp(settings)
+    os.utime(run["weights"], (1, 1))
+    assert len({first, second, third, application.stamp(settings)}) == 4
+
+
+def test_pictures_show_the_outline_where_the_cell_is(tmp_path):
+    labels = np.zeros((10, 20), np.int32)
+    labels[2:6, 4:12] = 1
+    image = np.random.default_rng(0).integers(100, 110, labels.shape).astype(np.uint8)
+    picture = overview_page.draw(image, polygons.of_cells(labels))
+    drawn = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).astype(int)
+    assert drawn.shape == (80, 160, 3)  # magnified eight times
+    blue = drawn[..., 0] - drawn[..., 2] > 40
+    rows, columns = np.nonzero(blue)
+    assert (rows.min(), rows.max()) == pytest.approx((16, 48), abs=2)
+    assert (columns.min(), columns.max()) == pytest.approx((32, 96), abs=2)
+    assert not blue[22:42, 38:90].any()
+
+
+def test_the_page_shows_three_pages_of_a_stack():
+    assert overview_page.shown(1) == [1]
+    assert overview_page.shown(2) == [1, 2]
+    assert overview_page.shown(9) == [1, 5, 9]

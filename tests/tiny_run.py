@@ -1,0 +1,95 @@
+"""All files of a run, made in seconds, for tests of what is done with one."""
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import tifffile
+
+import small_training
+from cellseg import files, predict_run, provenance, segmentation
+
+OPTIONS = {"window": None, "overlap": 0.25, "batch_size": 4, "flips": False, "rotations": False,
+           "scales": [1]}  # fmt: skip
+
+WATERSHED = {"maxima_threshold": 0.1, "interior_threshold": 0.3, "interior_smooth": 1,
+             "maxima_smooth": 0, "distance_threshold": 0.01, "radius": 2, "peaks": "h_maxima",
+             "small_objects_threshold": 4, "fill_holes_threshold": 15}  # fmt: skip
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Grey values with bright squares, like those that the network is trained on."""
+    rows, columns = np.indices((height, width)) // 4
+    random = np.random.default_rng(seed)
+    cells = (rows % 4 > 0) & (columns % 4 > 0)
+    return (100 + 60 * cells + random.normal(0, 5, cells.shape)).astype(np.uint8)
+
+
+def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
+    """Write what the rules of a run write, with initial weights, and two images with a table.
+
+    Returns
+    -------
+    dict of name to path: weights, settings, provenance, watershed, metrics, coco, images
+    """
+    settings = small_training.settings(1, family=name)
+    learner = getattr(family, "DeepcellLearner", None) or family.PanopticnetLearner
+    learner(settings, 32, folder).save_weights(folder / "weights.h5")
+    condition = {"dataset": "mine", "model": "net", "heads": "inner-distance+pixelwise",
+                 "subset": "full", "seed": 0}  # fmt: skip
+    run = {name: folder / f"{name}.json" for name in ("settings", "provenance", "watershed")}
+    files.write_json(run["settings"], settings)
+    more = {"train_images": ["one"], "val_images": ["two"], "parameters": 12345}
+    record = provenance.record(settings, family.versions(), family.device(), **more)
+    files.write_json(run["provenance"], record)
+    about = {
+        "condition": condition,
+        "tuning": None,
+        "watershed": _thresholds(settings, family, folder),
+    }
+    files.write_json(run["watershed"], about)
+    for name in ("one", "two"):
+        shape = {"one": (50, 70), "two": (20, 130)}[name]
+        tifffile.imwrite(folder / f"{name}.tif", picture(*shape))
+    paths = [str(folder / f"{name}.tif") for name in ("one", "two")]
+    images = {"image": ["one", "two"], "path": paths, "cell_type": "A172", "n_cells": [7, 8]}
+    scores = ("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1_75", "pixel_iou")
+    metrics = {"data_split": "test", "cell_type": "A172", "image": ["three"],
+               "small_objects": "kept", **{name: 0.5 for name in scores},
+               "n_true": 5, "n_pred": 6}  # fmt: skip
+    coco = {"cell_type": ["all"], "small_objects": "kept", "ap": 0.25, "ap50": 0.5, "afnr": 0.5}
+    pd.DataFrame(images).to_parquet(folder / "images.parquet")
+    pd.DataFrame(metrics).to_csv(folder / "metrics.csv", index=False)
+    pd.DataFrame(coco).to_csv(folder / "coco.csv", index=False)
+    return {
+        "weights": folder / "weights.h5",
+        **run,
+        "metrics": folder / "metrics.csv",
+        "coco": folder / "coco.csv",
+        "images": folder / "images.parquet",
+    }
+
+
+def _thresholds(settings: dict, family: ModuleType, folder: Path) -> dict:
+    """Thresholds with which even a network that has learnt nothing finds cells."""
+    predict = predict_run.image_predictor(settings, family, folder, OPTIONS)
+    maps = predict(picture(50, 70))
+    peaks, interior = maps["inner-distance"][..., 0], maps["pixelwise"][..., 1]
+    return {
+        **WATERSHED,
+        "maxima_threshold": max(float(np.ptp(peaks)) / 200, 1e-6),
+        "interior_threshold": float(np.median(interior)),
+    }
+
+
+def labels(run: dict[str, Path], family: ModuleType, output: Path) -> Path:
+    """labels.npz of the run on its own images, as the rules predict and segment make it."""
+    maps = output / "maps.zip"
+    predict_run.predict(run["settings"], [run["images"]], None, 1, OPTIONS, lambda model: family,
+                        run["weights"].parent, maps, 1)  # fmt: skip
+    settings = json.loads(run["watershed"].read_text())["watershed"]
+    path = output / "labels.npz"
+    segmentation.segment_run(maps, path, output / "cells.parquet", settings, 1)
+    return path

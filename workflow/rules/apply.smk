@@ -1,0 +1,58 @@
+rule apply:
+    """Cells of images of your own, found by a trained run; `apply` in the config says which.
+
+    The run is no input: it is taken as it is, and never trained again on the way.
+    """
+    output:
+        overview=f"{APPLIED}/overview.html",
+        cells=f"{APPLIED}/cells.csv",
+        images=f"{APPLIED}/images.csv",
+        skipped=f"{APPLIED}/skipped.csv",
+    log:
+        f"{APPLIED}/apply.log",
+    conda:
+        f"../../envs/train-{study['accelerator']}.yaml"
+    threads: 4
+    resources:
+        gpu=GPUS,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        code=code("apply", *families.FAMILIES.values()),
+        # Which run and which images: their names, sizes and dates.
+        chosen=chosen_for_apply,
+        apply=studies.in_order(study["apply"]),
+        prediction=studies.in_order(study["prediction"]),
+    script:
+        "../../scripts/apply.py"
+
+
+rule export:
+    """A trained run as one file that can be given away, and is used without this workflow."""
+    input:
+        weights=f"{RUN}/weights.h5",
+        settings=f"{RUN}/settings.json",
+        provenance=f"{RUN}/provenance.json",
+        watershed=f"{RUN}/{{variant}}watershed.json",
+        metrics=f"{RUN}/{{variant}}metrics.csv",
+        coco=f"{RUN}/{{variant}}coco.csv",
+        images=[
+            f"{DATA}/annotations/train.images.parquet",
+            f"{DATA}/annotations/val.images.parquet",
+        ],
+    output:
+        export=f"{RUN}/{{variant}}export.zip",
+    log:
+        f"{RUN}/{{variant}}logs/export.log",
+    conda:
+        f"../../envs/train-{study['accelerator']}.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        code=code_with_family("export"),
+        kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
+        prediction=studies.in_order(study["prediction"]),
+    script:
+        "../../scripts/export.py"
