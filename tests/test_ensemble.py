@@ -86,6 +86,14 @@ def test_a_type_without_a_network_is_refused_by_name(tmp_path):
         ensemble.check(tmp_path / "weights.h5", ["BV2", "MCF7"])
 
 
+def test_what_needs_one_network_refuses_an_ensemble(tmp_path):
+    ensemble.refuse({"model": {"ensemble": None}}, tmp_path / "weights.h5", "is exported")
+    with pytest.raises(UserError, match=r"weights\.h5 holds a network for each cell type"):
+        ensemble.refuse(
+            {"model": {"ensemble": "cell-type"}}, tmp_path / "weights.h5", "is exported"
+        )
+
+
 def test_a_file_of_no_ensemble_is_refused(tmp_path):
     (tmp_path / "weights.h5").write_text("nothing")
     with pytest.raises(UserError, match="does not hold the weights of an ensemble"):
@@ -193,7 +201,7 @@ def test_a_run_of_unets_is_trained_and_predicts_by_type(eagerly, tmp_path):
     run.mkdir()
     tables = [str(tmp_path / f"{split}.images.parquet") for split in ("train", "val")]
     tile_files = {split: str(tmp_path / f"{split}.npz") for split in ("train", "val")}
-    train_run.train(settings, tile_files, tables, None, "code", family, run, threads=1)
+    train_run.train(settings, tile_files, tables, [], None, "code", family, run, threads=1)
     history = pd.read_csv(run / "history.csv")
     assert history[["cell_type", "epoch"]].to_numpy().tolist() == [
         ["A172", 1], ["A172", 2], ["BV2", 1], ["BV2", 2]
