@@ -12,8 +12,8 @@ Each wildcard names an entry of the configuration. Ask for a file to make it:
 
     snakemake --cores 2 results/livecell/runs/resnet50/inner-distance+pixelwise/percent-5/seed-0/metrics.csv
 
-Named targets: all, figures, tables, overlays, prefetch (what needs the internet), data (tiles and data report),
-apply (a trained run on images of your own).
+Named targets: all, figures, tables, overlays, overviews (the front page of the report), prefetch (what needs the
+internet), data (tiles and data report), apply (a trained run on images of your own).
 """
 
 from snakemake.utils import min_version

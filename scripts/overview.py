@@ -25,6 +25,6 @@ with running(snakemake.log[0]):
     )
     for name, table in made.items():
         with replacing(snakemake.output[name]) as temporary:
-            table.to_csv(temporary, index=False)
+            table.to_csv(temporary, index=False, float_format="%.6g")
     with replacing(snakemake.output.page) as temporary:
         temporary.write_text(text, encoding="utf-8")

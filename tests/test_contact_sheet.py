@@ -85,7 +85,7 @@ def test_only_images_that_all_runs_have_are_shown(experiment):
 def test_different_first_seeds_are_told(experiment):
     experiment["runs"][1]["seed"] = 5
     _, rows, subtitle = contact_sheet_cases.load(**experiment)
-    assert [row.name for row in rows] == ["resnet50 · 3", "densenet201 · 5"]
+    assert [row.name for row in rows] == ["resnet50 · seed 3", "densenet201 · seed 5"]
     assert "first seed of each row" in subtitle
 
 

@@ -83,7 +83,7 @@ def test_the_card_says_where_the_network_comes_from(name, unpacked):
 def test_the_description_is_one_of_the_model_zoo(name, unpacked):
     about = yaml.safe_load((unpacked / "rdf.yaml").read_text())
     tensors = [*about["inputs"], *about["outputs"]]
-    assert [tensor["id"] for tensor in tensors] == ["windows", "inner_distance", "pixelwise"]
+    assert [tensor["id"] for tensor in tensors] == ["windows", "maps"]
     for tensor in tensors:
         test = np.load(unpacked / tensor["test_tensor"]["source"])
         assert test.dtype == np.float32 and test.shape[1:3] == (32, 32)
@@ -112,10 +112,25 @@ def test_whole_images_are_stitched_as_in_the_workflow(family, shape, overlap):
     def network(windows):
         return {"head": windows * np.linspace(0, 1, 32, dtype=np.float32)[:, None]}
 
-    model = saved_model.WholeImages(network, [], "none", 32, overlap, 4)
+    model = saved_model.WholeImages(network, [], ["head"], "none", 32, overlap, 4)
     expected = prediction.predict_image(network, image, 32, overlap, "none", 4)
     found = model.maps(image.astype(np.float32))
     np.testing.assert_allclose(found["head"], expected["head"], atol=1e-3)
+
+
+def test_all_maps_in_one_are_in_the_order_of_the_heads(family):
+    from cellseg import saved_model
+
+    def network(windows):  # Keras may give its outputs in the order of the alphabet
+        return {"fgbg": pair(windows), "inner-distance": windows}
+
+    def pair(windows):
+        return windows * np.array([2, 3], np.float32)
+
+    heads = ["inner-distance", "fgbg"]
+    model = saved_model.WholeImages(network, [], heads, "none", 32, 0, 4)
+    maps = model.serving_default(np.ones((1, 32, 32, 1), np.float32))["maps"]
+    assert maps[0, 0, 0].numpy().tolist() == [1, 2, 3]
 
 
 def test_what_tensorflow_cannot_do_is_refused(family, run):

@@ -132,6 +132,7 @@ def test_provenance_tells_where_runs_differ(folder, tiny):
     assert [one.value for one in origins.by_value(table, "device")] == ["cpu", "not recorded"]
     text = provenance_section.write(table, "9.27", folder)
     assert "**The runs differ in: commit of the workflow, uncommitted changes, device.**" in text
+    assert "**1 run came from a checkout with uncommitted changes**" in text
     assert "2026-01-01 10:00 to 2026-01-02 10:00" in text
 
 
@@ -212,7 +213,7 @@ def test_the_front_page_holds_the_overview(checkout, folder, tiny):
         "split,cell_type,images,cells,cells_per_image_mean,area_median\n"
         "train,all,4,1234,308.5,99\ntrain,BV2,4,1234,308.5,99\n"
     )
-    _benchmark(_run(folder, "featurenet", 0) / "train.tsv", 250)
+    _benchmark(_run(folder, "featurenet", 0) / "train.tsv", 250, "NA", 0)
     shown = [_summary(folder / name / "summary.csv") for name in ("backbones", "tuned")]
     text = page.write(
         study=tiny,
@@ -240,6 +241,7 @@ def test_the_front_page_holds_the_overview(checkout, folder, tiny):
         "simulated images",
     ):  # fmt: skip
         assert words in html, words
+    assert "<td>-</td>\n<td>-</td>\n</tr>" in html  # memory and load, and no lists
     assert "system-message" not in html and "part of the study" not in html
 
 

@@ -14,10 +14,8 @@ def read(path: str | os.PathLike) -> dict[str, float] | None:
     dict of the columns that have a number: ``s`` (seconds), ``max_rss`` (MiB), ``mean_load`` (per
     cent of one processor), …
     """
-    for row in lenient.table(Path(path))[:1]:
-        # Snakemake writes "-" or "NA" for a job too short to be measured.
-        told = {name: lenient.number(text) for name, text in row.items()}
-        known = {name: number for name, number in told.items() if number is not None}
-        if "s" in known:
-            return known
-    return None
+    rows = lenient.table(Path(path))
+    # Snakemake writes "-" or "NA" for a job too short to be measured.
+    told = {name: lenient.number(text) for name, text in rows[0].items()} if rows else {}
+    row = {name: number for name, number in told.items() if number is not None}
+    return row if "s" in row else None

@@ -14,12 +14,12 @@ LICENCES = {"download": "CC-BY-NC-4.0", "simulated": "MIT"}
 """By kind of data set; of a local one only its owner knows."""
 
 CHANNELS = {
-    "inner_distance": ["inner_distance"],
-    "outer_distance": ["outer_distance"],
-    "fgbg": ["background", "foreground"],
-    "pixelwise": ["boundary", "interior", "background"],
+    "inner-distance": ["inner_distance"],
+    "outer-distance": ["outer_distance"],
+    "fgbg": ["fgbg_background", "fgbg_foreground"],
+    "pixelwise": ["pixelwise_boundary", "pixelwise_interior", "pixelwise_background"],
 }
-"""Names of the channels of each output."""
+"""Names of the channels of each head."""
 
 
 def output_name(head: str) -> str:
@@ -33,7 +33,7 @@ def describe(
     kind: str,
     family: str,
     window: int,
-    outputs: Sequence[str],
+    heads: Sequence[str],
     tensorflow_version: str,
     timestamp: str,
 ) -> dict:
@@ -41,13 +41,14 @@ def describe(
 
     Parameters
     ----------
-    folder : with README.md, model.zip, test_input.npy and test_output_<name>.npy
+    folder : with README.md, model.zip, test_input.npy and test_output.npy
     condition : dataset, model, heads, subset and seed of the run
     kind, family : of its data set and of its model
     window : side of the windows, pixels
-    outputs : names of the outputs, of :data:`CHANNELS`
+    heads : of the network, in the order of its output
     timestamp : ISO 8601, when the training ended
     """
+    channels = [channel for head in heads for channel in CHANNELS[head]]
     name = f"Cells in phase contrast {condition['model']} {condition['heads']}"
     about = {
         "type": "model",
@@ -64,10 +65,7 @@ def describe(
         "documentation": "README.md",
         "tags": ["cells", "phase-contrast", "instance-segmentation", "2d", "tensorflow"],
         "inputs": [_tensor(folder, "windows", window, ["grey"], "test_input.npy")],
-        "outputs": [
-            _tensor(folder, output, window, CHANNELS[output], f"test_output_{output}.npy")
-            for output in sorted(outputs)  # the order in which TensorFlow gives them
-        ],
+        "outputs": [_tensor(folder, "maps", window, channels, "test_output.npy")],
         "weights": {
             "tensorflow_saved_model_bundle": {
                 **_file(folder, "model.zip"),
@@ -90,7 +88,7 @@ def _tensor(folder: Path, name: str, window: int, channels: Sequence[str], test:
         data["range"] = [0.0, 255.0]
     return {
         "id": name,
-        "description": "grey values" if name == "windows" else f"map {name}",
+        "description": "grey values" if name == "windows" else "maps of all heads",
         "axes": [
             {"type": "batch"},
             {"type": "space", "id": "y", "size": window},

@@ -65,7 +65,7 @@ def export(
         saved_model.save(network, made / "model")
         shutil.make_archive(str(made / "model"), "zip", made / "model")
         shutil.rmtree(made / "model")
-        outputs = _write_test_tensors(network, made)
+        _write_test_tensors(network, made)
         for name in ("settings", "provenance", "watershed"):
             shutil.copyfile(run[name], made / f"{name}.json")
         shutil.copyfile(run["metrics"], made / "scores.csv")
@@ -91,7 +91,7 @@ def export(
             kind=kind,
             family=model["family"],
             window=network.window,
-            outputs=outputs,
+            heads=list(settings["heads"]),
             tensorflow_version=family.versions()["tensorflow"],
             timestamp=provenance["finished"],
         )
@@ -101,7 +101,7 @@ def export(
         _pack(made, output)
 
 
-def _write_test_tensors(network: "WholeImages", folder: Path) -> list[str]:
+def _write_test_tensors(network: "WholeImages", folder: Path) -> None:
     """A simulated window and its maps, by which another program checks that it computes the same.
 
     Simulated, so that nobody's images leave the house with the network.
@@ -110,10 +110,7 @@ def _write_test_tensors(network: "WholeImages", folder: Path) -> list[str]:
     frame = simulate_frame(CELL_TYPES["A172"], 24.0, side, side, np.random.default_rng(0))
     window = frame.image.astype(np.float32)[None, ..., None]
     np.save(folder / "test_input.npy", window)
-    maps = network.windows(window)
-    for name, values in maps.items():
-        np.save(folder / f"test_output_{name}.npy", values.numpy())
-    return list(maps)
+    np.save(folder / "test_output.npy", network.serving_default(window)["maps"].numpy())
 
 
 def _pack(folder: Path, output: str) -> None:

@@ -113,9 +113,10 @@ def text(
         "takes a grey image of any size, values from 0 to 255, as float32 (height, width), and "
         f"gives a map for each head; it cuts windows of {window} pixels, normalises each "
         f"(`{training['normalization']}`), predicts and blends them. Its signature "
-        f"`serving_default` takes windows, (N, {window}, {window}, 1), as they are. The watershed "
-        "of the example is scikit-image's; livecell-bench also fills small holes and merges peaks "
-        "that are near each other, with the settings of `watershed.json`, so a few cells differ.",
+        f"`serving_default` takes such windows, (N, {window}, {window}, 1), and gives all maps in "
+        "one. The watershed of the example is scikit-image's; livecell-bench also fills small "
+        "holes and merges peaks that are near each other, with the settings of `watershed.json`, "
+        "so a few cells differ.",
         "## What it is",
         f"{families.description(model)}, {provenance['parameters']:,} weights, started "
         f"from {weights}; {training['epochs']} epochs on tiles of {settings['tiling']['size']} "

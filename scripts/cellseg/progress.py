@@ -81,7 +81,7 @@ def collect(
     marks : those of Snakemake
     now : seconds since the epoch
     """
-    variants = studies.all_variants(study)
+    variants = studies.variants_by_run(study)
     folders = {
         run: RunFolder(run, steps_of(run, names), results / run.folder, slurm, marks, now)
         for run, names in variants.items()

@@ -2,10 +2,11 @@
 
 The SavedModel holds what :mod:`cellseg.prediction` does around the network too, as operations of
 TensorFlow: windows are cut, normalised, predicted and blended. Its function ``maps`` takes a whole
-image of any size; its signature ``serving_default`` takes windows.
+image of any size; its signature ``serving_default`` takes windows and gives one tensor, since
+TensorFlow does not keep the order of several.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -53,6 +54,7 @@ class WholeImages(tf.Module):
     Parameters
     ----------
     network, variables : of a family's ``exportable``
+    heads : names of its outputs, in the order in which ``serving_default`` joins them
     normalization : a key of :data:`NORMALIZATIONS`
     window, overlap : pixels
     batch_size : windows predicted at once
@@ -62,6 +64,7 @@ class WholeImages(tf.Module):
         self,
         network: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
         variables: list[tf.Variable],
+        heads: Sequence[str],
         normalization: str,
         window: int,
         overlap: int,
@@ -70,17 +73,23 @@ class WholeImages(tf.Module):
         super().__init__()
         self.read_by_network = variables  # tracked, so that they are saved
         self._normalize = NORMALIZATIONS[normalization]
-        self._network = network
+        self._network, self._heads = network, list(heads)
         self.window, self._overlap, self._batch_size = window, overlap, batch_size
         self._weights = blending_weights(window, overlap)[..., None]
         windows = tf.TensorSpec((None, window, window, 1), tf.float32, name="windows")
         self.windows = tf.function(self._of_windows, input_signature=[windows])
+        self.serving_default = tf.function(self._in_one, input_signature=[windows])
         image = tf.TensorSpec((None, None), tf.float32, name="image")
         self.maps = tf.function(self._of_image, input_signature=[image])
 
     def _of_windows(self, windows: tf.Tensor) -> dict[str, tf.Tensor]:
         found = self._network(self._normalize(windows))
         return {output_name(head): values for head, values in found.items()}
+
+    def _in_one(self, windows: tf.Tensor) -> dict[str, tf.Tensor]:
+        """All maps in one tensor (N, S, S, channels), in the order of the heads."""
+        maps = self._of_windows(windows)
+        return {"maps": tf.concat([maps[output_name(head)] for head in self._heads], axis=-1)}
 
     def _of_image(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         height, width = tf.shape(image)[0], tf.shape(image)[1]
@@ -155,9 +164,11 @@ def build(family: ModuleType, settings: Mapping, folder: Path, options: Mapping)
     window = options["window"] if isinstance(options["window"], int) else size
     network, variables = family.exportable(settings, folder, window)
     overlap = round(options["overlap"] * window)
-    return WholeImages(network, variables, method, window, overlap, options["batch_size"])
+    return WholeImages(
+        network, variables, settings["heads"], method, window, overlap, options["batch_size"]
+    )
 
 
 def save(model: WholeImages, folder: Path) -> None:
     """Write the SavedModel into a folder."""
-    tf.saved_model.save(model, str(folder), signatures={"serving_default": model.windows})
+    tf.saved_model.save(model, str(folder), signatures={"serving_default": model.serving_default})

@@ -4,13 +4,21 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cellseg import files, progress, search_scores
+from cellseg import files, job_logs, search_scores
 from cellseg.errors import UserError
 from cellseg.snakemake_call import Snakemake
 from cellseg.study import Run, run_settings
 
 NOT_FINITE = "the loss is not finite"
 """In the error of a training that diverged, see :mod:`cellseg.training`."""
+
+RESULTS = "results"
+"""Folder of all results in the checkout."""
+
+
+def run_path(run: Run) -> str:
+    """Folder of a run, relative to the checkout, as Snakemake is asked for it."""
+    return f"{RESULTS}/{run.folder}"
 
 
 def make(
@@ -43,12 +51,12 @@ def make(
     """
     known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
     settings = {run: run_settings(study, *_condition(run)) for run in runs}
-    diverged = [run for run in runs if known.get(progress.run_folder(run)) == settings[run]]
+    diverged = [run for run in runs if known.get(run_path(run)) == settings[run]]
     while True:
         wanted = [run for run in runs if run not in diverged]
         if not wanted:
             return diverged
-        paths = {run: f"{progress.run_folder(run)}/{search_scores.file_of(tuning)}"
+        paths = {run: f"{run_path(run)}/{search_scores.file_of(tuning)}"
                  for run in wanted}  # fmt: skip
         before = {run: _date_of_log(folder, run) for run in wanted}
         made = snakemake.make(list(paths.values()))
@@ -62,7 +70,7 @@ def make(
             if _date_of_log(folder, run) != before[run] and _has_diverged(folder, run)
         ]
         if lost:
-            known |= {progress.run_folder(run): settings[run] for run in lost}
+            known |= {run_path(run): settings[run] for run in lost}
             files.write_json(record, known)
             diverged = sorted([*diverged, *lost])
         if not missing or len(lost) < len(missing):
@@ -77,7 +85,7 @@ def _condition(run: Run) -> tuple:
 
 
 def _log(folder: Path, run: Run) -> Path:
-    return folder / progress.run_folder(run) / "logs" / "train.log"
+    return folder / run_path(run) / "logs" / "train.log"
 
 
 def _date_of_log(folder: Path, run: Run) -> int | None:
@@ -87,4 +95,4 @@ def _date_of_log(folder: Path, run: Run) -> int | None:
 
 def _has_diverged(folder: Path, run: Run) -> bool:
     text = _log(folder, run).read_text(encoding="utf-8", errors="replace")
-    return NOT_FINITE in (progress.last_error(text) or "")
+    return NOT_FINITE in (job_logs.last_error(text) or "")

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from cellseg import progress, search_make, search_scores, search_tables, searches
+from cellseg import search_make, search_scores, search_tables, searches
 from cellseg.errors import UserError
 from cellseg.search_tables import Row
 from cellseg.snakemake_call import Snakemake
-from cellseg.study import Run, merged
+from cellseg.study import Run, training_of
 
 
 def search(study: Mapping, name: str, folder: Path, snakemake: Snakemake) -> None:
@@ -70,12 +70,12 @@ def search(study: Mapping, name: str, folder: Path, snakemake: Snakemake) -> Non
 def folder_of(study: Mapping, name: str) -> str:
     """Folder of a search's table and figure, relative to the checkout."""
     dataset = study["searches"][name].get("dataset", study["dataset"])
-    return f"{progress.RESULTS}/{dataset}/searches/{name}"
+    return f"{search_make.RESULTS}/{dataset}/searches/{name}"
 
 
 def _there(runs: Sequence[Run], lost: Sequence[Run], tuning: str | None, folder: Path) -> bool:
     file = search_scores.file_of(tuning)
-    return all((folder / progress.run_folder(run) / file).exists() or run in lost for run in runs)
+    return all((folder / search_make.run_path(run) / file).exists() or run in lost for run in runs)
 
 
 def _decided(
@@ -109,7 +109,7 @@ def _decided(
             diverged=trial in diverged,
             place=ranked.index(trial) + 1 if trial in ranked else None,
             promoted=trial in ranked[:n_promoted],
-            runs=[progress.run_folder(run) for run in of_trial],
+            runs=[search_make.run_path(run) for run in of_trial],
         )
         for trial, of_trial in runs.items()
     ]
@@ -117,9 +117,9 @@ def _decided(
 
 def _mean(study: Mapping, runs: Sequence[Run], entry: Mapping, folder: Path) -> float:
     """Score of a trial: the mean over its seeds."""
-    keep = merged(study["training"], study["models"][runs[0].model]["training"])["keep"]
+    keep = training_of(study, runs[0].model)["keep"]
     return fmean(
-        search_scores.score(folder / progress.run_folder(run), entry["tuning"], keep)
+        search_scores.score(folder / search_make.run_path(run), entry["tuning"], keep)
         for run in runs
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cellseg import data_space, run_space
 from cellseg.image_counts import images_of
-from cellseg.study import Run, all_variants
+from cellseg.study import Run, variants_by_run
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def plan(study: Mapping, results: str | os.PathLike) -> Space:
     results : folder of all results; it need not exist
     """
     results = Path(results)
-    variants = all_variants(study)
+    variants = variants_by_run(study)
     names = sorted({run.dataset for run in variants})
     images = {
         name: images_of(study["datasets"][name], results / "data" / name / "annotations")

@@ -64,13 +64,20 @@ def tuning_in(variant: str) -> str | None:
     return variant.removeprefix("tuning-").rstrip("/") or None
 
 
-def all_variants(study: Mapping) -> dict[Run, list[str]]:
-    """Runs of all experiments with the variants that are asked for of each, all sorted."""
-    variants: dict[Run, set[str]] = {}
-    for name in study["experiments"]:
-        for run in runs_of(study, name):
-            variants.setdefault(run, set()).add(variant_of(study, name))
-    return {run: sorted(variants[run]) for run in sorted(variants)}
+def all_variants(study: Mapping) -> list[tuple[Run, str]]:
+    """Runs of all experiments with the variants that are asked for, sorted, each once."""
+    names = study["experiments"]
+    return sorted(
+        {(run, variant_of(study, name)) for name in names for run in runs_of(study, name)}
+    )
+
+
+def variants_by_run(study: Mapping) -> dict[Run, list[str]]:
+    """The same, as a list of variants for each run."""
+    variants: dict[Run, list[str]] = {}
+    for run, variant in all_variants(study):
+        variants.setdefault(run, []).append(variant)
+    return variants
 
 
 def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int) -> dict:

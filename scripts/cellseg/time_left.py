@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from cellseg import lenient
+from cellseg import benchmark_files, lenient
 from cellseg.run_folder import Look, RunFolder
 from cellseg.study import Run
 
@@ -75,9 +75,10 @@ def _finished(folders: Mapping[Run, RunFolder]) -> dict[tuple, dict[Run, float]]
 
 def training_seconds(folder: Path) -> float | None:
     """What the training of a run took, all attempts together; None where no file tells."""
-    rows = lenient.table(folder / "benchmarks" / "train.tsv")
-    last = lenient.number(rows[-1].get("s")) if rows else None
-    if last is None:
+    measured = benchmark_files.read(folder / "benchmarks" / "train.tsv")
+    if measured is not None:
+        last = measured["s"]
+    else:
         content = lenient.json_file(folder / "provenance.json")
         last = lenient.number(content.get("seconds")) if isinstance(content, dict) else None
     # Both are of the last attempt alone; the history has the epochs of those before it too.

@@ -300,8 +300,7 @@ def of_all_runs(*names):
     """Files of every run of the study; {variant} stands for each of its tunings."""
     files = [
         f"{RUN}/{name}".format(**vars(run), variant=variant)
-        for run, variants in studies.all_variants(study).items()
-        for variant in variants
+        for run, variant in studies.all_variants(study)
         for name in names
     ]
     return list(dict.fromkeys(files))

@@ -75,20 +75,19 @@ def load(
     rows = []
     frame = pd.DataFrame(runs)
     named = conditions.varying(frame) or ["model"]
-    named += ["seed"] if frame["seed"].nunique() > 1 else []
+    same_seed = frame["seed"].nunique() == 1
     for number, (run, path) in enumerate(zip(runs, predicted, strict=True)):
         own = table[table["run"] == number].set_index("image")
         labels = open_stack(path)
         rows.append(
             Row(
-                name=conditions.label(run, named),
+                name=conditions.label(run, named) + ("" if same_seed else f" · seed {run['seed']}"),
                 predictions=[shown.labels_of(labels, row.image, path) for _, row in chosen],
                 captions=[_caption(own.loc[row.image]) for _, row in chosen],
             )
         )
-    once = conditions.measured_on(table.assign(small_objects=conditions.PRIMARY))
-    seed = f"seed {runs[0]['seed']}" if frame["seed"].nunique() == 1 else "first seed of each row"
-    told = f"{once}; {seed}. {conditions.constants(frame)}"
+    seed = f"seed {runs[0]['seed']}" if same_seed else "first seed of each row"
+    told = f"{conditions.measured_on(table)}; {seed}. {conditions.constants(frame)}".rstrip()
     return columns, rows, f"{question}\n{told}" if question else told
 
 

@@ -57,10 +57,10 @@ def over_seeds(values: "pd.DataFrame", by: Sequence[str]) -> "pd.DataFrame":
     DataFrame
         The axes of a condition, `by`, mean, low and high.
     """
-    keys = [*conditions.AXES, *by]
-    found = intervals.t_interval(values.groupby(keys, sort=False)["value"])
-    parts = {part: found[part] for part in ("mean", "low", "high")}
-    return parts["mean"].to_frame("mean").assign(**parts).reset_index()
+    import pandas as pd
+
+    groups = values.groupby([*conditions.AXES, *by], sort=False)["value"]
+    return pd.DataFrame(intervals.t_interval(groups)).drop(columns="std").reset_index()
 
 
 def octave_of(numbers: "pd.Series") -> "pd.Series":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellseg.figures.conditions import counted
 from cellseg.overview import origins
 from cellseg.overview.markup import code, table, text
 
@@ -63,6 +64,12 @@ def write(provenance: pd.DataFrame, snakemake_version: str, folder: Path) -> str
         if differing
         else "All runs were made alike."
     )
+    changed = sum(one is True for one in provenance["uncommitted_changes"].tolist())
+    if changed:
+        told += (
+            f" **{counted(changed, 'run')} came from a checkout with uncommitted changes**, so "
+            "that the commit alone does not tell the code."
+        )
     return (
         f"{told} Each run's own record is its {code('provenance.json')}; all of them in a table: "
         f"{code(folder / 'tables' / 'provenance.csv')}.\n\n"

@@ -21,7 +21,7 @@ def data(study: Mapping, dataset: str, counts: pd.DataFrame) -> str:
     """Images and cells of each split."""
     kind = KINDS[study["datasets"][dataset]["kind"]]
     every = study["scoring"]["every"]
-    thinned = f"; every {every}th image is scored" if every > 1 else ""
+    thinned = f"; one image in {every} is scored" if every > 1 else ""
     rows = [
         [
             text(row["split"]),
@@ -124,10 +124,11 @@ def resources(resources: pd.DataFrame, folder: Path) -> str:
             code(row["rule"]),
             text(row["model"]),
             f"{row['jobs']:,.0f}",
-            duration(row["seconds_median"]),
-            duration(row["seconds_total"]),
-            _number(row["max_rss_mib"], ",.0f"),
-            _number(row["load_percent"] or float("nan"), ".0f"),  # zero: it was over too soon
+            text(duration(row["seconds_median"])),
+            text(duration(row["seconds_total"])),
+            text(_number(row["max_rss_mib"], ",.0f")),
+            # A load of zero: it was over before it could be measured.
+            text(_number(row["load_percent"] or float("nan"), ".0f")),
         ]
         for row in resources[resources["jobs"] > 0].to_dict("records")
     ]
