@@ -26,7 +26,7 @@ def name(request):
 def family(name):
     with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
         warnings.simplefilter("ignore")
-        own = {"backend": "tensorflow"} if name == "panopticnet" else {}
+        own = {} if name == "deepcell" else {"backend": "tensorflow"}
         module = families.load({"family": name, **own})
     with pytest.MonkeyPatch.context() as patch:  # a process may choose its threads but once
         patch.setattr(module, "set_threads", lambda threads: None)
