@@ -86,6 +86,14 @@ def test_a_type_without_a_network_is_refused_by_name(tmp_path):
         ensemble.check(tmp_path / "weights.h5", ["BV2", "MCF7"])
 
 
+def test_what_needs_one_network_refuses_an_ensemble(tmp_path):
+    ensemble.refuse({"model": {"ensemble": None}}, tmp_path / "weights.h5", "is exported")
+    with pytest.raises(UserError, match=r"weights\.h5 holds a network for each cell type"):
+        ensemble.refuse(
+            {"model": {"ensemble": "cell-type"}}, tmp_path / "weights.h5", "is exported"
+        )
+
+
 def test_a_file_of_no_ensemble_is_refused(tmp_path):
     (tmp_path / "weights.h5").write_text("nothing")
     with pytest.raises(UserError, match="does not hold the weights of an ensemble"):
@@ -151,6 +159,16 @@ def test_networks_of_every_family_come_back_out_of_one_file(name, eagerly, tmp_p
     assert np.abs(first["pixelwise"] - second["pixelwise"]).max() > 1e-3
 
 
+def _settings() -> dict:
+    settings = small_training.settings(2, family="unet", width=2, ensemble="cell-type")
+    settings["heads"] = {"fgbg": {}}
+    settings["subset"] = {
+        "cell_types": [], "fraction": 1, "selection": "every-nth", "validation": "official",
+    }  # fmt: skip
+    settings["training"] |= {"rotation": 0, "zoom": 1, "flips": True, "warp": "labels"}
+    return settings
+
+
 def _tile_file(folder: Path, split: str, names: list[tuple[str, str]]) -> None:
     """Images of one tile each: bright cells of BV2, dark ones of A172."""
     labels = np.zeros((32, 32), np.int32)
@@ -175,17 +193,53 @@ def _tile_file(folder: Path, split: str, names: list[tuple[str, str]]) -> None:
     )  # fmt: skip
 
 
+def test_synthetic_images_go_to_the_network_of_their_source(tmp_path):
+    _tile_file(tmp_path, "train", [("a", "BV2"), ("b", "A172"), ("c", "BV2")])
+    _tile_file(tmp_path, "val", [("e", "A172"), ("f", "BV2")])
+    made = [(f"{image}~synthetic-1", cell_type) for image, cell_type in zip(
+        "abc", ("BV2", "A172", "BV2"), strict=True)]  # fmt: skip
+    _tile_file(tmp_path, "extension", made)
+    settings = _settings()
+    settings["subset"]["extend"] = 1
+    seen = []
+
+    class Family(FakeFamily):
+        def train(self, settings, train, validation, *others):
+            seen.append([sorted(stream.tiles.image[stream.index].tolist())
+                         for stream in (train, validation)])  # fmt: skip
+            return super().train(settings, "anything", validation, *others)
+
+        def parameters(self, settings):
+            return 1
+
+        def set_threads(self, threads):
+            pass
+
+        def versions(self):
+            return {}
+
+        def device(self):
+            return "cpu"
+
+    (tmp_path / "run").mkdir()
+    train_run.train(
+        settings,
+        {split: str(tmp_path / f"{split}.npz") for split in ("train", "val")},
+        [str(tmp_path / f"{split}.images.parquet") for split in ("train", "val")],
+        [str(tmp_path / "extension.npz")], None, "code", Family(), tmp_path / "run", threads=1,
+    )  # fmt: skip
+    assert seen == [
+        [["b", "b~synthetic-1"], ["e"]],
+        [["a", "a~synthetic-1", "c", "c~synthetic-1"], ["f"]],
+    ]
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_of_unets_is_trained_and_predicts_by_type(eagerly, tmp_path):
     """As each network does by itself, and unlike that of the other type."""
     _tile_file(tmp_path, "train", [("a", "BV2"), ("b", "A172"), ("c", "BV2"), ("d", "A172")])
     _tile_file(tmp_path, "val", [("e", "A172"), ("f", "BV2")])
-    settings = small_training.settings(2, family="unet", width=2, ensemble="cell-type")
-    settings["heads"] = {"fgbg": {}}
-    settings["subset"] = {
-        "cell_types": [], "fraction": 1, "selection": "every-nth", "validation": "official",
-    }  # fmt: skip
-    settings["training"] |= {"rotation": 0, "zoom": 1, "flips": True, "warp": "labels"}
+    settings = _settings()
     unet = families.load(settings["model"])
     family = SimpleNamespace(**vars(unet))
     family.set_threads = lambda threads: None  # which only comes first in a process
@@ -193,7 +247,7 @@ def test_a_run_of_unets_is_trained_and_predicts_by_type(eagerly, tmp_path):
     run.mkdir()
     tables = [str(tmp_path / f"{split}.images.parquet") for split in ("train", "val")]
     tile_files = {split: str(tmp_path / f"{split}.npz") for split in ("train", "val")}
-    train_run.train(settings, tile_files, tables, None, "code", family, run, threads=1)
+    train_run.train(settings, tile_files, tables, [], None, "code", family, run, threads=1)
     history = pd.read_csv(run / "history.csv")
     assert history[["cell_type", "epoch"]].to_numpy().tolist() == [
         ["A172", 1], ["A172", 2], ["BV2", 1], ["BV2", 2]

@@ -35,7 +35,7 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
     dict of name to path: weights, settings, provenance, watershed, metrics, coco, images
     """
     settings = small_training.settings(1, family=name)
-    learner = getattr(family, "DeepcellLearner", None) or family.PanopticnetLearner
+    learner = getattr(family, small_training.LEARNERS[name])
     learner(settings, 32, folder).save_weights(folder / "weights.h5")
     condition = {"dataset": "mine", "model": "net", "heads": "inner-distance+pixelwise",
                  "subset": "full", "seed": 0}  # fmt: skip

@@ -15,6 +15,7 @@ from cellseg import (
     cell_measures,
     cell_scores,
     channels,
+    ensemble,
     files,
     images,
     map_store,
@@ -59,6 +60,7 @@ class Segmenter:
     ) -> None:
         settings = json.loads(run["settings"].read_text())
         _check_window(settings, options["window"])
+        ensemble.refuse(settings, run["weights"], "segments images of unknown cell types")
         self.watershed = json.loads(run["watershed"].read_text())
         self.folder = run["weights"].parent
         self.names = channels.stored(settings["heads"])
@@ -247,7 +249,7 @@ def _check_window(settings: Mapping, window: int | str | None) -> None:
     if settings["tiling"]["mode"] == "resize" or not window:
         return
     bound = settings["model"]["family"] == "deepcell" and window == "image"
-    bound |= settings["model"]["location"] and window != settings["tiling"]["size"]
+    bound |= bool(settings["model"].get("location")) and window != settings["tiling"]["size"]
     if bound:
         raise UserError(
             f"prediction.window: {window} does not suit this run, whose network depends on the "

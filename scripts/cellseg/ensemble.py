@@ -167,6 +167,28 @@ def cell_types(path: Path) -> list[str]:
         ) from error
 
 
+def refuse(settings: Mapping, path: str | Path, what: str) -> None:
+    """Refuse an ensemble where the cell type of an image is not known, or one network is needed.
+
+    Parameters
+    ----------
+    settings : of the run
+    path : of its weights
+    what : what is asked for, such as ``is exported``
+
+    Raises
+    ------
+    UserError
+        The run is an ensemble.
+    """
+    if settings["model"].get("ensemble"):
+        raise UserError(
+            f"{path} holds a network for each cell type (`ensemble: cell-type`); only a run of one "
+            f"network {what}. Name another run, such as one of the same model without `ensemble` "
+            "on a subset of one cell type."
+        )
+
+
 def check(path: Path, types: Iterable[str]) -> None:
     """Refuse images that no network is for.
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from cellseg import bioimage_io, export_example, files, model_card, score_tables
+from cellseg import bioimage_io, ensemble, export_example, files, model_card, score_tables
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
 
@@ -50,6 +50,7 @@ def export(
     settings, provenance, thresholds = (
         json.loads(Path(run[name]).read_text()) for name in ("settings", "provenance", "watershed")
     )
+    ensemble.refuse(settings, run["weights"], "is exported")
     if "backend" in settings["model"]:  # which makes no difference to the weights
         settings["model"]["backend"] = "tensorflow"
     model = settings["model"]

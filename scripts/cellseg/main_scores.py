@@ -47,6 +47,16 @@ SCORES = (
 )
 
 
+STEP = Score(
+    "step_ms",
+    "time of a training step in ms, median over the epochs of a run but the first, which compiles",
+    decimals=0,
+    higher_is_better=False,
+    of_images=False,
+)
+"""Of :mod:`cellseg.step_times`; beside the scores, as in Table 1 of the report."""
+
+
 def of_runs(runs: "pd.DataFrame") -> "pd.DataFrame":
     """``runs.csv`` with the rate of errors: all errors for 100 of all true cells of the run."""
     return runs.assign(**{ERROR_RATE: _rate(runs, runs["n_true"])})

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from cellseg import families
+
 SCORES = {
     "msa": "TP/(TP+FP+FN), mean over IoU 0.5:0.05:0.95 (Kaggle's mAP, Cellpose's AP)",
     "sa50": "the same at IoU 0.5",
@@ -96,7 +98,8 @@ def text(
     window : side of the windows that the network sees, pixels
     """
     model, training = settings["model"], settings["training"]
-    weights = f"ImageNet weights `{model['weights']}`" if model["weights"] else "random weights"
+    imagenet = model.get("weights")
+    weights = f"ImageNet weights `{imagenet}`" if imagenet else "random weights"
     tuned = f" They were tuned on validation images (`{watershed['tuning']}`)." if (
         watershed["tuning"]) else ""  # fmt: skip
     sections = [
@@ -115,8 +118,7 @@ def text(
         "holes and merges peaks that are near each other, with the settings of `watershed.json`, "
         "so a few cells differ.",
         "## What it is",
-        f"PanopticNet (`{model['family']}`), backbone `{model['backbone']}`, levels "
-        f"{', '.join(model['backbone_levels'])}, {provenance['parameters']:,} weights, started "
+        f"{families.description(model)}, {provenance['parameters']:,} weights, started "
         f"from {weights}; {training['epochs']} epochs on tiles of {settings['tiling']['size']} "
         f"pixels. Trained on {provenance['finished'][:10]} with "
         f"{_versions(provenance['versions'])}. All settings: `settings.json`, "
@@ -138,9 +140,9 @@ def text(
         f"- The images it was trained on: {DATA_LICENCES[kind]}",
         *([DEEPCELL] if model["family"] == "deepcell" else []),
         *(
-            [f"- The backbone started from `{model['weights']}`, published with Keras: its terms "
+            [f"- The backbone started from `{imagenet}`, published with Keras: its terms "
              "apply too."]
-            if model["weights"] else []
+            if imagenet else []
         ),
         "- livecell-bench itself, with `example.py`: MIT.",
         "Please cite:",

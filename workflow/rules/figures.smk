@@ -157,6 +157,7 @@ rule figures:
     """All figures of all experiments."""
     input:
         of_all_experiments(f"{FIGURES}/{{figure}}.pdf"),
+        of_all_experiments(f"{FIGURES}/{{figure}}.png"),
 
 
 rule overlays:

@@ -37,14 +37,16 @@ FAMILIES: dict[str, str] = {
 }
 """By name: the module."""
 
-SIZES: dict[str, str] = {
+FACTS: dict[str, str] = {
     "deepcell": "cellseg.panopticnet.sizes",
     "panopticnet": "cellseg.panopticnet.sizes",
     "unet": "cellseg.unet.architectures",
 }
-"""By name: a module with ``parameters(model, n_heads)``, which says how many weights a network has,
-by the settings of the model and the number of heads. It must import no deep-learning library: a
-plan of the study asks it."""
+"""By name: a module that tells of a network by the settings of its model, without building it.
+
+``parameters(model, n_heads)`` is the number of its weights, ``description(model)`` a few words in
+Markdown. It must import no deep-learning library: a plan of the study asks it.
+"""
 
 
 def load(model: Mapping) -> ModuleType:
@@ -72,4 +74,9 @@ def load(model: Mapping) -> ModuleType:
 
 def expected_parameters(model: Mapping, n_heads: int) -> int:
     """Number of weights of a model's network, within some three per cent, without building it."""
-    return importlib.import_module(SIZES[model["family"]]).parameters(model, n_heads)
+    return importlib.import_module(FACTS[model["family"]]).parameters(model, n_heads)
+
+
+def description(model: Mapping) -> str:
+    """What a model's network is, in a few words of Markdown."""
+    return importlib.import_module(FACTS[model["family"]]).description(model)

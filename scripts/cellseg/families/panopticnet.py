@@ -10,8 +10,7 @@ from pathlib import Path
 from cellseg import keras_backend  # isort: skip  (decides what Keras computes with)
 import pandas as pd
 
-from cellseg.keras3 import learner
-from cellseg.keras3.predictor import KerasPredictor
+from cellseg.keras3 import learner, predictor
 from cellseg.panopticnet import network
 from cellseg.panopticnet.backbones import STRIDE
 from cellseg.resume import ResumeFolder
@@ -42,7 +41,7 @@ class PanopticnetLearner(learner.KerasLearner):
         super().__init__(network.build, settings, size, folder)
 
 
-class Predictor(KerasPredictor):
+class Predictor(predictor.KerasPredictor):
     """A trained PanopticNet, applied to images of any size."""
 
     def __init__(self, settings: Mapping, folder: Path) -> None:
@@ -50,18 +49,8 @@ class Predictor(KerasPredictor):
 
 
 def exportable(settings: Mapping, folder: Path, size: int) -> tuple[Callable, list]:
-    """A trained network on squares of `size` pixels, for a SavedModel; on TensorFlow only.
-
-    Returns
-    -------
-    function of a tensor (N, size, size, 1), float32, to a dict of head name to tensor, and the
-    TensorFlow variables that it reads
-    """
-    _compute_in(False)
-    model = network.build(settings, (size, size))
-    weight_files.load(model, folder / WEIGHTS)
-    variables = [variable.value for variable in model.variables]
-    return lambda images: model(images, training=False), variables
+    """A trained network for a SavedModel; see :func:`cellseg.keras3.predictor.exportable`."""
+    return predictor.exportable(network.build, settings, folder, size)
 
 
 def parameters(settings: Mapping) -> int:

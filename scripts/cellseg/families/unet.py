@@ -5,14 +5,13 @@ Segmentation* (Stanford). It predicts the same maps as PanopticNet, for the same
 poster's are foreground and background, the head ``fgbg``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cellseg import keras_backend  # isort: skip  (decides what Keras computes with)
 import pandas as pd
 
-from cellseg.keras3 import learner
-from cellseg.keras3.predictor import KerasPredictor
+from cellseg.keras3 import learner, predictor
 from cellseg.resume import ResumeFolder
 from cellseg.stream import TileStream
 from cellseg.unet import architectures, network
@@ -42,12 +41,17 @@ class UnetLearner(learner.KerasLearner):
         super().__init__(network.build, settings, size, folder)
 
 
-class Predictor(KerasPredictor):
+class Predictor(predictor.KerasPredictor):
     """A trained U-Net, applied to images of any size."""
 
     def __init__(self, settings: Mapping, folder: Path) -> None:
         stride = architectures.stride(settings["model"])
         super().__init__(network.build, stride, settings, folder)
+
+
+def exportable(settings: Mapping, folder: Path, size: int) -> tuple[Callable, list]:
+    """A trained network for a SavedModel; see :func:`cellseg.keras3.predictor.exportable`."""
+    return predictor.exportable(network.build, settings, folder, size)
 
 
 def parameters(settings: Mapping) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cellseg.figures import conditions, marks, style
+from cellseg.step_times import step_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,6 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment
     question : what the experiment asks, written below the title
     """
-    import pandas as pd
 
     runs = conditions.select(tables["runs"])
     summary = conditions.select(tables["summary"])
@@ -63,9 +63,9 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
             conditions.rows_of(runs, **row).sort_values("seed")[score].tolist() for row in rows
         ]
         _column(axes, name, places, statistics, values, style.BLUE, "{:.3f}", 1.0)
-    times = [_step_times(own) for own in own_training]
-    statistics = [conditions.over_seeds(pd.Series(values, dtype=float)) for values in times]
-    _column(grid[-2], "step time (ms)", places, statistics, times, style.ORANGE)
+    times = [step_times(own) for own in own_training]
+    statistics = [conditions.over_seeds(values) for values in times]
+    _column(grid[-2], "step time (ms)", places, statistics, list(map(list, times)), style.ORANGE)
     sizes = [(own["parameters"].max() / 1e6, math.nan, math.nan) for own in own_training]
     _column(grid[-1], "parameters (10⁶)", places, sizes, [[]] * len(rows), style.GREY)
     grid[0].set_yticks(places, labels)
@@ -123,13 +123,3 @@ def _column(
     axes.locator_params(axis="x", nbins=4)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_color(style.LIGHT_GREY)
-
-
-def _step_times(training: "pd.DataFrame") -> list[float]:
-    """Milliseconds a step, one a seed."""
-    times = []
-    for _, run in training.sort_values(["seed", "epoch"]).groupby("seed"):
-        steps = run["step_ms"].dropna()
-        if len(steps):
-            times.append(float((steps.iloc[1:] if len(steps) > 1 else steps).median()))
-    return times

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from cellseg import published
 from cellseg.comparisons import IMAGES, NO_TEST, SIGNIFICANT
 from cellseg.figures import conditions
-from cellseg.formatted.steps import STEP
-from cellseg.main_scores import ERROR_RATE, Score
+from cellseg.main_scores import ERROR_RATE, STEP, Score
 
 if TYPE_CHECKING:
     import pandas as pd

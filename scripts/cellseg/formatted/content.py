@@ -10,9 +10,9 @@ from cellseg.comparisons import SIGNIFICANT, TREATMENTS
 from cellseg.figures import conditions
 from cellseg.formatted import captions
 from cellseg.formatted.captions import Experiment
-from cellseg.formatted.steps import STEP, step_times
 from cellseg.intervals import t_interval
-from cellseg.main_scores import Score
+from cellseg.main_scores import STEP, Score
+from cellseg.step_times import step_times
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,6 +1,6 @@
 """A trained network, applied to images of any size."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +50,18 @@ class KerasPredictor:
             weight_files.load(model, self.path)
             self._predictors[shape] = steps.predictor(model)
         return self._predictors[shape]
+
+
+def exportable(build: Build, settings: Mapping, folder: Path, size: int) -> tuple[Callable, list]:
+    """A trained network on squares of `size` pixels, for a SavedModel; on TensorFlow only.
+
+    Returns
+    -------
+    function of a tensor (N, size, size, 1), float32, to a dict of head name to tensor, and the
+    TensorFlow variables that it reads
+    """
+    compute_in(False)
+    model = build(settings, (size, size))
+    weight_files.load(model, folder / WEIGHTS)
+    variables = [variable.value for variable in model.variables]
+    return lambda images: model(images, training=False), variables

@@ -1,4 +1,4 @@
-"""How many weights a PanopticNet has. Imports no deep-learning library."""
+"""What a PanopticNet is, and how many weights it has. Imports no deep-learning library."""
 
 from collections.abc import Mapping
 
@@ -39,3 +39,9 @@ def parameters(model: Mapping, n_heads: int) -> int:
     finest = min(int(level[1]) for level in model["backbone_levels"])
     of_heads = n_heads * (HEAD_PARAMETERS + finest * LEVEL_PARAMETERS)
     return PARAMETERS[model["backbone"]] + of_heads
+
+
+def description(model: Mapping) -> str:
+    """What the network is, in a few words of Markdown."""
+    levels = ", ".join(model["backbone_levels"])
+    return f"PanopticNet (`{model['family']}`), backbone `{model['backbone']}`, levels {levels}"

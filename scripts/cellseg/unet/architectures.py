@@ -49,6 +49,12 @@ def parameters(model: Mapping, n_heads: int) -> int:
     return total + 2 * n_heads * (levels[0] + 1)
 
 
+def description(model: Mapping) -> str:
+    """What the network is, in a few words of Markdown."""
+    levels = ", ".join(str(number) for number in channels(model))
+    return f"U-Net (`{model['architecture']}`), levels of {levels} channels"
+
+
 def _block(before: int, after: int) -> int:
     """Two 3x3 convolutions without bias, each with the four vectors of a batch norm."""
     return 9 * before * after + 9 * after * after + 2 * 4 * after

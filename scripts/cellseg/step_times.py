@@ -2,18 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from cellseg.main_scores import Score
-
 if TYPE_CHECKING:
     import pandas as pd
-
-STEP = Score(
-    "step_ms",
-    "time of a training step in ms, median over the epochs of a run but the first, which compiles",
-    decimals=0,
-    higher_is_better=False,
-    of_images=False,
-)
 
 
 def step_times(training: "pd.DataFrame") -> "pd.Series":
