@@ -54,7 +54,6 @@ localrules:
 rule all:
     default_target: True
     input:
-        rules.tables.input,  # all that the report shows, so that it is made again where it is missing
         rules.figures.input,
         rules.tables.input,
         rules.overlays.input,
