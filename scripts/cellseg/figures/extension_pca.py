@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMED = 3  # features that an axis names
+FEW = 50  # real images, of which random halves differ much
 
 
 @style.styled
@@ -45,7 +46,9 @@ def extension_pca(
         f"{counts['real']} real and {counts['synthetic']} synthetic images. Components of "
         f"{len(loadings)} standardised features of the real images; the axes name those that "
         "count most. Energy distance between real and synthetic images; bar: between random halves "
-        "of the real ones, from 0 to the 95th percentile. Density is meant to differ: synthetic "
+        "of the real ones, from 0 to the 95th percentile"
+        + (", which of so few images is large by chance" if counts["real"] < FEW else "")
+        + ". Density is meant to differ: synthetic "
         "images show cultures earlier and later."
     )
     return style.finish(figure, title, note, keys, gap=0.05)
@@ -103,9 +106,9 @@ def _distances(axes: "Axes", distances: "pd.DataFrame") -> None:
         axes.annotate(
             f"{row['energy_distance']:.2f}",
             (row["energy_distance"], place),
-            (0, 5),
+            (6, 0),
             textcoords="offset points",
-            ha="center",
+            va="center",
             fontsize=style.SMALL_SIZE,
         )
     axes.axvline(0, color=style.GREY, linewidth=0.6)
