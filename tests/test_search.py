@@ -16,7 +16,6 @@ import yaml
 
 from cellseg import (
     config,
-    progress,
     score_tables,
     search_arguments,
     search_make,
@@ -300,7 +299,7 @@ def test_an_old_log_is_no_reason_to_give_a_trial_up(schema, tmp_path):
     study = resolved(schema)
     for trial in range(1, 7):
         [run] = searches.runs_of(study, "rates", trial, 1)
-        log = tmp_path / progress.run_folder(run) / "logs/train.log"
+        log = tmp_path / search_make.run_path(run) / "logs/train.log"
         log.parent.mkdir(parents=True)
         log.write_text("Error: the loss is not finite in epoch 1\n")
     locked = Trainer(tmp_path, LOSSES)
@@ -331,7 +330,7 @@ def test_several_seeds_are_averaged_and_one_lost_is_all_lost(schema, tmp_path):
     trainer = Trainer(tmp_path, LOSSES)
     search_run.search(study, "rates", tmp_path, trainer)
     assert len(trainer.trained) == 2 * (6 + 2)
-    path = tmp_path / progress.run_folder(searches.runs_of(study, "rates", 3, 1)[1])
+    path = tmp_path / search_make.run_path(searches.runs_of(study, "rates", 3, 1)[1])
     (path / "history.csv").write_text("epoch,val_loss\n1,0.1\n")
     search_run.search(study, "rates", tmp_path, Trainer(tmp_path, LOSSES))
     trials = table(tmp_path)

@@ -184,8 +184,12 @@ use rule parse as parse_extension with:
     benchmark:
         "results/logs/parse_extension/{dataset}-{times}-{split}.tsv"
     resources:
-        mem_mb=memory("results/logs/parse_extension/{dataset}-{times}-{split}.tsv", 12000),
-        runtime=minutes("results/logs/parse_extension/{dataset}-{times}-{split}.tsv", 120),
+        mem_mb=memory(
+            "results/logs/parse_extension/{dataset}-{times}-{split}.tsv", 12000
+        ),
+        runtime=minutes(
+            "results/logs/parse_extension/{dataset}-{times}-{split}.tsv", 120
+        ),
     params:
         code=code("parse"),
         duplicates="as-published",
@@ -204,8 +208,12 @@ use rule rasterize as rasterize_extension with:
         "results/logs/rasterize_extension/{dataset}-{times}-{split}.tsv"
     threads: processors("results/logs/rasterize_extension/{dataset}-{times}-{split}.tsv", 4)
     resources:
-        mem_mb=memory("results/logs/rasterize_extension/{dataset}-{times}-{split}.tsv", 6000),
-        runtime=minutes("results/logs/rasterize_extension/{dataset}-{times}-{split}.tsv", 240),
+        mem_mb=memory(
+            "results/logs/rasterize_extension/{dataset}-{times}-{split}.tsv", 6000
+        ),
+        runtime=minutes(
+            "results/logs/rasterize_extension/{dataset}-{times}-{split}.tsv", 240
+        ),
 
 
 use rule tile as tile_extension with:
@@ -219,8 +227,12 @@ use rule tile as tile_extension with:
     benchmark:
         "results/logs/tile_extension/{dataset}-{times}-{tiling}-{split}.tsv"
     resources:
-        mem_mb=memory("results/logs/tile_extension/{dataset}-{times}-{tiling}-{split}.tsv", 4000),
-        runtime=minutes("results/logs/tile_extension/{dataset}-{times}-{tiling}-{split}.tsv", 240),
+        mem_mb=memory(
+            "results/logs/tile_extension/{dataset}-{times}-{tiling}-{split}.tsv", 4000
+        ),
+        runtime=minutes(
+            "results/logs/tile_extension/{dataset}-{times}-{tiling}-{split}.tsv", 240
+        ),
 
 
 rule extension_report:

@@ -133,7 +133,7 @@ rule format_tables:
             f"{TABLES}/summary.html",
             caption="../report/summary_page.rst",
             category="Experiment {experiment}",
-            labels={"table": "main scores, formatted", "figure": "-"},
+            labels={"result": "1 table: main scores, formatted"},
         ),
         latex=f"{TABLES}/summary.tex",
         comparisons=f"{TABLES}/comparisons.csv",

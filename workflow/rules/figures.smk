@@ -42,7 +42,7 @@ rule contact_sheet:
             f"{FIGURES}/contact-sheet.png",
             caption="../report/contact_sheet.rst",
             category="Experiment {experiment}",
-            labels={"table": "-", "figure": "contact-sheet"},
+            labels={"result": "2 figure: contact-sheet"},
         ),
     log:
         "results/logs/figure/{dataset}-{experiment}-contact-sheet.log",
@@ -157,6 +157,7 @@ rule figures:
     """All figures of all experiments."""
     input:
         of_all_experiments(f"{FIGURES}/{{figure}}.pdf"),
+        of_all_experiments(f"{FIGURES}/{{figure}}.png"),
 
 
 rule overlays:

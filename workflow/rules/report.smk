@@ -37,3 +37,5 @@ rule overviews:
     """The front page of the report for each data set that the study uses."""
     input:
         of_used_datasets(OVERVIEW),
+        of_used_datasets("results/{dataset}/tables/resources.csv"),
+        of_used_datasets("results/{dataset}/tables/provenance.csv"),
