@@ -421,7 +421,7 @@ def run(folder, subset, seed=0, count=2):
                              device=lambda: "cpu", parameters=lambda settings: 1)  # fmt: skip
     whole = {"cell_types": [], "fraction": 1, "selection": "seeded", "validation": "official"}
     settings = {
-        "subset": {**whole, **subset}, "seed": seed, "heads": {"fgbg": {}},
+        "subset": {**whole, **subset}, "seed": seed, "model": {}, "heads": {"fgbg": {}},
         "training": {"rotation": 0, "zoom": 1, "flips": False, "batch_size": 1,
                      "normalization": "none", "warp": "labels"},
     }  # fmt: skip

@@ -33,7 +33,7 @@ class Layout:
     Attributes
     ----------
     owner : ndarray of shape (H, W), int32; number of the cell seen at each pixel, -1 for none
-    placed : list of Placed, in the order of painting
+    placed : list of Placed, in the order in which they were put down
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
