@@ -276,6 +276,7 @@ def _training_process(job: str) -> int:
     raise AssertionError(f"no process of job {job} trains")
 
 
+@pytest.mark.timeout(1800)  # seven trainings, some of them twice, on two nodes
 def test_faults_change_no_result(checkout, tmp_path):
     """Equal trainings, each met by another fault, end equal; what was finished stays as it was."""
     # Only the nodes of the local cluster are this machine, and may be killed.
@@ -339,7 +340,7 @@ def test_faults_change_no_result(checkout, tmp_path):
                 node = _ask("squeue", "-h", "-j", job, "-o", "%N").strip()
                 _ask(str(local_slurm), "node-kill", node)
                 dead.callback(_ask, str(local_slurm), "node-start", node)
-        assert running.wait(timeout=600) == 0, workflow.log
+        assert running.wait(timeout=1200) == 0, workflow.log
         assert weights.stat().st_mtime_ns == before
     expected = pd.read_csv(runs["undisturbed"] / "history.csv")
     assert len(expected) == EPOCHS
