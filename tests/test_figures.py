@@ -263,6 +263,19 @@ def test_run_curve_has_a_panel_a_head_and_marks_the_best_epoch():
         assert badly_placed(figure) == []
 
 
+def test_run_curve_of_an_ensemble_has_a_line_a_network():
+    history = pd.DataFrame({
+        "cell_type": ["A172", "A172", "BV2", "BV2"], "epoch": [1, 2, 1, 2],
+        "loss": [1.0, 0.5, 0.8, 0.3], "val_loss": [1.0, 0.6, 0.9, 0.4],
+    })  # fmt: skip
+    figure = learning_curves.run_curve(history)
+    lines = [line.get_ydata() for line in figure.axes[0].lines]
+    assert any(line == pytest.approx([0.9, 0.4]) for line in lines)
+    assert any(line == pytest.approx([0.95, 0.5]) for line in lines)  # the mean
+    note = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    assert "2 epochs" in note and "at epoch 2 of BV2" in note and "2 networks" in note
+
+
 def test_run_curve_needs_only_epoch_and_loss():
     figure = learning_curves.run_curve(pd.DataFrame({"epoch": [1], "loss": [0.5]}))
     assert len(figure.axes) == 1

@@ -127,6 +127,18 @@ class OnSlurm(Workflow):
         assert running.wait(timeout=600) == 0, self.log
         return self.log
 
+    def progress(self) -> dict:
+        """Where the study stands, as a user is told."""
+        arguments = ["--configfile", "study.yaml", "--replace-workflow-config", "--json"]
+        done = subprocess.run(
+            [sys.executable, self.folder / "scripts/progress.py", *arguments],
+            cwd=self.folder,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return json.loads(done.stdout)
+
     @property
     def log(self) -> str:
         return (self.folder / "log.txt").read_text()
@@ -276,6 +288,7 @@ def _training_process(job: str) -> int:
     raise AssertionError(f"no process of job {job} trains")
 
 
+@pytest.mark.timeout(1800)  # seven trainings, some of them twice, on two nodes
 def test_faults_change_no_result(checkout, tmp_path):
     """Equal trainings, each met by another fault, end equal; what was finished stays as it was."""
     # Only the nodes of the local cluster are this machine, and may be killed.
@@ -332,6 +345,7 @@ def test_faults_change_no_result(checkout, tmp_path):
             _until(lambda name=name: _epoch(runs[name]) >= 2, "two epochs are trained")
             job = workflow.job_of(name)
             if name == "cancelled":
+                progress = workflow.progress()
                 _ask("scancel", job)
             elif name == "shot":
                 os.kill(_training_process(job), signal.SIGKILL)
@@ -339,8 +353,12 @@ def test_faults_change_no_result(checkout, tmp_path):
                 node = _ask("squeue", "-h", "-j", job, "-o", "%N").strip()
                 _ask(str(local_slurm), "node-kill", node)
                 dead.callback(_ask, str(local_slurm), "node-start", node)
-        assert running.wait(timeout=600) == 0, workflow.log
+        assert running.wait(timeout=1200) == 0, workflow.log
         assert weights.stat().st_mtime_ns == before
+    assert progress["judged_by"].startswith("squeue")
+    look = next(look for look in progress["looks"] if look["run"]["model"] == "cancelled")
+    assert look["state"] == "running" and look["rule"] == "train"
+    assert look["training"]["epoch"] >= 2 and look["training"]["epochs"] == EPOCHS
     expected = pd.read_csv(runs["undisturbed"] / "history.csv")
     assert len(expected) == EPOCHS
     for name in names[1:]:

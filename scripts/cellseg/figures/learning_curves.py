@@ -148,7 +148,7 @@ def run_curve(history: "pd.DataFrame", title: str = "Learning curve") -> "Figure
     if len(validation):
         best = history.loc[validation.idxmin()]
         note += f"; lowest validation loss {best['val_loss']:.4g} at epoch {best['epoch']:.0f}"
-        note += f" ({best['cell_type']})" if "cell_type" in history else ""
+        note += f" of {best['cell_type']}" if "cell_type" in history else ""
         grid[0, 0].plot(
             best["epoch"],
             best["val_loss"],
@@ -161,6 +161,9 @@ def run_curve(history: "pd.DataFrame", title: str = "Learning curve") -> "Figure
         )
         note += " (circle)"
     note += "."
+    if "cell_type" in history:
+        networks = conditions.counted(history["cell_type"].nunique(), "network")
+        note += f" Thin lines: {networks}, one a cell type; thick lines: their mean."
     keys = [
         marks.line_key(NAMES[name], color=colour)
         for name, colour in COLOURS.items()
