@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from cellseg import config as study_config
+from cellseg.study import all_runs, run_settings
 from workflow_runner import TINY, Workflow
 
 ALIKE = ["undisturbed", "interrupted", "killed", "cancelled", "limited"]
@@ -200,6 +202,21 @@ def test_the_whole_study_runs(finished):
     runs = list((results / "runs").rglob("metrics.csv"))
     assert len(runs) == 2
     assert all((run.parent / "overlay.png").exists() for run in runs)
+
+
+def test_jobs_have_the_settings_of_the_plan(finished, checkout):
+    """Nothing of config.yaml, which the study replaces."""
+    schema = (checkout / "workflow/schemas/config.schema.yaml").read_text()
+    written = yaml.safe_load((finished.folder / "study.yaml").read_text())
+    study = study_config.resolve(written, yaml.safe_load(schema))
+    for run in all_runs(study):
+        settings = json.loads(
+            (finished.folder / "results" / run.folder / "settings.json").read_text()
+        )
+        planned = run_settings(study, run.model, run.heads, run.subset, run.seed)
+        assert settings == planned
+    listed = (finished.folder / "results/tiny/overview.rst").read_text()
+    assert "backbones" in listed and "data-size" not in listed
 
 
 def test_a_second_call_sends_no_job(finished):

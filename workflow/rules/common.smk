@@ -26,6 +26,17 @@ from cellseg import (
 from cellseg import study as studies
 from cellseg.errors import UserError
 
+REPLACED = "config_yaml_is_replaced"
+given = workflow.config_settings
+if given.replace_workflow_config:
+    # Snakemake tells its jobs on a cluster which config files were given, and not that they take
+    # the place of config.yaml: they would merge the two.
+    given.config_args = [*given.config_args, f"{REPLACED}=True"]
+elif REPLACED in given.overwrite_config:
+    config.clear()
+    config.update(given.overwrite_config)
+    del config[REPLACED]
+
 config_models = list(config.get("models") or [])  # without those that searches add
 
 try:
