@@ -333,8 +333,10 @@ def test_every_script_that_computes_with_a_network_takes_its_gpu_first():
     assert {"train.py", "predict.py"} <= {path.name for path in computing}
     for path in computing:
         (block,) = (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.With))
-        # The few images of an overlay are predicted without a GPU: its job asks for none.
-        what = "'cpu'" if path.stem == "predict_shown" else "snakemake.config['accelerator']"
+        # The few images of an overlay are predicted without a GPU, and a run is exported: such a
+        # job asks for none.
+        without = path.stem in ("predict_shown", "export")
+        what = "'cpu'" if without else "snakemake.config['accelerator']"
         assert ast.unparse(block.body[0]) == f"gpu_lease.take({what})", path
 
 
