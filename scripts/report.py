@@ -19,7 +19,8 @@ def main() -> None:
     read = config_files.read(Path.cwd(), asked.configfile, asked.replace_workflow_config)
     dataset = config.resolve(read, yaml.safe_load(schema))["dataset"]
     path = asked.to or Path("results", dataset, "report.html")
-    snakemake = [sys.executable, "-m", "snakemake", *report_check.of_snakemake(asked)]
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "1"]
+    snakemake += config_files.of_snakemake(asked)
     looked = subprocess.run([*snakemake, "--summary"], capture_output=True, text=True)
     if looked.returncode:
         raise UserError(f"Snakemake cannot plan the study:\n{looked.stderr or looked.stdout}")

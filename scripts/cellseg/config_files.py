@@ -1,5 +1,6 @@
 """A configuration read from its files, as Snakemake reads it."""
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +37,24 @@ def read(folder: Path, files: Sequence[str | Path] = (), replace: bool = False) 
     for path in given:
         config = merged(config, _mapping(path))
     return config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Let a command name config files as it does for Snakemake."""
+    parser.add_argument(
+        "--configfile", "--configfiles", nargs="+", action="extend", default=[], metavar="FILE",
+        help="config file merged over config.yaml, as with snakemake",
+    )  # fmt: skip
+    parser.add_argument(
+        "--replace-workflow-config", action="store_true",
+        help="take the config file instead of config.yaml, as with snakemake",
+    )  # fmt: skip
+
+
+def of_snakemake(asked: argparse.Namespace) -> list[str]:
+    """The same arguments for Snakemake."""
+    files = ["--configfile", *asked.configfile] if asked.configfile else []
+    return [*files, *(["--replace-workflow-config"] if asked.replace_workflow_config else [])]
 
 
 def _mapping(path: Path) -> dict:

@@ -2,18 +2,13 @@
 
 import argparse
 
+from cellseg import config_files
+
 
 def read() -> argparse.Namespace:
     """Arguments of the command line: config files as Snakemake takes them, and what to show."""
     parser = argparse.ArgumentParser(description="Show where a study stands; nothing is changed.")
-    parser.add_argument(
-        "--configfile", "--configfiles", nargs="+", action="extend", default=[], metavar="FILE",
-        help="config file merged over config.yaml, as with snakemake",
-    )  # fmt: skip
-    parser.add_argument(
-        "--replace-workflow-config", action="store_true",
-        help="take the config file instead of config.yaml, as with snakemake",
-    )  # fmt: skip
+    config_files.add_arguments(parser)
     parser.add_argument("--dataset", metavar="NAME", help="only the experiments on this data set")
     parser.add_argument("--experiment", metavar="NAME", help="only this experiment")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from cellseg import config_files
 from cellseg.errors import UserError
 from cellseg.figures.conditions import counted
 
@@ -18,14 +19,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Write the HTML report of a finished study. Nothing is computed."
     )
-    parser.add_argument(
-        "--configfile", "--configfiles", nargs="+", action="extend", default=[], metavar="FILE",
-        help="config file merged over config.yaml, as with snakemake",
-    )  # fmt: skip
-    parser.add_argument(
-        "--replace-workflow-config", action="store_true",
-        help="take the config file instead of config.yaml, as with snakemake",
-    )  # fmt: skip
+    config_files.add_arguments(parser)
     parser.add_argument(
         "--to", type=Path, metavar="FILE",
         help="the report, .html or, where that is too large for a browser, .zip; "
@@ -35,13 +29,6 @@ def read_arguments() -> argparse.Namespace:
     if asked.to is not None and asked.to.suffix not in (".html", ".zip"):
         parser.error(f"--to {asked.to}: the report is an .html or a .zip.")
     return asked
-
-
-def of_snakemake(asked: argparse.Namespace) -> list[str]:
-    """The arguments with which Snakemake reads the same configuration."""
-    files = ["--configfile", *asked.configfile] if asked.configfile else []
-    replace = ["--replace-workflow-config"] if asked.replace_workflow_config else []
-    return ["--cores", "1", *files, *replace]
 
 
 def check(summary: str) -> list[str]:

@@ -3,6 +3,7 @@
 import argparse
 import re
 
+from cellseg import config_files
 from cellseg.errors import UserError
 
 
@@ -30,14 +31,7 @@ def read(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[s
         allow_abbrev=False,
     )
     parser.add_argument("name", metavar="NAME", help="an entry of `searches` in the configuration")
-    parser.add_argument(
-        "--configfile", "--configfiles", nargs="+", action="extend", default=[], metavar="FILE",
-        help="config file merged over config.yaml, as with snakemake",
-    )  # fmt: skip
-    parser.add_argument(
-        "--replace-workflow-config", action="store_true",
-        help="take the config file instead of config.yaml, as with snakemake",
-    )  # fmt: skip
+    config_files.add_arguments(parser)
     own, others = parser.parse_known_args(arguments)
     if any(re.match(r"(--config|-C)(=|$)", argument) for argument in others):
         raise UserError("--config is not read here. Put the settings into a file: --configfile.")
@@ -45,6 +39,4 @@ def read(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[s
         argument in ("--dry-run", "--dryrun") or re.fullmatch("-[A-Za-z]*n[A-Za-z]*", argument)
         for argument in others
     )
-    files = ["--configfile", *own.configfile] if own.configfile else []
-    replace = ["--replace-workflow-config"] if own.replace_workflow_config else []
-    return own, [*others, *files, *replace]
+    return own, [*others, *config_files.of_snakemake(own)]
