@@ -359,7 +359,8 @@ def test_faults_change_no_result(checkout, tmp_path):
         # node: the next attempts go on.
         running = workflow.start(*targets.values())
         for name in ("cancelled", *names[len(ALIKE) :]):
-            _until(lambda name=name: _epoch(runs[name]) >= 2, "two epochs are trained")
+            # It may wait for the others: there are two GPUs.
+            _until(lambda name=name: _epoch(runs[name]) >= 2, "two epochs are trained", 900)
             job = workflow.job_of(name)
             if name == "cancelled":
                 progress = workflow.progress()
