@@ -56,9 +56,9 @@ def train(
     chosen = subsets.select(table, settings["subset"], settings["seed"])
     # A drawn validation split takes images of both tile files, so the two are one pool.
     pool = TilePool([tile_files.open(path) for path in (tiles["train"], tiles["val"], *extension)])
-    synthetic = _synthetic(pool, chosen["train"], settings["subset"])
     train_stream, validation_stream = _streams(pool, chosen, settings, threads)
-    besides = f" and {len(synthetic)} synthetic ones" if synthetic else ""
+    n_synthetic = _n_synthetic(settings["subset"], chosen["train"])
+    besides = f" and {n_synthetic} synthetic ones" if n_synthetic else ""
     print(
         f"Training on {len(train_stream.index)} tiles of {len(chosen['train'])} images{besides}, "
         f"validating on {len(validation_stream.index)} of {len(chosen['val'])}.",
@@ -94,7 +94,7 @@ def train(
             train_images=chosen["train"],
             val_images=chosen["val"],
             train_tiles=len(train_stream.index),
-            **({"synthetic_images": len(synthetic)} if synthetic else {}),
+            **({"synthetic_images": n_synthetic} if n_synthetic else {}),
             parameters=family.parameters(settings) * len(by_type or [settings]),
         ),
     )
@@ -113,10 +113,15 @@ def _streams(
     )
 
 
+def _n_synthetic(subset: Mapping, train: list[str]) -> int:
+    """How many synthetic images a subset asks for."""
+    return subset.get("extend", 0) * len(train)
+
+
 def _synthetic(pool: TilePool, train: list[str], subset: Mapping) -> list[str]:
     """Synthetic images that are made of training images, as many as the subset asks for."""
     found = names.made_of(np.unique(pool.image).tolist(), train)
-    wanted = subset.get("extend", 0) * len(train)
+    wanted = _n_synthetic(subset, train)
     if len(found) != wanted:
         raise UserError(
             f"there are {len(found)} synthetic images of the {len(train)} training images, not "
