@@ -248,10 +248,9 @@ rule extension_report:
         png=report(
             f"{EXTENSION}/report/pca.png",
             caption="../report/extension.rst",
-            category="Data",
+            category="Training and test data",
             labels={
-                "data set": "{dataset}",
-                "figure": "synthetic images, {times} for each of {split}",
+                "result": "figure: synthetic images of {dataset}, {times} for each of {split}"
             },
         ),
         pdf=f"{EXTENSION}/report/pca.pdf",
