@@ -1,5 +1,6 @@
-"""Reading image files: grey values and label images."""
+"""Image files: grey values and label images read, grey values as TIFF."""
 
+import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -167,3 +168,15 @@ def _stretch(values: np.ndarray, path: str | os.PathLike) -> np.ndarray:
     low, high = float(values.min()), float(values.max())
     scale = 255 / (high - low) if high > low else 0.0
     return np.rint((values.astype(np.float64) - low) * scale).astype(np.uint8)
+
+
+def as_tiff(image: np.ndarray) -> bytes:
+    """Content of a TIFF file like LIVECell's, of grey values ``(H, W)`` uint8, without loss."""
+    import tifffile
+
+    content = io.BytesIO()  # straight to a full disk, tifffile may write a part and say nothing
+    tifffile.imwrite(
+        content, image, photometric="minisblack", compression="lzw", predictor=True, metadata=None,
+        software=False,
+    )  # fmt: skip
+    return content.getvalue()

@@ -1,7 +1,6 @@
 """The synthetic images of a split on disk, in the layout of LIVECell, made a few at a time."""
 
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -126,7 +125,7 @@ def _extend_image(
         )
     frames = extend(image, grey, outlines, **settings)
     return image, [
-        (_tiff(frame.image), shape, records(frame), frame.confluence < frame.asked - 0.02)
+        (images.as_tiff(frame.image), shape, records(frame), frame.confluence < frame.asked - 0.02)
         for frame in frames
     ]
 
@@ -153,17 +152,6 @@ def records(frame: Frame) -> list[dict]:
         box = [*low.tolist(), *(high - low).tolist()]
         found.append({"segmentation": segmentation, "area": area, "bbox": box, "iscrowd": 0})
     return found
-
-
-def _tiff(image: np.ndarray) -> bytes:
-    import tifffile
-
-    content = io.BytesIO()
-    tifffile.imwrite(
-        content, image, photometric="minisblack", compression="lzw", predictor=True, metadata=None,
-        software=False,
-    )  # fmt: skip
-    return content.getvalue()
 
 
 class _CocoWriter:

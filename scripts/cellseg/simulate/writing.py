@@ -1,6 +1,5 @@
 """A simulated data set on disk, in the layout, names and JSON shape of LIVECell."""
 
-import io
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ import numpy as np
 
 from cellseg import full_disk
 from cellseg.errors import UserError
+from cellseg.images import as_tiff
 from cellseg.simulate.cell_types import CELL_TYPES, TYPE_NUMBERS, CellType
 from cellseg.simulate.frame import Frame, simulate_frame
 from cellseg.simulate.sheet import area
@@ -162,17 +162,10 @@ def _write_all(folder: Path, kinds: list[CellType], settings: dict) -> None:
 
 
 def _write_image(folder: Path, split: str, view: View, image: np.ndarray) -> None:
-    import tifffile
-
     group = "livecell_test_images" if split == "test" else "livecell_train_val_images"
     path = folder / "images" / group / view.kind.name / f"{view.stem}.tif"
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = io.BytesIO()  # straight to a full disk, tifffile may write a part and say nothing
-    tifffile.imwrite(
-        content, image, photometric="minisblack", compression="lzw", predictor=True, metadata=None,
-        software=False,
-    )  # fmt: skip
-    path.write_bytes(content.getbuffer())
+    path.write_bytes(as_tiff(image))
 
 
 def _image_record(view: View, identity: int, height: int, width: int) -> dict:
