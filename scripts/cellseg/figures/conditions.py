@@ -49,6 +49,25 @@ def select(
     return table
 
 
+def by_cell_type(
+    tables: Mapping[str, "pd.DataFrame"], score: str
+) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """Rows of the tables ``runs``, of single cell types, and ``summary``, of all; both checked.
+
+    Raises
+    ------
+    UserError
+        A table lacks a column, or has no rows.
+    """
+    runs = select(tables["runs"], cell_type=None)
+    need(runs, "runs", [*AXES, "seed", "cell_type", score])
+    runs = runs[runs["cell_type"].notna() & (runs["cell_type"] != "all")]
+    need(runs, "runs (rows of single cell types)", [])
+    summary = select(tables["summary"], cell_type=None)
+    need(summary, "summary", [*AXES, "cell_type", f"{score}_mean"])
+    return runs, summary
+
+
 def unique(table: "pd.DataFrame", columns: Sequence[str]) -> list[tuple]:
     """Distinct values of `columns`, in the order of the table."""
     return list(table[list(columns)].drop_duplicates().itertuples(index=False, name=None))

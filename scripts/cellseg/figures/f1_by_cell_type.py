@@ -30,12 +30,7 @@ def f1_by_cell_type(tables: Mapping[str, "pd.DataFrame"], question: str = "") ->
         ``training`` has the column ``cell_types``
     question : what the experiment asks, written below the title
     """
-    runs = conditions.select(tables["runs"], cell_type=None)
-    conditions.need(runs, "runs", [*conditions.AXES, "seed", "cell_type", SCORE])
-    runs = runs[runs["cell_type"].notna() & (runs["cell_type"] != "all")]
-    conditions.need(runs, "runs (rows of single cell types)", [])
-    summary = conditions.select(tables["summary"], cell_type=None)
-    conditions.need(summary, "summary", [*conditions.AXES, "cell_type", f"{SCORE}_mean"])
+    runs, summary = conditions.by_cell_type(tables, SCORE)
 
     types = sorted(runs["cell_type"].unique(), key=str.lower)
     conditions.need(tables["training"], "training", ["subset", "cell_types"])

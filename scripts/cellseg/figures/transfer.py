@@ -34,12 +34,7 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
     UserError
         A subset of the experiment trains on several cell types.
     """
-    runs = conditions.select(tables["runs"], cell_type=None)
-    conditions.need(runs, "runs", [*conditions.AXES, "seed", "cell_type", SCORE])
-    runs = runs[runs["cell_type"].notna() & (runs["cell_type"] != "all")]
-    conditions.need(runs, "runs (rows of single cell types)", [])
-    summary = conditions.select(tables["summary"], cell_type=None)
-    conditions.need(summary, "summary", [*conditions.AXES, "cell_type", f"{SCORE}_mean"])
+    runs, summary = conditions.by_cell_type(tables, SCORE)
     trained_on = _trained_on(tables["training"])
     rows = sorted(trained_on, key=lambda subset: (trained_on[subset].lower(), subset))
     kinds = sorted(runs["cell_type"].unique(), key=str.lower)
