@@ -4,9 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-import yaml
-
-from cellseg import active_jobs, config, config_files, progress, progress_arguments, progress_text
+from cellseg import active_jobs, config_files, progress, progress_arguments, progress_text
 from cellseg.errors import UserError
 
 WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
@@ -17,9 +15,7 @@ def main() -> None:
     """Read the arguments, look, print."""
     asked = progress_arguments.read()
     folder = Path.cwd()
-    read = config_files.read(folder, asked.configfile, asked.replace_workflow_config)
-    schema = (WORKFLOW / "schemas/config.schema.yaml").read_text(encoding="utf-8")
-    study = config.resolve(read, yaml.safe_load(schema))
+    study = config_files.study(asked, folder, WORKFLOW / "schemas/config.schema.yaml")
     study = progress.narrowed(study, asked.dataset, asked.experiment)
     prefix = active_jobs.job_name_prefix(WORKFLOW / "profiles/slurm/config.yaml")
     slurm, trouble = active_jobs.ask_slurm(prefix, folder)

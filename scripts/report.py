@@ -4,9 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
-from cellseg import config, config_files, report_check
+from cellseg import config_files, report_check
 from cellseg.errors import UserError
 
 WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
@@ -15,10 +13,8 @@ WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
 def main() -> None:
     """Look whether all results are there, then let Snakemake write the report."""
     asked = report_check.read_arguments()
-    schema = (WORKFLOW / "schemas/config.schema.yaml").read_text(encoding="utf-8")
-    read = config_files.read(Path.cwd(), asked.configfile, asked.replace_workflow_config)
-    dataset = config.resolve(read, yaml.safe_load(schema))["dataset"]
-    path = asked.to or Path("results", dataset, "report.html")
+    study = config_files.study(asked, Path.cwd(), WORKFLOW / "schemas/config.schema.yaml")
+    path = asked.to or Path("results", study["dataset"], "report.html")
     snakemake = [sys.executable, "-m", "snakemake", "--cores", "1"]
     snakemake += config_files.of_snakemake(asked)
     looked = subprocess.run([*snakemake, "--summary"], capture_output=True, text=True)

@@ -3,9 +3,7 @@
 import sys
 from pathlib import Path
 
-import yaml
-
-from cellseg import config, config_files, search_arguments, search_run
+from cellseg import config_files, search_arguments, search_run
 from cellseg.errors import UserError
 from cellseg.snakemake_call import Snakemake
 
@@ -16,8 +14,7 @@ def main() -> None:
     """Read the arguments and the configuration, search."""
     own, arguments = search_arguments.read()
     folder = Path.cwd()
-    read = config_files.read(folder, own.configfile, own.replace_workflow_config)
-    study = config.resolve(read, yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    study = config_files.study(own, folder, SCHEMA)
     search_run.search(study, own.name, folder, Snakemake(folder, arguments, own.dry_run))
 
 

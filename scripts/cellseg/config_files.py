@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from cellseg.config import resolve
 from cellseg.errors import UserError
 from cellseg.study import merged
 
@@ -55,6 +56,24 @@ def of_snakemake(asked: argparse.Namespace) -> list[str]:
     """The same arguments for Snakemake."""
     files = ["--configfile", *asked.configfile] if asked.configfile else []
     return [*files, *(["--replace-workflow-config"] if asked.replace_workflow_config else [])]
+
+
+def study(asked: argparse.Namespace, folder: Path, schema: Path) -> dict:
+    """The complete configuration that a command was given, see :func:`cellseg.config.resolve`.
+
+    Parameters
+    ----------
+    asked : with what :func:`add_arguments` adds
+    folder : of the Snakefile and config.yaml
+    schema : file of the configuration's schema
+
+    Raises
+    ------
+    UserError
+        As :func:`read` and :func:`cellseg.config.resolve`.
+    """
+    given = read(folder, asked.configfile, asked.replace_workflow_config)
+    return resolve(given, yaml.safe_load(schema.read_text(encoding="utf-8")))
 
 
 def _mapping(path: Path) -> dict:
