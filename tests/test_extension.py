@@ -27,6 +27,7 @@ from cellseg.extension.orientation import COUNT, turned, turned_points
 from cellseg.extension.outlines import clip
 from cellseg.extension.sprites import Sprite
 from cellseg.files import stack_writer
+from cellseg.images import as_tiff
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
 
@@ -317,7 +318,7 @@ def tables(tmp_path_factory):
     listed, outlines = [], []
     for number, name in enumerate(["BV2_Phase_A4_1_00d12h00m_1", "A172_Phase_C7_1_00d20h00m_4"]):
         image, cells = simulated(name.partition("_")[0])
-        (folder / f"images/{name}.tif").write_bytes(writing._tiff(image))
+        (folder / f"images/{name}.tif").write_bytes(as_tiff(image))
         listed.append({"id": number, "file_name": f"{name}.tif",
                        "height": SIZE[0], "width": SIZE[1]})  # fmt: skip
         outlines += [{"id": len(outlines) + n, "image_id": number, "category_id": 1,
@@ -391,7 +392,7 @@ def _tiles(path, keys):
         for key in keys:
             add(key, np.ones((32, 32), np.int32))
     image = path.parent / "any.tif"
-    image.write_bytes(writing._tiff(np.zeros((32, 32), np.uint8)))
+    image.write_bytes(as_tiff(np.zeros((32, 32), np.uint8)))
     tiles.write(keys, [image] * len(keys), [(32, 32)] * len(keys),
                 path.with_suffix(".labels.npz"), path, size=32)  # fmt: skip
     return str(path)
