@@ -355,21 +355,6 @@ def test_a_run_is_applied_to_a_folder_and_exported(finished):
     (images / "another.tif").unlink()
 
 
-def test_synthetic_images_are_made_and_compared_with_real_ones(edited):
-    study = copy.deepcopy(TINY)
-    study["subsets"]["extended"] = {"extend": 2}
-    edited.configure(study)
-    folder = "results/data/tiny/extended-2/train"
-    done = edited.call(f"{folder}/report/pca.png", f"{folder}/tiles/cut-64.npz")
-    assert done.returncode == 0, done.stdout
-    with np.load(edited.folder / folder / "tiles/cut-64.npz") as tiles:
-        assert len(np.unique(tiles["image"])) == 8
-        assert tiles["y"].max() > 1
-    distances = pd.read_csv(edited.folder / folder / "report/distances.csv")
-    assert distances["synthetic_images"].tolist()[0] == 8
-    assert edited.planned() == {}
-
-
 def test_redrawing_does_not_retrain(finished):
     (finished.folder / "results/tiny/figures/backbones/backbones.pdf").unlink()
     assert finished.planned("figures") == {"figure": 1, "figures": 1}
