@@ -1,6 +1,7 @@
 """Synthetic images: cut, erased, pasted, named and used as they should be."""
 
 import json
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,8 +21,9 @@ from cellseg.extension import (
     sprites,
     writing,
 )
+from cellseg.extension import layout as layouts
 from cellseg.extension.clumps import Cell
-from cellseg.extension.layout import HIDDEN, Layout, Placed
+from cellseg.extension.layout import GRID, HIDDEN, Layout, Placed
 from cellseg.extension.levels import levels
 from cellseg.extension.orientation import COUNT, turned, turned_points
 from cellseg.extension.outlines import clip
@@ -138,23 +140,27 @@ def test_what_overlaps_much_stays_together():
         [square(10, 10, 10), square(10, 15, 10), square(10, 25, 10), square(40, 50, 10)], shape
     )
     pairs = clumps.neighbours(cells, np.zeros(shape, np.float32))
-    assert pairs.bound == [(0, 1)] and pairs.touching == [(0, 1), (1, 2)]
-    random = np.random.default_rng(0)
-    parts = clumps.parted(cells, shape, pairs, mean_cells=1, tear=True, random=random)
+    assert pairs.overlapping == pairs.bound == [(0, 1)] and pairs.touching == [(0, 1), (1, 2)]
+    random, all_of_them = np.random.default_rng(0), range(4)
+    parts = clumps.parted(cells, all_of_them, shape, pairs, mean_cells=1, tear=True, random=random)
     assert sorted(parts) == [[0, 1], [2], [3]]
-    whole = clumps.parted(cells, shape, pairs, mean_cells=1, tear=False, random=random)
+    whole = clumps.parted(cells, all_of_them, shape, pairs, mean_cells=1, tear=False, random=random)
     assert sorted(whole) == [[0, 1, 2], [3]]
+    some = clumps.parted(cells, [0, 2, 3], shape, pairs, mean_cells=1, tear=False, random=random)
+    assert sorted(some) == [[0], [2], [3]]
 
 
 def test_a_cell_that_the_frame_cuts_is_not_pasted():
+    """Nor one that overlaps it; those that only touch are."""
     shape = (60, 80)
-    cells = cells_of([square(0, 10, 10), square(30, 30, 10)], shape)
+    cells = cells_of(
+        [square(0, 10, 10), square(5, 10, 10), square(15, 10, 10), square(30, 30, 10)], shape
+    )
     pairs = clumps.neighbours(cells, np.zeros(shape, np.float32))
-    random = np.random.default_rng(0)
-    assert clumps.parted(cells, shape, pairs, 1, False, random) == [[1]]
+    assert clumps.usable(cells, shape, pairs) == [2, 3]
     only = cells[:1]
     pairs = clumps.neighbours(only, np.zeros(shape, np.float32))
-    assert clumps.parted(only, shape, pairs, 1, False, random) == [[0]]
+    assert clumps.usable(only, shape, pairs) == [0]
 
 
 # The background
@@ -187,6 +193,27 @@ def test_erased_places_are_as_noisy_as_the_others():
     assert along == pytest.approx(0.5, abs=0.08) and across == pytest.approx(0, abs=0.08)
     far = ground.cover == 0
     assert np.array_equal(np.rint(ground.level + erased)[far], image[far])
+
+
+def test_a_cell_without_an_outline_is_taken_away_and_debris_stays():
+    random = np.random.default_rng(0)
+    image = np.rint(random.normal(120, 2, (160, 200)))
+    known, unknown, speck = (
+        (slice(20, 50), slice(20, 50)),
+        (slice(80, 120), slice(54, 90)),
+        (130, 160),
+    )
+    for place in (known, unknown):
+        image[place] += random.normal(0, 25, image[place].shape)
+    image[130:133, 160:163] = 200
+    cells = np.zeros(image.shape, bool)
+    cells[known] = True
+    ground = background.estimate(image.clip(0, 255).astype(np.uint8), cells, area=900)
+    assert ground.strange[unknown].mean() > 0.95 and not ground.strange[cells].any()
+    assert ground.erased(random)[unknown].std() < 4
+    assert not ground.strange[speck] and ground.erased(random)[speck] > 50
+    all_outlined = background.estimate(image.clip(0, 255).astype(np.uint8), cells)
+    assert not all_outlined.strange.any()
 
 
 # Density
@@ -301,6 +328,40 @@ def test_a_layout_refuses_what_would_hide_a_cell():
     assert not layout._try(one, 0, 36, 0.1, 1600)  # hardly in the frame
     assert layout._try(one, 0, 19, 0.1, 1600)
     assert layout.covered == 780 and layout.owner.max() == 1
+
+
+@pytest.mark.parametrize("side", [3, 40])
+def test_places_are_judged_exactly(side):
+    """Also by large masks, for which OpenCV transforms."""
+    random = np.random.default_rng(side)
+    image, mask = (
+        layouts._shrunk(random.random((GRID * edge, GRID * edge)) > 0.5) for edge in (70, side)
+    )
+    image[: side + 9] = 0
+    windows = np.lib.stride_tricks.sliding_window_view(image.astype(float), mask.shape)
+    direct = np.einsum("ijkl,kl->ij", windows, mask.astype(float))
+    assert np.array_equal(layouts._matches(image, mask), direct)
+
+
+def test_no_cell_is_used_over_and_over(monkeypatch):
+    """Cells are told by their areas, which turning does not change."""
+    image, cells = simulated("BV2", hours=60)
+    drawn, paint = [], frame._paint
+    monkeypatch.setattr(
+        frame, "_paint", lambda layout, *rest: drawn.append(layout) or paint(layout, *rest)
+    )
+    found = extended(image, cells, count=4, confluence=(0.05, 0.6))
+    own = cells_of(cells, image.shape)
+    pairs = clumps.neighbours(own, np.zeros(image.shape, np.float32))
+    areas = Counter(np.count_nonzero(own[n].mask) for n in clumps.usable(own, image.shape, pairs))
+    for layout, one in zip(drawn, found, strict=True):
+        placed = Counter(
+            np.count_nonzero(cell.mask) for item in layout.placed for cell in item.sprite.cells
+        )
+        assert set(placed) <= set(areas)
+        mean = one.asked * image.size / sum(area * n for area, n in areas.items())
+        most = frame.MOST_COPIES * max(mean, 1) + 1
+        assert all(copies <= most * areas[area] for area, copies in placed.items())
 
 
 def _segmentations(found):

@@ -214,6 +214,9 @@ use rule rasterize as rasterize_extension with:
         runtime=minutes(
             "results/logs/rasterize_extension/{dataset}-{times}-{split}.tsv", 240
         ),
+    params:
+        code=code("rasterize"),
+        overlap="later",  # as they were pasted
 
 
 use rule tile as tile_extension with:

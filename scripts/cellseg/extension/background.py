@@ -10,6 +10,9 @@ SMOOTH = 32.0  # standard deviation of the Gaussian that gives the brightness, p
 LAGS = 12  # pixels over which the noise is correlated at most
 LEAST = 0.005  # share of the image from which brightness and noise can be taken
 OUTLYING = 3.0  # standard deviations; what deviates more is debris
+WINDOW = 9  # pixels, in which brightness varies within cells but not between them
+TEXTURED = 4.0  # standard deviations of the noise; what varies more shows something
+AS_LARGE = 0.5  # median areas of a cell; something so large may be a cell without an outline
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,15 @@ class Background:
         The image minus `level`, noise and debris, of use where `cover` is 0
     cover : ndarray of shape (H, W), float32
         1 in and near cells, falling to 0 over some pixels
+    strange : ndarray of shape (H, W), bool
+        What looks like cells and has no outline; as covered as they are
     spectrum : ndarray of shape (H, W), float32; amplitude of the noise's Fourier coefficients
     """
 
     level: np.ndarray
     residual: np.ndarray
     cover: np.ndarray
+    strange: np.ndarray
     spectrum: np.ndarray
 
     def texture(self, random: np.random.Generator) -> np.ndarray:
@@ -46,13 +52,14 @@ class Background:
         return np.sqrt(1 - self.cover**2) * self.residual + self.cover * drawn
 
 
-def estimate(image: np.ndarray, cells: np.ndarray) -> Background:
+def estimate(image: np.ndarray, cells: np.ndarray, area: float = np.inf) -> Background:
     """Estimate the background of an image.
 
     Parameters
     ----------
     image : ndarray of shape (H, W), uint8
     cells : ndarray of shape (H, W), bool; True in every cell
+    area : median area of a cell, pixels; what is textured and about as large is taken away, too
     """
     grey = image.astype(np.float32)
     free = _free(grey, cells)
@@ -63,7 +70,27 @@ def estimate(image: np.ndarray, cells: np.ndarray) -> Background:
     sums = cv2.GaussianBlur(np.where(quiet, grey - middle, 0).astype(np.float32), (0, 0), SMOOTH)
     level = middle + sums / (weight + 0.01)
     residual = grey - level
-    return Background(level, residual, _cover(cells), _spectrum(residual, quiet))
+    strange = _strange(residual, cells, float(residual[quiet].std()), AS_LARGE * area)
+    cover = _cover(cells | strange)
+    return Background(level, residual, cover, strange, _spectrum(residual, quiet))
+
+
+def _strange(residual: np.ndarray, cells: np.ndarray, noise: float, area: float) -> np.ndarray:
+    """What is textured as cells are and covers so many pixels, clear of the cells' halos.
+
+    With what lies between it and cells beside it: their halo is not seen there.
+    """
+    clear = (distance_to(cells) > REACH).astype(np.float32)
+    count, total, squares = (
+        cv2.blur(values * clear, (WINDOW, WINDOW)) for values in (1, residual, residual**2)
+    )
+    variance = squares / np.maximum(count, 1e-6) - (total / np.maximum(count, 1e-6)) ** 2
+    textured = (clear > 0) & (variance > (TEXTURED * noise) ** 2)
+    _, parts, found, _ = cv2.connectedComponentsWithStats(textured.astype(np.uint8))
+    large = found[:, cv2.CC_STAT_AREA] >= area
+    large[0] = False  # what is not textured
+    between = (distance_to(large[parts]) <= REACH) & (clear == 0) & ~cells
+    return large[parts] | between
 
 
 def _without_debris(free: np.ndarray, outlying: np.ndarray) -> np.ndarray:

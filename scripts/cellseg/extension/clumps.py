@@ -46,6 +46,7 @@ class Pairs:
     """
 
     touching: list[tuple[int, int]]
+    overlapping: list[tuple[int, int]]
     bound: list[tuple[int, int]]
 
 
@@ -58,7 +59,7 @@ def neighbours(cells: Sequence[Cell], values: np.ndarray) -> Pairs:
     """
     areas = [int(np.count_nonzero(cell.mask)) for cell in cells]
     owner = np.full(values.shape, -1, np.int32)
-    bound, contrasts = set(), {}
+    overlapping, contrasts = set(), {}
     for number in np.argsort(areas, kind="stable")[::-1].tolist():
         cell = cells[number]
         under = np.bincount(owner[cell.place][cell.mask] + 1)[1:]
@@ -66,7 +67,7 @@ def neighbours(cells: Sequence[Cell], values: np.ndarray) -> Pairs:
             pair = (min(number, other), max(number, other))
             contrasts[pair] = 0.0
             if under[other] > BOUND * min(areas[number], areas[other]):
-                bound.add(pair)
+                overlapping.add(pair)
         owner[cell.place][cell.mask] = number
     for number, cell in enumerate(cells):
         grown, rows, columns = _grown(cell, values.shape)
@@ -75,27 +76,39 @@ def neighbours(cells: Sequence[Cell], values: np.ndarray) -> Pairs:
             pair = (min(number, other), max(number, other))
             contrast = float(np.quantile(deviations[owners == other], 0.9))
             contrasts[pair] = max(contrasts.get(pair, 0.0), contrast)
+    bound = set(overlapping)
     if contrasts:
         strong = max(float(np.quantile(list(contrasts.values()), 1 - GLARING)), LEAST_GLARE)
         bound |= {pair for pair, contrast in contrasts.items() if contrast > strong}
-    return Pairs(sorted(contrasts), sorted(bound))
+    return Pairs(sorted(contrasts), sorted(overlapping), sorted(bound))
+
+
+def usable(cells: Sequence[Cell], shape: tuple[int, int], pairs: Pairs) -> list[int]:
+    """Numbers of the cells that the frame does not cut, and that overlap none that it cuts.
+
+    All cells, where there are none of these.
+    """
+    cut = {number for number, cell in enumerate(cells) if _is_cut(cell, shape)}
+    cut.update(*(pair for pair in pairs.overlapping if not cut.isdisjoint(pair)))
+    return [number for number in range(len(cells)) if number not in cut] or list(range(len(cells)))
 
 
 def parted(
     cells: Sequence[Cell],
+    chosen: Sequence[int],
     shape: tuple[int, int],
     pairs: Pairs,
     mean_cells: float,
     tear: bool,
     random: np.random.Generator,
 ) -> list[list[int]]:
-    """Part the cells of an image into clumps of neighbours.
+    """Part cells of an image into clumps of neighbours.
 
-    Bound cells stay together, touching ones may. A cell that the frame cuts is left out, unless
-    the frame cuts all.
+    Bound cells stay together, touching ones may.
 
     Parameters
     ----------
+    chosen : numbers of the cells to part, such as the :func:`usable` ones
     pairs : from :func:`neighbours`
     mean_cells : mean number of cells of a part of a larger clump
     tear : part small clumps too, and take what is left over; else only those larger than
@@ -105,9 +118,10 @@ def parted(
     -------
     list of lists of cell numbers, in random order
     """
-    groups = _groups(len(cells), pairs.bound if tear else _not_to_part(cells, shape, pairs))
-    whole = [group for group in groups if not any(_is_cut(cells[n], shape) for n in group)]
-    groups = whole or groups
+    these = set(chosen)
+    kept = pairs.bound if tear else _not_to_part(cells, shape, pairs)
+    kept = [pair for pair in kept if these.issuperset(pair)]
+    groups = [group for group in _groups(len(cells), kept) if these.issuperset(group)]
     group_of = {number: place for place, group in enumerate(groups) for number in group}
     beside: list[list[int]] = [[] for _ in groups]
     for first, second in pairs.touching:

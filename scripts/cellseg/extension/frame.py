@@ -18,6 +18,7 @@ from cellseg.extension.orientation import COUNT, turned
 from cellseg.extension.sprites import Sprite
 
 SKIRT = 2.5  # pixels over which a cell's edge blends into a cell beside it
+MOST_COPIES = 2  # of a cell, by the mean number of copies of all
 FAILURES = 60  # clumps in a row without a place, after which the frame counts as full
 SAME_SHAPE = (0, 1, 4, 5)  # orientations that keep height and width
 
@@ -42,13 +43,17 @@ class Frame:
 
 @dataclass(frozen=True)
 class _Source:
-    """What the synthetic images of one real image have in common."""
+    """What the synthetic images of one real image have in common.
+
+    ``covered`` counts the cells at each pixel, one without an outline for one.
+    """
 
     cells: list[Cell]
     covered: np.ndarray
     background: Background
     profiles: tuple[np.ndarray, np.ndarray]
     pairs: clumps.Pairs
+    usable: list[int]
     clumps_per_cell: float
 
 
@@ -76,14 +81,19 @@ def extend(
     covered = np.zeros(image.shape, np.int32)
     for cell in cells:
         covered[cell.place] += cell.mask
-    background = estimate(image, covered > 0)
+    areas = [np.count_nonzero(cell.mask) for cell in cells]
+    background = estimate(image, covered > 0, float(np.median(areas)) if cells else np.inf)
+    clumps_per_cell = _clumps_per_cell(covered, len(cells))
+    covered += background.strange
+    pairs = clumps.neighbours(cells, background.residual)
     source = _Source(
         cells=cells,
         covered=covered,
         background=background,
         profiles=sprites.rim_profiles(covered, background),
-        pairs=clumps.neighbours(cells, background.residual),
-        clumps_per_cell=_clumps_per_cell(covered, len(cells)),
+        pairs=pairs,
+        usable=clumps.usable(cells, image.shape, pairs),
+        clumps_per_cell=clumps_per_cell,
     )
     start = [seed, zlib.crc32(key.encode())]
     asked = levels(
@@ -100,27 +110,41 @@ def extend(
 
 
 def _layout(source: _Source, level: float, most: float, random: np.random.Generator) -> Layout:
-    """Put clumps down until they cover `level` of the frame, and never more than `most`."""
+    """Put clumps down until they cover `level` of the frame, and never more than `most`.
+
+    No clump comes a second time before every other one has had its turn, and none more than
+    :data:`MOST_COPIES` times as often as all would on average: rather than with few cells over and
+    over, the frame ends less dense.
+    """
     shape = source.covered.shape
     layout = Layout(shape)
     wanted, limit = level * source.covered.size, most * source.covered.size
     failures, mean_cells, tear = 0, 1 / max(source.clumps_per_cell, 1e-6), False
+    area = sum(np.count_nonzero(source.cells[number].mask) for number in source.usable)
+    most_copies = MOST_COPIES * max(wanted / max(area, 1), 1)
+    copies, turns = np.zeros((2, len(source.cells)), int)  # put down, and tried, of each cell
     while source.cells and layout.covered < wanted and failures < FAILURES:
-        deck: list[Sprite] = []
+        deck: list[tuple[list[int], Sprite]] = []
         missing = wanted - layout.covered
-        for clump in clumps.parted(source.cells, shape, source.pairs, mean_cells, tear, random):
-            deck.append(
-                sprites.cut(clump, source.cells, source.covered, source.background, source.profiles)
+        chosen = [number for number in source.usable if copies[number] < most_copies]
+        if not chosen:
+            break
+        parts = clumps.parted(source.cells, chosen, shape, source.pairs, mean_cells, tear, random)
+        parts.sort(key=lambda part: turns[part].mean())
+        for part in parts:
+            sprite = sprites.cut(
+                part, source.cells, source.covered, source.background, source.profiles
             )
-            missing -= deck[-1].area
+            deck.append((part, sprite))
+            missing -= sprite.area
             if missing < 0:
                 break
         # First, apart from each other, as many as the source has clumps, the least torn ones; then
         # those that grow beside them. Large ones before small ones.
-        deck.sort(key=lambda sprite: sprite.torn_share)
-        n_founders = round(source.clumps_per_cell * sum(len(sprite.cells) for sprite in deck))
-        turns = [(number >= n_founders, sprite) for number, sprite in enumerate(deck)]
-        for touching, sprite in sorted(turns, key=lambda turn: (turn[0], -turn[1].area)):
+        deck.sort(key=lambda dealt: dealt[1].torn_share)
+        n_founders = round(source.clumps_per_cell * sum(len(part) for part, _ in deck))
+        dealt = [(number >= n_founders, *dealt) for number, dealt in enumerate(deck)]
+        for touching, part, sprite in sorted(dealt, key=lambda turn: (turn[0], -turn[2].area)):
             if layout.covered >= wanted:
                 break
             fits = layout.covered + sprite.area / 2 <= wanted
@@ -134,7 +158,11 @@ def _layout(source: _Source, level: float, most: float, random: np.random.Genera
                 random=random,
             )
             failures = 0 if done else failures + 1
+            turns[part] += 1
+            copies[part] += done
         if failures:  # smaller ones still find room
+            if mean_cells > 1:
+                turns = copies.copy()  # in smaller parts, what found no place may find one
             mean_cells, tear = max(mean_cells / 2, 1), True
     return layout
 

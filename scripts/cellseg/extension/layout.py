@@ -174,7 +174,13 @@ def _shrunk(mask: np.ndarray) -> np.ndarray:
 
 
 def _matches(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Sum of `image` under `mask` at every place, by its upper left corner."""
-    return cv2.filter2D(image, cv2.CV_32F, mask, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)[
+    """Sum of `image` under `mask` at every place, by its upper left corner; exact.
+
+    Both hold shares of GRID x GRID pixels, so that sums are whole numbers of their products. OpenCV
+    convolves large masks by Fourier transforms, whose rounding would else decide, differently on
+    each machine, where nothing touches.
+    """
+    sums = cv2.filter2D(image, cv2.CV_32F, mask, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)[
         : image.shape[0] - mask.shape[0] + 1, : image.shape[1] - mask.shape[1] + 1
     ]
+    return np.rint(sums * GRID**4) / GRID**4

@@ -7,9 +7,13 @@ from cellseg.extension.layout import SMALLEST, Placed, overlap_of
 
 
 def seen(placed: Placed, shape: tuple[int, int]) -> list[Outline]:
-    """Outlines of a sprite's cells within a frame of `shape`; of hardly a pixel, none."""
+    """Outlines of a sprite's cells within a frame of `shape`; of hardly a pixel, none.
+
+    Large ones come first: drawn in this order, one sprite after the other, they show what the
+    picture shows.
+    """
     found: list[Outline] = []
-    for cell in placed.sprite.cells:
+    for cell in sorted(placed.sprite.cells, key=lambda cell: -np.count_nonzero(cell.mask)):
         row, column = placed.row + cell.row, placed.column + cell.column
         here, there = overlap_of(cell.mask.shape, row, column, shape)
         if here is None or np.count_nonzero(cell.mask[here]) < SMALLEST:

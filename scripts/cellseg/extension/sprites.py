@@ -70,7 +70,8 @@ def cut(
     Parameters
     ----------
     numbers : of the clump's cells
-    covered : ndarray of shape (H, W), int32; how many cells cover each pixel of the image
+    covered : ndarray of shape (H, W), int32
+        How many cells cover each pixel of the image, also those without an outline
     profiles : from :func:`rim_profiles`, for want of free sides of the clump's own
     """
     chosen = [cells[number] for number in numbers]
@@ -119,9 +120,10 @@ def rim_profiles(covered: np.ndarray, background: Background) -> tuple[np.ndarra
         By whole pixels of distance from the nearest cell, and from the background
     """
     unknown = np.zeros(REACH + 1)
+    cells, strange = (covered > 0) & ~background.strange, background.strange
     return tuple(
-        _means_by_distance(background.residual, distance_to(mask), ~mask, unknown)
-        for mask in (covered > 0, covered == 0)
+        _means_by_distance(background.residual, distance_to(mask), ~mask & ~strange, unknown)
+        for mask in (cells, ~cells)
     )
 
 
