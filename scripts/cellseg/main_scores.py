@@ -84,9 +84,10 @@ KNOWN = {score.name: score for score in _ALL}
 
 PROTOCOL = (
     "LIVECell's protocol is class-agnostic, counts at most 2,000 detections an image (maxDets), "
-    "and takes the annotated outlines, overlaps and all, for the true cells. A label image has no "
-    "confidence, which it needs: a cell's is the mean over its pixels of the map that tells cells "
-    "from background, the interior probability where there is one."
+    "and takes the annotated outlines, overlaps and all, for the true cells. It needs a confidence "
+    "of each predicted cell, which a label image does not have: here, the mean over the cell's "
+    "pixels of the map that tells cells from background (the interior probability where there is "
+    "one)."
 )
 
 
@@ -102,8 +103,8 @@ SCORES = named("pixel_iou", "pixel_f1", "f1_50", "msa", "ap", "ap50", ERROR_RATE
 STEP = Score(
     "step_ms",
     "step time (ms)",
-    "time of a training step in ms, median over the epochs of a run after its first, which compiles "
-    "(or of that one, where there is no other)",
+    "time of a training step in ms, median over the epochs of a run after its first, which "
+    "compiles (or of that one, where there is no other)",
     decimals=0,
     higher_is_better=False,
     over="epochs",
