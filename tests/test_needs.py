@@ -1,5 +1,7 @@
 """What jobs ask for, from the benchmark files of earlier ones."""
 
+import json
+
 import pytest
 
 from cellseg import needs
@@ -72,3 +74,33 @@ def test_only_some_of_thousands_are_read(folder):
     for number in range(needs.SAMPLES + 5):
         _benchmark(folder, str(number), number, 100, 100)
     assert len(needs.measured("runs/*/train.tsv")) == needs.SAMPLES
+
+
+SETTINGS = {"model": {"family": "unet"}, "tiling": {"size": 64}, "training": {"epochs": 2}}
+
+
+def _training(folder, seed, settings, seconds, epochs=()):
+    run = folder / f"runs/seed-{seed}"
+    (run / "benchmarks").mkdir(parents=True)
+    (run / "benchmarks/train.tsv").write_text(
+        f"{HEADER}{seconds}\t0:00:00\t1000\t1\t1\t1\t0\t0\t150\t1\n"
+    )
+    (run / "settings.json").write_text(json.dumps({**settings, "seed": seed}))
+    (run / "history.csv").write_text("epoch,seconds\n" + "".join(f"1,{s}\n" for s in epochs))
+
+
+def test_trainings_count_that_had_the_same_settings(folder):
+    """One epoch to see that it works says nothing of fifty."""
+    pattern, longer = "runs/*/benchmarks/train.tsv", {**SETTINGS, "training": {"epochs": 50}}
+    _training(folder, 0, SETTINGS, 1200)
+    assert needs.minutes(pattern, 1440, settings=needs.decisive(SETTINGS)) == 40
+    assert needs.minutes(pattern, 1440, settings=needs.decisive(longer)) == 1440
+    assert needs.memory_mb(pattern, 16000, settings=needs.decisive(SETTINGS)) == 1800
+    assert needs.memory_mb(pattern, 16000, settings=needs.decisive(longer)) == 16000
+
+
+def test_all_attempts_of_a_training_count(folder):
+    """The benchmark is of the last one alone; a new training has no attempt before it."""
+    _training(folder, 0, SETTINGS, 60, epochs=[1500, 1500])
+    pattern = "runs/*/benchmarks/train.tsv"
+    assert needs.minutes(pattern, 1440, settings=needs.decisive(SETTINGS)) == 100

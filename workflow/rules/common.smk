@@ -139,10 +139,30 @@ def memory(benchmark, first):
     )
 
 
-def minutes(benchmark, first, whatever=("heads", "subset", "seed")):
+def memory_of_training(benchmark, first):
+    """Resource function: MB, as trainings with the same settings took; else `first`."""
+    return lambda wildcards, attempt: needs.memory_mb(
+        alike(benchmark, wildcards, ("heads", "subset", "seed")),
+        first,
+        attempt,
+        needs.decisive(settings_of(wildcards)),
+    )
+
+
+def minutes_of_training(benchmark, first):
+    """Resource function: time limit, as trainings on as much with the same settings took."""
+    return lambda wildcards, attempt: needs.minutes(
+        alike(benchmark, wildcards, ("heads", "seed")),
+        first,
+        attempt,
+        needs.decisive(settings_of(wildcards)),
+    )
+
+
+def minutes(benchmark, first):
     """Resource function: time limit, as jobs of the same model took; else `first`."""
     return lambda wildcards, attempt: needs.minutes(
-        alike(benchmark, wildcards, whatever), first, attempt
+        alike(benchmark, wildcards, ("heads", "subset", "seed")), first, attempt
     )
 
 

@@ -38,8 +38,8 @@ rule train:
     threads: 4
     resources:
         gpu=GPUS,
-        mem_mb=memory(f"{RUN}/benchmarks/train.tsv", 16000),
-        runtime=minutes(f"{RUN}/benchmarks/train.tsv", 24 * 60, ("heads", "seed")),
+        mem_mb=memory_of_training(f"{RUN}/benchmarks/train.tsv", 16000),
+        runtime=minutes_of_training(f"{RUN}/benchmarks/train.tsv", 24 * 60),
     params:
         code=code_with_family("train"),
         settings=settings_of,
