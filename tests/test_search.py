@@ -242,6 +242,7 @@ def test_the_best_go_on_and_ties_go_to_the_lower_number(schema, tmp_path, capsys
     out = capsys.readouterr().out
     assert "6 of 1 epoch, 2 of 3 epochs; 12 epochs in all" in out
     assert "2 of 6 go on: 2, 4" in out
+    assert "Space: the search keeps about" in out and "(runs, 8: " in out
     assert trainer.asked[-1] == ["results/tiny/searches/rates/search.png"]
 
 

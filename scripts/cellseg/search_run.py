@@ -9,7 +9,15 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cellseg import search_files, search_make, search_rungs, search_scores, search_tables, searches
+from cellseg import (
+    search_files,
+    search_make,
+    search_rungs,
+    search_scores,
+    search_tables,
+    searches,
+    space,
+)
 from cellseg.errors import UserError
 from cellseg.search_rungs import Row
 from cellseg.snakemake_call import Snakemake
@@ -43,7 +51,8 @@ def search(study: Mapping, name: str, folder: Path, snakemake: Snakemake) -> Non
     values = searches.values_of(study, name)
     place = search_files.folder_of(study, name)
     rungs = entry["rungs"]
-    print(_plan(entry, len(values)), flush=True)
+    needed = space.plan_of_search(study, name, folder / search_files.RESULTS)
+    print(_plan(entry, len(values)), *space.lines(needed, None, "search"), sep="\n", flush=True)
     going, rows = list(values), []
     for rung, epochs in enumerate(rungs, start=1):
         runs = {trial: searches.runs_of(study, name, trial, epochs) for trial in going}

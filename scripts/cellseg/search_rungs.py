@@ -66,6 +66,31 @@ def n_promoted(entry: Mapping, rung: int, n_trials: int) -> int:
     return max(1, n_trials // entry["keep_one_in"]) if rung < len(entry["rungs"]) else 0
 
 
+def likely_runs(study: Mapping, name: str, folder: Path) -> list[Run]:
+    """Runs of all rungs of a search, before it is known which trials go on.
+
+    Trials that have a folder in a rung come first; others, spread evenly over all, stand for the
+    rest of it.
+
+    Parameters
+    ----------
+    study : complete configuration
+    name : the search
+    folder : of all results
+    """
+    entry, trials = study["searches"][name], searches.values_of(study, name)
+    likely = []
+    for epochs, size in zip(entry["rungs"], sizes(entry, len(trials)), strict=True):
+        runs = [searches.runs_of(study, name, trial, epochs) for trial in trials]
+        begun = [any((folder / run.folder).is_dir() for run in of_trial) for of_trial in runs]
+        there = [of_trial for of_trial, has in zip(runs, begun, strict=True) if has]
+        others = [of_trial for of_trial, has in zip(runs, begun, strict=True) if not has]
+        missing = max(0, size - len(there))
+        there += [others[at * len(others) // missing] for at in range(missing)]
+        likely += [run for of_trial in there for run in of_trial]
+    return likely
+
+
 def score(study: Mapping, name: str, runs: Sequence[Run], folder: Path) -> float:
     """Score of a trial in one rung: the mean over its seeds.
 
