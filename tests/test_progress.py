@@ -5,18 +5,17 @@ import os
 import subprocess
 import sys
 import time
-from base64 import urlsafe_b64encode
-from pathlib import Path
 
 import pytest
 import yaml
 
 from cellseg import active_jobs, config, config_files, progress, progress_text, run_folder
-from cellseg.active_jobs import Marks, SlurmJobs, parse_squeue, slurm_comment
+from cellseg.active_jobs import Marks, parse_squeue, slurm_comment
 from cellseg.errors import UserError
 from cellseg.job_logs import Training, training_of
 from cellseg.run_steps import steps_of
 from cellseg.study import Run, all_runs, merged
+from progress_testing import EPOCH, TRAINED, Results, folder_of
 
 HEADS = "inner-distance+pixelwise"
 SMALL = {
@@ -51,17 +50,11 @@ SMALL = {
 }
 ZERO, ONE, TWO = (Run("tiny", "featurenet", HEADS, "full", seed) for seed in range(3))
 OTHER = Run("tiny", "mobilenetv2", HEADS, "half", 0)
-TRAINED = ("weights.h5", "history.csv", "settings.json", "provenance.json")
 SCORED = (*TRAINED, "labels.npz", "cells.parquet", "watershed.json", "metrics.csv")
 GRID = tuple(
     f"tuning-grid/{name}"
     for name in ("chosen.json", "tried.csv", "labels.npz", "cells.parquet", "watershed.json")
 )
-EPOCH = (
-    "epoch {0}/16: loss 0.0{0}, validation loss 0.1{0}, learning rate 1.0e-03, 76 ms a step "
-    "(waited 1 ms for data), 60 s\n"
-)
-NOW = time.time()
 
 
 @pytest.fixture(scope="module")
@@ -79,46 +72,6 @@ def study(schema):
 def results(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return Results(tmp_path)
-
-
-def _folder(run):
-    return f"results/{run.folder}"
-
-
-class Results:
-    """A folder of results to fill."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def put(self, run: Run, *names: str, text: str = "x", age: float = 3600) -> None:
-        for name in names:
-            path = self.folder / _folder(run) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            os.utime(path, (NOW - age, NOW - age))
-
-    def train(self, run: Run, seconds: float) -> None:
-        self.put(run, *TRAINED)
-        self.put(run, "logs/train.log", text="fine\n", age=3700)
-        self.put(run, "benchmarks/train.tsv", text=f"s\th:m:s\n{seconds}\t0:00:01\n")
-
-    def mark(self, output: str, number: str | None = None, locked: bool = True) -> None:
-        name = urlsafe_b64encode(output.encode()).decode()
-        # As Snakemake does where a name is too long for the file system.
-        parts = [name[start : start + 254] for start in range(0, len(name), 254)]
-        parts = [*("@" + part for part in parts[:-1]), parts[-1]]
-        path = self.folder.joinpath(".snakemake", "incomplete", *parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"external_jobid": number}))
-        locks = self.folder / ".snakemake" / "locks"
-        locks.mkdir(exist_ok=True)
-        if locked:
-            (locks / "0.output.lock").write_text(output)
-
-    def look(self, study, slurm: SlurmJobs | None = None) -> progress.Progress:
-        marks = active_jobs.read_marks(self.folder / ".snakemake")
-        return progress.collect(study, Path("results"), slurm, marks, NOW)
 
 
 def _states(counts):
@@ -171,7 +124,7 @@ def test_maps_that_were_removed_after_use_count_as_predicted(results, study):
     assert seen.stages["predicted"] == (1, 4)
     assert _states(seen.total) == {"part done": 1, "not started": 3}
     results.put(ONE, *SCORED)
-    (results.folder / _folder(ONE) / "benchmarks" / "predict.tsv").unlink()
+    (results.folder / folder_of(ONE) / "benchmarks" / "predict.tsv").unlink()
     seen = results.look(study)
     assert seen.stages["predicted"] == (1, 4)
     assert _states(seen.total) == {"done": 1, "not started": 3}
@@ -179,7 +132,7 @@ def test_maps_that_were_removed_after_use_count_as_predicted(results, study):
 
 def test_what_was_made_and_deleted_is_not_interrupted(results, study):
     results.train(ONE, 10)
-    (results.folder / _folder(ONE) / "weights.h5").unlink()
+    (results.folder / folder_of(ONE) / "weights.h5").unlink()
     seen = results.look(study)
     assert _states(seen.total) == {"part done": 1, "not started": 3}
     assert seen.stages["trained"] == (0, 4)
@@ -198,7 +151,7 @@ def test_failed_and_interrupted(results, study):
     assert _states(seen.total) == {"failed": 2, "interrupted": 2}
     looks = {look.run: look for look in seen.looks}
     assert (looks[ZERO].error, looks[ONE].error) == (error, "MemoryError: no room")
-    assert looks[ZERO].log == f"{_folder(ZERO)}/logs/train.log"
+    assert looks[ZERO].log == f"{folder_of(ZERO)}/logs/train.log"
     assert looks[TWO].training.epoch == 2
     text = progress_text.as_text(seen)
     assert error in text and "after epoch 2/16" in text
@@ -208,7 +161,7 @@ def test_a_retraining_that_failed_is_failed_beside_its_old_scores(results, study
     results.put(ONE, *SCORED)
     assert _states(results.look(study).total) == {"done": 1, "not started": 3}
     results.put(ONE, "logs/train.log", text="Error: out of luck\n")
-    (results.folder / _folder(ONE) / "weights.h5").unlink()
+    (results.folder / folder_of(ONE) / "weights.h5").unlink()
     assert _states(results.look(study).total) == {"failed": 1, "not started": 3}
 
 
@@ -228,10 +181,10 @@ def test_running_by_slurm(results, study):
     results.put(ZERO, "logs/train.log", text=EPOCH.format(1) + EPOCH.format(2), age=40)
     # Of a group job only the mark tells the run; it holds the job's number while it waits.
     results.train(OTHER, 10)
-    results.mark(f"{_folder(OTHER)}/maps.zip", "4")
+    results.mark(f"{folder_of(OTHER)}/maps.zip", "4")
     # A job that Slurm does not know any more is not running.
     results.put(TWO, "logs/train.log", text="begun\n", age=1)
-    results.mark(f"{_folder(TWO)}/weights.h5", "3")
+    results.mark(f"{folder_of(TWO)}/weights.h5", "3")
     seen = results.look(study, slurm)
     assert {look.run: look.state for look in seen.looks} == {
         ZERO: "running", ONE: "queued", OTHER: "queued", TWO: "interrupted",
@@ -270,18 +223,18 @@ def test_running_by_snakemakes_marks(results, study):
     blocks = [{"model": long.model, "heads": HEADS, "subset": long.subset, "seed": 0}]
     study = merged(study, {"experiments": {"plain": {"runs": blocks}}})
     results.put(long, "logs/train.log", text="begun\n")
-    results.mark(f"{_folder(long)}/weights.h5")
+    results.mark(f"{folder_of(long)}/weights.h5")
     look = _only(results.look(study))
     assert (look.run, look.state, look.training.epoch) == (long, "running", 0)
     # The number of a Slurm job is taken out of the mark when the job starts.
-    results.mark(f"{_folder(OTHER)}/weights.h5", "17")
+    results.mark(f"{folder_of(OTHER)}/weights.h5", "17")
     states = {look.run: look.state for look in results.look(study).looks}
     assert states == {long: "running", OTHER: "queued"}
 
 
 def test_marks_without_a_lock_are_of_a_killed_job(results, study):
     results.put(ONE, "logs/train.log", text="begun\n", age=run_folder.LATELY + 60)
-    results.mark(f"{_folder(ONE)}/weights.h5", locked=False)
+    results.mark(f"{folder_of(ONE)}/weights.h5", locked=False)
     assert _only(results.look(study)).state == "interrupted"
     # Without a lock (snakemake --nolock), a log that is written to decides.
     results.put(ONE, "logs/train.log", text="begun\n", age=5)
@@ -319,7 +272,7 @@ def test_a_resumed_training(results, study):
 
 
 def test_broken_files(results, study):
-    run = _folder(ZERO)
+    run = folder_of(ZERO)
     results.put(ZERO, "logs/train.log", text="epoch 3/16: loss", age=5)
     results.put(ZERO, "resume/state.json", text='{"stamp": "a", "hist')
     results.put(ONE, *TRAINED, text="")
@@ -348,7 +301,7 @@ def test_time_left(results, study):
     estimate = results.look(study).estimate
     assert (estimate.seconds, estimate.finished_runs, estimate.from_other_models) == (2000, 1, 0)
     results.put(ZERO, "provenance.json", text='{"seconds": 2000}')
-    (results.folder / _folder(ZERO) / "benchmarks" / "train.tsv").unlink()
+    (results.folder / folder_of(ZERO) / "benchmarks" / "train.tsv").unlink()
     assert results.look(study).estimate.seconds == 4000
     # Two at a time, one of them half done: the other takes longest.
     results.put(ONE, "logs/train.log", text=EPOCH.format(8), age=5)

@@ -18,6 +18,7 @@ from cellseg import (
     config,
     score_tables,
     search_arguments,
+    search_files,
     search_make,
     search_run,
     search_scores,
@@ -241,6 +242,7 @@ def test_the_best_go_on_and_ties_go_to_the_lower_number(schema, tmp_path, capsys
     out = capsys.readouterr().out
     assert "6 of 1 epoch, 2 of 3 epochs; 12 epochs in all" in out
     assert "2 of 6 go on: 2, 4" in out
+    assert "Space: the search keeps about" in out and "(runs, 8: " in out
     assert trainer.asked[-1] == ["results/tiny/searches/rates/search.png"]
 
 
@@ -299,7 +301,7 @@ def test_an_old_log_is_no_reason_to_give_a_trial_up(schema, tmp_path):
     study = resolved(schema)
     for trial in range(1, 7):
         [run] = searches.runs_of(study, "rates", trial, 1)
-        log = tmp_path / search_make.run_path(run) / "logs/train.log"
+        log = tmp_path / search_files.run_path(run) / "logs/train.log"
         log.parent.mkdir(parents=True)
         log.write_text("Error: the loss is not finite in epoch 1\n")
     locked = Trainer(tmp_path, LOSSES)
@@ -330,7 +332,7 @@ def test_several_seeds_are_averaged_and_one_lost_is_all_lost(schema, tmp_path):
     trainer = Trainer(tmp_path, LOSSES)
     search_run.search(study, "rates", tmp_path, trainer)
     assert len(trainer.trained) == 2 * (6 + 2)
-    path = tmp_path / search_make.run_path(searches.runs_of(study, "rates", 3, 1)[1])
+    path = tmp_path / search_files.run_path(searches.runs_of(study, "rates", 3, 1)[1])
     (path / "history.csv").write_text("epoch,val_loss\n1,0.1\n")
     search_run.search(study, "rates", tmp_path, Trainer(tmp_path, LOSSES))
     trials = table(tmp_path)
@@ -361,7 +363,7 @@ def test_scores_are_ranked_both_ways():
 
 
 def test_the_error_of_a_diverged_training_is_known():
-    with pytest.raises(UserError, match=search_make.NOT_FINITE):
+    with pytest.raises(UserError, match=search_scores.NOT_FINITE):
         training._check_finite({"loss": math.nan}, "in epoch 1", 0.1)
 
 

@@ -1,6 +1,7 @@
 """The space of a study, estimated from its settings and from what is there."""
 
 import copy
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from cellseg import cell_tables, config, families, run_space, space, study
+from cellseg import cell_tables, config, families, run_space, searches, space, study
 from cellseg.panopticnet import sizes
 from cellseg.unet import architectures
 from workflow_runner import TINY
@@ -224,3 +225,81 @@ def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
     told = space.plan(own, tmp_path)
     assert told.n_runs == 3000
     assert time.process_time() - started < 1
+
+
+SEARCH = {"title": "Which rate?", "model": "featurenet", "heads": "inner-distance+pixelwise",
+          "subset": "full", "trials": 6, "rungs": [1, 3],
+          "space": {"training.learning_rate": {"log": [0.0001, 0.01]}}}  # fmt: skip
+
+
+def searched(**changes):
+    own = copy.deepcopy(TINY)
+    own["tunings"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
+    return resolved(own, searches={"rates": {**copy.deepcopy(SEARCH), **changes}})
+
+
+def weights_of(**model):
+    return 4 * sizes.parameters({"backbone": "featurenet", "backbone_levels": ["C3"], **model}, 2)
+
+
+def test_a_search_keeps_what_its_trainings_leave(tmp_path):
+    told = space.plan_of_search(searched(), "rates", tmp_path)
+    assert told.n_runs == told.n_unfinished == 6 + 2
+    # Weights, tables of epochs and two small files, and no cells or pictures.
+    assert told.runs == pytest.approx(8 * (weights_of() + 6500) + (6 + 2 * 3) * 350, rel=0.01)
+    assert told.state == 7 * weights_of() and told.maps == 0
+    assert told.data == space.plan(resolved(TINY), tmp_path).data
+    [first, second] = space.lines(told, None, "search")
+    assert first.startswith("Space: the search keeps about") and "(runs, 8: " in first
+    assert "predicted maps" not in second
+    assert space.plan_of_search(searched(seed=[0, 1]), "rates", tmp_path).n_runs == 16
+
+
+def test_a_tuned_search_predicts_validation_images(tmp_path):
+    plain = space.plan_of_search(searched(), "rates", tmp_path)
+    told = space.plan_of_search(searched(tuning="grid"), "rates", tmp_path)
+    assert told.maps == pytest.approx(2 * 128 * 160 * 1.15)
+    assert told.runs == plain.runs + 8 * 6000
+    own = searched(tuning="grid")
+    own["keep_maps"] = True
+    kept = space.plan_of_search(own, "rates", tmp_path)
+    assert kept.maps == 0 and kept.runs == pytest.approx(told.runs + 8 * told.maps)
+
+
+def test_rungs_to_come_are_of_trials_from_all_over_the_space(tmp_path):
+    """The first third of all combinations has the small network, the others a large one."""
+    backbones = {
+        "backbone": ["featurenet", "mobilenetv2", "resnet50"],
+        "training.flips": [True, False],
+    }
+    told = space.plan_of_search(
+        searched(trials="all", rungs=[1, 2], keep_one_in=2, space=backbones), "rates", tmp_path
+    )
+    networks = [weights_of(backbone=backbone) for backbone in backbones["backbone"]]
+    assert told.runs == pytest.approx(3 * sum(networks), rel=0.02)
+
+
+def test_trials_that_are_there_are_measured(tmp_path):
+    own = searched()
+    before = space.plan_of_search(own, "rates", tmp_path)
+    [later] = searches.runs_of(own, "rates", 5, 3)  # went on to the second rung
+    [first] = searches.runs_of(own, "rates", 5, 1)
+    for run in (first, later):
+        put(tmp_path / run.folder, weights__h5=10_000_000, labels__npz=5)
+    told = space.plan_of_search(own, "rates", tmp_path)
+    assert (told.n_runs, told.there) == (8, 20_000_000)
+    assert told.runs == pytest.approx(before.runs + 20_000_000 - 2 * weights_of())
+
+
+def test_a_plan_names_the_searches_and_does_not_count_them(tmp_path):
+    told, without = space.plan(searched(), tmp_path), space.plan(resolved(TINY), tmp_path)
+    assert dataclasses.replace(told, searches={}, free=0) == dataclasses.replace(without, free=0)
+    assert told.searches == {"rates": (8, space.plan_of_search(searched(), "rates", tmp_path).runs)}
+    [line] = set(space.lines(told, 1)) - set(space.lines(without, 1))
+    assert "Not counted" in line and "rates (8 runs: " in line
+    own = searched()
+    own["datasets"]["mine"] = {"kind": "local", "path": str(tmp_path)}
+    own["searches"]["rates"]["dataset"] = "mine"
+    told = space.plan(own, tmp_path)
+    assert told.unknown == () and "rates (8 runs)." in space.lines(told, 1)[-1]
+    assert space.plan_of_search(own, "rates", tmp_path).unknown == ("mine",)

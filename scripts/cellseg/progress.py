@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cellseg import search_progress
 from cellseg import study as studies
 from cellseg.active_jobs import RUNNING, Marks, SlurmJobs, rules_besides
 from cellseg.errors import UserError
 from cellseg.run_folder import LATELY, STATES, Look, RunFolder
-from cellseg.run_steps import steps_of
+from cellseg.run_steps import Step, steps_of
+from cellseg.search_progress import SearchProgress
 from cellseg.study import Run
 from cellseg.time_left import Estimate, estimate
 
@@ -29,12 +31,13 @@ class Progress:
     looks: list[Look]
     estimate: Estimate
     judged_by: str
+    searches: dict[str, SearchProgress] = field(default_factory=dict)
     other_jobs: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
 def narrowed(study: Mapping, dataset: str | None = None, experiment: str | None = None) -> dict:
-    """The study with the experiments on one data set, or one experiment, alone.
+    """The study with what is on one data set, or one experiment, alone.
 
     Raises
     ------
@@ -61,7 +64,12 @@ def narrowed(study: Mapping, dataset: str | None = None, experiment: str | None 
         if not kept:
             what = "any experiment" if experiment is None else f"experiment '{experiment}'"
             raise UserError(f"data set '{dataset}' is not that of {what}. Name another one.")
-    return {**study, "experiments": kept}
+    searches = {
+        name: entry
+        for name, entry in study["searches"].items()
+        if experiment is None and dataset in (None, entry.get("dataset", study["dataset"]))
+    }
+    return {**study, "experiments": kept, "searches": searches}
 
 
 def collect(
@@ -81,11 +89,12 @@ def collect(
     marks : those of Snakemake
     now : seconds since the epoch
     """
+
+    def folder_of(run: Run, steps: list[Step]) -> RunFolder:
+        return RunFolder(run, steps, results / run.folder, slurm, marks, now)
+
     variants = studies.variants_by_run(study)
-    folders = {
-        run: RunFolder(run, steps_of(run, names), results / run.folder, slurm, marks, now)
-        for run, names in variants.items()
-    }
+    folders = {run: folder_of(run, steps_of(run, names)) for run, names in variants.items()}
     experiments = {}
     for name in study["experiments"]:
         variant = studies.variant_of(study, name)
@@ -95,14 +104,21 @@ def collect(
     seen = [folder.look(epochs[run.model]) for run, folder in folders.items()]
     looks = [look for look in seen if look is not None]
     total = _counted(folder.state for folder in folders.values())
-    known = {step.comment for folder in folders.values() for step in folder.steps}
+    time_left = estimate(folders, looks, max(1, total[RUNNING]))
+    searches, every = {}, list(folders.values())
+    for name in study["searches"]:
+        searches[name], rungs = search_progress.collect(study, name, results, folder_of)
+        looks += [look for trials in rungs for look in trials.looks]
+        every += [folder for trials in rungs for folder in trials.folders.values()]
+    known = {step.comment for folder in every for step in folder.steps}
     return Progress(
         total=total,
         experiments=experiments,
         stages=_stages(folders, variants),
         looks=looks,
-        estimate=estimate(folders, looks, max(1, total[RUNNING])),
-        judged_by=_judged_by(slurm, marks, {folder.source for folder in folders.values()}),
+        estimate=time_left,
+        judged_by=_judged_by(slurm, marks, {folder.source for folder in every}),
+        searches={name: seen for name, seen in searches.items() if seen is not None},
         other_jobs={} if slurm is None else rules_besides(slurm, known),
     )
 

@@ -4,7 +4,7 @@ Nothing but names and dates is read of a run that needs no further look.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -129,7 +129,7 @@ class RunFolder:
     def _decided(self) -> tuple[str, Step | None]:
         return self._decide(self.steps)
 
-    def _decide(self, steps: Iterable[Step]) -> tuple[str, Step | None]:
+    def _decide(self, steps: Sequence[Step]) -> tuple[str, Step | None]:
         """State of some steps, and the step that decides it."""
         for wanted in (RUNNING, QUEUED):
             for step in steps:
@@ -140,7 +140,9 @@ class RunFolder:
         for step in broken:
             if job_logs.last_error(self._log(step)) is not None:
                 return FAILED, step
-        if all(self.made[step] for step in steps if step.rule == "score"):
+        # A trial of a search is not scored on test images: its last job ends it.
+        last = [step for step in steps if step.rule == "score"] or steps[-1:]
+        if all(self.made[step] for step in last):
             return DONE, None
         if broken:
             return INTERRUPTED, broken[0]

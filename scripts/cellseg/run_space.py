@@ -49,26 +49,12 @@ def expected(
     variants : its tuning folders, "" for what is not tuned
     images : of each split of its data set
     """
-    model = study["models"][run.model]
-    subset = study["subsets"][run.subset]
-    heads = head_names.split(run.heads)
-    network = 4.0 * families.expected_parameters(model, len(heads))
-    # Those of an ensemble that are trained lie beside the one in training.
-    networks = _cell_types(study, run) if model["ensemble"] else 1
-    weights = networks * network
     split = images[study["scoring"]["data_split"]]
     scored = split.part(1 / study["scoring"]["every"])
     shown = min(study["overlays"]["images"], split.count)
-    chosen = (images["train"].count + images["val"].count) * subset["fraction"]
-    epochs = training_of(study, run.model)["epochs"]
-    pixel = _map_bytes(heads)
-    files = {
-        "weights.h5": weights,
-        "history.csv": LOGGED_EPOCH * epochs,
-        "settings.json": SMALL_FILE,
-        "provenance.json": SMALL_FILE + NAMED_IMAGE * chosen,
-        **CURVE,
-    }
+    pixel = _map_bytes(run)
+    files, state = _of_training(study, run, images)
+    files |= CURVE
     passing = {"maps.zip": scored.pixels * pixel}
     for variant in variants:
         files |= {
@@ -81,18 +67,65 @@ def expected(
             f"{variant}overlay-maps.zip": pixel * split.pixels / max(split.count, 1) * shown,
             **{f"{variant}{name}": size * shown for name, size in SHOWN_IMAGE.items()},
         }
-        tuning = tuning_in(variant)
-        if tuning is not None:
-            every = study["tunings"][tuning]["every"]
-            validated = images["val"].part(subset["fraction"] / every)
-            passing[f"{variant}validation-maps.zip"] = validated.pixels * pixel
-            files |= {f"{variant}chosen.json": SMALL_FILE, f"{variant}tried.csv": SMALL_FILE}
+        tuned, maps = _of_tuning(study, run, variant, images)
+        files |= tuned
+        passing |= maps
+    return _kept(study, files, passing, state)
+
+
+def expected_of_trial(
+    study: Mapping, run: Run, variants: Iterable[str], images: Mapping[str, Images]
+) -> RunSpace:
+    """Bytes of a run of a search, which is not scored; parameters as of :func:`expected`."""
+    files, state = _of_training(study, run, images)
+    passing = {}
+    for variant in variants:
+        tuned, maps = _of_tuning(study, run, variant, images)
+        files |= tuned
+        passing |= maps
+    return _kept(study, files, passing, state)
+
+
+def _of_training(
+    study: Mapping, run: Run, images: Mapping[str, Images]
+) -> tuple[dict[str, float], float]:
+    """Files that a training keeps, and its state while it runs."""
+    model = study["models"][run.model]
+    network = 4.0 * families.expected_parameters(model, len(head_names.split(run.heads)))
+    # Those of an ensemble that are trained lie beside the one in training.
+    networks = _cell_types(study, run) if model["ensemble"] else 1
+    fraction = study["subsets"][run.subset]["fraction"]
+    chosen = (images["train"].count + images["val"].count) * fraction
+    files = {
+        "weights.h5": networks * network,
+        "history.csv": LOGGED_EPOCH * training_of(study, run.model)["epochs"],
+        "settings.json": SMALL_FILE,
+        "provenance.json": SMALL_FILE + NAMED_IMAGE * chosen,
+    }
     # Adam keeps two moments a weight, so that a state is three times the weights. The one before
     # goes when the next one is whole, and the best weights so far lie beside both.
-    state = 7 * network + (networks - 1) * network
+    return files, 7 * network + (networks - 1) * network
+
+
+def _of_tuning(
+    study: Mapping, run: Run, variant: str, images: Mapping[str, Images]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Files that a tuning keeps, and maps; none without a tuning."""
+    tuning = tuning_in(variant)
+    if tuning is None:
+        return {}, {}
+    fraction = study["subsets"][run.subset]["fraction"]
+    validated = images["val"].part(fraction / study["tunings"][tuning]["every"])
+    files = {f"{variant}chosen.json": SMALL_FILE, f"{variant}tried.csv": SMALL_FILE}
+    return files, {f"{variant}validation-maps.zip": validated.pixels * _map_bytes(run)}
+
+
+def _kept(
+    study: Mapping, files: dict[str, float], maps: dict[str, float], state: float
+) -> RunSpace:
     if study["keep_maps"]:
-        return RunSpace(files | passing, state, 0.0)
-    return RunSpace(files, state, sum(passing.values()))
+        return RunSpace(files | maps, state, 0.0)
+    return RunSpace(files, state, sum(maps.values()))
 
 
 def _cell_types(study: Mapping, run: Run) -> int:
@@ -101,8 +134,9 @@ def _cell_types(study: Mapping, run: Run) -> int:
     return len(study["subsets"][run.subset]["cell_types"] or known)
 
 
-def _map_bytes(heads: list[str]) -> float:
+def _map_bytes(run: Run) -> float:
     """Bytes of a pixel of all stored channels of a run."""
+    heads = head_names.split(run.heads)
     marker = marker_head(heads)
     return sum(
         MARKER_MAP_PIXEL if name.split("/")[0] == marker else MAP_PIXEL for name in stored(heads)

@@ -6,19 +6,9 @@ from pathlib import Path
 
 from cellseg import files, job_logs, search_scores
 from cellseg.errors import UserError
+from cellseg.search_files import run_path
 from cellseg.snakemake_call import Snakemake
 from cellseg.study import Run, run_settings
-
-NOT_FINITE = "the loss is not finite"
-"""In the error of a training that diverged, see :mod:`cellseg.training`."""
-
-RESULTS = "results"
-"""Folder of all results in the checkout."""
-
-
-def run_path(run: Run) -> str:
-    """Folder of a run, relative to the checkout, as Snakemake is asked for it."""
-    return f"{RESULTS}/{run.folder}"
 
 
 def make(
@@ -95,4 +85,4 @@ def _date_of_log(folder: Path, run: Run) -> int | None:
 
 def _has_diverged(folder: Path, run: Run) -> bool:
     text = _log(folder, run).read_text(encoding="utf-8", errors="replace")
-    return NOT_FINITE in (job_logs.last_error(text) or "")
+    return search_scores.NOT_FINITE in (job_logs.last_error(text) or "")

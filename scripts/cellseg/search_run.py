@@ -8,13 +8,20 @@ are there are not made again, and lead to the same decisions.
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 
-from cellseg import search_make, search_scores, search_tables, searches
+from cellseg import (
+    search_files,
+    search_make,
+    search_rungs,
+    search_scores,
+    search_tables,
+    searches,
+    space,
+)
 from cellseg.errors import UserError
-from cellseg.search_tables import Row
+from cellseg.search_rungs import Row
 from cellseg.snakemake_call import Snakemake
-from cellseg.study import Run, training_of
+from cellseg.study import Run, as_list
 
 
 def search(study: Mapping, name: str, folder: Path, snakemake: Snakemake) -> None:
@@ -42,18 +49,19 @@ def search(study: Mapping, name: str, folder: Path, snakemake: Snakemake) -> Non
         )
     entry = study["searches"][name]
     values = searches.values_of(study, name)
-    place = folder_of(study, name)
+    place = search_files.folder_of(study, name)
     rungs = entry["rungs"]
-    print(_plan(entry, len(values)), flush=True)
+    needed = space.plan_of_search(study, name, folder / search_files.RESULTS)
+    print(_plan(entry, len(values)), *space.lines(needed, None, "search"), sep="\n", flush=True)
     going, rows = list(values), []
     for rung, epochs in enumerate(rungs, start=1):
         runs = {trial: searches.runs_of(study, name, trial, epochs) for trial in going}
         asked = [run for of_trial in runs.values() for run in of_trial]
-        record = folder / place / "diverged.json"
+        record = folder / search_files.record_of(study, name)
         lost = search_make.make(study, asked, entry["tuning"], folder, record, snakemake)
         if snakemake.dry_run and not _there(asked, lost, entry["tuning"], folder):
             return
-        here = _decided(study, name, rung, values, runs, lost, folder)
+        here = _rows(study, name, rung, values, runs, lost, folder)
         rows += here
         if not snakemake.dry_run:
             search_tables.write(rows, folder / place / "trials.csv")
@@ -67,18 +75,12 @@ def search(study: Mapping, name: str, folder: Path, snakemake: Snakemake) -> Non
     _finish(study, rows, folder / place, place, snakemake)
 
 
-def folder_of(study: Mapping, name: str) -> str:
-    """Folder of a search's table and figure, relative to the checkout."""
-    dataset = study["searches"][name].get("dataset", study["dataset"])
-    return f"{search_make.RESULTS}/{dataset}/searches/{name}"
-
-
 def _there(runs: Sequence[Run], lost: Sequence[Run], tuning: str | None, folder: Path) -> bool:
     file = search_scores.file_of(tuning)
-    return all((folder / search_make.run_path(run) / file).exists() or run in lost for run in runs)
+    return all((folder / search_files.run_path(run) / file).exists() or run in lost for run in runs)
 
 
-def _decided(
+def _rows(
     study: Mapping,
     name: str,
     rung: int,
@@ -87,47 +89,22 @@ def _decided(
     lost: Sequence[Run],
     folder: Path,
 ) -> list[Row]:
-    """Rows of a rung: what its trials came to, and which of them go on."""
-    entry = study["searches"][name]
-    rungs, higher = entry["rungs"], entry["tuning"] is not None
+    """What the trials of a rung came to, and which of them go on."""
+    promoted = search_rungs.n_promoted(study["searches"][name], rung, len(runs))
     diverged = [trial for trial, of_trial in runs.items() if set(lost) & set(of_trial)]
     scores = {
-        trial: math.nan if trial in diverged else _mean(study, of_trial, entry, folder)
+        trial: math.nan
+        if trial in diverged
+        else search_rungs.score(study, name, of_trial, folder / search_files.RESULTS)
         for trial, of_trial in runs.items()
     }
-    ranked = search_scores.ranked(scores, higher)
-    n_promoted = max(1, len(runs) // entry["keep_one_in"]) if rung < len(rungs) else 0
-    return [
-        Row(
-            search=name,
-            rung=rung,
-            epochs=rungs[rung - 1],
-            trial=trial,
-            values=values[trial],
-            measure=study["tunings"][entry["tuning"]]["score"] if higher else "val_loss",
-            score=scores[trial],
-            diverged=trial in diverged,
-            place=ranked.index(trial) + 1 if trial in ranked else None,
-            promoted=trial in ranked[:n_promoted],
-            runs=[search_make.run_path(run) for run in of_trial],
-        )
-        for trial, of_trial in runs.items()
-    ]
-
-
-def _mean(study: Mapping, runs: Sequence[Run], entry: Mapping, folder: Path) -> float:
-    """Score of a trial: the mean over its seeds."""
-    keep = training_of(study, runs[0].model)["keep"]
-    return fmean(
-        search_scores.score(folder / search_make.run_path(run), entry["tuning"], keep)
-        for run in runs
-    )
+    return search_rungs.rows(study, name, rung, values, scores, diverged, promoted)
 
 
 def _finish(
     study: Mapping, rows: Sequence[Row], folder: Path, place: str, snakemake: Snakemake
 ) -> None:
-    top = search_tables.best(rows)
+    top = search_rungs.best(rows)
     print(
         f"Best of all: trial {top.trial} after {_epochs(top.epochs)}, {top.measure} "
         f"{top.score:.4g} ({top.settings})."
@@ -145,14 +122,12 @@ def _finish(
 
 def _plan(entry: Mapping, n_trials: int) -> str:
     """What the search takes, in a sentence."""
-    going, parts, epochs = n_trials, [], 0
-    seeds = len(entry["seed"]) if isinstance(entry["seed"], list) else 1
-    for rung in entry["rungs"]:
-        parts.append(f"{going} of {_epochs(rung)}")
-        epochs += going * rung * seeds
-        going = max(1, going // entry["keep_one_in"])
+    rungs = list(zip(entry["rungs"], search_rungs.sizes(entry, n_trials), strict=True))
+    seeds = len(as_list(entry["seed"]))
+    parts = ", ".join(f"{size} of {_epochs(epochs)}" for epochs, size in rungs)
+    epochs = seeds * sum(epochs * size for epochs, size in rungs)
     times = f", each with {seeds} seeds" if seeds > 1 else ""
-    return f"Trainings: {', '.join(parts)}{times}; {_epochs(epochs)} in all."
+    return f"Trainings: {parts}{times}; {_epochs(epochs)} in all."
 
 
 def _told(rows: Sequence[Row], n_rungs: int) -> str:

@@ -3,59 +3,13 @@
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from cellseg import files, search_space, searches
+from cellseg.search_rungs import Row, best
 from cellseg.study import in_order
-
-
-@dataclass(frozen=True)
-class Row:
-    """One trial in one rung.
-
-    Attributes
-    ----------
-    values : of each parameter
-    measure : what the score is, such as ``val_loss``
-    score : mean over the trial's seeds; nan where there is none
-    diverged : whether a loss of it was not finite
-    place : in its rung, from 1; None without a score
-    promoted : whether the trial goes on to the next rung
-    runs : their folders
-    """
-
-    search: str
-    rung: int
-    epochs: int
-    trial: int
-    values: Mapping[str, object]
-    measure: str
-    score: float
-    diverged: bool
-    place: int | None
-    promoted: bool
-    runs: Sequence[str]
-
-    @property
-    def model(self) -> str:
-        """Name of the model that its runs train."""
-        return searches.trial_model(self.search, self.trial, self.epochs)
-
-    @property
-    def settings(self) -> str:
-        """Its values, to read."""
-        return ", ".join(f"{name} {search_space.shown(v)}" for name, v in self.values.items())
-
-
-def best(rows: Sequence[Row]) -> Row | None:
-    """The row with the best score of all rungs; of equal ones that with fewer epochs."""
-    scored = [row for row in rows if row.place is not None]
-    higher = bool(rows) and rows[0].measure != "val_loss"
-    sign = -1 if higher else 1
-    return min(scored, key=lambda row: (sign * row.score, row.epochs, row.trial), default=None)
 
 
 def write(rows: Sequence[Row], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The space that a study takes on the disk of its results, estimated before it runs.
+"""The space that a study or a search takes on the disk of its results, estimated beforehand.
 
 What is there is measured. What is not takes the mean of what finished runs of the same model on
 the same data set take, else what the settings let expect.
@@ -6,12 +6,13 @@ the same data set take, else what the settings let expect.
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from cellseg import data_space, run_space
-from cellseg.image_counts import images_of
+from cellseg import data_space, run_space, search_rungs
+from cellseg.image_counts import Images, images_of
+from cellseg.run_space import RunSpace
 from cellseg.study import Run, variants_by_run
 
 
@@ -27,8 +28,9 @@ class Space:
     state : of one training, while it runs
     maps : of one run, while its cells are found; none where the study keeps maps
     free : on the disk
-    n_runs, n_unfinished : runs of the study, and those that lack a file
+    n_runs, n_unfinished : all runs, and those that lack a file
     unknown : data sets of which nothing is known before their annotations are read; not counted
+    searches : of a study, by name, how many runs each has, and their bytes; not counted
     """
 
     folder: Path
@@ -41,6 +43,18 @@ class Space:
     n_runs: int
     n_unfinished: int
     unknown: tuple[str, ...]
+    searches: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Bytes of runs; their attributes as of Space."""
+
+    kept: float
+    there: float
+    state: float
+    maps: float
+    n_unfinished: int
 
 
 def plan(study: Mapping, results: str | os.PathLike) -> Space:
@@ -53,55 +67,120 @@ def plan(study: Mapping, results: str | os.PathLike) -> Space:
     """
     results = Path(results)
     variants = variants_by_run(study)
-    names = sorted({run.dataset for run in variants})
-    images = {
-        name: images_of(study["datasets"][name], results / "data" / name / "annotations")
-        for name in names
+    searches = {name: _variants_of_search(study, name, results) for name in study["searches"]}
+    images = _images(
+        study, [*variants, *(run for runs in searches.values() for run in runs)], results
+    )
+    of_searches = {
+        name: _of_runs(study, runs, run_space.expected_of_trial, images, results)
+        for name, runs in searches.items()
     }
+    return _space(
+        study,
+        variants,
+        _of_runs(study, variants, run_space.expected, images, results),
+        images,
+        results,
+        {name: (len(searches[name]), runs.kept) for name, runs in of_searches.items()},
+    )
+
+
+def plan_of_search(study: Mapping, name: str, results: str | os.PathLike) -> Space:
+    """Estimate the space of one search; parameters as of :func:`plan`."""
+    results = Path(results)
+    variants = _variants_of_search(study, name, results)
+    images = _images(study, variants, results)
+    runs = _of_runs(study, variants, run_space.expected_of_trial, images, results)
+    return _space(study, variants, runs, images, results, {})
+
+
+def _variants_of_search(study: Mapping, name: str, results: Path) -> dict[Run, list[str]]:
+    """Runs that a search is likely to have, with their tuning folder."""
+    tuning = study["searches"][name]["tuning"]
+    variants = [] if tuning is None else [f"tuning-{tuning}/"]
+    return {run: variants for run in search_rungs.likely_runs(study, name, results)}
+
+
+def _images(
+    study: Mapping, runs: Iterable[Run], results: Path
+) -> dict[str, dict[str, Images] | None]:
+    """Images of each split of the data sets of runs; None for one not known yet."""
+    return {
+        name: images_of(study["datasets"][name], results / "data" / name / "annotations")
+        for name in sorted({run.dataset for run in runs})
+    }
+
+
+def _of_runs(
+    study: Mapping,
+    variants: Mapping[Run, list[str]],
+    expect: Callable[..., RunSpace],
+    images: Mapping[str, Mapping[str, Images] | None],
+    results: Path,
+) -> _Runs:
+    """Space of runs, each expected by its settings, and measured where it is there."""
     expected = {
-        run: run_space.expected(study, run, folders, images[run.dataset])
+        run: expect(study, run, folders, images[run.dataset])
         for run, folders in variants.items()
         if images[run.dataset]
     }
     found = {run: _listed(f"{results}/{run.folder}/", variants[run]) for run in expected}
     files = _with_means({run: space.files for run, space in expected.items()}, found)
-    of_runs = there = n_unfinished = 0
+    kept = there = n_unfinished = 0
     for run, sizes in files.items():
         own = {name: found[run].get(name) for name in sizes}
-        of_runs += sum(sizes[name] if size is None else size for name, size in own.items())
+        kept += sum(sizes[name] if size is None else size for name, size in own.items())
         there += sum(size for size in own.values() if size is not None)
         n_unfinished += None in own.values()
-    of_data = 0
-    for size, has in data_space.expected_and_there(study, variants, images, results / "data"):
-        of_data += size if has is None else has
-        there += has or 0
-    return Space(
-        folder=results,
-        runs=of_runs,
-        data=of_data,
+    return _Runs(
+        kept=kept,
         there=there,
         state=max((space.state for space in expected.values()), default=0),
         maps=max((space.maps for space in expected.values()), default=0),
-        free=_free(results),
-        n_runs=len(variants),
         n_unfinished=n_unfinished,
-        unknown=tuple(name for name in names if not images[name]),
     )
 
 
-def lines(space: Space, jobs: int | None) -> list[str]:
+def _space(
+    study: Mapping,
+    variants: Mapping[Run, list[str]],
+    runs: _Runs,
+    images: Mapping[str, Mapping[str, Images] | None],
+    results: Path,
+    searches: Mapping[str, tuple[int, float]],
+) -> Space:
+    """Space of runs, with that of their data."""
+    own = {name: images[name] for name in sorted({run.dataset for run in variants})}
+    data = list(data_space.expected_and_there(study, variants, own, results / "data"))
+    return Space(
+        folder=results,
+        runs=runs.kept,
+        data=sum(size if has is None else has for size, has in data),
+        there=runs.there + sum(has or 0 for _, has in data),
+        state=runs.state,
+        maps=runs.maps,
+        free=_free(results),
+        n_runs=len(variants),
+        n_unfinished=runs.n_unfinished,
+        unknown=tuple(name for name in own if not own[name]),
+        searches=searches,
+    )
+
+
+def lines(space: Space, jobs: int | None, of: str = "study") -> list[str]:
     """What a plan says about space.
 
     Parameters
     ----------
     jobs : runs that may be in progress at once; None where that is not known
+    of : what takes it, ``study`` or ``search``
     """
     passing = max(space.state, space.maps)
     at_once = max(1, min(jobs or 1, space.n_unfinished))
     maps = f" or predicted maps {_gb(space.maps)}" if space.maps else ""
     together = f"; {at_once} at once: {_gb(passing * at_once)}" if at_once > 1 else ""
     told = [
-        f"Space: the study keeps about {_gb(space.runs + space.data)} (runs, {space.n_runs}: "
+        f"Space: the {of} keeps about {_gb(space.runs + space.data)} (runs, {space.n_runs}: "
         f"{_gb(space.runs)}; data: {_gb(space.data)}), {_gb(space.there)} of it are there; "
         f"{_gb(space.free)} are free on the disk of {space.folder}.",
         f"       A run in progress takes up to {_gb(passing)} more (a training's state "
@@ -111,6 +190,13 @@ def lines(space: Space, jobs: int | None) -> list[str]:
         told.append(
             f"       Not counted, for their images are not known yet: {', '.join(space.unknown)}."
         )
+    if space.searches:
+        # Of data that are not known yet, no bytes are.
+        each = (
+            f"{name} ({n_runs} runs{f': {_gb(size)}' if size else ''})"
+            for name, (n_runs, size) in space.searches.items()
+        )
+        told.append(f"       Not counted, for scripts/search.py makes them: {', '.join(each)}.")
     needed = space.runs + space.data - space.there
     needed += passing * at_once if space.n_unfinished else 0
     if needed > space.free:

@@ -1,7 +1,7 @@
 """How long the trainings that are still to be done may take, by those that have ended."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -9,6 +9,7 @@ from statistics import mean
 from cellseg import benchmark_files, lenient
 from cellseg.run_folder import Look, RunFolder
 from cellseg.study import Run
+from cellseg.terminal_text import duration, number_of
 
 
 @dataclass
@@ -45,16 +46,40 @@ def estimate(folders: Mapping[Run, RunFolder], looks: Iterable[Look], at_a_time:
         training = trainings.get(run)
         begun = 0.0 if training is None else training.epoch / training.epochs
         needed.append(means[kind] * (1 - min(1.0, begun)))
-    # However many run side by side, none ends before the longest.
-    seconds = max(sum(needed) / at_a_time, max(needed, default=0.0))
     return Estimate(
-        seconds=seconds if len(needed) == len(waiting) else None,
+        seconds=side_by_side(needed, at_a_time) if len(needed) == len(waiting) else None,
         trainings=len(waiting),
         at_a_time=at_a_time,
         finished_runs=len({run for kind in used for run in peers[kind]}),
         from_other_subsets=likeness[1],
         from_other_models=likeness[2],
     )
+
+
+def in_words(estimate: Estimate) -> str:
+    """The estimate, with what it rests on, as the end of a sentence."""
+    left = number_of(estimate.trainings, "training")
+    if not estimate.trainings:
+        return "all networks are trained, and only training is estimated."
+    if estimate.seconds is None:
+        return f"unknown, {left} to go: no training has finished from which to tell."
+    pace = "one at a time" if estimate.at_a_time == 1 else f"{estimate.at_a_time} at a time"
+    rests = f"from {number_of(estimate.finished_runs, 'finished run')}"
+    borrowed = [
+        f"{number} judged by other {what}"
+        for number, what in (
+            (estimate.from_other_subsets, "subsets of the same model"),
+            (estimate.from_other_models, "models"),
+        )
+        if number
+    ]
+    caution = f" ({', '.join(borrowed)})" if borrowed else ""
+    return f"about {duration(estimate.seconds)} for {left}, {pace}, {rests}{caution}."
+
+
+def side_by_side(seconds: Sequence[float], at_a_time: int) -> float:
+    """Seconds that trainings take, so many at a time; none ends before the longest."""
+    return max(sum(seconds) / at_a_time, max(seconds, default=0.0))
 
 
 def _kinds(run: Run) -> tuple[tuple, ...]:

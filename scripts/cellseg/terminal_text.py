@@ -1,0 +1,72 @@
+"""Tables, paths, sentences and times as text for a terminal, at most 100 columns wide."""
+
+import textwrap
+
+WIDTH = 100
+UNKNOWN = "-"
+
+
+def duration(seconds: float | None) -> str:
+    """Time in the two largest units that matter: ``3 d 4 h``, ``5 h 12 min``, ``40 s``."""
+    if seconds is None:
+        return UNKNOWN
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    hours = round(minutes / 60)
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def number_of(number: int, what: str) -> str:
+    """Such as ``3 runs``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def aligned(rows: list[list[str]], left: int = 1) -> list[str]:
+    """Columns as wide as their widest cell, the first `left` of them flush left.
+
+    A name, in the first column, that does not fit beside the others gets a line of its own.
+    """
+    others = [max(len(row[column]) for row in rows) for column in range(1, len(rows[0]))]
+    room = WIDTH - sum(others) - 2 * len(others)
+    widths = [max((len(row[0]) for row in rows if len(row[0]) <= room), default=0), *others]
+    lines = []
+    for row in rows:
+        cells = row
+        if len(row[0]) > room:
+            lines += path_lines(row[0], indent="")
+            cells = ["", *row[1:]]
+        lines.append(
+            "  ".join(
+                cell.ljust(width) if column < left else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            )
+        )
+    return lines
+
+
+def wrapped(text: str, indent: str = "", first: str = "") -> list[str]:
+    """Lines of a text; `first` begins the first, `indent` the others."""
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False
+    )
+
+
+def path_lines(path: str, indent: str = "  ") -> list[str]:
+    """A path on one line, or broken after a slash where it is too long."""
+    lines = [indent]
+    for part in path.replace("/", "/\n").split("\n"):
+        if len(lines[-1]) + len(part) > WIDTH and lines[-1].strip():
+            lines.append(indent)
+        lines[-1] += part
+    return lines
+
+
+def cut(line: str) -> str:
+    """A line, its end replaced by … where it is too long."""
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
