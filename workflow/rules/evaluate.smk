@@ -68,6 +68,7 @@ rule score:
         metrics=f"{RUN}/{{variant}}metrics.csv",
         coco=f"{RUN}/{{variant}}coco.csv",
         sizes=f"{RUN}/{{variant}}sizes.csv",
+        prediction=f"{RUN}/{{variant}}prediction.json",
     log:
         f"{RUN}/{{variant}}logs/score.log",
     benchmark:
@@ -83,6 +84,7 @@ rule score:
         condition=condition_of,
         data_split=study["scoring"]["data_split"],
         small_objects_threshold=study["scoring"]["small_objects_threshold"],
+        prediction=studies.in_order(study["prediction"]),
     script:
         "../../scripts/score.py"
 
