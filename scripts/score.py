@@ -1,6 +1,6 @@
 """Scores of every image of one run, with and without small objects."""
 
-from cellseg import files, scoring
+from cellseg import scoring
 from cellseg.script import running
 
 with running(snakemake.log[0]):
@@ -18,5 +18,3 @@ with running(snakemake.log[0]):
         small_objects_threshold=snakemake.params.small_objects_threshold,
         threads=snakemake.threads,
     )
-    # Here, not with the maps: runs of before there was this file need no new prediction for it.
-    files.write_json(snakemake.output.prediction, snakemake.params.prediction)

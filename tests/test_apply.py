@@ -183,7 +183,7 @@ def test_a_run_that_does_not_say_how_it_was_predicted_is_refused(run, settings, 
     record = tmp_path / "run/prediction.json"
     record.unlink()
     with pytest.raises(
-        UserError, match=rf"{record}, which says.*\. Score it.*: snakemake .*{record}"
+        UserError, match=rf"{record}, which says.*\. Make it.*: snakemake .*{record}"
     ):
         application.stamp({**settings, "run": str(tmp_path / "run")})
     for content, message in [

@@ -43,9 +43,9 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
     command = f"snakemake --cores 4 {' '.join(path.as_posix() for path in missing)}"
     if missing == [files["prediction"]]:
         raise UserError(
-            f"apply.run: {missing[0]}, which says how the run was predicted, is not there: the run "
-            "has not been scored, or by an earlier version. Score it, under the config that it was "
-            f"made with: {command}"
+            f"apply.run: {missing[0]}, which says how the run was predicted, is not there yet. "
+            "It comes with the scores, and runs that an earlier version scored have none. Make it "
+            f"under the config that the run was made with: {command}"
         )
     if missing:
         lacking = ", ".join(path.relative_to(run).as_posix() for path in missing)

@@ -1,4 +1,4 @@
-"""How the scored images of a run were predicted: ``prediction.json``, written with its scores.
+"""How the images of a run were predicted: ``prediction.json``, beside the thresholds.
 
 With the weights and the thresholds it says which cells a run finds. The configuration at hand may
 be another one's.
@@ -35,6 +35,6 @@ def read(path: str | Path) -> dict:
 
 def _unusable(path: str | Path, why: str) -> UserError:
     return UserError(
-        f"{path} does not say how the run was predicted ({why}). Delete it, and make it under the "
-        f"config of the run, which scores the run again: snakemake --cores 4 {path}"
+        f"{path} does not say how the run was predicted ({why}). Delete it, and make it anew under "
+        f"the config that the run was made with: snakemake --cores 4 {path}"
     )
