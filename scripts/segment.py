@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from cellseg import files, segmentation
+from cellseg import files, map_store, segmentation
 from cellseg.script import running
 
 with running(snakemake.log[0]):
@@ -18,5 +18,10 @@ with running(snakemake.log[0]):
         settings=settings,
         threads=snakemake.threads,
     )
-    about = {"condition": snakemake.params.condition, "tuning": snakemake.params.tuning}
-    files.write_json(snakemake.output.settings, {**about, "watershed": settings})
+    about = {
+        "condition": snakemake.params.condition,
+        "tuning": snakemake.params.tuning,
+        "prediction": map_store.open(snakemake.input.maps).prediction,
+        "watershed": settings,
+    }
+    files.write_json(snakemake.output.settings, about)

@@ -160,7 +160,9 @@ def test_nothing_but_broken_files_is_an_error(family, settings, folder):
 def test_images_are_predicted_as_those_of_the_scores_were(run, family, settings, tmp_path):
     shutil.copytree(run["weights"].parent, tmp_path / "run")
     own = {name: tmp_path / "run" / path.name for name, path in run.items()}
-    files.write_json(own["prediction"], {**tiny_run.OPTIONS, "overlap": 0.5, "flips": True})
+    record = json.loads(own["watershed"].read_text())
+    record["prediction"] = {**tiny_run.OPTIONS, "overlap": 0.5, "flips": True}
+    files.write_json(own["watershed"], record)
     expected = np.load(tiny_run.labels(own, family, tmp_path))["one"]
     _apply({**settings, "run": str(tmp_path / "run"), "images": str(tmp_path / "run/one.tif")},
            family)  # fmt: skip
@@ -168,7 +170,7 @@ def test_images_are_predicted_as_those_of_the_scores_were(run, family, settings,
     otherwise = np.load(tiny_run.labels(run, family, tmp_path))["one"]
     assert (otherwise != expected).any()
     used = json.loads((tmp_path / "out/applied.json").read_text())["prediction"]
-    assert used == json.loads(own["prediction"].read_text())
+    assert used == record["prediction"]
 
 
 def test_the_record_holds_every_setting_of_prediction(checkout):
@@ -180,27 +182,27 @@ def test_the_record_holds_every_setting_of_prediction(checkout):
 def test_a_run_that_does_not_say_how_it_was_predicted_is_refused(run, settings, folder, tmp_path):
     tifffile.imwrite(folder / "image.tif", tiny_run.picture(40, 40))
     shutil.copytree(run["weights"].parent, tmp_path / "run")
-    record = tmp_path / "run/prediction.json"
-    record.unlink()
-    with pytest.raises(
-        UserError, match=rf"{record}, which says.*\. Make it.*: snakemake .*{record}"
-    ):
-        application.stamp({**settings, "run": str(tmp_path / "run")})
+    record = tmp_path / "run/watershed.json"
     for content, message in [
         ("{", "Expecting property name"),
-        ("3", "not iterable"),
-        ('{"window": null, "overlap": 0.25}', "lacks batch_size, flips, rotations, scales"),
+        ("3", "not subscriptable"),
+        ('{"watershed": {}}', "prediction"),
+        ('{"prediction": null}', "not iterable"),
+        (
+            '{"prediction": {"window": null, "overlap": 0.25}}',
+            "lacks batch_size, flips, rotations, scales",
+        ),
     ]:
         record.write_text(content)
-        with pytest.raises(UserError, match=rf"{record} does not say .*{message}.* Delete it"):
-            prediction_record.read(record)
+        with pytest.raises(UserError, match=rf"{record} does not say .*{message}.* Predict it"):
+            application.stamp({**settings, "run": str(tmp_path / "run")})
 
 
 def test_what_is_asked_for_is_checked(run, settings, folder, tmp_path):
     for changed, message in [
         ({"run": None}, "apply.run: say which trained run"),
         ({"run": str(tmp_path / "nowhere")}, "nowhere does not exist"),
-        ({"run": str(folder)}, r"lacks weights\.h5, settings\.json, watershed\.json, prediction"),
+        ({"run": str(folder)}, r"lacks weights\.h5, settings\.json, watershed\.json"),
         ({"tuning": "grid"}, r"lacks tuning-grid/watershed\.json.* .*/tuning-grid/watershed\.json"),
         ({"images": None}, "apply.images: say which images"),
         ({"images": str(tmp_path / "nowhere")}, "nowhere does not exist"),

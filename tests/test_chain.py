@@ -213,9 +213,9 @@ def test_watershed_settings_do_not_retrain(edited):
 def test_prediction_settings_do_not_retrain(edited):
     edited.configure({**copy.deepcopy(TINY), "prediction": {"overlap": 0.5}})
     plan = edited.planned()
-    assert plan["predict"] == plan["segment"] == plan["record_prediction"] == 2
+    assert plan["predict"] == plan["segment"] == 2
     assert set(plan) <= {
-        "predict", "segment", "record_prediction", "score", "collect", "figure", "format_tables",
+        "predict", "segment", "score", "collect", "figure", "format_tables",
         "predict_shown", "overlay", "overview", "contact_sheet", "all",
     }  # fmt: skip
 
@@ -298,8 +298,7 @@ def test_tuning_reuses_the_training(edited):
     }
     edited.configure(tuned)
     plan = {
-        "predict": 1, "predict_validation": 1, "tune": 1, "segment": 1, "record_prediction": 1,
-        "score": 1, "collect": 1,
+        "predict": 1, "predict_validation": 1, "tune": 1, "segment": 1, "score": 1, "collect": 1,
     }  # fmt: skip
     assert edited.planned("results/tiny/tables/tuned/runs.csv") == plan
     assert "train" not in edited.planned()

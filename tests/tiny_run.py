@@ -9,7 +9,7 @@ import pandas as pd
 import tifffile
 
 import small_training
-from cellseg import files, predict_run, provenance, segmentation
+from cellseg import files, map_store, predict_run, provenance, segmentation
 
 OPTIONS = {"window": None, "overlap": 0.25, "batch_size": 4, "flips": False, "rotations": False,
            "scales": [1]}  # fmt: skip
@@ -36,8 +36,7 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
 
     Returns
     -------
-    dict of name to path: weights, settings, provenance, watershed, prediction, metrics, coco,
-    images
+    dict of name to path: weights, settings, provenance, watershed, metrics, coco, images
     """
     import keras  # only now: the family has chosen what it computes with
 
@@ -47,9 +46,7 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
     learner(settings, 32, folder).save_weights(folder / "weights.h5")
     condition = {"dataset": "mine", "model": "net", "heads": "inner-distance+pixelwise",
                  "subset": "full", "seed": 0}  # fmt: skip
-    records = ("settings", "provenance", "watershed", "prediction")
-    run = {name: folder / f"{name}.json" for name in records}
-    files.write_json(run["prediction"], OPTIONS)
+    run = {name: folder / f"{name}.json" for name in ("settings", "provenance", "watershed")}
     files.write_json(run["settings"], settings)
     more = {"train_images": ["one"], "val_images": ["two"], "parameters": 12345}
     record = provenance.record(settings, family.versions(), family.device(), **more)
@@ -57,6 +54,7 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
     about = {
         "condition": condition,
         "tuning": None,
+        "prediction": OPTIONS,
         "watershed": _thresholds(settings, family, folder),
     }
     files.write_json(run["watershed"], about)
@@ -97,10 +95,10 @@ def _thresholds(settings: dict, family: ModuleType, folder: Path) -> dict:
 def labels(run: dict[str, Path], family: ModuleType, output: Path) -> Path:
     """labels.npz of the run on its own images, as the rules predict and segment make it."""
     maps = output / "maps.zip"
-    options = json.loads(run["prediction"].read_text())
-    predict_run.predict(run["settings"], [run["images"]], None, 1, options, lambda model: family,
-                        run["weights"].parent, maps, 1)  # fmt: skip
-    settings = json.loads(run["watershed"].read_text())["watershed"]
+    record = json.loads(run["watershed"].read_text())
+    predict_run.predict(run["settings"], [run["images"]], None, 1, record["prediction"],
+                        lambda model: family, run["weights"].parent, maps, 1)  # fmt: skip
+    assert map_store.open(maps).prediction == record["prediction"]
     path = output / "labels.npz"
-    segmentation.segment_run(maps, path, output / "cells.parquet", settings, 1)
+    segmentation.segment_run(maps, path, output / "cells.parquet", record["watershed"], 1)
     return path

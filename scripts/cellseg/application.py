@@ -16,7 +16,7 @@ RECORD = "applied.json"
 
 
 def files_of_run(settings: Mapping) -> dict[str, Path]:
-    """The files that say how a run segments: weights, settings, thresholds, windows.
+    """The files that say how a run segments: weights, settings, windows and thresholds.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
     Raises
     ------
     UserError
-        No run is named, or it is not complete.
+        No run is named, or it is not complete, or does not say how it was predicted.
     """
     if not settings["run"]:
         raise UserError(f"apply.run: say which trained run to apply, such as\n    {EXAMPLE}")
@@ -37,22 +37,16 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
         "weights": run / "weights.h5",
         "settings": run / "settings.json",
         "watershed": run / variant / "watershed.json",
-        "prediction": run / variant / prediction_record.NAME,
     }
     missing = [path for path in files.values() if not path.is_file()]
     command = f"snakemake --cores 4 {' '.join(path.as_posix() for path in missing)}"
-    if missing == [files["prediction"]]:
-        raise UserError(
-            f"apply.run: {missing[0]}, which says how the run was predicted, is not there yet. "
-            "It comes with the scores, and runs that an earlier version scored have none. Make it "
-            f"under the config that the run was made with: {command}"
-        )
     if missing:
         lacking = ", ".join(path.relative_to(run).as_posix() for path in missing)
         raise UserError(
             f"apply.run: {run} is not a finished run, it lacks {lacking}. Name the folder that "
             f"ends in seed-N, or finish it first: {command}"
         )
+    prediction_record.read(files["watershed"])
     return files
 
 

@@ -58,7 +58,7 @@ class Segmenter:
         threads: int,
     ) -> None:
         settings = json.loads(run["settings"].read_text())
-        self.prediction = prediction_record.read(run["prediction"])
+        self.prediction = prediction_record.read(run["watershed"])
         ensemble.refuse(settings, run["weights"], "segments images of unknown cell types")
         self.watershed = json.loads(run["watershed"].read_text())
         self.folder = run["weights"].parent

@@ -74,10 +74,7 @@ def describe(
         },
         "attachments": [
             _file(folder, extra)
-            for extra in (
-                *("example.py", "settings.json", "provenance.json"),
-                *("watershed.json", "prediction.json"),
-            )
+            for extra in ("example.py", "settings.json", "watershed.json", "provenance.json")
         ],
     }
     if kind in LICENCES and family != "deepcell":

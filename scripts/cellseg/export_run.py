@@ -41,8 +41,8 @@ def export(
 
     Parameters
     ----------
-    run : paths of its ``weights``, ``settings``, ``provenance``, ``watershed``, ``prediction``,
-        ``metrics`` and ``coco``
+    run : paths of its ``weights``, ``settings``, ``provenance``, ``watershed``, ``metrics`` and
+        ``coco``
     images : tables of the images that it may have been trained and validated with
     kind : of its data set: download, simulated or local
     load_family : from the model's settings to the module of its family
@@ -57,7 +57,7 @@ def export(
     settings, provenance, thresholds = (
         json.loads(Path(run[name]).read_text()) for name in ("settings", "provenance", "watershed")
     )
-    options = prediction_record.read(run["prediction"])
+    options = prediction_record.read(run["watershed"])
     ensemble.refuse(settings, run["weights"], "is exported")
     if "backend" in settings["model"]:  # which makes no difference to the weights
         settings["model"]["backend"] = "tensorflow"
@@ -74,7 +74,7 @@ def export(
         shutil.make_archive(str(made / "model"), "zip", made / "model")
         shutil.rmtree(made / "model")
         _write_test_tensors(network, made)
-        for name in ("settings", "provenance", "watershed", "prediction"):
+        for name in ("settings", "provenance", "watershed"):
             shutil.copyfile(run[name], made / f"{name}.json")
         shutil.copyfile(run["metrics"], made / "scores.csv")
         example = export_example.example(settings["heads"], thresholds["watershed"])

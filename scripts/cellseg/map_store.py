@@ -1,8 +1,9 @@
 """The predicted maps of a run in one file: a zip of PNG pictures that any tool can open.
 
 ``<head>/<channel>/<image>.png``, such as ``pixelwise/1/<image>.png``, is one channel of one image;
-``maps.json`` holds the least and the greatest value of each picture. Black stands for the first,
-white for the second, so that nothing is clipped, and the greys between for::
+``maps.json`` holds the least and the greatest value of each picture, and how all were predicted.
+Black stands for the first value, white for the second, so that nothing is clipped, and the greys
+between for::
 
     least + (greatest - least) * sin(pi / 2 * grey / white) ** 2
 
@@ -84,6 +85,7 @@ def write(
     channels: Sequence[str],
     images: Iterable[tuple[str, np.ndarray]],
     threads: int = 1,
+    options: Mapping | None = None,
 ) -> None:
     """Write maps image by image, never holding more than a few; equal maps give equal bytes.
 
@@ -93,6 +95,7 @@ def write(
     channels : names of the maps' channels, such as ``pixelwise/1``: head and channel
     images : pairs of image name and ndarray of shape (H, W, channels), float32
     threads : images packed at once, while the next ones are made
+    options : of the prediction, which go with the maps
 
     Raises
     ------
@@ -112,7 +115,8 @@ def write(
             for name, (_, png) in zip(channels, pictures, strict=True):
                 archive.writestr(_member(_picture(name, image)), png)
         content = {"format": FORMAT, "value": VALUE, "channels": list(channels)}
-        archive.writestr(_member(MANIFEST), json.dumps({**content, "least and greatest": ranges}))
+        content |= {"prediction": options, "least and greatest": ranges}
+        archive.writestr(_member(MANIFEST), json.dumps(content))
 
 
 def _pack(
@@ -143,6 +147,8 @@ class MapStore:
     channels : list of str
         Such as ``pixelwise/1``, in the order in which they were written.
     images : list of str, sorted
+    prediction : dict, or None
+        Options of the prediction, as far as they were written.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -154,6 +160,7 @@ class MapStore:
             if content["format"] != FORMAT:
                 raise ValueError(f"their format is '{content['format']}', not '{FORMAT}'")
             self.channels: list[str] = content["channels"]
+            self.prediction: dict | None = content.get("prediction")
             self._ranges: dict[str, list] = content["least and greatest"]
         except FileNotFoundError:
             raise UserError(f"{path} does not exist. Run the prediction that makes it.") from None

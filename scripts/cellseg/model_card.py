@@ -114,7 +114,7 @@ def text(
         f"pixels. Trained on {provenance['finished'][:10]} with "
         f"{_versions(provenance['versions'])}. All settings: `settings.json`, "
         f"`provenance.json`; thresholds: `watershed.json`.{tuned} How the images of the scores "
-        f"below were predicted: `prediction.json`.{otherwise(prediction)}",
+        f"below were predicted: `watershed.json`.{otherwise(prediction)}",
         "## What it was trained on",
         _table(
             ["cell type", "images", "annotated cells in them", "validation images"],

@@ -70,7 +70,7 @@ def predict(
                         )
                     yield row.image, stack
 
-    map_store.write(output, names, maps(), threads)
+    map_store.write(output, names, maps(), threads, options)
     seconds = (time.perf_counter() - started) / len(table)
     print(f"Predicted {len(table)} images, {seconds:.2f} s each.")
 

@@ -33,7 +33,6 @@ rule export:
         settings=f"{RUN}/settings.json",
         provenance=f"{RUN}/provenance.json",
         watershed=f"{RUN}/{{variant}}watershed.json",
-        prediction=f"{RUN}/{{variant}}prediction.json",
         metrics=f"{RUN}/{{variant}}metrics.csv",
         coco=f"{RUN}/{{variant}}coco.csv",
         images=[
