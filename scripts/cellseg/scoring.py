@@ -141,7 +141,10 @@ def _score_image(
     }
     tables = treatments(true, pred, small_objects_threshold)
     sizes = {name: size_scores.by_octave(table) for name, table in tables.items()}
-    scores = [score | pixel_counts(tables[score["small_objects"]]) for score in score_tables(tables)]
+    scores = [
+        score | pixel_counts(table)
+        for score, table in zip(score_tables(tables), tables.values(), strict=True)
+    ]
     return scores, matches, sizes
 
 
