@@ -6,7 +6,8 @@ from cellseg.script import running
 
 with running(snakemake.log[0]):
     images = tables.images(snakemake.input.metrics)
-    runs = tables.with_coco(tables.per_run(images), snakemake.input.coco)
+    runs = tables.with_pooled_pixels(tables.per_run(images), images)
+    runs = tables.with_coco(runs, snakemake.input.coco)
     runs = tables.with_watershed(runs, snakemake.input.watershed)
     made = {
         "images": images,

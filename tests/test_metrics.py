@@ -251,7 +251,10 @@ def run(tmp_path):
 def test_metrics_csv(run):
     table = run()["metrics"]
     condition = "dataset model heads subset seed data_split image cell_type small_objects"
-    assert list(table) == [*condition.split(), *metrics.COLUMNS]
+    pixels = ["true_pixels", "pred_pixels", "shared_pixels"]
+    assert list(table) == [*condition.split(), *metrics.COLUMNS, *pixels]
+    # Three rows of pixels: 20 true columns, 9 of them found; 10 and 10.
+    assert table[pixels].to_numpy().tolist() == [[60, 27, 27]] * 2 + [[30, 30, 30]] * 2
     assert table[["image", "cell_type", "small_objects"]].to_numpy().tolist() == [
         ["a", "A172", "kept"],
         ["a", "A172", "removed"],

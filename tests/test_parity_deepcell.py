@@ -7,11 +7,13 @@ from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import ndimage
 
-from cellseg import metrics, targets, watershed
+from cellseg import metrics, tables, targets, watershed
 from cellseg.labels import rasterize
+from cellseg.overlaps import treatments
 
 pytestmark = [
     pytest.mark.parity,
@@ -233,6 +235,41 @@ def test_object_errors_when_one_image_is_empty(toolbox):
     cells = ellipses(5, 40, 50, 0)
     assert_same_errors(toolbox, cells, np.zeros_like(cells))
     assert_same_errors(toolbox, np.zeros_like(cells), cells)
+
+
+def test_pooled_pixel_scores_are_those_of_the_stack(toolbox):
+    """deepcell takes all images as one array; images of little and much foreground differ."""
+    random = np.random.default_rng(2)
+    kinds = ["A172", "BV2", "A172", "BV2", "A172", "A172"]
+    true = [ellipses(n, 70, 90, n) for n in (2, 5, 20, 40, 60)] + [np.zeros((70, 90), np.int32)]
+    true[:2] = [np.where(np.arange(90) < 30, labels, 0) for labels in true[:2]]
+    pred = [np.roll(labels, 10, 1) for labels in true[:2]]
+    pred += [spoilt(labels, how, random) for labels, how in zip(true[2:4], (0, 3), strict=True)]
+    pred += [np.zeros_like(true[4]), ellipses(3, 70, 90, 1)]  # all missed, and nothing to find
+    run = {"dataset": "d", "model": "m", "heads": "fgbg", "subset": "full", "seed": 0}
+    rows = [
+        {**run, "data_split": "test", "image": str(number), "cell_type": kind,
+         "small_objects": small, **metrics.score_table(table), **metrics.pixel_counts(table)}
+        for number, kind in enumerate(kinds)
+        for small, table in treatments(true[number], pred[number], 15).items()
+    ]  # fmt: skip
+    images = pd.DataFrame(rows)
+    found = tables.with_pooled_pixels(tables.per_run(images), images)
+    found = found.set_index(["cell_type", "small_objects"])
+    for small, threshold in (("kept", 0), ("removed", 15)):
+        stacks = [
+            np.stack([np.where(np.bincount(x.ravel())[x] < threshold, 0, x) for x in labels])
+            for labels in (true, pred)
+        ]
+        for kind in ("all", "A172", "BV2"):
+            chosen = [kind in ("all", one) for one in kinds]
+            expected = toolbox.PixelMetrics(*(stack[chosen] for stack in stacks)).to_dict()
+            row = found.loc[(kind, small)]
+            assert row["pixel_iou_pooled"] == pytest.approx(expected["jaccard"], rel=1e-12)
+            assert row["pixel_f1_pooled"] == pytest.approx(expected["dice"], rel=1e-12)
+            assert row["pixel_f1_pooled"] == pytest.approx(expected["f1"], rel=1e-12)
+    little_and_much = found.loc[("BV2", "kept")]
+    assert little_and_much["pixel_iou_pooled"] > little_and_much["pixel_iou"] + 0.05
 
 
 @pytest.fixture(scope="session")

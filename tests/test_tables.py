@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellseg import metrics, tables
+from cellseg import metrics, pooled_pixels, tables
 from cellseg.errors import UserError
 
 
@@ -19,7 +19,7 @@ def rows(seed: int, scores: dict[str, tuple[str, float]], heads: str = "fgbg") -
                 **{"dataset": "d", "model": "m", "heads": heads, "subset": "full", "seed": seed},
                 **{"data_split": "test", "image": image, "cell_type": cell_type},
                 **{"small_objects": small},
-                **dict.fromkeys(metrics.COLUMNS, 0),
+                **dict.fromkeys((*metrics.COLUMNS, *pooled_pixels.COUNTS), 0),
                 **{"f1_50": score, "n_true": 10, "missed": 2},
             }
             for image, (cell_type, score) in scores.items()
@@ -55,6 +55,27 @@ def test_per_run_averages_scores_and_adds_up_counts(images):
     assert list(runs) == [*condition.split(), "n_images", *metrics.COLUMNS]
     # Runs stay in the order of the configuration, not of the alphabet.
     assert kept["heads"].tolist() == ["pixelwise"] * 6 + ["fgbg"] * 3
+
+
+def test_pixels_are_pooled_over_the_images_of_a_row(images):
+    """Image a has 30 of 100 pixels in common, b 1 of 2, c none at all."""
+    counts = {"a": (60, 70, 30), "b": (1, 2, 1), "c": (0, 0, 0)}
+    images[list(pooled_pixels.COUNTS)] = [counts[image] for image in images["image"]]
+    runs = tables.per_run(images)
+    pooled = tables.with_pooled_pixels(runs, images)
+    assert list(pooled) == [*runs, "pixel_iou_pooled", "pixel_f1_pooled"]
+    pd.testing.assert_frame_equal(pooled[list(runs)], runs)
+    one = pooled[(pooled["heads"] == "fgbg") & (pooled["small_objects"] == "kept")]
+    assert one["cell_type"].tolist() == ["all", "A172", "BV2"]
+    nothing = math.nan
+    both = [31 / 102, nothing, 31 / 102]
+    assert one["pixel_iou_pooled"].tolist() == pytest.approx(both, nan_ok=True)
+    both = [62 / 133, nothing, 62 / 133]
+    assert one["pixel_f1_pooled"].tolist() == pytest.approx(both, nan_ok=True)
+    summary = tables.summarise(pooled)
+    summary = summary[(summary["heads"] == "pixelwise") & (summary["cell_type"] == "all")]
+    assert summary["pixel_iou_pooled_mean"].tolist() == pytest.approx([31 / 102] * 2)
+    assert summary["pixel_f1_pooled_std"].tolist() == pytest.approx([0, 0])
 
 
 def test_summary_over_seeds(images):
@@ -144,4 +165,7 @@ def test_what_cannot_be_collected_is_explained(run_folders, tmp_path):
     old = tmp_path / "old.csv"
     rows(0, {"a": ("BV2", 1)}).drop(columns="msa").to_csv(old, index=False)
     with pytest.raises(UserError, match="msa"):
+        tables.images([old])
+    rows(0, {"a": ("BV2", 1)}).drop(columns=list(pooled_pixels.COUNTS)).to_csv(old, index=False)
+    with pytest.raises(UserError, match=r"old\.csv lacks the columns true_pixels.* Delete it and"):
         tables.images([old])

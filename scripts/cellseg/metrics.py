@@ -11,6 +11,7 @@ from cellseg.object_scores import (
     score_image,
     score_table,
 )
+from cellseg.pooled_pixels import pixel_counts, pooled_scores
 from cellseg.score_names import (
     ACCURACIES,
     COCO_SCORES,
@@ -33,7 +34,9 @@ __all__ = [
     "error_counts",
     "image_matches",
     "match",
+    "pixel_counts",
     "pixel_scores",
+    "pooled_scores",
     "score_image",
     "score_table",
 ]

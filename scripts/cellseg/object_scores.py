@@ -180,11 +180,13 @@ def _error_counts(
 def pixel_scores(true: np.ndarray, pred: np.ndarray) -> dict[str, float]:
     """Compare foreground with foreground, pixel by pixel (deepcell's ``PixelMetrics``).
 
+    For many images together see :mod:`cellseg.pooled_pixels`.
+
     Returns
     -------
     dict
-        pixel_iou J, the Jaccard index, and pixel_f1 = 2 J / (1 + J), the Dice index: the pair in
-        Table 1 of the report. NaN where neither image has foreground.
+        pixel_iou J, the Jaccard index, and pixel_f1 = 2 J / (1 + J), the Dice index. NaN where
+        neither image has foreground.
 
     Raises
     ------

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from cellseg import score_names
+from cellseg import pooled_pixels, score_names
 from cellseg.errors import UserError
 from cellseg.score_names import ALL_TYPES
 
@@ -19,18 +19,21 @@ UNITS = {"fraction": 1.0, "percent": 0.01}
 OTHER_UNITS = ("ms",)
 SPLITS = ("train", "val", "test")
 SMALL_OBJECTS = ("kept", "removed", "")
-METRICS = (*score_names.SCORES, *score_names.ACCURACIES, *score_names.COCO_SCORES)
+METRICS = (
+    *(*score_names.SCORES, *pooled_pixels.SCORES),
+    *(*score_names.ACCURACIES, *score_names.COCO_SCORES),
+)
 
 
 @dataclass(frozen=True)
 class Figure:
     """One published figure, a line of the table. What the source does not tell is empty or None.
 
-    ``metric`` is a column of our score tables where the source defines it in the same way, else
-    the source's own name. ``value`` and ``sd`` (standard deviation) are in ``unit``, as printed.
-    ``small_objects`` is "kept" or "removed"; ``n_images`` is how many images were scored.
-    ``comparable`` says that metric, data set and split are those of our tables, ``note`` where in
-    the source the figure stands.
+    ``metric`` is a column of our score tables where the source defines it in the same way, or
+    where ``note`` says why we take it to be that; else the source's own name. ``value`` and ``sd``
+    (standard deviation) are in ``unit``, as printed. ``small_objects`` is "kept" or "removed";
+    ``n_images`` is how many images were scored. ``comparable`` says that metric, data set and split
+    are those of our tables, ``note`` where in the source the figure stands.
     """
 
     source: str

@@ -14,6 +14,7 @@ from cellseg.files import open_stack, replacing
 from cellseg.object_scores import score_tables
 from cellseg.overlaps import treatments
 from cellseg.parallel import ordered_map
+from cellseg.pooled_pixels import pixel_counts
 from cellseg.score_names import ALL_TYPES, CONDITION
 
 SIZE_COLUMNS = [*CONDITION, "data_split", "cell_type", "small_objects", *size_scores.COLUMNS]
@@ -47,8 +48,8 @@ def score_run(
     images : Parquet with columns image and cell_type
     predicted_cells : Parquet of :mod:`cellseg.cell_scores`
     output : CSV of two rows an image, sorted by image
-        Columns are ``CONDITION``, data_split, image, cell_type, small_objects and ``COLUMNS`` of
-        :mod:`cellseg.score_names`.
+        Columns are ``CONDITION``, data_split, image, cell_type, small_objects, ``COLUMNS`` of
+        :mod:`cellseg.score_names`, and ``COUNTS`` of :mod:`cellseg.pooled_pixels`.
     coco_output : CSV of two rows a cell type, and two of all images
         Columns are ``CONDITION``, data_split, cell_type, small_objects and ``COCO_SCORES``, which
         are of the cells of all images together.
@@ -140,7 +141,11 @@ def _score_image(
     }
     tables = treatments(true, pred, small_objects_threshold)
     sizes = {name: size_scores.by_octave(table) for name, table in tables.items()}
-    return score_tables(tables), matches, sizes
+    scores = [
+        score | pixel_counts(table)
+        for score, table in zip(score_tables(tables), tables.values(), strict=True)
+    ]
+    return scores, matches, sizes
 
 
 def _require(names: list[str], known, predicted: str | Path, where: str | Path) -> None:

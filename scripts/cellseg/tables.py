@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellseg import score_names, score_tables, size_scores
+from cellseg import pooled_pixels, score_names, score_tables, size_scores
 from cellseg.errors import UserError
 from cellseg.intervals import t_interval
 from cellseg.score_names import ALL_TYPES
@@ -29,7 +29,7 @@ def images(paths: Sequence[str | Path]) -> pd.DataFrame:
     """
     if not paths:
         raise UserError("the experiment has no runs: there is nothing to collect.")
-    needed = [*RUN, *GROUP, "image", *score_names.COLUMNS]
+    needed = [*RUN, *GROUP, "image", *score_names.COLUMNS, *pooled_pixels.COUNTS]
     return pd.concat([score_tables.read(path, needed) for path in paths], ignore_index=True)
 
 
@@ -57,6 +57,27 @@ def per_run(images: pd.DataFrame) -> pd.DataFrame:
     rows = groups.agg(how).assign(n_images=groups.size()).reset_index()
     rows = rows[[*keys, "n_images", *score_names.COLUMNS]]
     return _ordered(rows, RUN, types)
+
+
+def with_pooled_pixels(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """Put the pixel scores of all images together beside the means over images.
+
+    Parameters
+    ----------
+    runs : from :func:`per_run`
+    images : rows of ``metrics.csv`` of the same runs
+
+    Returns
+    -------
+    DataFrame
+        With ``SCORES`` of :mod:`cellseg.pooled_pixels`, of all images of a row's run, cell type
+        and value of small_objects.
+    """
+    keys = [*RUN, *GROUP]
+    both = pd.concat([images.assign(cell_type=ALL_TYPES), images], ignore_index=True)
+    counts = both.groupby(keys)[list(pooled_pixels.COUNTS)].sum()
+    pooled = pooled_pixels.pooled_scores(counts).reset_index()
+    return runs.merge(pooled, how="left", on=keys, validate="one_to_one")
 
 
 def with_coco(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFrame:
@@ -124,7 +145,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    runs : from :func:`per_run`, with or without COCO scores
+    runs : from :func:`per_run`, with or without pooled pixel scores and COCO scores
 
     Returns
     -------
@@ -137,7 +158,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     """
     condition = [*RUN[:-1], *(["tuning"] if "tuning" in runs else [])]
     groups = runs.groupby([*condition, *GROUP], sort=False)
-    known = [*score_names.COLUMNS, *score_names.COCO_SCORES]
+    known = [*score_names.COLUMNS, *pooled_pixels.SCORES, *score_names.COCO_SCORES]
     scores = [name for name in known if name in runs]
     parts = t_interval(groups[scores])
     statistics = pd.concat([part.add_suffix(f"_{name}") for name, part in parts.items()], axis=1)
