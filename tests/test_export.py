@@ -86,6 +86,7 @@ def test_the_card_says_where_the_network_comes_from(name, unpacked):
     card = (unpacked / "README.md").read_text()
     assert "| A172 | 1 | 7 | 1 |" in card  # trained on one image with seven cells
     assert "| `msa` | 0.500 |" in card and "| `ap` | 0.250 |" in card
+    assert "Of the cells of all images together: `ap`, `ap50` and `afnr`." in card
     assert "CC BY-NC 4.0" in card
     assert ("deepcell (Van Valen Lab" in card) == (name == "deepcell")
 

@@ -7,11 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from cellseg import comparisons, published
+from cellseg import comparisons, main_scores, published
 from cellseg.formatted import content, html_page, latex
 from cellseg.formatted.captions import Experiment
 from cellseg.formatted.content import Row, Table, Value
-from cellseg.main_scores import Score
 from score_tables_testing import experiment
 
 ABOUT = Experiment("backbones", "Which backbone?", "simulated", "as-published", 1, 15)
@@ -174,7 +173,7 @@ class Checker(HTMLParser):
 ODD = Table(
     title="50 % & more: <b> #1_$x$",
     names=("model", "training subset"),
-    scores=(Score("f1_50", "F1"), Score("ap", "AP")),
+    scores=main_scores.named("f1_50", "ap"),
     rows=(
         Row(("a_b", "5 %"), (Value(0.5, 0.01, 3, True), Value(0.25, math.nan, 3)), "3"),
         Row((r"c\d~^{e}", "<full>"), (Value(0.4, 0.02, 3), Value(math.nan, math.nan, 3)), "1"),

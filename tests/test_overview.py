@@ -238,7 +238,9 @@ def test_the_front_page_holds_the_overview(checkout, folder, tiny):
         "<td>With *tuned* thresholds?</td>", "<td>0.500 ± 0.100</td>", "<td>4 min 10 s</td>",
         "9 jobs of the study's runs left no measurement", "The runs differ in: commit",
         "app.showCategory('Experiment%20backbones')",
-        "simulated images",
+        "simulated images", "<strong>MSA</strong>", "Kaggle's mAP and as Cellpose's AP",
+        "Means over images: pixel IoU, pixel F1, F1 at IoU 0.5 and MSA.",
+        "Of the cells of all images together: AP50.",
     ):  # fmt: skip
         assert words in html, words
     assert "<td>-</td>\n<td>-</td>\n</tr>" in html  # memory and load, and no lists

@@ -1,7 +1,16 @@
-"""The few scores that sum up a run, and how each is had from the tables of an experiment."""
+"""The scores that a reader is shown: their words, and how each is had from the tables.
 
+Whatever shows scores (formatted tables, front page, figures, card of an exported run) chooses them
+by name and takes the words from here. Modules that compute scores import nothing of it, so that a
+better word scores nothing anew; all columns are in :mod:`cellseg.score_names`.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from cellseg.score_names import COCO_SCORES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -9,52 +18,144 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """A column of a short table.
+    """A score and its words.
 
-    ``of_images`` says that single images have it too; the COCO scores are of the cells of all
-    images together.
+    ``name`` is its column in the tables, ``heading`` what an axis or a column is headed with,
+    ``meaning`` its definition, which needs no other score's. ``over`` says what its value of a run
+    is: a mean over images or over epochs, or one number of the cells of all images together.
+    ``of_images`` says that single images have it too.
     """
 
     name: str
+    heading: str
     meaning: str
     decimals: int = 3
     higher_is_better: bool = True
+    over: Literal["images", "cells", "epochs"] = "images"
     of_images: bool = True
 
 
 ERRORS = ("missed", "gained", "merge", "split", "catastrophe")
 ERROR_RATE = "errors_per_100"
+NOT_KNOWN = "-"
+"""Where there is no number."""
 
-SCORES = (
-    Score("pixel_iou", "intersection over union of true and predicted foreground pixels"),
-    Score("pixel_f1", "F1 of foreground pixels"),
-    Score("f1_50", "F1 of cells matched at an IoU of at least 0.5"),
-    Score("msa", "TP/(TP+FP+FN) of cells, mean over IoU 0.5, 0.55, …, 0.95"),
+_MATCHED = "of cells matched at an IoU of at least"
+_LEVELS = "mean over IoU 0.5, 0.55, …, 0.95"
+_PIXELS = "of true and predicted foreground, cells not told apart (deepcell's PixelMetrics)"
+_AP = "COCO's average precision by LIVECell's protocol"
+
+_ALL = (
+    Score("pixel_iou", "pixel IoU", f"intersection over union {_PIXELS}"),
+    Score("pixel_f1", "pixel F1", f"F1 (Dice) {_PIXELS}"),
+    Score("precision_50", "precision at IoU 0.5", f"precision {_MATCHED} 0.5"),
+    Score("recall_50", "recall at IoU 0.5", f"recall {_MATCHED} 0.5"),
+    Score("f1_50", "F1 at IoU 0.5", f"F1 {_MATCHED} 0.5"),
+    Score("f1_75", "F1 at IoU 0.75", f"F1 {_MATCHED} 0.75"),
     Score(
-        "ap",
-        "LIVECell's COCO average precision (class-agnostic, 2,000 detections an image), mean over "
-        "IoU 0.5 to 0.95, a cell's confidence being the mean of its interior map",
+        "msa",
+        "MSA",
+        f"TP/(TP+FP+FN) of cells, {_LEVELS} (also known as Kaggle's mAP and as Cellpose's AP)",
+    ),
+    Score("sa50", "SA at IoU 0.5", "TP/(TP+FP+FN) of cells at an IoU of at least 0.5"),
+    Score("ap", "AP", f"{_AP}, {_LEVELS}", over="cells", of_images=False),
+    Score("ap50", "AP50", f"{_AP}, at IoU 0.5", over="cells", of_images=False),
+    Score(
+        "afnr",
+        "AFNR",
+        "average false-negative ratio by LIVECell's protocol: 1 - AR@2000, the share of true cells "
+        f"not found, {_LEVELS}",
+        higher_is_better=False,
+        over="cells",
         of_images=False,
     ),
-    Score("ap50", "the same at IoU 0.5", of_images=False),
     Score(
         ERROR_RATE,
+        "errors per 100 cells",
         "missed and gained cells, merges, splits and catastrophes (deepcell's error graph, links "
-        "above IoU 0.6) for 100 true cells",
+        "above IoU 0.6, edges above 0.1) for 100 true cells",
         decimals=1,
         higher_is_better=False,
+        over="cells",
     ),
 )
+KNOWN = {score.name: score for score in _ALL}
+"""Scores by their names."""
 
+PROTOCOL = (
+    "LIVECell's protocol is class-agnostic, counts at most 2,000 detections an image (maxDets), "
+    "and takes the annotated outlines, overlaps and all, for the true cells. It needs a confidence "
+    "of each predicted cell, which a label image does not have: here, the mean over the cell's "
+    "pixels of the map that tells cells from background (the interior probability where there is "
+    "one)."
+)
+
+
+def named(*names: str) -> tuple[Score, ...]:
+    """Scores by their names, in this order."""
+    return tuple(KNOWN[name] for name in names)
+
+
+SCORES = named("pixel_iou", "pixel_f1", "f1_50", "msa", "ap", "ap50", ERROR_RATE)
+"""The few that sum up a run: columns of the formatted tables, and what conditions are compared by.
+"""
 
 STEP = Score(
     "step_ms",
-    "time of a training step in ms, median over the epochs of a run but the first, which compiles",
+    "step time (ms)",
+    "time of a training step in ms, median over the epochs of a run after its first, which "
+    "compiles (or of that one, where there is no other)",
     decimals=0,
     higher_is_better=False,
+    over="epochs",
     of_images=False,
 )
 """Of :mod:`cellseg.step_times`; beside the scores, as in Table 1 of the report."""
+
+
+def definitions(scores: Sequence[Score], call: Callable[[Score], str]) -> str:
+    """What scores are, as in a sentence; `call` as in :func:`remarks`."""
+    return "; ".join(f"{call(score)}: {score.meaning}" for score in scores)
+
+
+def remarks(scores: Sequence[Score], call: Callable[[Score], str]) -> str:
+    """Say what the values of a run are over, and which protocol the COCO scores follow.
+
+    Parameters
+    ----------
+    scores : those shown
+    call : what a score is called where they are shown, such as its heading
+    """
+    said = []
+    for over, words in (("images", "Means over images"),
+                        ("cells", "Of the cells of all images together")):  # fmt: skip
+        names = [call(score) for score in scores if score.over == over]
+        if names:
+            said.append(f"{words}: {listed(names)}.")
+    if any(score.name in COCO_SCORES for score in scores):
+        said.append(PROTOCOL)
+    return " ".join(said)
+
+
+def with_interval(row: Mapping[str, float], score: Score) -> str:
+    """Mean of a score and half of its 95 % interval, such as ``0.512 ± 0.034``.
+
+    Parameters
+    ----------
+    row : of ``summary.csv``
+    """
+    mean, low, high = (row.get(f"{score.name}_{end}", math.nan) for end in ("mean", "low", "high"))
+    if not math.isfinite(mean):
+        return NOT_KNOWN
+    number = f"{mean:.{score.decimals}f}"
+    half = (high - low) / 2
+    return f"{number} ± {half:.{score.decimals}f}" if math.isfinite(half) else number
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as in a sentence: ``a, b and c``."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def of_runs(runs: "pd.DataFrame") -> "pd.DataFrame":

@@ -4,25 +4,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from cellseg import families
+from cellseg import families, main_scores
 
-SCORES = {
-    "msa": "TP/(TP+FP+FN), mean over IoU 0.5:0.05:0.95 (Kaggle's mAP, Cellpose's AP)",
-    "sa50": "the same at IoU 0.5",
-    "f1_50": "F1 of cells matched at IoU 0.5 or more",
-    "precision_50": "their precision",
-    "recall_50": "their recall",
-    "f1_75": "F1 of cells matched at IoU 0.75 or more",
-    "pixel_iou": "IoU of the foreground pixels, cells not told apart",
-}
-"""Columns of metrics.csv; each is the mean over images."""
+SCORES = main_scores.named(
+    "msa", "sa50", "f1_50", "precision_50", "recall_50", "f1_75", "pixel_iou"
+)
+"""Columns of metrics.csv."""
 
-COCO_SCORES = {
-    "ap": "COCO's AP under LIVECell's protocol (class-agnostic, 2,000 detections an image)",
-    "ap50": "the same at IoU 0.5",
-    "afnr": "1 - AR@2000",
-}
-"""Columns of coco.csv: of the cells of all images together."""
+COCO_SCORES = main_scores.named("ap", "ap50", "afnr")
+"""Columns of coco.csv."""
 
 DATA_LICENCES = {
     "download": (
@@ -155,21 +145,39 @@ def _scores(metrics: pd.DataFrame, coco: pd.DataFrame) -> list[str]:
     """Tables of the scores with small objects kept, over all images and by cell type."""
     kept = metrics[metrics["small_objects"] == "kept"]
     pooled = coco[(coco["small_objects"] == "kept") & (coco["cell_type"] == "all")].iloc[0]
-    rows = [(f"`{name}`", f"{kept[name].mean():.3f}", what) for name, what in SCORES.items()]
-    rows += [(f"`{name}`", f"{pooled[name]:.3f}", what) for name, what in COCO_SCORES.items()]
+    means = [*(kept[score.name].mean() for score in SCORES),
+             *(pooled[score.name] for score in COCO_SCORES)]  # fmt: skip
+    shown = [*SCORES, *COCO_SCORES]
+    rows = [
+        (_column(score), _number(value, score), score.meaning)
+        for score, value in zip(shown, means, strict=True)
+    ]
     types = [
-        (name, len(group), int(group["n_true"].sum()), *(f"{group[s].mean():.3f}" for s in SCORES))
+        (
+            name,
+            len(group),
+            int(group["n_true"].sum()),
+            *(_number(group[score.name].mean(), score) for score in SCORES),
+        )
         for name, group in kept.groupby("cell_type")
     ]
     return [
         f"On the {len(kept)} images of the {kept['data_split'].iloc[0]} split "
         f"({kept['n_true'].sum():,} annotated cells, {kept['n_pred'].sum():,} found), which it was "
-        "not trained on; no object removed for its size. The first seven are means over images; a "
-        "cell's confidence, which `ap` needs, is its mean interior probability.",
+        "not trained on; no object removed for its size.",
         _table(["score", "value", "what"], rows),
-        _table(["cell type", "images", "cells", *(f"`{name}`" for name in SCORES)], types),
+        main_scores.remarks(shown, _column),
+        _table(["cell type", "images", "cells", *map(_column, SCORES)], types),
         "Every image: `scores.csv`.",
     ]
+
+
+def _column(score: main_scores.Score) -> str:
+    return f"`{score.name}`"
+
+
+def _number(value: float, score: main_scores.Score) -> str:
+    return f"{value:.{score.decimals}f}"
 
 
 def _table(head: list[str], rows: list[tuple]) -> str:

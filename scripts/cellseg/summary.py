@@ -1,18 +1,20 @@
 """The short table that a finished study prints: one line a condition, and where to look."""
 
-import math
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellseg import score_tables
+from cellseg import main_scores, score_tables
 from cellseg.errors import UserError
 from cellseg.figures import conditions
+from cellseg.main_scores import NOT_KNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCORES = {"f1_50": "F1 at IoU 0.5", "msa": "MSA", "pixel_iou": "pixel IoU"}
-NOT_KNOWN = "-"
+SCORES = main_scores.named("f1_50", "msa", "pixel_iou")
+WIDTH = 88
+"""Of the lines beneath the table, in characters."""
 
 
 def table(folder: str | Path) -> str:
@@ -39,7 +41,7 @@ def table(folder: str | Path) -> str:
     summary, runs, training = (_all(folder, name) for name in ("summary", "runs", "training"))
     summary, runs = conditions.select(summary), conditions.select(runs)
     axes = [*conditions.AXES, *(["tuning"] if "tuning" in summary and "tuning" in runs else [])]
-    needed = [*axes, "n_seeds", "n_images", *(f"{score}_mean" for score in SCORES)]
+    needed = [*axes, "n_seeds", "n_images", *(f"{score.name}_mean" for score in SCORES)]
     conditions.need(summary, f"{folder}/tables/*/summary", needed)
     # Of a condition that several experiments share, show the one with the most seeds.
     order = summary["n_seeds"].sort_values(ascending=False, kind="stable").index
@@ -47,7 +49,7 @@ def table(folder: str | Path) -> str:
     summary = summary.loc[sorted(kept)]
     named = conditions.varying(summary, axes) or ["model"]
 
-    heading = [*named, "seeds", *SCORES.values(), "predicted/true", "ms/step"]
+    heading = [*named, "seeds", *(score.heading for score in SCORES), "predicted/true", "ms/step"]
     lines = []
     for row in summary.to_dict("records"):
         here = {axis: row[axis] for axis in conditions.AXES}
@@ -55,7 +57,7 @@ def table(folder: str | Path) -> str:
             [
                 *(str(row[axis]) for axis in named),
                 f"{row['n_seeds']:.0f}",
-                *(_score(row, score) for score in SCORES),
+                *(main_scores.with_interval(row, score) for score in SCORES),
                 _ratio(conditions.rows_of(runs, **{axis: row[axis] for axis in axes})),
                 _step(conditions.rows_of(training, **here)),
             ]
@@ -63,6 +65,7 @@ def table(folder: str | Path) -> str:
     told = [axis for axis in axes if axis not in named]
     if "tuning" in told and (summary["tuning"] == NOT_KNOWN).all():
         told.remove("tuning")
+    definitions = main_scores.definitions(SCORES, lambda score: score.heading)
     fixed = conditions.constants(summary, told)
     number = _range(summary["n_images"])
     split = f"{summary['data_split'].iloc[0]} split, " if "data_split" in summary else ""
@@ -72,9 +75,12 @@ def table(folder: str | Path) -> str:
             "",
             *_aligned(heading, lines, left=len(named)),
             "",
-            f"Means over images ({split}{number}), small objects {conditions.PRIMARY}, then over",
-            "seeds; ± is half of the 95 % t interval over seeds. MSA is the mean of TP/(TP+FP+FN)",
-            "at IoU 0.5 to 0.95. predicted/true compares the numbers of cells.",
+            *textwrap.wrap(
+                f"Means over images ({split}{number}), small objects {conditions.PRIMARY}, then "
+                f"over seeds; ± is half of the 95 % t interval over seeds. {definitions}. "
+                "predicted/true compares the numbers of cells.",
+                WIDTH,
+            ),
             "",
             *_where(folder),
         ]
@@ -92,13 +98,6 @@ def _all(folder: Path, name: str) -> "pd.DataFrame":
             "Run the study first, for instance with 'make demo'."
         )
     return pd.concat([score_tables.read(path) for path in paths], ignore_index=True)
-
-
-def _score(row: dict, score: str) -> str:
-    mean, low, high = (row.get(f"{score}_{part}", math.nan) for part in ("mean", "low", "high"))
-    if not math.isfinite(mean):
-        return NOT_KNOWN
-    return f"{mean:.3f}" + (f" ± {(high - low) / 2:.3f}" if math.isfinite(high - low) else "")
 
 
 def _ratio(runs: "pd.DataFrame") -> str:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cellseg import main_scores
 from cellseg.figures import conditions, marks, style
 from cellseg.step_times import step_times
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "Scores, step time and size of models"
-SCORES = {"pixel_iou": "pixel IoU", "pixel_f1": "pixel F1", "f1_50": "F1 at IoU 0.5"}
+SCORES = main_scores.named("pixel_iou", "pixel_f1", "f1_50")
 ROW_HEIGHT, HEADING, LINE = 9.0, 9.0, 3.0  # mm
 LABEL_WIDTH = 40.0  # mm
 
@@ -35,8 +36,8 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     runs = conditions.select(tables["runs"])
     summary = conditions.select(tables["summary"])
     training = tables["training"]
-    conditions.need(runs, "runs", [*conditions.AXES, "seed", *SCORES])
-    conditions.need(summary, "summary", [f"{score}_mean" for score in SCORES])
+    conditions.need(runs, "runs", [*conditions.AXES, "seed", *(score.name for score in SCORES)])
+    conditions.need(summary, "summary", [f"{score.name}_mean" for score in SCORES])
     conditions.need(
         training, "training", [*conditions.AXES, "seed", "step_ms", "backbone", "parameters"]
     )
@@ -57,15 +58,17 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
 
     figure = style.new(style.DOUBLE_COLUMN, HEADING + ends[-1])
     grid = figure.subplots(1, len(SCORES) + 2, sharey=True)
-    for axes, (score, name) in zip(grid, SCORES.items(), strict=False):
-        statistics = [conditions.interval(summary, score, **row) for row in rows]
+    for axes, score in zip(grid, SCORES, strict=False):
+        statistics = [conditions.interval(summary, score.name, **row) for row in rows]
         values = [
-            conditions.rows_of(runs, **row).sort_values("seed")[score].tolist() for row in rows
+            conditions.rows_of(runs, **row).sort_values("seed")[score.name].tolist() for row in rows
         ]
-        _column(axes, name, places, statistics, values, style.BLUE, "{:.3f}", 1.0)
+        _column(axes, score.heading, places, statistics, values, style.BLUE, "{:.3f}", 1.0)
     times = [step_times(own) for own in own_training]
     statistics = [conditions.over_seeds(values) for values in times]
-    _column(grid[-2], "step time (ms)", places, statistics, list(map(list, times)), style.ORANGE)
+    _column(
+        grid[-2], main_scores.STEP.heading, places, statistics, list(map(list, times)), style.ORANGE
+    )
     sizes = [(own["parameters"].max() / 1e6, math.nan, math.nan) for own in own_training]
     _column(grid[-1], "parameters (10⁶)", places, sizes, [[]] * len(rows), style.GREY)
     grid[0].set_yticks(places, labels)
@@ -74,9 +77,9 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     devices = sorted(training["device"].dropna().unique()) if "device" in training else []
     note = (
         conditions.constants(runs, [axis for axis in conditions.AXES if axis not in named])
-        + f"Small objects {conditions.PRIMARY}. Pixel IoU and pixel F1 compare foreground "
-        "pixels; F1 at IoU 0.5 counts matched cells. Step time: median over the epochs of a run "
-        f"after its first (or that one){', on ' + ', '.join(devices) if devices else ''}. "
+        + f"Small objects {conditions.PRIMARY}; scores are means over images; "
+        f"{main_scores.definitions(SCORES, lambda score: score.heading)}. "
+        f"Step time{' on ' + ', '.join(devices) if devices else ''}: {main_scores.STEP.meaning}. "
         + conditions.spread(runs)
         + ("Numbers: mean ± half of the interval." if conditions.seeds(runs)[1] else "")
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellseg import score_tables
+from cellseg import main_scores, score_tables
 from cellseg.errors import UserError
 from cellseg.figures import conditions, shown
 from cellseg.figures.contact_sheet import Column, Row
@@ -13,12 +13,12 @@ from cellseg.files import open_stack
 if TYPE_CHECKING:
     import pandas as pd
 
-SCORE = "msa"
+SCORE = main_scores.KNOWN["msa"]
 NOTE = (
-    "Every row shows the same images, the best, the median and the worst by MSA (mean of "
-    "TP/(TP+FP+FN) at IoU 0.5 to 0.95) averaged over the rows; MSA and numbers of cells are those "
-    f"of the whole image, small objects {conditions.PRIMARY}. Shown is the part, a third as wide "
-    "as the image, that holds most true cells. Scale bars in pixels."
+    f"Every row shows the same images, the best, the median and the worst by {SCORE.heading} "
+    f"averaged over the rows. {SCORE.heading}: {SCORE.meaning}. It and the numbers of cells are "
+    f"those of the whole image, small objects {conditions.PRIMARY}. Shown is the part, a third as "
+    "wide as the image, that holds most true cells. Scale bars in pixels."
 )
 
 
@@ -47,7 +47,7 @@ def load(
     """
     import pandas as pd
 
-    needed = ["dataset", "image", "cell_type", SCORE, "n_true", "n_pred"]
+    needed = ["dataset", "image", "cell_type", SCORE.name, "n_true", "n_pred"]
     tables = [_scores(path, needed) for path in metrics]
     table = pd.concat(
         [table.assign(run=number) for number, table in enumerate(tables)], ignore_index=True
@@ -57,9 +57,9 @@ def load(
         raise UserError("no image was scored in all runs. Score them on the same split.")
     table = table[everywhere]
     facts = ["image", "cell_type", "n_true"]
-    mean = table.groupby("image", as_index=False)[SCORE].mean()
+    mean = table.groupby("image", as_index=False)[SCORE.name].mean()
     mean = mean.merge(table.drop_duplicates("image")[facts], on="image")
-    chosen = shown.choose(mean, 3, SCORE)
+    chosen = shown.choose(mean, 3, SCORE.name)
 
     paths = shown.pictures_of(images)
     archive = open_stack(truth)
@@ -97,5 +97,6 @@ def _scores(path: str | Path, needed: Sequence[str]) -> "pd.DataFrame":
 
 
 def _caption(row: "pd.Series") -> str:
-    score = f"MSA {row[SCORE]:.2f}" if row[SCORE] == row[SCORE] else "MSA not defined"
-    return f"{score} · {conditions.counted(int(row['n_pred']), 'predicted cell')}"
+    value = row[SCORE.name]
+    score = f"{value:.2f}" if value == value else "not defined"
+    return f"{SCORE.heading} {score} · {conditions.counted(int(row['n_pred']), 'predicted cell')}"

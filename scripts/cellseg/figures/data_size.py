@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cellseg import main_scores
 from cellseg.figures import conditions, curves, marks, style
 
 if TYPE_CHECKING:
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "F1 score by number of training images"
-SCORE = "f1_50"
-NAME = "F1 at IoU 0.5"
+SCORE = main_scores.KNOWN["f1_50"]
 
 
 @style.styled
@@ -35,8 +35,8 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     runs = conditions.select(tables["runs"])
     summary = conditions.select(tables["summary"])
     training = tables["training"]
-    conditions.need(runs, "runs", [*conditions.AXES, "seed", SCORE])
-    conditions.need(summary, "summary", [*conditions.AXES, f"{SCORE}_mean"])
+    conditions.need(runs, "runs", [*conditions.AXES, "seed", SCORE.name])
+    conditions.need(summary, "summary", [*conditions.AXES, f"{SCORE.name}_mean"])
     conditions.need(training, "training", [*conditions.AXES, "train_images"])
     sizes = training.groupby(conditions.AXES, as_index=False, sort=False)["train_images"].max()
     summary = summary.merge(sizes, on=conditions.AXES).sort_values("train_images", kind="stable")
@@ -53,7 +53,7 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     figure = style.new(width, 62 * rows)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     looks = {name: curves.look(number) for number, name in enumerate(series)}
-    ends = [runs[SCORE], *(summary[f"{SCORE}_{end}"] for end in ("mean", "low", "high"))]
+    ends = [runs[SCORE.name], *(summary[f"{SCORE.name}_{end}"] for end in ("mean", "low", "high"))]
     low, high = _limits(np.concatenate([values.to_numpy(float) for values in ends]))
     ticks = np.sort(sizes["train_images"].unique())
     for number, axes in enumerate(grid.flat):
@@ -76,7 +76,7 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         if heads is not None:
             room = (width - 14) / columns - 4
             axes.set_title(style.wrap(conditions.label(here, ["heads"]), room), loc="left")
-        marks.score_axis(axes, high, NAME if number % columns == 0 else "")
+        marks.score_axis(axes, high, SCORE.heading if number % columns == 0 else "")
         axes.set_ylim(low, high)
         if number + columns >= len(panels):
             axes.tick_params(labelbottom=True)
@@ -88,8 +88,7 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     ]
     note = (
         conditions.constants(runs, ["model", "heads"])
-        + "F1 of cells matched at IoU 0.5, mean over images, small objects "
-        + f"{conditions.PRIMARY}. "
+        + f"{SCORE.meaning}, mean over images, small objects {conditions.PRIMARY}. "
         + conditions.spread(runs, "Symbols")
         + ("The vertical axis does not start at 0." if low > 0 else "")
     )
@@ -103,11 +102,11 @@ def _line(
 ) -> None:
     """One series: a line through the means, whiskers, and a point a seed."""
     colour = look["color"]
-    means = summary.groupby("train_images")[f"{SCORE}_mean"].mean()
+    means = summary.groupby("train_images")[f"{SCORE.name}_mean"].mean()
     axes.plot(means.index * shift, means, color=colour, linestyle=look["linestyle"])
     for row in summary.itertuples():
         at = row.train_images * shift
-        statistics = tuple(getattr(row, f"{SCORE}_{part}") for part in ("mean", "low", "high"))
+        statistics = tuple(getattr(row, f"{SCORE.name}_{part}") for part in ("mean", "low", "high"))
         marks.whisker(axes, at, statistics, colour)
         axes.plot(
             at,
@@ -122,7 +121,7 @@ def _line(
     if runs["seed"].nunique() > 1:
         axes.scatter(
             runs["train_images"] * shift,
-            runs[SCORE],
+            runs[SCORE.name],
             marks.SEED_SIZE,
             zorder=5,
             color="white",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cellseg import main_scores
 from cellseg.figures import conditions, marks, style
 
 if TYPE_CHECKING:
@@ -10,8 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "F1 score by cell type"
-SCORE = "f1_50"
-NAME = "F1 at IoU 0.5"
+SCORE = main_scores.KNOWN["f1_50"]
 OWN = "trained on that cell type alone"
 PANEL_HEIGHT = 42.0  # mm
 BAR_WIDTH = 2.6  # mm at least
@@ -30,7 +30,7 @@ def f1_by_cell_type(tables: Mapping[str, "pd.DataFrame"], question: str = "") ->
         ``training`` has the column ``cell_types``
     question : what the experiment asks, written below the title
     """
-    runs, summary = conditions.by_cell_type(tables, SCORE)
+    runs, summary = conditions.by_cell_type(tables, SCORE.name)
 
     types = sorted(runs["cell_type"].unique(), key=str.lower)
     conditions.need(tables["training"], "training", ["subset", "cell_types"])
@@ -52,7 +52,7 @@ def f1_by_cell_type(tables: Mapping[str, "pd.DataFrame"], question: str = "") ->
     figure = style.new(width, (PANEL_HEIGHT + 8) * lines)
     grid = figure.subplots(lines, side_by_side, sharey=True, squeeze=False)
     shown = summary.merge(runs[[*conditions.AXES, "cell_type"]].drop_duplicates())
-    upper = marks.score_range([runs[SCORE].max(), shown[f"{SCORE}_high"].max()])
+    upper = marks.score_range([runs[SCORE.name].max(), shown[f"{SCORE.name}_high"].max()])
     named = conditions.varying(runs, ["model", "heads"])
     images = conditions.held_out(tables["images"]).drop_duplicates("image")
     numbers = images["cell_type"].value_counts()
@@ -73,16 +73,16 @@ def f1_by_cell_type(tables: Mapping[str, "pd.DataFrame"], question: str = "") ->
                     span = step / len(subsets)
                     at = place + (index - len(series) / 2) * step + (part + 0.5) * span
                     statistics = conditions.interval(
-                        summary, SCORE, model=model, heads=heads, subset=subset, cell_type=kind
+                        summary, SCORE.name, model=model, heads=heads, subset=subset, cell_type=kind
                     )
-                    values = conditions.rows_of(rows, subset=subset).sort_values("seed")[SCORE]
+                    values = conditions.rows_of(rows, subset=subset).sort_values("seed")[SCORE.name]
                     marks.bar(axes, at, 0.9 * span, statistics, values.tolist(), colours[index])
         marks.group_axis(axes, len(types))
         room = (width - 14) / side_by_side / len(types)
         names = [f"{style.wrap(kind, room)}\nn = {numbers.get(kind, 0):,}" for kind in types]
         axes.set_xticks(range(len(types)), names)
         axes.tick_params(axis="x", length=0)
-        marks.score_axis(axes, upper, NAME if number % side_by_side == 0 else "")
+        marks.score_axis(axes, upper, SCORE.heading if number % side_by_side == 0 else "")
         if named:
             text = conditions.label({"model": model, "heads": heads}, named)
             axes.set_title(style.wrap(text, (width - 14) / side_by_side), loc="left")
@@ -93,8 +93,8 @@ def f1_by_cell_type(tables: Mapping[str, "pd.DataFrame"], question: str = "") ->
     ]
     note = (
         conditions.constants(runs, ["model", "heads"])
-        + "F1 of cells matched at IoU 0.5, mean over the images of a cell type (n), small "
-        + f"objects {conditions.PRIMARY}. "
+        + f"{SCORE.meaning}, mean over the images of a cell type (n), small objects "
+        + f"{conditions.PRIMARY}. "
         + conditions.spread(runs)
     )
     subtitle = conditions.subtitle(question, tables["images"], runs)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cellseg import channels
+from cellseg import channels, main_scores
 from cellseg.figures import conditions, marks, style
 
 if TYPE_CHECKING:
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "F1 score by head combination"
-SCORE = "f1_50"
-NAME = "F1 at IoU 0.5"
+SCORE = main_scores.KNOWN["f1_50"]
 COLOURS = {"kept": style.BLUE, "removed": style.ORANGE}
 PANEL_HEIGHT, ROW_HEIGHT, LABEL_WIDTH = 38.0, 4.2, 30.0  # mm
 GROUP_WIDTH = 8.0  # mm that one head combination needs at least
@@ -34,8 +33,8 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
     runs, summary = (
         conditions.select(tables[name], small_objects=None) for name in ("runs", "summary")
     )
-    conditions.need(runs, "runs", [*conditions.AXES, "seed", "small_objects", SCORE])
-    conditions.need(summary, "summary", [*conditions.AXES, "small_objects", f"{SCORE}_mean"])
+    conditions.need(runs, "runs", [*conditions.AXES, "seed", "small_objects", SCORE.name])
+    conditions.need(summary, "summary", [*conditions.AXES, "small_objects", f"{SCORE.name}_mean"])
     combinations = [heads for (heads,) in conditions.unique(runs, ["heads"])]
     panels = conditions.unique(runs, ["model", "subset"])
     named = {head for heads in combinations for head in heads.split("+")}
@@ -54,7 +53,7 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
     grid = figure.add_gridspec(
         lines + 1, columns, height_ratios=[PANEL_HEIGHT + 6] * lines + [matrix]
     )
-    ends = [runs[SCORE].max(), summary.get(f"{SCORE}_high", runs[SCORE]).max()]
+    ends = [runs[SCORE.name].max(), summary.get(f"{SCORE.name}_high", runs[SCORE.name]).max()]
     upper = marks.score_range(ends)
     axes_named = conditions.varying(runs, ["model", "subset"])
     for number, (model, subset) in enumerate(panels):
@@ -67,7 +66,7 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
             conditions.rows_of(summary, **here),
             combinations,
         )
-        marks.score_axis(axes, upper, NAME if column == 0 else "")
+        marks.score_axis(axes, upper, SCORE.heading if column == 0 else "")
         axes.tick_params(labelleft=column == 0)
         axes.tick_params(axis="x", length=0, labelbottom=False)
         if axes_named:
@@ -79,7 +78,7 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
     kinds = [kind for kind in COLOURS if (runs["small_objects"] == kind).any()]
     note = (
         conditions.constants(runs, ["model", "subset"])
-        + "F1 of cells matched at IoU 0.5, mean over images. "
+        + f"{SCORE.meaning}, mean over images. "
         + conditions.spread(runs)
     )
     keys = [marks.patch_key(COLOURS[kind], f"small objects {kind}") for kind in kinds]
@@ -103,8 +102,10 @@ def _bars(
             if rows.empty:
                 continue
             position = place + (number - (len(kinds) - 1) / 2) * width
-            statistics = conditions.interval(summary, SCORE, heads=heads, small_objects=kind)
-            marks.bar(axes, position, 0.92 * width, statistics, rows[SCORE].tolist(), COLOURS[kind])
+            statistics = conditions.interval(summary, SCORE.name, heads=heads, small_objects=kind)
+            marks.bar(
+                axes, position, 0.92 * width, statistics, rows[SCORE.name].tolist(), COLOURS[kind]
+            )
     marks.group_axis(axes, len(combinations))
 
 

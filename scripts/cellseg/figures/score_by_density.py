@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cellseg import main_scores
 from cellseg.figures import conditions, curves, style
 
 if TYPE_CHECKING:
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "F1 score by number of cells an image"
-SCORE = "f1_50"
+SCORE = main_scores.KNOWN["f1_50"]
 
 
 @style.styled
@@ -28,10 +29,10 @@ def score_by_density(tables: Mapping[str, "pd.DataFrame"], question: str = "") -
         No image with true cells was scored.
     """
     images = conditions.select(tables["images"], cell_type=None)
-    conditions.need(images, "images", [*conditions.AXES, "seed", "image", "n_true", SCORE])
+    conditions.need(images, "images", [*conditions.AXES, "seed", "image", "n_true", SCORE.name])
     images = images[images["n_true"] > 0]
     conditions.need(images, "images (rows with true cells)", [])
-    images = images.assign(start=curves.octave_of(images["n_true"]), value=images[SCORE])
+    images = images.assign(start=curves.octave_of(images["n_true"]), value=images[SCORE.name])
     keys = [*conditions.AXES, "seed", "start"]
     per_run = images.groupby(keys, sort=False)["value"].mean().reset_index()
     lines = curves.over_seeds(per_run, ["start"])
@@ -42,8 +43,8 @@ def score_by_density(tables: Mapping[str, "pd.DataFrame"], question: str = "") -
     points = points.agg(x=("n_true", "first"), value=("value", "mean"))
     note = (
         conditions.constants(images)
-        + "F1 of cells matched at IoU 0.5, small objects "
-        + f"{conditions.PRIMARY}, mean over the images of an octave (numbers below). "
+        + f"{SCORE.meaning}, small objects {conditions.PRIMARY}, mean over the images "
+        + "of an octave (numbers below). "
         + conditions.band(images)
         + "Images without true cells are left out. Cell types differ in "
         "density, so that a line may also tell them apart."
@@ -54,7 +55,7 @@ def score_by_density(tables: Mapping[str, "pd.DataFrame"], question: str = "") -
         conditions.subtitle(question, tables["images"], images),
         note,
         "true cells an image (log scale)",
-        "F1 at IoU 0.5",
+        SCORE.heading,
         counts=counts,
         counts_name="images",
         points=points,

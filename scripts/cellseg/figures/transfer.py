@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cellseg import main_scores
 from cellseg.errors import UserError
 from cellseg.figures import conditions, marks, style
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "F1 score by cell type of training and of test images"
-SCORE = "f1_50"
+SCORE = main_scores.KNOWN["f1_50"]
 COLOURS = "cividis"  # perceptually uniform, and the same to the colour-blind
 CELL_HEIGHT, AXIS, HEADING, BAR = 8.0, 16.0, 7.0, 14.0  # mm
 
@@ -34,7 +35,7 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
     UserError
         A subset of the experiment trains on several cell types.
     """
-    runs, summary = conditions.by_cell_type(tables, SCORE)
+    runs, summary = conditions.by_cell_type(tables, SCORE.name)
     trained_on = _trained_on(tables["training"])
     rows = sorted(trained_on, key=lambda subset: (trained_on[subset].lower(), subset))
     kinds = sorted(runs["cell_type"].unique(), key=str.lower)
@@ -54,7 +55,7 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
     lines = -(-len(panels) // columns)
     figure = style.new(width, lines * (CELL_HEIGHT * len(rows) + AXIS + HEADING))
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-    upper = marks.score_range([summary[f"{SCORE}_mean"].max()])
+    upper = marks.score_range([summary[f"{SCORE.name}_mean"].max()])
     named = conditions.varying(runs, ["model", "heads"])
     for number, axes in enumerate(grid.flat):
         if number >= len(panels):
@@ -63,7 +64,7 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
         model, heads = panels[number]
         here = conditions.rows_of(summary, model=model, heads=heads)
         values = [
-            [conditions.interval(here, SCORE, subset=subset, cell_type=kind) for kind in kinds]
+            [conditions.interval(here, SCORE.name, subset=subset, cell_type=kind) for kind in kinds]
             for subset in rows
         ]
         own = [[trained_on[subset] == kind for kind in kinds] for subset in rows]
@@ -85,12 +86,12 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
             text = conditions.label({"model": model, "heads": heads}, named)
             axes.set_title(style.wrap(text, (width - BAR) / columns - 4), loc="left")
     key = figure.colorbar(shown, ax=grid, shrink=0.8, aspect=25)
-    key.set_label("F1 at IoU 0.5")
+    key.set_label(SCORE.heading)
     key.outline.set_visible(False)
     note = (
         conditions.constants(runs, ["model", "heads"])
-        + "F1 of cells matched at IoU 0.5, mean over the n test images of a cell type, small "
-        f"objects {conditions.PRIMARY}. Numbers: mean over {conditions.seeds(runs)[0]}"
+        + f"{SCORE.meaning}, mean over the n test images of a cell type, small objects "
+        f"{conditions.PRIMARY}. Numbers: mean over {conditions.seeds(runs)[0]}"
         + (" ± half of the 95 % t interval of that mean. " if several else ". ")
         + "Framed: trained and tested on the same cell type."
     )

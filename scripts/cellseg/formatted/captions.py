@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cellseg import published
 from cellseg.comparisons import IMAGES, NO_TEST, SIGNIFICANT
 from cellseg.figures import conditions
-from cellseg.main_scores import ERROR_RATE, STEP, Score
+from cellseg.main_scores import STEP, Score, definitions, listed, remarks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,17 +99,13 @@ def _measured(
 
 
 def _definitions(scores: Sequence[Score], training: "pd.DataFrame") -> str:
-    meanings = "; ".join(
-        f"{score.name}{_device(training) if score is STEP else ''}: {score.meaning}"
-        for score in scores
+    device = _device(training)
+    meanings = definitions(
+        scores, lambda score: f"{score.name}{device}" if score is STEP else score.name
     )
     lower = [score.name for score in scores if not score.higher_is_better]
-    pooled = [score.name for score in scores if score.name == ERROR_RATE or not score.of_images]
-    return (
-        f"{meanings}. Lower is better: {_listed(lower)}. Of the cells of all images together: "
-        f"{_listed([name for name in pooled if name != STEP.name])}; the other scores are means "
-        "over images."
-    )
+    said = remarks(scores, lambda score: score.name)
+    return f"{meanings}. Lower is better: {listed(lower)}. {said}"
 
 
 def _device(training: "pd.DataFrame") -> str:
@@ -126,7 +122,7 @@ def _tests(compared: "pd.DataFrame", scores: Sequence[Score], marked: bool) -> s
         return "No difference was tested, and nothing is marked."
     number = int(used["n_comparisons"].max())
     tests = "; ".join(
-        f"{test} over {pairs} ({_range(rows['n_pairs'])} pairs: {_listed(_names(rows, scores))})"
+        f"{test} over {pairs} ({_range(rows['n_pairs'])} pairs: {listed(_names(rows, scores))})"
         for (test, pairs), rows in used.groupby(["test", "pairs"], sort=False)
     )
     said = [
@@ -152,7 +148,7 @@ def _tests(compared: "pd.DataFrame", scores: Sequence[Score], marked: bool) -> s
     untested = _names(compared[compared["test"] == NO_TEST], scores)
     if untested:
         said.append(
-            f" Not tested: {_listed(untested)}, which single images do not have and which need "
+            f" Not tested: {listed(untested)}, which single images do not have and which need "
             "more seeds."
         )
     return "".join(said)
@@ -183,8 +179,3 @@ def _names(rows: "pd.DataFrame", scores: Sequence[Score]) -> list[str]:
 def _range(numbers: "pd.Series") -> str:
     low, high = int(numbers.min()), int(numbers.max())
     return f"{high:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

@@ -1,31 +1,14 @@
 """The scores of each experiment's conditions, short enough for a page."""
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from cellseg import score_tables, tables
+from cellseg import main_scores, score_tables, tables
 from cellseg.figures import conditions
 
-SCORES = {
-    "pixel_iou": "pixel IoU",
-    "pixel_f1": "pixel F1",
-    "f1_50": "F1 at IoU 0.5",
-    "msa": "MSA",
-    "ap50": "AP50",
-}
-MEANINGS = {
-    "pixel_iou": "intersection over union of true and predicted foreground",
-    "pixel_f1": "F1 of foreground pixels",
-    "f1_50": "F1 of cells matched at an IoU of at least 0.5",
-    "msa": "TP/(TP+FP+FN) of cells, mean over IoU 0.5 to 0.95",
-    "ap50": "COCO average precision of the cells of all images together, at IoU 0.5, by LIVECell's "
-    "protocol; a cell's confidence is the mean of its interior map",
-}
-NOT_KNOWN = "-"
+SCORES = main_scores.named("pixel_iou", "pixel_f1", "f1_50", "msa", "ap50")
 
 
 @dataclass(frozen=True)
@@ -59,7 +42,7 @@ def read(path: str | Path) -> Scores:
         [
             *(str(row[axis]).replace("+", " + ") for axis in axes),
             f"{row['n_seeds']:.0f}",
-            *(with_interval(row, score) for score in SCORES),
+            *(main_scores.with_interval(row, score) for score in SCORES),
         ]
         for row in table.to_dict("records")
     ]
@@ -74,14 +57,6 @@ def read(path: str | Path) -> Scores:
         measured_on=_measured_on(table),
         several_seeds=bool((table["n_seeds"] > 1).any()),
     )
-
-
-def with_interval(row: Mapping[str, float], score: str) -> str:
-    """Mean of a score and half of its 95 % interval, such as ``0.512 ± 0.034``."""
-    mean, low, high = (row.get(f"{score}_{part}", math.nan) for part in ("mean", "low", "high"))
-    if not math.isfinite(mean):
-        return NOT_KNOWN
-    return f"{mean:.3f}" + (f" ± {(high - low) / 2:.3f}" if math.isfinite(high - low) else "")
 
 
 def _measured_on(table: pd.DataFrame) -> str:

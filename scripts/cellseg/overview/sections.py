@@ -7,6 +7,7 @@ import pandas as pd
 
 from cellseg import study as studies
 from cellseg.figures.conditions import counted
+from cellseg.main_scores import NOT_KNOWN, remarks
 from cellseg.overview import scores
 from cellseg.overview.markup import bullets, code, heading, table, text
 
@@ -81,31 +82,32 @@ def _seeds(runs: Sequence[studies.Run]) -> str:
 
 
 def scores_note(study: Mapping, summaries: Sequence[scores.Scores]) -> str:
-    """Over what the scores are means, and the signs beside them."""
+    """Over what the values are means, and the signs beside them."""
     several = any(one.several_seeds for one in summaries)
-    over = "; ± is half of the 95 % t interval of the mean over seeds" if several else ""
+    interval = "; ± is half of the 95 % t interval of that mean" if several else ""
     threshold = study["scoring"]["small_objects_threshold"]
     return (
-        f"Means over images, then over seeds{over}. A condition with one seed has no interval. All "
+        f"Values are means over seeds{interval}. A condition with one seed has no interval. All "
         f"cells count; scores without objects under {threshold} pixels are in the tables. What the "
         "scores are stands beneath.\n"
     )
 
 
 def meanings() -> str:
-    """What the scores are."""
-    return bullets(
+    """What the scores are, with the columns of the tables that hold them."""
+    said = bullets(
         [
-            f"**{text(scores.SCORES[name])}**: {text(scores.MEANINGS[name])}"
-            for name in scores.SCORES
+            f"**{text(score.heading)}** ({code(score.name)}): {text(score.meaning)}"
+            for score in scores.SCORES
         ]
     )
+    return f"{said}\n{text(remarks(scores.SCORES, lambda score: score.heading))}\n"
 
 
 def scores_of(study: Mapping, one: scores.Scores, folder: Path) -> str:
     """The conditions of one experiment with their scores."""
     path = folder / "tables" / one.experiment / "summary.csv"
-    names = [*one.axes, "seeds", *scores.SCORES.values()]
+    names = [*one.axes, "seeds", *(score.heading for score in scores.SCORES)]
     rows = [[text(cell) for cell in row] for row in one.rows]
     return "\n".join(
         [
@@ -155,7 +157,7 @@ def resources(resources: pd.DataFrame, folder: Path) -> str:
 def duration(seconds: float) -> str:
     """A time for reading, such as ``3.2 s``, ``4 min 10 s`` or ``12 h 5 min``."""
     if seconds != seconds:
-        return scores.NOT_KNOWN
+        return NOT_KNOWN
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -166,7 +168,7 @@ def duration(seconds: float) -> str:
 
 
 def _number(value: float, style: str) -> str:
-    return scores.NOT_KNOWN if value != value else format(value, style)
+    return NOT_KNOWN if value != value else format(value, style)
 
 
 def places(study: Mapping, dataset: str, folder: Path) -> str:
