@@ -103,8 +103,8 @@ SCORES = named("pixel_iou", "pixel_f1", "f1_50", "msa", "ap", "ap50", ERROR_RATE
 STEP = Score(
     "step_ms",
     "step time (ms)",
-    "time of a training step in ms, median over the epochs of a run after its first, which "
-    "compiles (or of that one, where there is no other)",
+    "time of a training step in ms, median over the epochs of a run but the first of each network, "
+    "which compiles (or of that one, where there is no other)",
     decimals=0,
     higher_is_better=False,
     over="epochs",
