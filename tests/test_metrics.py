@@ -203,7 +203,9 @@ def test_images_without_true_cells_have_no_score_whatever_was_predicted(pred):
 def test_parts_of_a_score_say_0_for_false_cells_as_deepcell_and_stardist_do():
     one = cells((0, 10))
     assert metrics.match(EMPTY, one, (0.5,))[0]["f1"] == 0
-    assert metrics.error_counts(EMPTY, one)["f1"] == metrics.pixel_scores(EMPTY, one)["pixel_f1"] == 0
+    assert (
+        metrics.error_counts(EMPTY, one)["f1"] == metrics.pixel_scores(EMPTY, one)["pixel_f1"] == 0
+    )
 
 
 CONDITION = {"dataset": "d", "model": "m", "heads": "inner-distance", "subset": "s", "seed": 3}

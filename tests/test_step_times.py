@@ -22,7 +22,7 @@ def test_the_median_of_each_seed_without_its_first_epoch():
 
 @pytest.mark.parametrize("epochs", [[FIRST, 10], [FIRST, 10, 10]])
 def test_each_network_of_an_ensemble_compiles_in_its_first_epoch(epochs):
-    types = "A172 BT474 BV2 Huh7 MCF7 SHSY5Y SkBr3 SKOV3".split()
+    types = ["A172", "BT474", "BV2", "Huh7", "MCF7", "SHSY5Y", "SkBr3", "SKOV3"]
     ensemble = pd.concat([history(0, epochs, cell_type=name) for name in types])
     assert step_times(ensemble).to_dict() == {0: 10}
     # In the table of an experiment the column is empty for other runs.
