@@ -20,14 +20,14 @@ def test_the_median_of_each_seed_without_its_first_epoch():
     assert step_times(shuffled).to_dict() == {0: 12, 3: 30}
 
 
-@pytest.mark.parametrize("epochs", [[FIRST, 10], [FIRST, 10, 10]])
-def test_each_network_of_an_ensemble_compiles_in_its_first_epoch(epochs):
+@pytest.mark.parametrize(("epochs", "median"), [([FIRST, 10], 10), ([FIRST, 10, 20], 15)])
+def test_each_network_of_an_ensemble_compiles_in_its_first_epoch(epochs, median):
     types = ["A172", "BT474", "BV2", "Huh7", "MCF7", "SHSY5Y", "SkBr3", "SKOV3"]
     ensemble = pd.concat([history(0, epochs, cell_type=name) for name in types])
-    assert step_times(ensemble).to_dict() == {0: 10}
+    assert step_times(ensemble).to_dict() == {0: median}
     # In the table of an experiment the column is empty for other runs.
     both = pd.concat([ensemble, history(1, [FIRST, 20])])
-    assert step_times(both).to_dict() == {0: 10, 1: 20}
+    assert step_times(both).to_dict() == {0: median, 1: 20}
 
 
 def test_networks_of_a_single_epoch_have_no_other():
