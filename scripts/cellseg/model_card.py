@@ -166,7 +166,7 @@ def _scores(metrics: pd.DataFrame, coco: pd.DataFrame) -> list[str]:
         f"({kept['n_true'].sum():,} annotated cells, {kept['n_pred'].sum():,} found), which it was "
         "not trained on; no object removed for its size.",
         _table(["score", "value", "what"], rows),
-        main_scores.remarks(shown, _column, list(kept["heads"].unique())),
+        main_scores.remarks(shown, _column),
         _table(["cell type", "images", "cells", *map(_column, SCORES)], types),
         "Every image: `scores.csv`.",
     ]
