@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cellseg import comparisons, main_scores
+from cellseg import comparisons, main_scores, metrics, tables
 from cellseg.errors import UserError
 from score_tables_testing import experiment
 
@@ -114,6 +114,51 @@ def test_all_pairs_of_a_score_are_corrected_together():
     assert (own["n_comparisons"] == 3).all()
     assert own["p_corrected"].tolist() == pytest.approx(comparisons.holm(own["p"].to_numpy()))
     assert (own["p_corrected"] >= own["p"]).all()
+
+
+def test_tests_over_seeds_and_over_images_are_corrected_apart():
+    """c has one seed, and is compared over images with the others."""
+    a = {seed: {"x": v, "y": v} for seed, v in enumerate([0.70, 0.71, 0.69])}
+    b = {seed: {"x": v, "y": v} for seed, v in enumerate([0.60, 0.62, 0.60])}
+    table = compared({"a": a, "b": b, "c": {0: {"x": 0.3, "y": 0.2}}})
+    own = table[table["score"] == "msa"]
+    assert own["pairs"].tolist() == ["seeds", "images", "images"]
+    assert own["n_comparisons"].tolist() == [1, 2, 2]
+    assert own["p_corrected"].iloc[0] == own["p"].iloc[0]
+    expected = comparisons.holm(own["p"].to_numpy()[1:])
+    assert own["p_corrected"].tolist()[1:] == pytest.approx(expected)
+    ap = table[table["score"] == "ap"]
+    assert ap["test"].tolist() == ["paired t test", "none", "none"]
+    assert ap["n_comparisons"].tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("n_seeds", [1, 3])
+def test_means_and_tests_are_of_the_same_images(n_seeds):
+    """Ten images, two of them empty; a leaves these empty, b puts a false cell in each."""
+    cell = np.zeros((8, 8), np.int32)
+    cell[:3, :3] = 1
+    rows = [
+        {
+            **{"dataset": "d", "model": model, "heads": "fgbg", "subset": "full", "seed": seed},
+            **{"data_split": "test", "image": f"i{number}", "cell_type": "BV2"},
+            **score,
+        }
+        for model in ("a", "b")
+        for seed in range(n_seeds)
+        for number in range(10)
+        for true in [cell if number < 8 else cell * 0]
+        for score in metrics.score_image(true, cell if true.any() or model == "b" else true, 0)
+    ]
+    images = pd.DataFrame(rows)
+    runs = tables.per_run(images).assign(**dict.fromkeys(metrics.COCO_SCORES, 0.5))
+    assert set(runs["n_images"]) == {8}
+    assert runs.groupby("model")["gained"].max().to_dict() == {"a": 0, "b": 2}
+    table = comparisons.compare(images, runs)
+    rows = table[table["small_objects"] == "kept"].set_index("score")
+    for name in ("pixel_iou", "f1_50", "msa"):
+        assert rows.loc[name, ["mean_a", "mean_b", "difference"]].tolist() == [1, 1, 0]
+        assert rows.loc[name, "n_pairs"] == (8 if n_seeds == 1 else 3)
+    assert rows.loc["errors_per_100", ["mean_a", "mean_b"]].tolist() == [0, 25]
 
 
 def test_holm():

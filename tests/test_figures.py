@@ -13,7 +13,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cellseg import files, heads, labels, map_store, metrics, score_tables, summary, tables
+from cellseg import (
+    files,
+    heads,
+    labels,
+    map_store,
+    metrics,
+    score_tables,
+    step_times,
+    summary,
+    tables,
+)
 from cellseg.errors import UserError
 from cellseg.figures import (
     data_size,
@@ -729,6 +739,20 @@ def test_summary_tells_tuned_thresholds_from_others(tmp_path):
     text = summary.table(tmp_path).splitlines()
     assert [line.split()[0] for line in text if "0.100" in line or "0.200" in line] == ["-", "grid"]
     assert any(line.startswith("tuning") for line in text)
+
+
+def test_summary_tells_the_step_times_of_the_tables(tmp_path):
+    """Mean over seeds, and no epoch that compiles though two experiments have the run."""
+    made = fabricate(seeds=(0, 1, 2))
+    slow = made["training"]["seed"] == 2
+    made["training"].loc[slow & (made["training"]["epoch"] > 1), "step_ms"] = 80
+    for experiment in ("heads", "models"):
+        write_tables(tmp_path, experiment, made)
+    assert step_times.step_times(made["training"]).tolist() == [50, 50, 80]
+    text = summary.table(tmp_path)
+    (line,) = [line for line in text.splitlines() if line.startswith("resnet50")]
+    assert line.split()[-1] == "60"
+    assert "ms/step: time of a training step" in text
 
 
 def test_summary_of_one_seed_has_no_interval(tmp_path):

@@ -25,7 +25,10 @@ FIGURE = published.Figure(
 
 
 def build(scores, errors=None, about=ABOUT, figures=()) -> list[Table]:
-    made = experiment(scores, errors)
+    return built(experiment(scores, errors), about, figures)
+
+
+def built(made, about=ABOUT, figures=()) -> list[Table]:
     return content.build(
         made, comparisons.compare(made["images"], made["runs"]), list(figures), about
     )
@@ -69,23 +72,33 @@ def test_a_row_a_condition_with_mean_interval_and_seeds():
 def test_a_best_that_differs_is_marked():
     kept, _ = build({"b": B, "a": A}, errors={"b": 1, "a": 4})
     assert [value.marked for value in column(kept, "msa")] == [False, True]
-    # Of errors fewer are better, and the same difference with every seed is no chance.
-    assert [value.number for value in column(kept, "errors_per_100")] == ["10.0", "40.0"]
-    assert [value.marked for value in column(kept, "errors_per_100")] == [True, False]
     assert not any(value.marked for value in column(kept, "step_ms"))
-    assert (
-        "Bold: the best of a column, where its difference from the second best has p < 0.05 "
-        in (kept.notes[2])
+    assert kept.notes[2].startswith(
+        "Bold: the best of a column where it differs from the second best by more than the noise "
+        "between trainings: paired t test over common seeds (3 at least, here 3), p < 0.05 after "
+        "Holm's correction for the 1 such comparison of the column"
     )
-    assert "Holm's correction for the 1 comparison of the column" in kept.notes[2]
-    assert "paired t test over seeds (3 pairs: pixel_iou" in kept.notes[2]
+    assert "images" not in kept.notes[2] and "Not" not in kept.notes[2]
+
+
+def test_nothing_is_ranked_by_errors_which_merging_makes_fewer():
+    """Though their difference is the same with every seed."""
+    kept, _ = build({"b": B, "a": A}, errors={"b": 1, "a": 4})
+    assert [value.number for value in column(kept, "errors_per_100")] == ["10.0", "40.0"]
+    assert not any(value.marked for value in column(kept, "errors_per_100"))
+    _, definitions, marks, _ = kept.notes
+    assert "a merge or catastrophe counts once however many cells it joins" in definitions
+    assert "Lower is better: step_ms." in definitions
+    assert "errors_per_100" not in marks
 
 
 def test_a_best_within_noise_is_not_marked():
     kept, _ = build({"a": A, "noisy": NOISY, "b": B})
     assert not any(value.marked for row in kept.rows for value in row.values)
-    assert "Nothing is marked: no best of a column differs" in kept.notes[2]
-    assert "Holm's correction for the 3 comparisons" in kept.notes[2]
+    assert kept.notes[2].startswith("Nothing is bold; it would be the best of a column where it ")
+    assert "Holm's correction for the 3 such comparisons" in kept.notes[2]
+    shown = "pixel_iou, pixel_f1, f1_50, msa, ap and ap50"
+    assert f"Not shown to differ: the best of {shown}. Each pair" in kept.notes[2]
 
 
 def test_a_tie_is_not_marked():
@@ -103,12 +116,72 @@ def test_missing_pairs_that_turn_a_difference_around_mark_nothing():
     assert not any(value.marked for value in column(kept, "msa"))
 
 
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_few_seeds_mark_nothing_and_say_so(n_seeds):
+    """Every image is better: these networks differ, and of other trainings nothing is known."""
+    images = {f"i{n}": n / 100 for n in range(8)}
+    a, b = (
+        {seed: {i: base + more for i, more in images.items()} for seed in range(n_seeds)}
+        for base in (0.6, 0.3)
+    )
+    made = experiment({"a": a, "b": b})
+    compared = comparisons.compare(made["images"], made["runs"])
+    assert (compared["p_corrected"] < 0.05).any()
+    for table in built(made):
+        assert not any(value.marked for row in table.rows for value in row.values)
+        assert table.notes[2].startswith(
+            "Nothing could be bold: whether the best of a column differs from the second best by "
+            "more than the noise between trainings cannot be shown with fewer than 3 seeds that "
+            "both have."
+        )
+        assert "marks nothing" in table.notes[2] and "p <" not in table.notes[2]
+
+
+def test_unequal_seeds_are_told_by_column():
+    """c has one seed; it is the best by ap alone, which then nobody can tell."""
+    c = {0: {"x": 0.3, "y": 0.2}}
+    made = experiment({"a": A, "b": B, "c": c})
+    made["runs"].loc[made["runs"]["model"] == "c", "ap"] = 0.9
+    kept, _ = built(made)
+    assert [value.marked for value in column(kept, "msa")] == [True, False, False]
+    assert not any(value.marked for value in column(kept, "ap"))
+    note = kept.notes[2]
+    assert "for the 1 such comparison of the column" in note
+    assert "Could not be shown: whether the best of ap differs, which has fewer than 3 " in note
+    assert "Pairs with fewer seeds are tested over images (Wilcoxon signed rank, " in note
+    assert "Not tested: ap and ap50 in 2 of 3 pairs, for want of common seeds" in note
+
+
+def test_images_without_true_cells_are_told():
+    made = experiment({"a": A, "b": B})
+    kept, _ = built(made)
+    assert "no true cells" not in kept.notes[0]
+    images = made["images"]
+    images.loc[images["image"] == "y", "n_true"] = 0
+    kept, _ = built(made)
+    assert (
+        "2 images with 10 true cells. Small objects are kept. 1 of the images has no true cells: "
+        "means over images are of the other 1 for every condition, and false cells there count in "
+        "ap, ap50 and errors_per_100 alone. Values are"
+    ) in kept.notes[0]
+
+
+def test_what_ranks_the_cells_of_ap_is_told_where_heads_differ():
+    heads = {"a": "inner-distance+pixelwise", "b": "inner-distance+outer-distance"}
+    made = experiment({"a": A, "b": B})
+    for table in made.values():
+        table["heads"] = table["model"].map(heads)
+    kept, _ = built(made)
+    assert (
+        "which is not the same for all heads (the interior probability with "
+        "inner-distance+pixelwise; the outer distance with inner-distance+outer-distance)"
+    ) in kept.notes[1]
+
+
 def test_the_caption_of_one_seed_tells_what_the_test_knows():
     images = [f"i{n}" for n in range(8)]
     a, b = ({0: {i: base + 0.01 * n for n, i in enumerate(images)}} for base in (0.6, 0.3))
     kept, removed = build({"a": a, "b": b})
-    assert [value.marked for value in column(kept, "msa")] == [True, False]
-    assert not any(value.marked for value in column(kept, "ap"))
     measured, definitions, tests, _ = kept.notes
     assert measured.startswith("Experiment backbones. Heads: fgbg; training subset: full. Scored ")
     assert "test split of d: 8 images with 80 true cells. Small objects are kept." in measured
@@ -116,9 +189,8 @@ def test_the_caption_of_one_seed_tells_what_the_test_knows():
     assert "smaller than 15 pixels were removed" in removed.notes[0]
     assert "f1_50: F1 of cells matched at an IoU of at least 0.5; " in definitions
     assert "step_ms on cpu: time of a training step" in definitions
-    assert "Lower is better: errors_per_100 and step_ms." in definitions
-    assert "Wilcoxon signed rank over images (8 pairs: " in tests
-    assert "nothing of the noise between trainings" in tests
+    assert "the map that tells cells from background, the foreground probability." in definitions
+    assert "knows nothing of the noise between trainings" in tests
     assert "Not tested: ap and ap50" in tests
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cellseg import imports, main_scores, model_card, score_names, summary
+from cellseg import channels, imports, main_scores, model_card, score_names, summary
 from cellseg.figures import overlay_cases
 from cellseg.main_scores import KNOWN, STEP
 from cellseg.overview import scores
@@ -35,6 +35,36 @@ def test_remarks_say_what_values_are_over():
     assert "step_ms" not in said
     alone = main_scores.remarks(main_scores.named("msa"), lambda score: score.heading)
     assert alone == "Means over images: MSA."
+
+
+@pytest.mark.parametrize(
+    ("heads", "said"),
+    [
+        (["inner-distance+pixelwise", "pixelwise"], "background, the interior probability."),
+        (["fgbg"], "background, the foreground probability."),
+        (["inner-distance"], "background, the inner distance."),
+        (["inner-distance+outer-distance"], "background, the outer distance."),
+        (
+            ["inner-distance+fgbg", "fgbg", "fgbg+pixelwise"],
+            "background, which is not the same for all heads (the foreground probability with "
+            "inner-distance+fgbg and fgbg; the interior probability with fgbg+pixelwise): what "
+            "ranks the cells differs, too, and with it these scores.",
+        ),
+        (
+            [],
+            "background, the interior probability where there is one, else the foreground "
+            "probability, else the outer distance, else the inner distance; between those what "
+            "ranks the cells differs, too, and with it these scores.",
+        ),
+    ],
+)
+def test_remarks_name_the_map_that_ranks_the_cells(heads, said):
+    call = main_scores.remarks(main_scores.named("ap"), lambda score: score.name, heads)
+    assert call.endswith(said)
+
+
+def test_the_words_of_confidence_are_in_the_order_in_which_maps_are_chosen():
+    assert tuple(main_scores.CONFIDENCE) == channels.MASKS
 
 
 @pytest.mark.parametrize(

@@ -185,16 +185,27 @@ def test_msa_averages_the_accuracy_over_thresholds():
     assert (score["sa50"], score["sa75"]) == (1, 1 / 3)
 
 
-def test_images_without_cells():
+def test_images_without_predicted_cells():
+    score = metrics.score_image(cells((0, 10)), EMPTY)[0]
+    assert {score[name] for name in (*metrics.SCORES, *metrics.ACCURACIES)} == {0}
+
+
+@pytest.mark.parametrize("pred", [EMPTY, cells((0, 10))])
+def test_images_without_true_cells_have_no_score_whatever_was_predicted(pred):
+    """Else means of two networks would be over different images."""
+    score = metrics.score_image(EMPTY, pred)[0]
+    assert all(math.isnan(score[name]) for name in (*metrics.SCORES, *metrics.ACCURACIES))
+    found = int(pred.any())
+    counts = {name: score[name] for name in (*metrics.COUNTS, *metrics.SIZES) if score[name]}
+    assert counts == ({"gained": found, "n_pred": found} if found else {})
+
+
+def test_parts_of_a_score_say_0_for_false_cells_as_deepcell_and_stardist_do():
     one = cells((0, 10))
-    for true, pred in ((one, EMPTY), (EMPTY, one)):
-        score = metrics.score_image(true, pred)[0]
-        ratios = {name: score[name] for name in (*metrics.SCORES, *metrics.ACCURACIES)}
-        assert set(ratios.values()) == {0}
-    neither = metrics.score_image(EMPTY, EMPTY)[0]
-    for name in (*metrics.SCORES, *metrics.ACCURACIES):
-        assert math.isnan(neither[name])
-    assert [neither[name] for name in (*metrics.COUNTS, *metrics.SIZES)] == [0] * 8
+    assert metrics.match(EMPTY, one, (0.5,))[0]["f1"] == 0
+    assert (
+        metrics.error_counts(EMPTY, one)["f1"] == metrics.pixel_scores(EMPTY, one)["pixel_f1"] == 0
+    )
 
 
 CONDITION = {"dataset": "d", "model": "m", "heads": "inner-distance", "subset": "s", "seed": 3}

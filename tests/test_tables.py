@@ -78,6 +78,21 @@ def test_pixels_are_pooled_over_the_images_of_a_row(images):
     assert summary["pixel_f1_pooled_std"].tolist() == pytest.approx([0, 0])
 
 
+def test_images_without_true_cells_are_in_no_mean_but_in_the_counts(images):
+    empty = pd.concat(
+        [
+            rows(seed, {"d": ("BV2", math.nan)}, heads).assign(n_true=0, missed=0, gained=seed)
+            for seed, heads in ((0, "pixelwise"), (1, "pixelwise"), (0, "fgbg"))
+        ]
+    )
+    both = tables.per_run(pd.concat([images, empty], ignore_index=True))
+    without = tables.per_run(images)
+    assert both["n_images"].tolist() == without["n_images"].tolist()
+    assert both["f1_50"].tolist() == without["f1_50"].tolist()
+    kept = both[both["small_objects"] == "kept"]
+    assert kept["gained"].tolist() == [0, 0, 0, 1, 0, 1, 0, 0, 0]
+
+
 def test_summary_over_seeds(images):
     summary = tables.summarise(tables.per_run(images))
     kept = summary[summary["small_objects"] == "kept"].set_index(["heads", "cell_type"])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TREATMENTS = ("kept", "removed")
 """Of small objects."""
 ENOUGH_SEEDS = 3
-"""Fewer say too little of the noise of training: then images are the pairs."""
+"""Fewer say too little of the noise between trainings: then images are the pairs."""
 SIGNIFICANT = 0.05
 
 T_TEST = "paired t test"
@@ -36,12 +36,13 @@ COLUMNS = (
 def compare(images: "pd.DataFrame", runs: "pd.DataFrame") -> "pd.DataFrame":
     """Every pair of conditions, on every main score, with small objects kept and removed.
 
-    With at least :data:`ENOUGH_SEEDS` seeds in both conditions, the same seeds are paired and
-    Student's paired t test asks whether other trainings would differ too (a rank test cannot: its
-    least p is 0.06 for five pairs). With fewer, the same images are paired, each averaged over the
-    seeds of a condition, and Wilcoxon's signed rank test asks whether *these* networks differ on
-    other images; what another training would give, it does not know. The COCO scores have no values
-    of single images and then are not tested.
+    With at least :data:`ENOUGH_SEEDS` common seeds, these are paired and Student's paired t test
+    asks whether other trainings would differ too (a rank test cannot: its least p is 0.06 for five
+    pairs). With fewer, the same images are paired, each averaged over the seeds of a condition, and
+    Wilcoxon's signed rank test asks whether *these* networks differ on other images. What another
+    training would give, it does not know: two trainings of one condition may well differ so, and
+    formatted tables mark nothing by it. The COCO scores have no values of single images and then
+    are not tested.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def compare(images: "pd.DataFrame", runs: "pd.DataFrame") -> "pd.DataFrame":
         :data:`COLUMNS`. mean_a and mean_b are over all seeds of a condition; difference is the mean
         of a - b over the pairs, low and high the ends of its 95 % t interval; p is two-sided;
         p_corrected is Holm's (Scandinavian Journal of Statistics 6, 1979) for the n_comparisons
-        tests of the same score and treatment of small objects. What is not known is NaN.
+        tests of the same kind, score and treatment of small objects. What is not known is NaN.
 
     Raises
     ------
@@ -78,7 +79,8 @@ def compare(images: "pd.DataFrame", runs: "pd.DataFrame") -> "pd.DataFrame":
         )
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    for _, family in table.groupby(["small_objects", "score"], sort=False):
+    # Tests over images ask another question than those over seeds, and are no part of their family.
+    for _, family in table.groupby(["small_objects", "score", "test"], sort=False):
         table.loc[family.index, "p_corrected"] = holm(family["p"].to_numpy(float))
         table.loc[family.index, "n_comparisons"] = family["p"].notna().sum()
     return table.astype({"n_comparisons": int})

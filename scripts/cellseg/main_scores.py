@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from cellseg import channels
 from cellseg.score_names import COCO_SCORES
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class Score:
     ``name`` is its column in the tables, ``heading`` what an axis or a column is headed with,
     ``meaning`` its definition, which needs no other score's. ``over`` says what its value of a run
     is: a mean over images or over epochs, or one number of the cells of all images together.
-    ``of_images`` says that single images have it too.
+    ``of_images`` says that single images have it too, ``ranks`` that a better value means better
+    cells, so that conditions may be ranked by it.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Score:
     higher_is_better: bool = True
     over: Literal["images", "cells", "epochs"] = "images"
     of_images: bool = True
+    ranks: bool = True
 
 
 ERRORS = ("missed", "gained", "merge", "split", "catastrophe")
@@ -73,10 +76,13 @@ _ALL = (
         ERROR_RATE,
         "errors per 100 cells",
         "missed and gained cells, merges, splits and catastrophes (deepcell's error graph, links "
-        "above IoU 0.6, edges above 0.1) for 100 true cells",
+        "above IoU 0.6, edges above 0.1) for 100 true cells, never bold, since a merge or "
+        "catastrophe counts once however many cells it joins: one blob over all cells has hardly "
+        "an error",
         decimals=1,
         higher_is_better=False,
         over="cells",
+        ranks=False,
     ),
 )
 KNOWN = {score.name: score for score in _ALL}
@@ -84,11 +90,17 @@ KNOWN = {score.name: score for score in _ALL}
 
 PROTOCOL = (
     "LIVECell's protocol is class-agnostic, counts at most 2,000 detections an image (maxDets), "
-    "and takes the annotated outlines, overlaps and all, for the true cells. It needs a confidence "
-    "of each predicted cell, which a label image does not have: here, the mean over the cell's "
-    "pixels of the map that tells cells from background (the interior probability where there is "
-    "one)."
+    "and takes the annotated outlines, overlaps and all, for the true cells. It ranks predicted "
+    "cells by a confidence, which a label image does not have: here, the mean over the cell's "
+    "pixels of the map that tells cells from background"
 )
+CONFIDENCE = {
+    "pixelwise": "the interior probability",
+    "fgbg": "the foreground probability",
+    "outer-distance": "the outer distance",
+    "inner-distance": "the inner distance",
+}
+"""That map, by its head, best first as in :data:`cellseg.channels.MASKS`."""
 
 
 def named(*names: str) -> tuple[Score, ...]:
@@ -103,8 +115,8 @@ SCORES = named("pixel_iou", "pixel_f1", "f1_50", "msa", "ap", "ap50", ERROR_RATE
 STEP = Score(
     "step_ms",
     "step time (ms)",
-    "time of a training step in ms, median over the epochs of a run after its first, which "
-    "compiles (or of that one, where there is no other)",
+    "time of a training step in ms, median over the epochs of a run but the first of each network, "
+    "which compiles (or of that one, where there is no other)",
     decimals=0,
     higher_is_better=False,
     over="epochs",
@@ -118,13 +130,17 @@ def definitions(scores: Sequence[Score], call: Callable[[Score], str]) -> str:
     return "; ".join(f"{call(score)}: {score.meaning}" for score in scores)
 
 
-def remarks(scores: Sequence[Score], call: Callable[[Score], str]) -> str:
+def remarks(
+    scores: Sequence[Score], call: Callable[[Score], str], heads: Sequence[str] = ()
+) -> str:
     """Say what the values of a run are over, and which protocol the COCO scores follow.
 
     Parameters
     ----------
     scores : those shown
     call : what a score is called where they are shown, such as its heading
+    heads : combinations of the networks shown, such as ``inner-distance+pixelwise``; of any if
+        empty
     """
     said = []
     for over, words in (("images", "Means over images"),
@@ -133,8 +149,23 @@ def remarks(scores: Sequence[Score], call: Callable[[Score], str]) -> str:
         if names:
             said.append(f"{words}: {listed(names)}.")
     if any(score.name in COCO_SCORES for score in scores):
-        said.append(PROTOCOL)
+        said.append(f"{PROTOCOL}, {_ranked_by(heads)}.")
     return " ".join(said)
+
+
+def _ranked_by(heads: Sequence[str]) -> str:
+    """Which map the confidence comes from, and what follows where that differs."""
+    maps: dict[str, list[str]] = {}
+    for name in heads:
+        maps.setdefault(CONFIDENCE[channels.mask_head(name.split("+"))], []).append(name)
+    differs = "what ranks the cells differs, too, and with it these scores"
+    if not maps:
+        first, *others = CONFIDENCE.values()
+        return f"{first} where there is one, else {', else '.join(others)}; between those {differs}"
+    if len(maps) == 1:
+        return next(iter(maps))
+    known = "; ".join(f"{words} with {listed(names)}" for words, names in maps.items())
+    return f"which is not the same for all heads ({known}): {differs}"
 
 
 def with_interval(row: Mapping[str, float], score: Score) -> str:

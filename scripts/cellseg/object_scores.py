@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from cellseg.overlaps import Overlaps, overlaps, treatments
-from cellseg.score_names import COLUMNS, THRESHOLDS
+from cellseg.score_names import ACCURACIES, COLUMNS, SCORES, THRESHOLDS
 
 
 def match(
@@ -217,8 +217,9 @@ def score_image(
     Returns
     -------
     list of two dict
-        small_objects ("kept", "removed"), then :data:`COLUMNS`. An image without any true cell
-        scores 0 if cells were predicted, else NaN, and then is left out of means.
+        small_objects ("kept", "removed"), then :data:`COLUMNS`. Scores of an image without any
+        true cell are NaN whatever was predicted, so that means of all networks are over the same
+        images; what was predicted there is counted (gained, n_pred).
 
     Raises
     ------
@@ -234,7 +235,11 @@ def score_tables(tables: Mapping[str, Overlaps]) -> list[dict[str, float | str]]
 
 
 def score_table(table: Overlaps) -> dict[str, float]:
-    """All :data:`COLUMNS` of one image, from the pixels that its cells share."""
+    """All :data:`COLUMNS` of one image, from the pixels that its cells share.
+
+    Without a true cell, scores are NaN, see :func:`score_image`; the functions above say 0 where
+    something was predicted, as deepcell and stardist do.
+    """
     matches = _match(table, THRESHOLDS)
     accuracy = {result["threshold"]: result["accuracy"] for result in matches}
     values = {
@@ -251,4 +256,6 @@ def score_table(table: Overlaps) -> dict[str, float]:
         "n_true": len(table.true_area),
         "n_pred": len(table.pred_area),
     }
+    if not values["n_true"]:
+        values |= dict.fromkeys((*SCORES, *ACCURACIES), float("nan"))
     return {name: values[name] for name in COLUMNS}

@@ -9,20 +9,25 @@ if TYPE_CHECKING:
 def step_times(training: "pd.DataFrame") -> "pd.Series":
     """Milliseconds a step of every seed of a condition.
 
+    The median over the epochs of a run but the first of each of its networks, which compiles: an
+    ensemble trains one network for each cell type.
+
     Parameters
     ----------
-    training : rows of one condition, with the columns seed, epoch and step_ms
+    training : rows of one condition, each once, with the columns seed, epoch, step_ms and, of an
+        ensemble, cell_type
 
     Returns
     -------
     Series of float, by seed
-        Of a run of a single epoch, that epoch's; empty where nothing was measured.
+        Of networks of a single epoch, that epoch's; empty where nothing was measured.
     """
     import pandas as pd
 
     if "step_ms" not in training:
         return pd.Series(dtype=float)
-    measured = training.dropna(subset=["step_ms"]).sort_values(["seed", "epoch"])
-    by_seed = measured.groupby("seed")["step_ms"]
-    later = measured[(by_seed.cumcount() > 0) | (by_seed.transform("size") == 1)]
-    return later.groupby("seed")["step_ms"].median()
+    network = ["seed", *(["cell_type"] if "cell_type" in training else [])]
+    measured = training.dropna(subset=["step_ms"]).sort_values("epoch", kind="stable")
+    compiled = measured.groupby(network, dropna=False).cumcount() > 0
+    has_compiled = compiled.groupby(measured["seed"]).transform("any")
+    return measured[compiled | ~has_compiled].groupby("seed")["step_ms"].median()

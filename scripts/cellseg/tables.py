@@ -37,7 +37,8 @@ def per_run(images: pd.DataFrame) -> pd.DataFrame:
     """One row a run, cell type and value of small_objects; cell type "all" holds every image.
 
     Scores are means over images, each image counting the same however many cells it has; images
-    where a score is not defined are left out of its mean. Numbers of cells and of errors are sums.
+    without true cells have no score and are left out. Numbers of cells and of errors are sums over
+    all images.
 
     Parameters
     ----------
@@ -46,16 +47,16 @@ def per_run(images: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The run's columns, data_split, cell_type ("all" first), small_objects, n_images and
-        :data:`cellseg.score_names.COLUMNS`. Runs are in the order in which they first occur.
+        The run's columns, data_split, cell_type ("all" first), small_objects, n_images (those with
+        true cells, which means are over) and :data:`cellseg.score_names.COLUMNS`. Runs are in the
+        order in which they first occur.
     """
     types = [ALL_TYPES, *sorted(images["cell_type"].unique())]
+    images = images.assign(n_images=images["n_true"] > 0)
     both = pd.concat([images.assign(cell_type=ALL_TYPES), images], ignore_index=True)
     keys = [*RUN, *GROUP]
     how = {name: "sum" if name in TOTALS else "mean" for name in score_names.COLUMNS}
-    groups = both.groupby(keys, sort=False)
-    rows = groups.agg(how).assign(n_images=groups.size()).reset_index()
-    rows = rows[[*keys, "n_images", *score_names.COLUMNS]]
+    rows = both.groupby(keys, sort=False).agg({"n_images": "sum", **how}).reset_index()
     return _ordered(rows, RUN, types)
 
 

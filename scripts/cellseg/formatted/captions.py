@@ -1,12 +1,12 @@
 """What is said beneath a table: what was scored and how, what is marked, what is published."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cellseg import published
-from cellseg.comparisons import IMAGES, NO_TEST, SIGNIFICANT
 from cellseg.figures import conditions
+from cellseg.formatted import marking
 from cellseg.main_scores import STEP, Score, definitions, listed, remarks
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def notes(
     training: "pd.DataFrame",
     compared: "pd.DataFrame",
     scores: Sequence[Score],
-    marked: bool,
+    outcomes: Mapping[Score, marking.Outcome | None],
     beneath: int,
     experiment: Experiment,
     treatment: str,
@@ -54,19 +54,23 @@ def notes(
     images, runs, compared : of the table's treatment of small objects
     training : the table ``training`` of the experiment
     scores : columns of the table
-    marked : whether a value of the table is
+    outcomes : from :func:`cellseg.formatted.marking.best`, by column
     beneath : number of published rows
     """
     return [
-        _measured(images, runs, experiment, treatment),
-        _definitions(scores, training),
-        _tests(compared, scores, marked),
+        _measured(images, runs, scores, experiment, treatment),
+        _definitions(scores, runs, training),
+        marking.note(compared, outcomes),
         _published(beneath, runs, experiment, treatment),
     ]
 
 
 def _measured(
-    images: "pd.DataFrame", runs: "pd.DataFrame", experiment: Experiment, treatment: str
+    images: "pd.DataFrame",
+    runs: "pd.DataFrame",
+    scores: Sequence[Score],
+    experiment: Experiment,
+    treatment: str,
 ) -> str:
     axes = [*conditions.AXES, *(["tuning"] if "tuning" in runs else [])]
     shared = [
@@ -89,7 +93,8 @@ def _measured(
         f"Scored on the {once['data_split'].iloc[0]} split of "
         f"{', '.join(sorted(once['dataset'].unique()))}: "
         f"{conditions.counted(len(once), 'image')}{part} with "
-        f"{conditions.counted(int(once['n_true'].sum()), 'true cell')}. {small} Values are "
+        f"{conditions.counted(int(once['n_true'].sum()), 'true cell')}. {small} "
+        f"{_without_cells(once['n_true'], scores)}Values are "
         + (
             f"means over {seeds} ± half of the 95 % t interval of that mean."
             if several
@@ -98,60 +103,33 @@ def _measured(
     )
 
 
-def _definitions(scores: Sequence[Score], training: "pd.DataFrame") -> str:
+def _without_cells(n_true: "pd.Series", scores: Sequence[Score]) -> str:
+    """How many images have no score, and where their false cells count nevertheless."""
+    without = int((n_true == 0).sum())
+    if not without:
+        return ""
+    counted = [score.name for score in scores if score.over == "cells"]
+    return (
+        f"{without:,} of the images {'has' if without == 1 else 'have'} no true cells: means over "
+        f"images are of the other {len(n_true) - without:,} for every condition, and false cells "
+        f"there count in {listed(counted)} alone. "
+    )
+
+
+def _definitions(scores: Sequence[Score], runs: "pd.DataFrame", training: "pd.DataFrame") -> str:
     device = _device(training)
     meanings = definitions(
         scores, lambda score: f"{score.name}{device}" if score is STEP else score.name
     )
-    lower = [score.name for score in scores if not score.higher_is_better]
-    said = remarks(scores, lambda score: score.name)
-    return f"{meanings}. Lower is better: {listed(lower)}. {said}"
+    lower = [score.name for score in scores if score.ranks and not score.higher_is_better]
+    lower_is_better = f" Lower is better: {listed(lower)}." if lower else ""
+    said = remarks(scores, lambda score: score.name, list(runs["heads"].unique()))
+    return f"{meanings}.{lower_is_better} {said}"
 
 
 def _device(training: "pd.DataFrame") -> str:
     devices = sorted(training["device"].dropna().unique()) if "device" in training else []
     return f" on {', '.join(devices)}" if devices else ""
-
-
-def _tests(compared: "pd.DataFrame", scores: Sequence[Score], marked: bool) -> str:
-    """Which test decided what is marked, at which level, for how many comparisons."""
-    if compared.empty:
-        return "There is one condition, and nothing to compare it with."
-    used = compared[compared["test"] != NO_TEST]
-    if used.empty:
-        return "No difference was tested, and nothing is marked."
-    number = int(used["n_comparisons"].max())
-    tests = "; ".join(
-        f"{test} over {pairs} ({_range(rows['n_pairs'])} pairs: {listed(_names(rows, scores))})"
-        for (test, pairs), rows in used.groupby(["test", "pairs"], sort=False)
-    )
-    said = [
-        "Bold: the best of a column"
-        if marked
-        else "Nothing is marked: no best of a column differs from the second best by more than "
-        "chance. A best would be bold",
-        f", where its difference from the second best has p < {SIGNIFICANT} after Holm's "
-        f"correction for the {conditions.counted(number, 'comparison')} of the column (columns are "
-        f"not corrected for each other). Tests: {tests}. Each pair is in comparisons.csv.",
-    ]
-    if marked:
-        said.append(
-            " What is paired shares its noise, so that a difference may be significant where the "
-            "intervals of two conditions overlap."
-        )
-    if (used["pairs"] == IMAGES).any():
-        said.append(
-            " Over images, each averaged over the seeds of a condition, the test is of these "
-            "trained networks alone: it knows nothing of the noise between trainings, and takes "
-            "images of one well for independent."
-        )
-    untested = _names(compared[compared["test"] == NO_TEST], scores)
-    if untested:
-        said.append(
-            f" Not tested: {listed(untested)}, which single images do not have and which need "
-            "more seeds."
-        )
-    return "".join(said)
 
 
 def _published(beneath: int, runs: "pd.DataFrame", experiment: Experiment, treatment: str) -> str:
@@ -169,13 +147,3 @@ def _published(beneath: int, runs: "pd.DataFrame", experiment: Experiment, treat
         kind=experiment.kind, every=experiment.every, small_objects=treatment
     ) or (f"none is known of these scores on the {runs['data_split'].iloc[0]} split")
     return f"No published figure is comparable: {why}."
-
-
-def _names(rows: "pd.DataFrame", scores: Sequence[Score]) -> list[str]:
-    found = set(rows["score"])
-    return [score.name for score in scores if score.name in found]
-
-
-def _range(numbers: "pd.Series") -> str:
-    low, high = int(numbers.min()), int(numbers.max())
-    return f"{high:,}" if low == high else f"{low:,} to {high:,}"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cellseg import main_scores, published
-from cellseg.comparisons import SIGNIFICANT, TREATMENTS
+from cellseg.comparisons import TREATMENTS
 from cellseg.figures import conditions
-from cellseg.formatted import captions
+from cellseg.formatted import captions, marking
 from cellseg.formatted.captions import Experiment
 from cellseg.intervals import t_interval
 from cellseg.main_scores import STEP, Score
@@ -98,10 +98,10 @@ def _table(
     conditions.need(runs, "runs", [*conditions.AXES, "seed", "data_split"])
     compared = compared[compared["small_objects"] == treatment]
     named = conditions.varying(runs) or ["model"]
-    values = {
-        score: _values(runs, compared[compared["score"] == score.name], score)
-        for score in main_scores.SCORES
-    }
+    values, outcomes = {}, {}
+    for score in main_scores.SCORES:
+        own = compared[compared["score"] == score.name]
+        values[score], outcomes[score] = _values(runs, own, score)
     training = tables["training"]
     if treatment == conditions.PRIMARY:  # a step takes the same time, whatever is removed later
         times = _step_values(runs, training)
@@ -135,7 +135,7 @@ def _table(
                 training=training,
                 compared=compared,
                 scores=list(values),
-                marked=any(value.marked for column in values.values() for value in column),
+                outcomes=outcomes,
                 beneath=len(beneath),
                 experiment=experiment,
                 treatment=treatment,
@@ -149,32 +149,18 @@ def _conditions(runs: "pd.DataFrame") -> list[dict[str, str]]:
     return [dict(zip(conditions.AXES, row, strict=True)) for row in rows]
 
 
-def _values(runs: "pd.DataFrame", compared: "pd.DataFrame", score: Score) -> list[Value]:
-    """One value a condition; the best is marked where it differs from the second best."""
+def _values(
+    runs: "pd.DataFrame", compared: "pd.DataFrame", score: Score
+) -> tuple[list[Value], marking.Outcome | None]:
+    """One value a condition, the best marked where it may be, and what is known of it."""
     rows = _conditions(runs)
     statistics = [t_interval(conditions.rows_of(runs, **row)[score.name]) for row in rows]
     means = [float(part["mean"]) for part in statistics]
-    ranked = [place for place, mean in enumerate(means) if math.isfinite(mean)]
-    ranked.sort(key=lambda place: means[place], reverse=score.higher_is_better)
-    best = ranked[0] if len(ranked) > 1 and _differs(rows, ranked, compared, score) else None
+    outcome, best = marking.best(rows, means, compared, score)
     return [
         Value(mean, float(part["high"] - part["mean"]), score.decimals, place == best)
         for place, (mean, part) in enumerate(zip(means, statistics, strict=True))
-    ]
-
-
-def _differs(
-    rows: list[dict[str, str]], ranked: list[int], compared: "pd.DataFrame", score: Score
-) -> bool:
-    """Whether the best is better than the second best by more than chance."""
-    first, second = sorted(ranked[:2])  # pairs are in the order of the conditions
-    sides = {f"{axis}_a": rows[first][axis] for axis in conditions.AXES}
-    sides |= {f"{axis}_b": rows[second][axis] for axis in conditions.AXES}
-    pair = conditions.rows_of(compared, **sides).iloc[0]
-    # With missing pairs the paired difference may point the other way than the means.
-    better = pair["difference"] if ranked[0] == first else -pair["difference"]
-    right_way = (better > 0) == score.higher_is_better
-    return bool(pair["p_corrected"] < SIGNIFICANT and right_way)
+    ], outcome
 
 
 def _step_values(runs: "pd.DataFrame", training: "pd.DataFrame") -> list[Value]:
