@@ -92,7 +92,7 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         + conditions.spread(runs, "Symbols")
         + ("The vertical axis does not start at 0." if low > 0 else "")
     )
-    subtitle = conditions.subtitle(question, tables["images"], runs)
+    subtitle = conditions.subtitle(question, tables, runs)
     keys = keys if len(series) > 1 else []
     return style.finish(figure, TITLE, note, keys, subtitle=subtitle)
 

@@ -97,5 +97,5 @@ def f1_by_cell_type(tables: Mapping[str, "pd.DataFrame"], question: str = "") ->
         + f"{conditions.PRIMARY}. "
         + conditions.spread(runs)
     )
-    subtitle = conditions.subtitle(question, tables["images"], runs)
+    subtitle = conditions.subtitle(question, tables, runs)
     return style.finish(figure, TITLE, note, keys, subtitle=subtitle)

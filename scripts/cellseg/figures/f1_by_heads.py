@@ -82,7 +82,7 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
         + conditions.spread(runs)
     )
     keys = [marks.patch_key(COLOURS[kind], f"small objects {kind}") for kind in kinds]
-    subtitle = conditions.subtitle(question, tables["images"], runs)
+    subtitle = conditions.subtitle(question, tables, runs)
     return style.finish(figure, TITLE, note, keys, subtitle=subtitle)
 
 

@@ -95,7 +95,7 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
         + (" ± half of the 95 % t interval of that mean. " if several else ". ")
         + "Framed: trained and tested on the same cell type."
     )
-    subtitle = conditions.subtitle(question, tables["images"], runs)
+    subtitle = conditions.subtitle(question, tables, runs)
     return style.finish(figure, TITLE, note, subtitle=subtitle)
 
 
