@@ -11,6 +11,7 @@ with running(snakemake.log[0]):
         truth=snakemake.input.truth,
         images=snakemake.input.images,
         question=snakemake.params.question,
+        tuning=snakemake.params.tuning,
     )
     figure = contact_sheet.contact_sheet(columns, rows, subtitle, contact_sheet_cases.NOTE)
     style.save(figure, [snakemake.output.pdf, snakemake.output.png])

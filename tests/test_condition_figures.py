@@ -179,6 +179,14 @@ def test_transfer_tells_subsets_of_one_type_apart():
     assert labels == ["A172 (half)", "A172 (whole)"]
 
 
+def test_transfer_tells_subsets_with_synthetic_images_apart():
+    added = {"only-a": 500}
+    experiment = fabricate(subsets=tuple(ONE_TYPE), cell_types=ONE_TYPE, synthetic_images=added)
+    axes = registry.draw("transfer", experiment).axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["A172 (only-a)", "BT474 (only-b)"]
+
+
 @pytest.mark.parametrize(
     ("kinds", "what"), [("", "on all cell types"), ("A172+BV2", "on A172, BV2"), (np.nan, "on all")]
 )
@@ -221,6 +229,15 @@ def test_every_figure_says_what_is_measured_and_on_how_many_images_cells_and_see
             assert "Test split of livecell: 2 images, 2,000 cells" in subtitle
         else:
             assert "livecell: 100 training images, 3 epochs" in subtitle
+
+
+@pytest.mark.parametrize("name", registry.FIGURES)
+def test_figures_of_tuned_thresholds_say_so_but_not_those_of_losses(name):
+    experiment = fabricate(cell_types={"full": "A172"})
+    for tuning, told in (("grid", "1 seed; thresholds tuned by: grid."), ("-", "1 seed.")):
+        tuned = experiment | {"runs": experiment["runs"].assign(tuning=tuning)}
+        subtitle = registry.draw(name, tuned).texts[1].get_text().replace("\n", " ")
+        assert subtitle.endswith("1 seed." if name == "learning-curves" else told)
 
 
 def test_band_of_one_seed_is_told_to_be_missing():

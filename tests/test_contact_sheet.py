@@ -86,7 +86,14 @@ def test_different_first_seeds_are_told(experiment):
     experiment["runs"][1]["seed"] = 5
     _, rows, subtitle = contact_sheet_cases.load(**experiment)
     assert [row.name for row in rows] == ["resnet50 · seed 3", "densenet201 · seed 5"]
-    assert "first seed of each row" in subtitle
+    assert "first seed of each row" in subtitle and "tuned" not in subtitle
+
+
+def test_the_tuning_of_the_thresholds_is_told(experiment):
+    *_, subtitle = contact_sheet_cases.load(**experiment, tuning="grid")
+    assert subtitle.endswith(
+        "seed 3; thresholds tuned by: grid. Heads: pixelwise; training subset: full."
+    )
 
 
 @pytest.mark.parametrize(("name", "file"), [("predicted", "labels.npz"), ("truth", "truth.npz")])
@@ -122,7 +129,7 @@ def test_sheet_fits_the_page_and_shows_the_densest_third(experiment, n_rows):
 def test_rule_script_draws_a_contact_sheet(checkout, experiment, tmp_path):
     inputs = {name: experiment[name] for name in ("truth", "images")}
     lists = {name: [str(path) for path in experiment[name]] for name in ("predicted", "metrics")}
-    params = {"runs": experiment["runs"], "question": "Which?"}
+    params = {"runs": experiment["runs"], "question": "Which?", "tuning": "grid"}
     run_script(checkout, "contact_sheet", tmp_path, inputs, lists=lists, params=params)
 
 

@@ -51,6 +51,7 @@ def fabricate(
     epochs=3,
     train_images=None,
     cell_types=None,
+    synthetic_images=None,
 ):
     """Tables of an experiment; one image a cell type, F1 = 0.1 + 0.1 seed + 0.05 type."""
     rows, histories = [], []
@@ -67,7 +68,8 @@ def fabricate(
         history = {"epoch": epoch, "loss": 1 / epoch, "val_loss": 1.1 / epoch}
         facts = {"step_ms": 50.0 + (epoch == 1) * 950, "backbone": model, "parameters": 25_000_000}
         facts |= {"device": "CPU", "train_images": (train_images or {}).get(subset, 100)}
-        facts |= {"cell_types": (cell_types or {}).get(subset, "")}
+        facts |= {"synthetic_images": (synthetic_images or {}).get(subset, 0)}
+        facts |= {"cell_types": (cell_types or {}).get(subset, ""), "validation": "official"}
         histories.append(pd.DataFrame({**run, **history, **facts}))
     images = pd.DataFrame(rows)
     per_run = tables.per_run(images)
@@ -85,13 +87,16 @@ def fabricate(
     }
 
 
+LONG_SUBSET = "full-with-a-synthetic-extension-of-every-cell-type"
 SIZES = {"percent-2": 63, "percent-4": 127, "percent-5": 159, "full": 3170}
 CASES = {
     "one run": {},
     "many conditions": {
         "models": ("resnet50", "densenet201", LONG),
         "heads": ("centre", "inner-distance+fgbg", ALL_HEADS),
-        "subsets": ("percent-5", "full-with-a-synthetic-extension-of-every-cell-type"),
+        "subsets": ("percent-5", LONG_SUBSET),
+        "train_images": {"percent-5": 159, LONG_SUBSET: 3170},
+        "synthetic_images": {LONG_SUBSET: 15_850},
         "seeds": (0, 1),
         "types": TYPES[:4],
         "epochs": 30,
@@ -174,6 +179,18 @@ def test_small_objects_are_told_apart_by_place_and_colour():
     assert (first, second) == (0.4, pytest.approx(0.1))
 
 
+def test_a_combination_that_was_not_run_is_said_to_be():
+    experiment = fabricate(models=("resnet50", "unet"), heads=(TWO_HEADS, "fgbg"))
+    for name in ("runs", "summary"):
+        table = experiment[name]
+        experiment[name] = table[(table["model"] == "unet") | (table["heads"] == TWO_HEADS)]
+    first, second, *_ = registry.draw("f1-by-heads", experiment).axes
+    assert [(text.get_position()[0], text.get_text().strip()) for text in first.texts] == [
+        (1, "not run")
+    ]
+    assert len(bars(first)) == 2 and len(bars(second)) == 4 and not second.texts
+
+
 def test_a_score_that_is_not_defined_is_written_not_drawn():
     experiment = fabricate()
     for name in ("runs", "summary"):
@@ -236,6 +253,14 @@ def test_losses_of_different_heads_share_no_axis():
     assert same[0].get_shared_y_axes().joined(same[0], same[1])
     other = registry.draw("learning-curves", fabricate(heads=(TWO_HEADS, ALL_HEADS))).axes
     assert not other[0].get_shared_y_axes().joined(other[0], other[1])
+
+
+def test_epochs_of_the_longest_training_are_shown_in_every_panel():
+    longer = fabricate(models=("long",), epochs=30)["training"]
+    shorter = fabricate(models=("short",), heads=(ALL_HEADS,), epochs=5)["training"]
+    training = pd.concat([longer, shorter], ignore_index=True)
+    for axes in registry.draw("learning-curves", {"training": training}).axes:
+        assert axes.get_xlim()[1] > 30
 
 
 def test_data_size_has_the_number_of_images_on_a_log_axis():
@@ -302,9 +327,12 @@ def test_unknown_figure_names_the_nearest():
         ("f1-by-heads", "runs", "f1_50"),
         ("f1-by-cell-type", "runs", "cell_type"),
         ("f1-by-cell-type", "training", "cell_types"),
+        ("f1-by-cell-type", "training", "synthetic_images"),
+        ("pixel-f1-by-cell-type", "runs", "pixel_f1"),
         ("backbones", "training", "step_ms"),
         ("learning-curves", "training", "val_loss"),
         ("data-size", "training", "train_images"),
+        ("data-size", "training", "synthetic_images"),
         ("errors", "runs", "split"),
         ("f1-by-iou", "summary", "f1_95_low"),
         ("score-by-density", "images", "n_true"),
@@ -655,15 +683,18 @@ def test_rule_script_draws_a_learning_curve(checkout, tmp_path):
     run_script(checkout, "learning_curve", tmp_path, inputs, params={}, wildcards=RUN)
 
 
+@pytest.mark.parametrize("tuning", [None, "grid"])
 @pytest.mark.parametrize("figure", registry.FIGURES)
-def test_report_has_a_caption_for_every_figure(checkout, figure):
+def test_report_has_a_caption_for_every_figure(checkout, figure, tuning):
     from jinja2 import Environment, StrictUndefined
 
     text = (checkout / "workflow" / "report" / "figure.rst").read_text()
     wildcards = Named(dataset="livecell", experiment="heads", figure=figure)
-    job = SimpleNamespace(wildcards=wildcards)
+    entry = {"tuning": tuning} if tuning else {}  # as in the study's file
+    job = SimpleNamespace(wildcards=wildcards, config={"experiments": {"heads": entry}})
     caption = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
-    assert "; experiment heads on livecell. Drawn by rule figure from " in caption
+    tuned = ", thresholds tuned by grid" if tuning and figure != "learning-curves" else ""
+    assert f"; experiment heads on livecell{tuned}. Drawn by rule figure from " in caption
     assert "``results/livecell/tables/heads/" in caption and "\n" not in caption.strip()
     assert not caption.startswith(figure)
 
@@ -673,7 +704,7 @@ def test_report_has_a_caption_for_every_figure(checkout, figure):
     [
         ("overlay", ["rule *overlay*", "``predicted.npz``", "``metrics.csv``", "``overlay.png``"]),
         ("learning_curve", ["rule *learning_curve*", "``history.csv``"]),
-        ("contact_sheet", ["contact_sheet"]),
+        ("contact_sheet", ["contact_sheet", "on livecell, thresholds tuned by grid. Drawn by"]),
         ("summary", ["rule *summary*", "``summary.csv``", "``runs.csv``", "scores of 2 runs"]),
         ("data", ["rule *data*", "``counts.csv``", "``sizes.csv``", "``problems.csv``"]),
         ("resources", ["rule *resources*", "``resources.csv``"]),
@@ -699,6 +730,7 @@ def test_captions_are_one_line_and_name_file_and_rule(checkout, name, told):
             },
             resources="resources.csv", provenance="provenance.csv",
         ),
+        params=Named(tuning="grid"),
         rule=name,
     )  # fmt: skip
     caption = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)

@@ -119,6 +119,7 @@ def test_provenance_has_a_row_a_run(folder, tiny):
     assert table["keras"].tolist() == ["3.1", "3.1", "-", "-"]
     assert table["numpy"].tolist() == ["-"] * 4
     assert table["train_images"].tolist() == [2] * 4
+    assert table["synthetic_images"].tolist() == [0] * 4
     assert "All runs were made alike." in provenance_section.write(table, "9", folder)
 
 
@@ -140,6 +141,16 @@ def test_provenance_that_cannot_be_read_names_the_file(tmp_path):
     (tmp_path / "provenance.json").write_text("{")
     with pytest.raises(UserError, match=r"provenance\.json cannot be read"):
         origins.table([study.Run("d", "m", "h", "s", 0)], [tmp_path / "provenance.json"])
+
+
+def test_synthetic_images_are_told_beside_the_real_ones(folder, tiny):
+    table = _provenance(folder, tiny, synthetic_images=1500)
+    assert table["synthetic_images"].tolist() == [0, 1500, 0, 0]
+    assert "All runs were made alike." in provenance_section.write(table, "9", folder)
+    shown = [_summary(folder / name / "summary.csv") for name in ("backbones", "tuned")]
+    told = [line.split('", "')[-2] for line in sections.experiments(tiny, shown, table).split("\n")
+            if "   \"" in line]  # fmt: skip
+    assert told == ["training images", "2 + 0 to 1,500 synthetic", "2"]
 
 
 def _summary(path):

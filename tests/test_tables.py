@@ -134,8 +134,10 @@ def run_folders(tmp_path):
         history.to_csv(folder / "history.csv", index=False)
         settings = {"model": {"backbone": "resnet50", "family": "deepcell"}, "seed": seed}
         settings["subset"] = {"cell_types": ["A172", "BV2"] if seed else [], "fraction": 1}
+        settings["subset"] |= {"validation": "by-well"} if seed else {}
         (folder / "settings.json").write_text(json.dumps(settings))
         provenance = {"parameters": 1234, "device": "cpu", "train_images": ["a", "b", "c"]}
+        provenance |= {"synthetic_images": 15} if seed else {}
         (folder / "provenance.json").write_text(json.dumps(provenance))
 
     def of(name: str) -> list:
@@ -159,13 +161,16 @@ def names() -> tuple[str, ...]:
 def test_training_table(run_folders):
     table = tables.training(*map(run_folders, names()))
     assert list(table) == [*tables.RUN, "epoch", "loss", "step_ms", "backbone", "parameters",
-                           "device", "train_images", "cell_types"]  # fmt: skip
+                           "device", "train_images", "synthetic_images", "cell_types",
+                           "validation"]  # fmt: skip
     assert table["seed"].tolist() == [1, 1, 0, 0]
     assert table["loss"].tolist() == [0.5, 1.25, 0.5, 0.25]
     assert table.iloc[0][["backbone", "parameters", "device", "train_images"]].tolist() == [
         "resnet50", 1234, "cpu", 3,
     ]  # fmt: skip
     assert table["cell_types"].tolist() == ["A172+BV2", "A172+BV2", "", ""]
+    assert table["synthetic_images"].tolist() == [15, 15, 0, 0]
+    assert table["validation"].tolist()[1:3] == ["by-well", None]
 
 
 def test_what_cannot_be_collected_is_explained(run_folders, tmp_path):

@@ -9,6 +9,9 @@ CONDITION = ("dataset", "model", "heads", "subset", "seed")
 ALL_TYPES = "all"
 """In the column cell_type: all cell types together."""
 
+NO_TUNING = "-"
+"""In the column tuning, of runs segmented with the study's own settings."""
+
 SCORES = (
     "pixel_iou",
     "pixel_f1",

@@ -9,14 +9,12 @@ import pandas as pd
 from cellseg import pooled_pixels, score_names, score_tables, size_scores
 from cellseg.errors import UserError
 from cellseg.intervals import t_interval
-from cellseg.score_names import ALL_TYPES
+from cellseg.score_names import ALL_TYPES, NO_TUNING
 
 RUN = list(score_names.CONDITION)
 GROUP = ["data_split", "cell_type", "small_objects"]
 TOTALS = [*score_names.COUNTS, *score_names.SIZES]
 """Columns that are summed over the images of a run; all other scores are averaged."""
-NO_TUNING = "-"
-"""In the column tuning, of runs segmented with the study's own settings."""
 
 
 def images(paths: Sequence[str | Path]) -> pd.DataFrame:
@@ -116,7 +114,7 @@ def with_watershed(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFr
     -------
     DataFrame
         With the columns tuning, the entry of the configuration's `tunings` that chose the
-        settings or :data:`NO_TUNING`, and one for each setting.
+        settings or :data:`cellseg.score_names.NO_TUNING`, and one for each setting.
     """
     rows = []
     for path in paths:
@@ -190,9 +188,10 @@ def training(
     -------
     DataFrame
         dataset, model, heads, subset, seed, the columns of ``history.csv``, then backbone
-        (or architecture), parameters (number of weights), device, train_images (number) and
-        cell_types, those of the subset joined by "+", empty for all. A fact that a run does not
-        record is empty.
+        (or architecture), parameters (number of weights), device, train_images (number),
+        synthetic_images (number beside those, 0 where a run records none), cell_types, those of
+        the subset joined by "+", empty for all, and validation, how the subset chooses its
+        validation images. Another fact that a run does not record is empty.
 
     Raises
     ------
@@ -217,13 +216,15 @@ def training(
 
 def _facts(settings: dict, provenance: dict) -> dict[str, object]:
     train_images = provenance.get("train_images")
-    model = settings.get("model", {})
+    model, subset = settings.get("model", {}), settings.get("subset", {})
     return {
         "backbone": model.get("backbone", model.get("architecture")),
         "parameters": provenance.get("parameters"),
         "device": provenance.get("device"),
         "train_images": len(train_images) if isinstance(train_images, list) else train_images,
-        "cell_types": "+".join(settings.get("subset", {}).get("cell_types", [])),
+        "synthetic_images": provenance.get("synthetic_images", 0),
+        "cell_types": "+".join(subset.get("cell_types", [])),
+        "validation": subset.get("validation"),
     }
 
 

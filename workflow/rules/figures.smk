@@ -55,6 +55,7 @@ rule contact_sheet:
         code=code("contact_sheet"),
         question=question_of,
         runs=first_runs,
+        tuning=lambda wildcards: study["experiments"][wildcards.experiment]["tuning"],
     script:
         "../../scripts/contact_sheet.py"
 

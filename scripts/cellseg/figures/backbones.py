@@ -83,7 +83,7 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         + conditions.spread(runs)
         + ("Numbers: mean ± half of the interval." if conditions.seeds(runs)[1] else "")
     )
-    subtitle = conditions.subtitle(question, tables["images"], runs)
+    subtitle = conditions.subtitle(question, tables, runs)
     return style.finish(figure, TITLE, note, gap=0.08, subtitle=subtitle)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from cellseg import intervals
 from cellseg.errors import UserError
+from cellseg.score_names import NO_TUNING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,10 +127,26 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def subtitle(question: str, images: "pd.DataFrame", runs: "pd.DataFrame") -> str:
-    """What the experiment asks, and on how many images, cells and seeds the figure answers it."""
-    measured = f"{measured_on(images)}; {seeds(runs)[0]}."
+def subtitle(question: str, tables: Mapping[str, "pd.DataFrame"], rows: "pd.DataFrame") -> str:
+    """What the experiment asks, and on how many images, cells and seeds the figure answers it.
+
+    With the tuning that chose the thresholds, where there was one.
+
+    Parameters
+    ----------
+    tables : the tables ``images`` and ``runs`` of an experiment
+    rows : those that are shown, with the axes of a condition and seed
+    """
+    runs = tables["runs"]
+    names = [name for (name,) in unique(runs, ["tuning"])] if "tuning" in runs else []
+    parts = [measured_on(tables["images"]), seeds(rows)[0], *map(tuned, names)]
+    measured = f"{'; '.join(filter(None, parts))}."
     return f"{question}\n{measured}" if question else measured
+
+
+def tuned(name: str | None) -> str:
+    """By which entry of `tunings` thresholds were chosen, in words; empty if by none."""
+    return f"{AXIS_NAMES['tuning']}: {name}" if name and name != NO_TUNING else ""
 
 
 def measured_on(images: "pd.DataFrame") -> str:

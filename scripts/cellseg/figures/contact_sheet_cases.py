@@ -29,6 +29,7 @@ def load(
     truth: str | Path,
     images: str | Path,
     question: str = "",
+    tuning: str | None = None,
 ) -> tuple[list[Column], list[Row], str]:
     """What a contact sheet of some runs shows, and its subtitle.
 
@@ -39,6 +40,7 @@ def load(
     truth : npz of label images by image
     images : Parquet table with ``image`` and ``path``
     question : what the experiment asks, for the subtitle
+    tuning : entry of `tunings` that chose the thresholds, None for the study's own
 
     Raises
     ------
@@ -87,7 +89,8 @@ def load(
             )
         )
     seed = f"seed {runs[0]['seed']}" if same_seed else "first seed of each row"
-    told = f"{conditions.measured_on(table)}; {seed}. {conditions.constants(frame)}".rstrip()
+    parts = [conditions.measured_on(table), seed, conditions.tuned(tuning)]
+    told = f"{'; '.join(filter(None, parts))}. {conditions.constants(frame)}".rstrip()
     return columns, rows, f"{question}\n{told}" if question else told
 
 

@@ -24,7 +24,7 @@ def counts(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
 
     Parameters
     ----------
-    tables : the table ``images`` of an experiment
+    tables : the tables ``images`` and ``runs`` of an experiment
     question : what the experiment asks, written below the title
     """
     images = conditions.select(tables["images"], cell_type=None)
@@ -87,7 +87,7 @@ def counts(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
     keys = [
         marks.line_key(kind, linestyle="", markersize=4, **look) for kind, look in looks.items()
     ]
-    subtitle = conditions.subtitle(question, tables["images"], images)
+    subtitle = conditions.subtitle(question, tables, images)
     style.finish(figure, TITLE, note, keys, subtitle=subtitle)
     for _ in range(4):  # with panels kept square, the layout needs a few rounds to come to rest
         figure.draw_without_rendering()

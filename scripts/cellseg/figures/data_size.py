@@ -2,10 +2,11 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cellseg import main_scores
+from cellseg.errors import UserError
 from cellseg.figures import conditions, curves, marks, style
 
 if TYPE_CHECKING:
@@ -16,19 +17,28 @@ if TYPE_CHECKING:
 
 TITLE = "F1 score by number of training images"
 SCORE = main_scores.KNOWN["f1_50"]
+KINDS = ["cell_types", "synthetic", "validation"]
+"""In what subsets differ besides their size."""
 
 
 @style.styled
 def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
-    """Mean F1 with its interval by the number of training images, a line a model.
+    """Mean F1 with its interval by the number of real training images, a line a model.
 
-    One panel a head combination where both models and heads differ.
+    One panel a head combination where both models and heads differ. Subsets that differ in cell
+    types, synthetic images or validation have lines of their own, for size alone is compared.
 
     Parameters
     ----------
     tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment;
-        ``training`` has the column ``train_images``
+        ``training`` has the columns ``train_images``, ``synthetic_images``, ``cell_types`` and
+        ``validation``
     question : what the experiment asks, written below the title
+
+    Raises
+    ------
+    UserError
+        Two subsets of a line are of one size.
     """
     import numpy as np
 
@@ -37,16 +47,20 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     training = tables["training"]
     conditions.need(runs, "runs", [*conditions.AXES, "seed", SCORE.name])
     conditions.need(summary, "summary", [*conditions.AXES, f"{SCORE.name}_mean"])
-    conditions.need(training, "training", [*conditions.AXES, "train_images"])
-    sizes = training.groupby(conditions.AXES, as_index=False, sort=False)["train_images"].max()
+    facts = ["train_images", "synthetic_images", "cell_types", "validation"]
+    conditions.need(training, "training", [*conditions.AXES, *facts])
+    sizes = _sizes(training)
     summary = summary.merge(sizes, on=conditions.AXES).sort_values("train_images", kind="stable")
     runs = runs.merge(sizes, on=conditions.AXES)
     conditions.need(summary, "training (rows of the scored runs)", [])
 
     named = conditions.varying(runs, ["model", "heads"])
-    lines_of = "heads" if named == ["heads"] else "model"
+    kinds_differ = runs["kind"].nunique() > 1
+    lines_of = ["heads" if named == ["heads"] else "model"]
+    if kinds_differ:
+        lines_of = [*(lines_of if named else []), "kind"]
     panels = conditions.unique(runs, ["heads"]) if len(named) == 2 else [(None,)]
-    series = [name for (name,) in conditions.unique(runs, [lines_of])]
+    series = conditions.unique(runs, lines_of)
     columns = min(len(panels), 3)
     width = style.SINGLE_COLUMN if len(panels) == 1 else style.DOUBLE_COLUMN
     rows = -(-len(panels) // columns)
@@ -65,7 +79,7 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         for place, name in enumerate(series):
             # Series stand a little beside each other, so that whiskers do not hide one another.
             shift = 1.03 ** (place - (len(series) - 1) / 2)
-            mine = here | {lines_of: name}
+            mine = here | dict(zip(lines_of, name, strict=True))
             _line(
                 axes,
                 conditions.rows_of(runs, **mine),
@@ -80,21 +94,67 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         axes.set_ylim(low, high)
         if number + columns >= len(panels):
             axes.tick_params(labelbottom=True)
-            axes.set_xlabel("training images (log scale)")
+            real = "real " if runs["synthetic_images"].any() else ""
+            axes.set_xlabel(f"{real}training images (log scale)")
         _ticks(axes, ticks, (width - 16) / columns - 4)
+    labels = [conditions.label(dict(zip(lines_of, name, strict=True)), lines_of) for name in series]
     keys = [
-        marks.line_key(style.wrap(conditions.label({"": name}, [""]), width - 16), **look)
-        for name, look in looks.items()
+        marks.line_key(style.wrap(text, width - 16), **look)
+        for text, look in zip(labels, looks.values(), strict=True)
     ]
     note = (
         conditions.constants(runs, ["model", "heads"])
+        + ("" if kinds_differ else _told(runs))
         + f"{SCORE.meaning}, mean over images, small objects {conditions.PRIMARY}. "
         + conditions.spread(runs, "Symbols")
         + ("The vertical axis does not start at 0." if low > 0 else "")
     )
-    subtitle = conditions.subtitle(question, tables["images"], runs)
+    subtitle = conditions.subtitle(question, tables, runs)
     keys = keys if len(series) > 1 else []
     return style.finish(figure, TITLE, note, keys, subtitle=subtitle)
+
+
+def _sizes(training: "pd.DataFrame") -> "pd.DataFrame":
+    """Of each condition train_images, synthetic_images and kind, in what else its subset differs.
+
+    Raises
+    ------
+    UserError
+        Two conditions have all of this, model and heads in common.
+    """
+    keys = [*conditions.AXES, "cell_types", "validation"]
+    known = training.fillna({"cell_types": "", "validation": ""})
+    counted = ["train_images", "synthetic_images"]
+    sizes = known.groupby(keys, as_index=False, sort=False)[counted].max()
+    sizes["synthetic"] = (sizes["synthetic_images"] / sizes["train_images"]).round()
+    differing = conditions.varying(sizes, KINDS)
+    sizes["kind"] = [_kind(row, differing) for row in sizes.to_dict("records")]
+    for condition, own in sizes.groupby(["model", "heads", "kind", "train_images"], sort=False):
+        if len(own) > 1:
+            raise UserError(
+                f"subsets {', '.join(own['subset'])} have {condition[-1]:,.0f} training images "
+                "each, so that it is not size in which they differ. Take all but one of them out "
+                "of the experiment, or draw f1-by-heads instead."
+            )
+    return sizes
+
+
+def _kind(row: Mapping[str, object], named: Sequence[str]) -> str:
+    """What a subset consists of, by the `named` of :data:`KINDS`."""
+    added = conditions.counted(int(row["synthetic"]), "synthetic image") + " for each"
+    words = {
+        "cell_types": row["cell_types"].replace("+", ", ") or "all cell types",
+        "synthetic": added if row["synthetic"] else "real images alone",
+        "validation": f"validation {row['validation']}",
+    }
+    return " · ".join(words[name] for name in named)
+
+
+def _told(sizes: "pd.DataFrame") -> str:
+    """Cell types and synthetic images that all subsets share, as a sentence; empty for none."""
+    row = sizes.iloc[0]
+    text = _kind(row, [name for name in ("cell_types", "synthetic") if row[name]])
+    return f"Training images: {text}. " if text else ""
 
 
 def _line(

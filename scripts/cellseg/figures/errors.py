@@ -103,7 +103,7 @@ def errors(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
         f"Small objects {conditions.PRIMARY}. " + seeds
     )
     keys = [marks.patch_key(colour, kind) for kind, colour in COLOURS.items()]
-    subtitle = conditions.subtitle(question, tables["images"], runs)
+    subtitle = conditions.subtitle(question, tables, runs)
     return style.finish(figure, TITLE, note, keys, subtitle=subtitle, gap=0.04)
 
 

@@ -1,5 +1,6 @@
 """F1 by cell type: models of one cell type, and models of several (figure 6 of the report)."""
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -8,43 +9,65 @@ from cellseg.figures import conditions, marks, style
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TITLE = "F1 score by cell type"
-SCORE = main_scores.KNOWN["f1_50"]
+CELLS, PIXELS = main_scores.named("f1_50", "pixel_f1")
+TITLES = {CELLS: "F1 score by cell type", PIXELS: "Pixel F1 score by cell type"}
 OWN = "trained on that cell type alone"
+EXTENDED = "with synthetic images"
 PANEL_HEIGHT = 42.0  # mm
 BAR_WIDTH = 2.6  # mm at least
 
 
-@style.styled
 def f1_by_cell_type(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
+    """F1 of matched cells, see :func:`by_cell_type`."""
+    return by_cell_type(tables, question, CELLS)
+
+
+def pixel_f1_by_cell_type(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
+    """F1 of foreground pixels, of networks that do not part cells; see :func:`by_cell_type`."""
+    return by_cell_type(tables, question, PIXELS)
+
+
+@style.styled
+def by_cell_type(
+    tables: Mapping[str, "pd.DataFrame"], question: str, score: main_scores.Score
+) -> "Figure":
     """Bars by cell type, one panel a model and head combination.
 
-    Models trained on one cell type are scored on that type and share one colour; a model trained
-    on several has a colour and a bar at every type.
+    Models trained on one cell type are scored on that type, and those of all types share a colour
+    where they were trained alike; a model trained on several types has a colour and a bar at every
+    type. Where no two panels have a colour in common, their bars stand beside each other in one.
 
     Parameters
     ----------
     tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment;
-        ``training`` has the column ``cell_types``
+        ``training`` has the columns ``cell_types`` and ``synthetic_images``
     question : what the experiment asks, written below the title
     """
-    runs, summary = conditions.by_cell_type(tables, SCORE.name)
-
+    runs, summary = conditions.by_cell_type(tables, score.name)
+    conditions.need(tables["training"], "training", ["subset", "cell_types", "synthetic_images"])
     types = sorted(runs["cell_type"].unique(), key=str.lower)
-    conditions.need(tables["training"], "training", ["subset", "cell_types"])
-    trained_on = tables["training"].groupby("subset")["cell_types"].first()
-    own = runs["subset"].map(trained_on)
-    own = own.where(own.isin(types))  # none of those scored: trained on all types, or on several
-    runs = runs[own.isna() | (own == runs["cell_type"])]
-    runs = runs.assign(series=runs["subset"].where(own.isna(), OWN))
-    series = [name for (name,) in conditions.unique(runs, ["series"])]
-    series.sort(key=lambda name: name != OWN)
+    trained = tables["training"].groupby("subset")[["cell_types", "synthetic_images"]].first()
+    trained = trained.reindex([name for (name,) in conditions.unique(runs, ["subset"])])
+    # None of those scored: trained on all types, or on several.
+    trained["own"] = trained["cell_types"].where(trained["cell_types"].isin(types))
+    trained["series"] = _names(trained)
+    runs = runs.merge(trained[["own", "series", "synthetic_images"]], on="subset")
+    runs = runs[runs["own"].isna() | (runs["own"] == runs["cell_type"])]
     types = [kind for kind in types if (runs["cell_type"] == kind).any()]
-    panels = conditions.unique(runs, ["model", "heads"])
+    runs = _in_panels(runs)
+    panels = [name for (name,) in conditions.unique(runs, ["panel"])]
+    # Alike in every experiment: one type alone, then several; real images, then synthetic ones.
+    order = runs.assign(several=runs["own"].isna(), synthetic=runs["synthetic_images"] > 0)
+    order = order.sort_values(["several", "synthetic"], kind="stable")
+    series = [name for (name,) in conditions.unique(order, ["series"])]
+    palette = style.SERIES_COLOURS
+    colours = {name: palette[number % len(palette)] for number, name in enumerate(series)}
 
-    needed = len(types) * max(9.0, BAR_WIDTH * (len(series) + 1)) + 14
+    most = runs.groupby(["panel", "cell_type"])["series"].nunique().max()
+    needed = len(types) * max(9.0, BAR_WIDTH * (most + 1)) + 14
     width = style.SINGLE_COLUMN if needed <= style.SINGLE_COLUMN else style.DOUBLE_COLUMN
     side_by_side = 2 if len(panels) > 1 and 2 * needed <= style.DOUBLE_COLUMN else 1
     width = style.DOUBLE_COLUMN if side_by_side == 2 else width
@@ -52,50 +75,89 @@ def f1_by_cell_type(tables: Mapping[str, "pd.DataFrame"], question: str = "") ->
     figure = style.new(width, (PANEL_HEIGHT + 8) * lines)
     grid = figure.subplots(lines, side_by_side, sharey=True, squeeze=False)
     shown = summary.merge(runs[[*conditions.AXES, "cell_type"]].drop_duplicates())
-    upper = marks.score_range([runs[SCORE.name].max(), shown[f"{SCORE.name}_high"].max()])
-    named = conditions.varying(runs, ["model", "heads"])
+    ends = [runs[score.name].max(), shown[f"{score.name}_high"].max()]
+    upper = marks.score_range(ends)
     images = conditions.held_out(tables["images"]).drop_duplicates("image")
     numbers = images["cell_type"].value_counts()
-    colours = [style.SERIES_COLOURS[i % len(style.SERIES_COLOURS)] for i in range(len(series))]
+    room = (width - 14) / side_by_side / len(types)
+    names = [f"{style.wrap(kind, room)}\nn = {numbers.get(kind, 0):,}" for kind in types]
     for number, axes in enumerate(grid.flat):
         if number >= len(panels):
             axes.set_visible(False)
             continue
-        model, heads = panels[number]
-        here = conditions.rows_of(runs, model=model, heads=heads)
-        step = min(0.84 / len(series), 0.5)
+        here = conditions.rows_of(runs, panel=panels[number])
         for place, kind in enumerate(types):
-            for index, name in enumerate(series):
-                rows = conditions.rows_of(here, cell_type=kind, series=name)
-                # Several subsets of one type (half of it, all of it) share the place of one bar.
-                subsets = conditions.unique(rows, ["subset"])
-                for part, (subset,) in enumerate(subsets):
-                    span = step / len(subsets)
-                    at = place + (index - len(series) / 2) * step + (part + 0.5) * span
-                    statistics = conditions.interval(
-                        summary, SCORE.name, model=model, heads=heads, subset=subset, cell_type=kind
-                    )
-                    values = conditions.rows_of(rows, subset=subset).sort_values("seed")[SCORE.name]
-                    marks.bar(axes, at, 0.9 * span, statistics, values.tolist(), colours[index])
+            group = conditions.rows_of(here, cell_type=kind)
+            _bars(axes, place, group, shown, score.name, colours, min(0.84 / most, 0.5))
         marks.group_axis(axes, len(types))
-        room = (width - 14) / side_by_side / len(types)
-        names = [f"{style.wrap(kind, room)}\nn = {numbers.get(kind, 0):,}" for kind in types]
         axes.set_xticks(range(len(types)), names)
         axes.tick_params(axis="x", length=0)
-        marks.score_axis(axes, upper, SCORE.heading if number % side_by_side == 0 else "")
-        if named:
-            text = conditions.label({"model": model, "heads": heads}, named)
-            axes.set_title(style.wrap(text, (width - 14) / side_by_side), loc="left")
+        marks.score_axis(axes, upper, score.heading if number % side_by_side == 0 else "")
+        title = style.wrap(panels[number], (width - 14) / side_by_side)
+        axes.set_title(title, loc="left")
 
     keys = [
-        marks.patch_key(colour, name if name == OWN else f"trained on: {name}")
-        for colour, name in zip(colours, series, strict=True)
+        marks.patch_key(colour, style.wrap(name, width - 16)) for name, colour in colours.items()
     ]
     note = (
         conditions.constants(runs, ["model", "heads"])
-        + f"{SCORE.meaning}, mean over the images of a cell type (n), small objects "
+        + f"{score.meaning}, mean over the images of a cell type (n), small objects "
         + f"{conditions.PRIMARY}. "
         + conditions.spread(runs)
     )
-    subtitle = conditions.subtitle(question, tables["images"], runs)
-    return style.finish(figure, TITLE, note, keys, subtitle=subtitle)
+    subtitle = conditions.subtitle(question, tables, runs)
+    return style.finish(figure, TITLES[score], note, keys, subtitle=subtitle)
+
+
+def _names(trained: "pd.DataFrame") -> "pd.Series":
+    """What the bars of each subset are called; of one cell type each, alike where trained alike.
+
+    Parameters
+    ----------
+    trained : by subset, ``own`` (the one cell type that it trains on, or missing) and
+        ``synthetic_images``
+    """
+    of_one = trained[trained["own"].notna()]
+    added = of_one["synthetic_images"].gt(0).map({True: EXTENDED, False: ""})
+    if of_one.assign(added=added).duplicated(["own", "added"]).any():
+        # Several subsets of one type, such as half of it: what their names say beside the type.
+        added = added.index.to_series().combine(of_one["own"], _beside)
+        if of_one.assign(added=added).duplicated(["own", "added"]).any():
+            added = added.index.to_series()
+    names = OWN + added.where(added == "", ", " + added)
+    return names.reindex(trained.index).fillna("trained on: " + trained.index.to_series())
+
+
+def _beside(subset: str, kind: str) -> str:
+    """Name of a subset without that of its cell type, such as ``half`` of ``A172-half``."""
+    return re.sub(re.escape(kind), "", subset, count=1, flags=re.IGNORECASE).strip("-_.")
+
+
+def _in_panels(runs: "pd.DataFrame") -> "pd.DataFrame":
+    """The runs with a column ``panel``: a model and head combination each, or one for all."""
+    named = conditions.varying(runs, ["model", "heads"])
+    runs = runs.assign(panel=[conditions.label(row, named) for row in runs.to_dict("records")])
+    together = runs["panel"] + " · " + runs["series"]
+    apart = (runs.groupby("series")["panel"].nunique() == 1).all()
+    if named and apart and together.nunique() <= len(style.SERIES_COLOURS):
+        return runs.assign(series=together, panel="")
+    return runs
+
+
+def _bars(
+    axes: "Axes",
+    place: float,
+    runs: "pd.DataFrame",
+    summary: "pd.DataFrame",
+    score: str,
+    colours: Mapping[str, str],
+    step: float,
+) -> None:
+    """Bars of one cell type around its place: those there are, for a gap would read as 0."""
+    present = [name for name in colours if (runs["series"] == name).any()]
+    for number, name in enumerate(present):
+        rows = conditions.rows_of(runs, series=name).sort_values("seed")
+        condition = {axis: rows[axis].iloc[0] for axis in (*conditions.AXES, "cell_type")}
+        at = place + (number - (len(present) - 1) / 2) * step
+        statistics = conditions.interval(summary, score, **condition)
+        marks.bar(axes, at, 0.9 * step, statistics, rows[score].tolist(), colours[name])

@@ -23,7 +23,7 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
     """Bars by head combination, one panel a model and training subset.
 
     The combinations are written as a matrix of dots below the bars, one row a head, so that long
-    combinations stay readable.
+    combinations stay readable. Where a panel's condition has no run of a combination, it says so.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
         + conditions.spread(runs)
     )
     keys = [marks.patch_key(COLOURS[kind], f"small objects {kind}") for kind in kinds]
-    subtitle = conditions.subtitle(question, tables["images"], runs)
+    subtitle = conditions.subtitle(question, tables, runs)
     return style.finish(figure, TITLE, note, keys, subtitle=subtitle)
 
 
@@ -97,6 +97,10 @@ def _bars(
     kinds = [kind for kind in COLOURS if (runs["small_objects"] == kind).any()]
     width = 0.8 / max(len(kinds), 1)
     for place, heads in enumerate(combinations):
+        if not (runs["heads"] == heads).any():
+            # An empty place would read as a score of 0.
+            look = {"size": style.SMALL_SIZE, "color": style.GREY, "rotation": 90}
+            axes.text(place, 0, " not run", ha="center", va="bottom", **look)
         for number, kind in enumerate(kinds):
             rows = conditions.rows_of(runs, heads=heads, small_objects=kind).sort_values("seed")
             if rows.empty:

@@ -45,5 +45,5 @@ def f1_by_iou(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         + f"objects {conditions.PRIMARY}. "
         + conditions.band(runs)
     )
-    subtitle = conditions.subtitle(question, tables["images"], runs)
+    subtitle = conditions.subtitle(question, tables, runs)
     return curves.draw(lines, TITLE, subtitle, note, "IoU threshold", "F1")

@@ -20,15 +20,20 @@ LOG_SPAN = 20  # a loss that falls by more than this is drawn on a log scale
 def learning_curves(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
     """Training and validation loss by epoch, one panel a condition (figure 7 of the report).
 
-    Thick lines are means over seeds, as far as every seed has got; thin lines are single seeds.
+    Thick lines are means over seeds, as far as every seed has got; thin lines are single seeds. Of
+    an ensemble, a seed's loss is the mean over its networks, as far as every network has got.
 
     Parameters
     ----------
-    tables : the table ``training`` of an experiment; others are not used
+    tables : the table ``training`` of an experiment; others are not used. With an ensemble it has
+        the column ``cell_type``, of each network
     question : what the experiment asks, written below the title
     """
     training = tables["training"]
     conditions.need(training, "training", [*conditions.AXES, "seed", "epoch", "loss", "val_loss"])
+    trained_on = _trained_on(training)
+    ensembles = "cell_type" in training and training["cell_type"].notna().any()
+    training = _over_networks(training) if ensembles else training
     panels = conditions.unique(training, conditions.AXES)
     named = conditions.varying(training)
     columns = min(len(panels), 4)
@@ -59,7 +64,7 @@ def learning_curves(tables: Mapping[str, "pd.DataFrame"], question: str = "") ->
         rows = conditions.rows_of(training, **here)
         for column in COLOURS:
             _curve(axes, rows, column)
-        _axis(axes, log, rows if not same else training)
+        _axis(axes, log, rows if not same else training, training["epoch"])
         axes.set_title(titles[number], loc="left")
         if number + columns >= len(panels):
             _epochs(axes, spare=number // columns < lines - 1)
@@ -72,17 +77,28 @@ def learning_curves(tables: Mapping[str, "pd.DataFrame"], question: str = "") ->
         if several
         else f"{number.capitalize()} a condition. "
     )
-    note += (
-        ""
-        if same or len(panels) == 1
-        else (
+    if not same and len(panels) > 1:
+        note += (
             "Losses of different head combinations are sums of different terms and not comparable. "
         )
-    )
+    if ensembles:
+        note += (
+            "Of an ensemble, the loss of a seed is the mean over its networks, one a cell type, up "
+            "to the last epoch all have reached. "
+        )
     note += "Log scale." if log else ""
     keys = [marks.line_key(NAMES[name], color=colour) for name, colour in COLOURS.items()]
-    subtitle = f"{question}\n{_trained_on(training)}" if question else _trained_on(training)
+    subtitle = f"{question}\n{trained_on}" if question else trained_on
     return style.finish(figure, TITLE, note, keys, gap=0.04, subtitle=subtitle)
+
+
+def _over_networks(training: "pd.DataFrame") -> "pd.DataFrame":
+    """Mean losses over the networks of each run, of epochs that all of them have reached."""
+    run = [*conditions.AXES, "seed"]
+    networks = training.groupby(run)["cell_type"].transform("nunique")
+    reached = training.groupby([*run, "epoch"])["cell_type"].transform("nunique")
+    losses = training[reached == networks].groupby([*run, "epoch"], sort=False)[list(COLOURS)]
+    return losses.mean().reset_index()
 
 
 def _trained_on(training: "pd.DataFrame") -> str:
@@ -92,6 +108,8 @@ def _trained_on(training: "pd.DataFrame") -> str:
     images = training["train_images"].dropna() if "train_images" in training else []
     if len(images):
         parts.insert(0, _between(images, "training image"))
+        if "synthetic_images" in training and training["synthetic_images"].any():
+            parts[0] += f" (and {_between(training['synthetic_images'], 'synthetic one')})"
     return f"{data}: {', '.join(parts)}; {conditions.seeds(training)[0]}."
 
 
@@ -138,7 +156,7 @@ def run_curve(history: "pd.DataFrame", title: str = "Learning curve") -> "Figure
             colour = style.GREY if name == "learning rate" else None
             _curve(axes, history, column, colour)
         log = _wide(history[drawn])
-        _axis(axes, log, history, drawn)
+        _axis(axes, log, history, history["epoch"], drawn)
         axes.set_title(name + (" (log scale)" if log else ""), loc="left")
         axes.set_ylabel("learning rate" if name == "learning rate" else "loss")
         if number + columns >= len(panels):
@@ -204,11 +222,16 @@ def _wide(table: "pd.DataFrame") -> bool:
 
 
 def _axis(
-    axes: "Axes", log: bool, rows: "pd.DataFrame", columns: tuple = ("loss", "val_loss")
+    axes: "Axes",
+    log: bool,
+    rows: "pd.DataFrame",
+    epochs: "pd.Series",
+    columns: tuple = ("loss", "val_loss"),
 ) -> None:
+    """Axes for the losses of `rows` and for `epochs`, those of all panels, which share them."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    first, last = rows["epoch"].min(), rows["epoch"].max()
+    first, last = epochs.min(), epochs.max()
     pad = 0.5 if first == last else 0.03 * (last - first)
     axes.set_xlim(first - pad, last + pad)
     if first == last:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FIGURES: dict[str, Callable[..., "Figure"]] = {
     "f1-by-heads": f1_by_heads.f1_by_heads,
     "f1-by-cell-type": f1_by_cell_type.f1_by_cell_type,
+    "pixel-f1-by-cell-type": f1_by_cell_type.pixel_f1_by_cell_type,
     "backbones": backbones.backbones,
     "learning-curves": learning_curves.learning_curves,
     "data-size": data_size.data_size,

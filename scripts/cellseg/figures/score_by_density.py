@@ -52,7 +52,7 @@ def score_by_density(tables: Mapping[str, "pd.DataFrame"], question: str = "") -
     return curves.draw(
         lines.assign(x=2**0.5 * lines["start"]),  # the middle of the octave, on a log axis
         TITLE,
-        conditions.subtitle(question, tables["images"], images),
+        conditions.subtitle(question, tables, images),
         note,
         "true cells an image (log scale)",
         SCORE.heading,

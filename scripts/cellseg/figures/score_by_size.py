@@ -21,7 +21,7 @@ def score_by_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "
 
     Parameters
     ----------
-    tables : the tables ``images`` and ``sizes`` of an experiment
+    tables : the tables ``images``, ``runs`` and ``sizes`` of an experiment
     question : what the experiment asks, written below the title
 
     Raises
@@ -55,7 +55,7 @@ def score_by_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "
     return curves.draw(
         lines,
         TITLE,
-        conditions.subtitle(question, tables["images"], sizes),
+        conditions.subtitle(question, tables, sizes),
         note,
         "area of the true cell (px, log scale)",
         "recall at IoU 0.5",

@@ -27,7 +27,7 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
     Parameters
     ----------
     tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment; the
-        column ``cell_types`` of ``training`` tells what a subset trains on
+        columns ``cell_types`` and ``synthetic_images`` of ``training`` tell what a subset trains on
     question : what the experiment asks, written below the title
 
     Raises
@@ -42,7 +42,8 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
     panels = conditions.unique(runs, ["model", "heads"])
 
     once = len(set(trained_on.values())) == len(rows)
-    # Several subsets of one cell type are told apart by their names.
+    once &= not tables["training"]["synthetic_images"].any()
+    # Subsets of one cell type, or with synthetic images and without, are told apart by their names.
     names = [trained_on[subset] if once else f"{trained_on[subset]} ({subset})" for subset in rows]
     images = conditions.held_out(tables["images"]).drop_duplicates("image")
     numbers = images["cell_type"].value_counts()
@@ -95,13 +96,13 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
         + (" ± half of the 95 % t interval of that mean. " if several else ". ")
         + "Framed: trained and tested on the same cell type."
     )
-    subtitle = conditions.subtitle(question, tables["images"], runs)
+    subtitle = conditions.subtitle(question, tables, runs)
     return style.finish(figure, TITLE, note, subtitle=subtitle)
 
 
 def _trained_on(training: "pd.DataFrame") -> dict[str, str]:
     """From subset to the one cell type that it trains on."""
-    conditions.need(training, "training", [*conditions.AXES, "cell_types"])
+    conditions.need(training, "training", [*conditions.AXES, "cell_types", "synthetic_images"])
     found = {}
     for subset, kinds in conditions.unique(training, ["subset", "cell_types"]):
         kinds = kinds if isinstance(kinds, str) else ""

@@ -31,8 +31,9 @@ def table(runs: Sequence[Run], paths: Sequence[str | Path]) -> pd.DataFrame:
     DataFrame
         dataset, model, heads, subset, seed, finished (UTC), commit (empty outside of a checkout),
         uncommitted_changes, device, platform, threads, seconds (of the last attempt of the
-        training), train_images, val_images and train_tiles (numbers), parameters, and the version
-        of each package in a column of its own, :data:`NOT_USED` where a run did without it
+        training), train_images, synthetic_images (beside those, 0 where a run records none),
+        val_images and train_tiles (numbers), parameters, and the version of each package in a
+        column of its own, :data:`NOT_USED` where a run did without it
 
     Raises
     ------
@@ -73,6 +74,7 @@ def _row(run: Run, read: dict) -> dict:
         **{axis: getattr(run, axis) for axis in RUN},
         **{name: read.get(name) for name in names},
         "train_images": len(read.get("train_images", [])),
+        "synthetic_images": read.get("synthetic_images", 0),
         "val_images": len(read.get("val_images", [])),
         "train_tiles": read.get("train_tiles"),
         "parameters": read.get("parameters"),

@@ -24,7 +24,7 @@ FACTS = {
 """Columns of the provenance as the page calls them; other packages by their own name."""
 
 OTHERS = [*origins.RUN, "finished", "seconds"]
-OTHERS += ["train_images", "val_images", "train_tiles", "parameters"]
+OTHERS += ["train_images", "synthetic_images", "val_images", "train_tiles", "parameters"]
 """Columns that tell runs apart by intention, or that differ in every run."""
 
 VALUES = {"True": "yes", "False": "no"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellseg import main_scores, score_tables, tables
+from cellseg import main_scores, score_names, score_tables
 from cellseg.figures import conditions
 
 SCORES = main_scores.named("pixel_iou", "pixel_f1", "f1_50", "msa", "ap50")
@@ -47,7 +47,7 @@ def read(path: str | Path) -> Scores:
         for row in table.to_dict("records")
     ]
     told = [axis for axis in known if axis not in axes]
-    if "tuning" in told and (table["tuning"] == tables.NO_TUNING).all():
+    if "tuning" in told and (table["tuning"] == score_names.NO_TUNING).all():
         told.remove("tuning")
     return Scores(
         experiment=Path(path).parent.name,

@@ -46,7 +46,7 @@ def experiments(
     study: Mapping, summaries: Sequence[scores.Scores], provenance: pd.DataFrame
 ) -> str:
     """What was compared, and on how many images the networks were trained."""
-    images = provenance.set_index(["dataset", *studies.AXES])["train_images"]
+    images = provenance.set_index(["dataset", *studies.AXES])
     rows = []
     for one in summaries:
         runs = studies.runs_of(study, one.experiment)
@@ -56,7 +56,7 @@ def experiments(
                 text(study["experiments"][one.experiment]["title"]),
                 f"{len(runs):,}",
                 text(", ".join(dict.fromkeys(run.model for run in runs))),
-                _range([int(images[tuple(vars(run).values())]) for run in runs]),
+                _trained_on(images.loc[[tuple(vars(run).values()) for run in runs]]),
                 text(_seeds(runs)),
             ]
         )
@@ -67,6 +67,12 @@ def experiments(
         f"{networks} trained{several}, in {counted(len(rows), 'experiment')}.\n\n"
         f"{table(names, rows, 'experiments')}"
     )
+
+
+def _trained_on(provenance: pd.DataFrame) -> str:
+    """Numbers of training images of some runs, such as ``4`` or ``4 + 0 to 20 synthetic``."""
+    real, synthetic = (provenance[name].tolist() for name in ("train_images", "synthetic_images"))
+    return _range(real) + (f" + {_range(synthetic)} synthetic" if any(synthetic) else "")
 
 
 def _range(numbers: Sequence[int]) -> str:
