@@ -300,8 +300,10 @@ rule data_report:
     resources:
         mem_mb=4000,
         runtime=30,
+    priority: 1  # before any training: it refuses ensembles that the images do not do for
     params:
         code=code("data_report"),
+        ensembles=ensembles_on,
     script:
         "../../scripts/data_report.py"
 
