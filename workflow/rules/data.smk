@@ -295,12 +295,12 @@ rule data_report:
         pdf=f"{DATA}/report/data.pdf",
     log:
         "results/logs/data_report/{dataset}.log",
+    priority: 1  # before any training: it refuses ensembles that the images do not do for
     conda:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=4000,
         runtime=30,
-    priority: 1  # before any training: it refuses ensembles that the images do not do for
     params:
         code=code("data_report"),
         ensembles=ensembles_on,
