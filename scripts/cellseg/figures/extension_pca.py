@@ -117,11 +117,13 @@ def _distances(axes: "Axes", distances: "pd.DataFrame") -> None:
     rows = distances[distances["cell_type"] == "all"].reset_index(drop=True)
     for place, row in rows.iterrows():
         low, high = row["exchanged_5"], row["exchanged_95"]
-        text = f"{row['energy_distance']:.3f}"
+        text = f"{row['energy_distance']:.3f}".replace("-", "\N{MINUS SIGN}")
         if not np.isnan(high):
             axes.barh(place, high - low, 0.5, left=low, color=style.LIGHT_GREY)
             text += f"\np = {row['exchanged_p']:.3f}"
-        axes.plot(row["energy_distance"], place, "o", color=style.VERMILLION, markersize=5)
+        axes.plot(
+            row["energy_distance"], place, "o", color=style.VERMILLION, markersize=5, zorder=3
+        )
         axes.annotate(
             text,
             (row["energy_distance"], place),
