@@ -10,4 +10,5 @@ with running(snakemake.log[0]):
         problems=snakemake.input.problems,
         outputs=dict(snakemake.output.items()),
         title=snakemake.wildcards.dataset,
+        ensembles=snakemake.params.ensembles,
     )

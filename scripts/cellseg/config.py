@@ -6,7 +6,7 @@ from functools import partial
 
 from jsonschema import Draft202012Validator
 
-from cellseg import head_names, searches
+from cellseg import ensemble_checks, head_names, searches
 from cellseg.errors import UserError
 from cellseg.image_names import CELL_TYPES
 from cellseg.study import as_list, merged
@@ -35,6 +35,7 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
         raise UserError("\n".join(["the configuration is not valid."] + _explain_all(errors)))
     study = _filled(config, schema, schema)
     _check_names(study)
+    ensemble_checks.check_study(study)
     for name in study["searches"]:
         _check_search(name, study)
     return searches.with_trials(study, config["models"], partial(_complete, study, schema))

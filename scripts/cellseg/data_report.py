@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellseg import data_picture
+from cellseg import data_picture, ensemble_checks
 from cellseg.data_picture import SIZE_CLASSES, area_edges, size_class
 from cellseg.files import replacing
 from cellseg.source import SPLITS
@@ -19,6 +19,7 @@ def write(
     problems: str | os.PathLike,
     outputs: Mapping[str, str | os.PathLike],
     title: str,
+    ensembles: Sequence[Mapping] = (),
 ) -> None:
     """Write the whole report.
 
@@ -28,8 +29,16 @@ def write(
     problems : ``problems.csv`` of :func:`cellseg.annotations.parse`
     outputs : paths of ``counts``, ``problems``, ``sizes`` (CSV), ``png`` and ``pdf``
     title : name of the data set
+    ensembles : runs that are refused where the images do not do for them, see
+        :mod:`cellseg.ensemble_checks`
+
+    Raises
+    ------
+    UserError
+        Of :func:`cellseg.ensemble_checks.check_images`.
     """
     image_table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
+    ensemble_checks.check_images(ensembles, image_table)
     columns = ["image", "cell_type", "area"]
     cell_table = pd.concat(
         [

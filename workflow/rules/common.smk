@@ -15,6 +15,7 @@ from snakemake.io import strip_wildcard_constraints
 from cellseg import config as study_config
 from cellseg import (
     application,
+    ensemble_checks,
     families,
     head_names,
     imports,
@@ -222,6 +223,11 @@ def dataset_settings(*keys):
             if key in study["datasets"][wildcards.dataset]
         }
     )
+
+
+def ensembles_on(wildcards):
+    """Params function: runs of ensembles that the images of a data set must do for."""
+    return ensemble_checks.runs_on(study, wildcards.dataset)
 
 
 def local_annotations(wildcards):

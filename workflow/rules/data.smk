@@ -298,6 +298,7 @@ rule data_report:
         pdf=f"{DATA}/report/data.pdf",
     log:
         "results/logs/data_report/{dataset}.log",
+    priority: 1  # before any training: it refuses ensembles that the images do not do for
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -305,6 +306,7 @@ rule data_report:
         runtime=30,
     params:
         code=code("data_report"),
+        ensembles=ensembles_on,
     script:
         "../../scripts/data_report.py"
 

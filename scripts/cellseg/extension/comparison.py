@@ -1,15 +1,12 @@
 """Two sets of images in the space of their features: how far apart, and on which components."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
-from cellseg.extension import names
+from cellseg.extension import energy, names
 from cellseg.extension.features import FEATURES, GROUPS
 
-SPLITS = 200  # random halves of the real images
-MOST = 1000  # images of two halves: the distances of all pairs of more take minutes
+MOST_REAL, MOST_SYNTHETIC = 1000, 5000  # images: distances of all pairs of more take minutes
 
 
 def standardised(real: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -41,92 +38,89 @@ def principal_components(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return first * np.where(largest < 0, -1, 1), variances[:2] / max(variances.sum(), 1e-12)
 
 
-def energy_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Energy distance of two samples (Székely and Rizzo, 2013), 0 where they are the same.
-
-    2 E|X-Y| - E|X-X'| - E|Y-Y'|, each mean over all pairs of rows. Samples of n and m images of
-    one distribution are about (1/n + 1/m) E|X-X'| apart.
+def distances(real: pd.DataFrame, synthetic: pd.DataFrame) -> pd.DataFrame:
+    """How far synthetic images are from real ones, of all cell types and of each.
 
     Parameters
     ----------
-    first, second : ndarrays of shape (N, F) and (M, F)
-
-    Returns
-    -------
-    float, NaN where either has fewer than two rows
-    """
-    if min(len(first), len(second)) < 2:
-        return float("nan")
-    within = (_distances(values, values).mean() for values in (first, second))
-    return float(2 * _distances(first, second).mean() - sum(within))
-
-
-def distances(real: pd.DataFrame, synthetic: pd.DataFrame) -> pd.DataFrame:
-    """How far synthetic images are from real ones, of all cell types and of each.
+    real, synthetic : image, cell_type and a column a feature; a synthetic image's name tells its
+        source, see :mod:`cellseg.extension.names`
 
     Returns
     -------
     DataFrame
-        cell_type (``all`` first), features (``all``, then each of :data:`GROUPS`), real_images,
-        synthetic_images, energy_distance (of the standardised features), real_halves_mean and
-        real_halves_95 (mean and 95th percentile of the energy distance between random halves of
-        the real images; empty below four images), to_source (median distance of a synthetic image
-        to its source), to_same_type (that of a real image to another of its cell type; empty
-        where there is none). All in standard deviations of the real images.
+        cell_type (``all`` first); features (``all``, then each of :data:`GROUPS`); real_images and
+        synthetic_images; real_images_compared and synthetic_images_compared (those that the energy
+        distance is of: drawn where there are more than :data:`MOST_REAL`, or
+        :data:`MOST_SYNTHETIC` of these); energy_distance (of the standardised features; unbiased,
+        so that it may be negative); exchanged_5, exchanged_95 and exchanged_p (5th and 95th
+        percentile of the energy distances when it is drawn which of a source and its synthetic
+        images is the real one, and the share of such draws with as large a distance; of each row
+        alone; empty where few draws are possible); to_source (median distance of a synthetic image
+        to its source); to_same_type (that of a real image to another of its cell type, of those
+        compared; empty where there is none). All distances in standard deviations of the real
+        images.
     """
-    a, b = standardised(real, synthetic)
+    values = np.concatenate(standardised(real, synthetic))
+    images = pd.DataFrame(
+        {
+            "source": [*real["image"], *map(names.source_of, synthetic["image"])],
+            "cell_type": [*real["cell_type"], *synthetic["cell_type"]],
+            "is_real": np.arange(len(values)) < len(real),
+        }
+    )
     columns = {name: np.isin(list(FEATURES), group) for name, group in GROUPS.items()}
     columns = {"all": np.ones(len(FEATURES), bool), **columns}
     rows = []
     for cell_type in ["all", *sorted(real["cell_type"].unique())]:
-        mine, theirs = (
-            (table["cell_type"] == cell_type).to_numpy() | (cell_type == "all")
-            for table in (real, synthetic)
-        )
+        some = images if cell_type == "all" else images[images["cell_type"] == cell_type]
+        compared = _drawn(some)
+        source, is_real = pd.factorize(compared["source"])[0], compared["is_real"].to_numpy()
         for name, chosen in columns.items():
-            first, second = a[mine][:, chosen], b[theirs][:, chosen]
-            halves = _halves(first)
-            between, same_type = _distances(first, second), _distances(first, first)
-            is_source = _equal(
-                real["image"][mine], [names.source_of(key) for key in synthetic["image"][theirs]]
-            )
-            is_like = _equal(real["cell_type"][mine], real["cell_type"][mine])
-            np.fill_diagonal(is_like, False)
+            found = energy.compare(values[compared.index][:, chosen], source, is_real)
             rows.append(
                 {
                     "cell_type": cell_type,
                     "features": name,
-                    "real_images": len(first),
-                    "synthetic_images": len(second),
-                    "energy_distance": energy_distance(first, second),
-                    "real_halves_mean": np.mean(halves) if halves else np.nan,
-                    "real_halves_95": np.quantile(halves, 0.95) if halves else np.nan,
-                    "to_source": np.median(between[is_source]) if is_source.any() else np.nan,
-                    "to_same_type": np.median(same_type[is_like]) if is_like.any() else np.nan,
+                    "real_images": some["is_real"].sum(),
+                    "synthetic_images": (~some["is_real"]).sum(),
+                    "real_images_compared": is_real.sum(),
+                    "synthetic_images_compared": (~is_real).sum(),
+                    "energy_distance": found.distance,
+                    "exchanged_5": found.low,
+                    "exchanged_95": found.high,
+                    "exchanged_p": found.p,
+                    "to_source": _to_source(values[:, chosen], some),
+                    "to_same_type": _to_same_type(values[:, chosen], compared),
                 }
             )
     return pd.DataFrame(rows)
 
 
-def _equal(first: Sequence[str], second: Sequence[str]) -> np.ndarray:
-    """Whether each of `first` equals each of `second`, ndarray of shape (N, M), bool."""
-    return np.asarray(first, object)[:, None] == np.asarray(second, object)[None]
+def _drawn(images: pd.DataFrame) -> pd.DataFrame:
+    """As many images as are compared in seconds, always the same ones: all where there are few."""
+    real = images[images["is_real"]]
+    if len(real) > MOST_REAL:
+        real = real.sample(MOST_REAL, random_state=0)
+    synthetic = images[~images["is_real"] & images["source"].isin(real["source"])]
+    if len(synthetic) > MOST_SYNTHETIC:
+        synthetic = synthetic.sample(MOST_SYNTHETIC, random_state=0)
+    return pd.concat([real, synthetic]).sort_index()
 
 
-def _halves(values: np.ndarray) -> list[float]:
-    """Energy distances between random halves."""
-    if len(values) < 4:
-        return []
-    random = np.random.default_rng(0)
-    found = []
-    for _ in range(SPLITS):
-        order = random.permutation(len(values))[: MOST // 2 * 2]
-        half = len(order) // 2
-        found.append(energy_distance(values[order[:half]], values[order[half:]]))
-    return found
+def _to_source(values: np.ndarray, images: pd.DataFrame) -> float:
+    real = images[images["is_real"]].drop_duplicates("source")
+    synthetic = images[~images["is_real"] & images["source"].isin(real["source"])]
+    source = pd.Series(real.index, index=real["source"])[synthetic["source"]]
+    return _median(np.linalg.norm(values[synthetic.index] - values[source], axis=1))
 
 
-def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    from scipy.spatial.distance import cdist
+def _to_same_type(values: np.ndarray, images: pd.DataFrame) -> float:
+    from scipy.spatial.distance import pdist
 
-    return cdist(first, second)
+    by_type = images[images["is_real"]].groupby("cell_type").groups.values()
+    return _median(np.concatenate([pdist(values[rows]) for rows in by_type]))
+
+
+def _median(found: np.ndarray) -> float:
+    return float(np.median(found)) if len(found) else float("nan")

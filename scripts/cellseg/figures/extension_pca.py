@@ -2,27 +2,27 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cellseg.figures import style
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NAMED = 3  # features that an axis names
-FEW = 50  # real images, of which random halves differ much
 
 
 @style.styled
 def extension_pca(
     table: "pd.DataFrame",
     loadings: "pd.DataFrame",
-    shares: "np.ndarray",
+    shares: np.ndarray,
     distances: "pd.DataFrame",
     title: str,
 ) -> "Figure":
-    """Images on the first two components, beside distances with their yardstick.
+    """Images on the first two components, beside distances with what chance makes of them.
 
     Parameters
     ----------
@@ -45,11 +45,8 @@ def extension_pca(
     note = (
         f"{counts['real']} real and {counts['synthetic']} synthetic images. Components of "
         f"{len(loadings)} standardised features of the real images; the axes name those that "
-        "count most. Energy distance between real and synthetic images; bar: between random halves "
-        "of the real ones, from 0 to the 95th percentile"
-        + (", which of so few images is large by chance" if counts["real"] < FEW else "")
-        + ". Density is meant to differ: synthetic "
-        "images show cultures earlier and later."
+        f"count most. {explained(distances)} Density is meant to differ: synthetic images show "
+        "cultures earlier and later."
     )
     return style.finish(figure, title, note, keys, gap=0.05)
 
@@ -96,15 +93,39 @@ def _strongest(loadings: "pd.Series") -> str:
     )
 
 
+def explained(distances: "pd.DataFrame") -> str:
+    """What the energy distance and the bar behind it are."""
+    first = distances[distances["cell_type"] == "all"].iloc[0]
+    real, synthetic = first["real_images_compared"], first["synthetic_images_compared"]
+    drawn = (real, synthetic) != (first["real_images"], first["synthetic_images"])
+    text = "Energy distance between real and synthetic images"
+    text += f" ({real} and {synthetic} of them, drawn at random)" if drawn else ""
+    text += (
+        ", unbiased: about 0 where they are alike. Each synthetic image is made of one real image, "
+        "so pairs of an image with what is made of it, or of one source, are left out. "
+    )
+    if np.isnan(first["exchanged_95"]):
+        return text + "So few images do not tell how much of it is chance."
+    return text + (
+        "Bar and p: chance, where it is drawn which of a real image and those made of it is the "
+        "real one (5th to 95th percentile; share of draws with as large a distance)."
+    )
+
+
 def _distances(axes: "Axes", distances: "pd.DataFrame") -> None:
-    """Energy distances of all cell types by group of features, over those of real halves."""
+    """Energy distances of all cell types by group of features, over those of exchanges."""
     rows = distances[distances["cell_type"] == "all"].reset_index(drop=True)
     for place, row in rows.iterrows():
-        if row["real_halves_95"] == row["real_halves_95"]:
-            axes.barh(place, max(row["real_halves_95"], 0), 0.5, color=style.LIGHT_GREY)
-        axes.plot(row["energy_distance"], place, "o", color=style.VERMILLION, markersize=5)
+        low, high = row["exchanged_5"], row["exchanged_95"]
+        text = f"{row['energy_distance']:.3f}".replace("-", "\N{MINUS SIGN}")
+        if not np.isnan(high):
+            axes.barh(place, high - low, 0.5, left=low, color=style.LIGHT_GREY)
+            text += f"\np = {row['exchanged_p']:.3f}"
+        axes.plot(
+            row["energy_distance"], place, "o", color=style.VERMILLION, markersize=5, zorder=3
+        )
         axes.annotate(
-            f"{row['energy_distance']:.2f}",
+            text,
             (row["energy_distance"], place),
             (6, 0),
             textcoords="offset points",
@@ -115,6 +136,7 @@ def _distances(axes: "Axes", distances: "pd.DataFrame") -> None:
     axes.set_yticks(range(len(rows)), [f"{name} features" if name == "all" else name
                                        for name in rows["features"]])  # fmt: skip
     axes.set_ylim(len(rows) - 0.5, -0.6)
+    axes.use_sticky_edges = False  # a bar may be what reaches furthest
     axes.margins(x=0.12)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("energy distance, real to synthetic")
