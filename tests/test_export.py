@@ -105,6 +105,12 @@ def test_the_card_says_what_the_scores_had_and_the_export_has_not(unpacked):
     assert "whole images at once, other magnifications" in model_card.otherwise(averaged)
 
 
+def test_the_card_counts_synthetic_images():
+    assert model_card._synthetic({"train_images": ["a"]}) == []
+    told = model_card._synthetic({"train_images": ["a"], "synthetic_images": 1500})
+    assert told == ["And 1,500 synthetic images made of these images."]
+
+
 def test_the_description_is_one_of_the_model_zoo(name, unpacked):
     about = yaml.safe_load((unpacked / "rdf.yaml").read_text())
     tensors = [*about["inputs"], *about["outputs"]]

@@ -120,6 +120,7 @@ def text(
             ["cell type", "images", "annotated cells in them", "validation images"],
             [*data.itertuples(index=False), ("all", *data.iloc[:, 1:].sum())],
         ),
+        *_synthetic(provenance),
         "## Validation: scores on images it has not seen",
         *_scores(metrics, coco),
         "## Intended use, and limits",
@@ -141,6 +142,11 @@ def text(
         "\n".join(f"- {name}, doi:{doi}" for name, doi in CITE.items()),
     ]  # fmt: skip
     return "\n\n".join(sections) + "\n"
+
+
+def _synthetic(provenance: Mapping) -> list[str]:
+    n_images = provenance.get("synthetic_images", 0)
+    return [f"And {n_images:,} synthetic images made of these images."] if n_images else []
 
 
 def otherwise(prediction: Mapping) -> str:
