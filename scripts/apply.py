@@ -7,7 +7,6 @@ with running(snakemake.log[0]):
     gpu_lease.take(snakemake.config["accelerator"])
     apply_run.apply(
         settings=snakemake.params.apply,
-        options=snakemake.params.prediction,
         load_family=families.load,
         outputs=dict(snakemake.output.items()),
         threads=snakemake.threads,

@@ -5,12 +5,11 @@ from cellseg.script import running
 
 with running(snakemake.log[0]):
     gpu_lease.take("cpu")  # it computes next to nothing
-    names = ("weights", "settings", "provenance", "watershed", "metrics", "coco")
+    names = ("weights", "settings", "provenance", "watershed", "prediction", "metrics", "coco")
     export_run.export(
         run={name: snakemake.input[name] for name in names},
         images=snakemake.input.images,
         kind=snakemake.params.kind,
-        options=snakemake.params.prediction,
         load_family=families.load,
         output=snakemake.output.export,
         threads=snakemake.threads,

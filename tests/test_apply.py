@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import warnings
 
 import cv2
@@ -10,10 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+import yaml
 from PIL import Image
 
 import tiny_run
-from cellseg import application, apply_run, families, overview_page, polygons
+from cellseg import (
+    application,
+    apply_run,
+    families,
+    files,
+    overview_page,
+    polygons,
+    prediction_record,
+)
 from cellseg.errors import UserError
 
 
@@ -53,8 +63,8 @@ def folder(tmp_path):
 def _apply(settings, family):
     output = settings["output"]
     tables = {name: f"{output}/{name}.csv" for name in ("cells", "images", "skipped")}
-    apply_run.apply(settings, tiny_run.OPTIONS, lambda model: family,
-                    {**tables, "overview": f"{output}/overview.html"}, 1)  # fmt: skip
+    outputs = {**tables, "overview": f"{output}/overview.html"}
+    apply_run.apply(settings, lambda model: family, outputs, 1)
     return {name: pd.read_csv(path) for name, path in tables.items()}
 
 
@@ -147,19 +157,51 @@ def test_nothing_but_broken_files_is_an_error(family, settings, folder):
         _apply(settings, family)
 
 
-def test_windows_of_another_study_are_refused(run, family, settings, folder):
+def test_images_are_predicted_as_those_of_the_scores_were(run, family, settings, tmp_path):
+    shutil.copytree(run["weights"].parent, tmp_path / "run")
+    own = {name: tmp_path / "run" / path.name for name, path in run.items()}
+    files.write_json(own["prediction"], {**tiny_run.OPTIONS, "overlap": 0.5, "flips": True})
+    expected = np.load(tiny_run.labels(own, family, tmp_path))["one"]
+    _apply({**settings, "run": str(tmp_path / "run"), "images": str(tmp_path / "run/one.tif")},
+           family)  # fmt: skip
+    np.testing.assert_array_equal(_labels(settings, "one"), expected)
+    otherwise = np.load(tiny_run.labels(run, family, tmp_path))["one"]
+    assert (otherwise != expected).any()
+    used = json.loads((tmp_path / "out/applied.json").read_text())["prediction"]
+    assert used == json.loads(own["prediction"].read_text())
+
+
+def test_the_record_holds_every_setting_of_prediction(checkout):
+    schema = yaml.safe_load((checkout / "workflow/schemas/config.schema.yaml").read_text())
+    properties = schema["properties"]["prediction"]["properties"]
+    assert sorted(properties) == list(prediction_record.SETTINGS) == sorted(tiny_run.OPTIONS)
+
+
+def test_a_run_that_does_not_say_how_it_was_predicted_is_refused(run, settings, folder, tmp_path):
     tifffile.imwrite(folder / "image.tif", tiny_run.picture(40, 40))
-    options = {**tiny_run.OPTIONS, "window": 64}  # the network knows its place in tiles of 32
-    with pytest.raises(UserError, match=r"prediction\.window: 64 does not suit this run"):
-        apply_run.apply(settings, options, lambda model: family, {}, 1)
+    shutil.copytree(run["weights"].parent, tmp_path / "run")
+    record = tmp_path / "run/prediction.json"
+    record.unlink()
+    with pytest.raises(
+        UserError, match=rf"{record}, which says.*\. Make it.*: snakemake .*{record}"
+    ):
+        application.stamp({**settings, "run": str(tmp_path / "run")})
+    for content, message in [
+        ("{", "Expecting property name"),
+        ("3", "not iterable"),
+        ('{"window": null, "overlap": 0.25}', "lacks batch_size, flips, rotations, scales"),
+    ]:
+        record.write_text(content)
+        with pytest.raises(UserError, match=rf"{record} does not say .*{message}.* Delete it"):
+            prediction_record.read(record)
 
 
 def test_what_is_asked_for_is_checked(run, settings, folder, tmp_path):
     for changed, message in [
         ({"run": None}, "apply.run: say which trained run"),
         ({"run": str(tmp_path / "nowhere")}, "nowhere does not exist"),
-        ({"run": str(folder)}, r"lacks weights\.h5, settings\.json, watershed\.json"),
-        ({"tuning": "grid"}, r"lacks tuning-grid/watershed\.json.* .*/tuning-grid/labels\.npz"),
+        ({"run": str(folder)}, r"lacks weights\.h5, settings\.json, watershed\.json, prediction"),
+        ({"tuning": "grid"}, r"lacks tuning-grid/watershed\.json.* .*/tuning-grid/watershed\.json"),
         ({"images": None}, "apply.images: say which images"),
         ({"images": str(tmp_path / "nowhere")}, "nowhere does not exist"),
         ({}, "holds no images"),

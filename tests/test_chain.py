@@ -210,6 +210,16 @@ def test_watershed_settings_do_not_retrain(edited):
     assert "train" not in plan
 
 
+def test_prediction_settings_do_not_retrain(edited):
+    edited.configure({**copy.deepcopy(TINY), "prediction": {"overlap": 0.5}})
+    plan = edited.planned()
+    assert plan["predict"] == plan["segment"] == plan["record_prediction"] == 2
+    assert set(plan) <= {
+        "predict", "segment", "record_prediction", "score", "collect", "figure", "format_tables",
+        "predict_shown", "overlay", "overview", "contact_sheet", "all",
+    }  # fmt: skip
+
+
 def test_kept_maps_are_segmented_again_without_the_network(edited):
     run = RUN.format(model="featurenet")
     kept = {**copy.deepcopy(TINY), "keep_maps": True, "watershed": {"interior_threshold": 0.4}}
@@ -288,7 +298,8 @@ def test_tuning_reuses_the_training(edited):
     }
     edited.configure(tuned)
     plan = {
-        "predict": 1, "predict_validation": 1, "tune": 1, "segment": 1, "score": 1, "collect": 1,
+        "predict": 1, "predict_validation": 1, "tune": 1, "segment": 1, "record_prediction": 1,
+        "score": 1, "collect": 1,
     }  # fmt: skip
     assert edited.planned("results/tiny/tables/tuned/runs.csv") == plan
     assert "train" not in edited.planned()
@@ -332,15 +343,22 @@ def test_a_run_starts_from_pretrained_weights(edited, server):
     shutil.rmtree(edited.folder / RUN.format(model="pretrained"))
 
 
-def test_a_run_is_applied_to_a_folder_and_exported(finished):
+def test_a_run_is_applied_to_a_folder_and_exported(edited):
     run = RUN.format(model="featurenet")
-    images = finished.folder / "results/data/tiny/source/images/livecell_test_images"
+    images = edited.folder / "results/data/tiny/source/images/livecell_test_images"
     chosen = f"apply={{run: {run}, images: {images}, output: cells of mine}}"
-    done = finished.call("apply", f"{run}/export.zip", "--config", chosen)
+    other = {**copy.deepcopy(TINY), "prediction": {"window": 128, "overlap": 0.5}}
+    for model in other["models"].values():
+        model["location"] = False  # with which a network takes no other window
+    edited.configure(other)
+    done = edited.call("apply", "--config", chosen)  # as the run was scored nevertheless
     assert done.returncode == 0, done.stdout
+    edited.configure(TINY)
+    done = edited.call("apply", f"{run}/export.zip", "--config", chosen)
+    assert done.returncode == 0 and "rule apply:" not in done.stdout, done.stdout
     output, expected = (
-        finished.folder / "cells of mine",
-        np.load(finished.folder / run / "labels.npz"),
+        edited.folder / "cells of mine",
+        np.load(edited.folder / run / "labels.npz"),
     )
     paths = sorted((output / "labels").rglob("*.tif"))
     assert len(paths) == len(expected.files) == 4
@@ -348,10 +366,10 @@ def test_a_run_is_applied_to_a_folder_and_exported(finished):
         name = path.stem.removesuffix("_labels")
         np.testing.assert_array_equal(tifffile.imread(path), expected[name])
     assert (output / "overview.html").read_text().count("<figure>") == 4
-    assert (finished.folder / run / "export.zip").is_file()
-    assert finished.planned("apply", "--config", chosen) == {}
+    assert (edited.folder / run / "export.zip").is_file()
+    assert edited.planned("apply", "--config", chosen) == {}
     shutil.copy2(next(images.rglob("*.tif")), images / "another.tif")
-    assert finished.planned("apply", "--config", chosen) == {"apply": 1}
+    assert edited.planned("apply", "--config", chosen) == {"apply": 1}
     (images / "another.tif").unlink()
 
 

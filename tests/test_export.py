@@ -12,7 +12,14 @@ import tifffile
 import yaml
 
 import tiny_run
-from cellseg import export_example, export_run, families, predict_run, prediction
+from cellseg import (
+    export_example,
+    export_run,
+    families,
+    model_card,
+    predict_run,
+    prediction,
+)
 from cellseg.errors import UserError
 from cellseg.normalization import normalize
 
@@ -52,8 +59,8 @@ def run(family, name, tmp_path_factory):
 def unpacked(run, family, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     paths = {key: str(path) for key, path in run.items() if key != "images"}
-    export_run.export(paths, [str(run["images"])], "download", tiny_run.OPTIONS,
-                      lambda model: family, str(folder / "export.zip"), 1)  # fmt: skip
+    export_run.export(paths, [str(run["images"])], "download", lambda model: family,
+                      str(folder / "export.zip"), 1)  # fmt: skip
     with zipfile.ZipFile(folder / "export.zip") as archive:
         archive.extractall(folder)
     return folder
@@ -90,6 +97,13 @@ def test_the_card_says_where_the_network_comes_from(name, unpacked):
     assert ("deepcell (Van Valen Lab" in card) == (name == "deepcell")
 
 
+def test_the_card_says_what_the_scores_had_and_the_export_has_not(unpacked):
+    card = (unpacked / "README.md").read_text()
+    assert "`prediction.json`.\n" in card and "which `maps` does without" not in card
+    averaged = {**tiny_run.OPTIONS, "window": "image", "scales": [1, 2]}
+    assert "whole images at once, other magnifications" in model_card.otherwise(averaged)
+
+
 def test_the_description_is_one_of_the_model_zoo(name, unpacked):
     about = yaml.safe_load((unpacked / "rdf.yaml").read_text())
     tensors = [*about["inputs"], *about["outputs"]]
@@ -99,6 +113,8 @@ def test_the_description_is_one_of_the_model_zoo(name, unpacked):
         assert test.dtype == np.float32 and test.shape[1:3] == (32, 32)
         assert test.shape[3] == len(tensor["axes"][3]["channel_names"])
     assert about.get("license") == (None if name == "deepcell" else "CC-BY-NC-4.0")
+    attached = {file["source"] for file in about["attachments"]}
+    assert {"watershed.json", "prediction.json"} < attached
     spec = pytest.importorskip("bioimageio.spec")
     assert spec.load_description(unpacked).validation_summary.status == "valid-format"
 

@@ -22,7 +22,7 @@ def test_plan_of_the_full_study(fresh):
         assert plan[rule] == runs
     tuned = 8 * 5  # of runs that are there
     assert plan["predict_validation"] == plan["tune"] == tuned
-    for rule in ("segment", "score", "predict_shown", "overlay"):
+    for rule in ("segment", "record_prediction", "score", "predict_shown", "overlay"):
         assert plan[rule] == runs + tuned
     assert plan["collect"] == plan["format_tables"] == 6
     assert plan["figure"] == 23 and plan["contact_sheet"] == 2
@@ -35,7 +35,7 @@ def test_one_condition_by_name(fresh):
     plan = fresh.planned(target, study=False)
     assert plan == {
         "download": 1, "parse": 1, "rasterize": 3, "tile": 2, "fetch_weights": 1,
-        "train": 1, "predict": 1, "segment": 1, "score": 1,
+        "train": 1, "predict": 1, "segment": 1, "record_prediction": 1, "score": 1,
     }  # fmt: skip
 
 

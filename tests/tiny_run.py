@@ -36,7 +36,8 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
 
     Returns
     -------
-    dict of name to path: weights, settings, provenance, watershed, metrics, coco, images
+    dict of name to path: weights, settings, provenance, watershed, prediction, metrics, coco,
+    images
     """
     import keras  # only now: the family has chosen what it computes with
 
@@ -46,7 +47,9 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
     learner(settings, 32, folder).save_weights(folder / "weights.h5")
     condition = {"dataset": "mine", "model": "net", "heads": "inner-distance+pixelwise",
                  "subset": "full", "seed": 0}  # fmt: skip
-    run = {name: folder / f"{name}.json" for name in ("settings", "provenance", "watershed")}
+    records = ("settings", "provenance", "watershed", "prediction")
+    run = {name: folder / f"{name}.json" for name in records}
+    files.write_json(run["prediction"], OPTIONS)
     files.write_json(run["settings"], settings)
     more = {"train_images": ["one"], "val_images": ["two"], "parameters": 12345}
     record = provenance.record(settings, family.versions(), family.device(), **more)
@@ -94,7 +97,8 @@ def _thresholds(settings: dict, family: ModuleType, folder: Path) -> dict:
 def labels(run: dict[str, Path], family: ModuleType, output: Path) -> Path:
     """labels.npz of the run on its own images, as the rules predict and segment make it."""
     maps = output / "maps.zip"
-    predict_run.predict(run["settings"], [run["images"]], None, 1, OPTIONS, lambda model: family,
+    options = json.loads(run["prediction"].read_text())
+    predict_run.predict(run["settings"], [run["images"]], None, 1, options, lambda model: family,
                         run["weights"].parent, maps, 1)  # fmt: skip
     settings = json.loads(run["watershed"].read_text())["watershed"]
     path = output / "labels.npz"

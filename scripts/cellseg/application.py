@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from cellseg import prediction_record
 from cellseg.errors import UserError
 
 EXAMPLE = "snakemake --cores 2 apply --config 'apply={run: FOLDER_OF_A_RUN, images: YOUR_FOLDER}'"
@@ -15,7 +16,7 @@ RECORD = "applied.json"
 
 
 def files_of_run(settings: Mapping) -> dict[str, Path]:
-    """The files that say how a run segments: weights, settings, thresholds.
+    """The files that say how a run segments: weights, settings, thresholds, windows.
 
     Parameters
     ----------
@@ -36,13 +37,21 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
         "weights": run / "weights.h5",
         "settings": run / "settings.json",
         "watershed": run / variant / "watershed.json",
+        "prediction": run / variant / prediction_record.NAME,
     }
-    missing = [path.relative_to(run).as_posix() for path in files.values() if not path.is_file()]
-    if missing:
-        target = (run / variant / "labels.npz").as_posix()
+    missing = [path for path in files.values() if not path.is_file()]
+    command = f"snakemake --cores 4 {' '.join(path.as_posix() for path in missing)}"
+    if missing == [files["prediction"]]:
         raise UserError(
-            f"apply.run: {run} is not a finished run, it lacks {', '.join(missing)}. Name the "
-            f"folder that ends in seed-N, or finish it first: snakemake --cores 4 {target}"
+            f"apply.run: {missing[0]}, which says how the run was predicted, is not there yet. "
+            "It comes with the scores, and runs that an earlier version scored have none. Make it "
+            f"under the config that the run was made with: {command}"
+        )
+    if missing:
+        lacking = ", ".join(path.relative_to(run).as_posix() for path in missing)
+        raise UserError(
+            f"apply.run: {run} is not a finished run, it lacks {lacking}. Name the folder that "
+            f"ends in seed-N, or finish it first: {command}"
         )
     return files
 

@@ -24,6 +24,7 @@ from cellseg import (
     polygons,
     predict_run,
     prediction,
+    prediction_record,
     provenance,
 )
 from cellseg.errors import UserError
@@ -42,31 +43,29 @@ class Segmenter:
     Parameters
     ----------
     run : of :func:`cellseg.application.files_of_run`
-    options : of prediction, see :func:`cellseg.predict_run.predict`
     load_family : from the model's settings to the module of its family
 
     Raises
     ------
     UserError
-        The network cannot be applied to windows of the size in `options`.
+        The run is an ensemble, or does not say how it was predicted.
     """
 
     def __init__(
         self,
         run: Mapping[str, Path],
-        options: Mapping,
         load_family: Callable[[Mapping], ModuleType],
         threads: int,
     ) -> None:
         settings = json.loads(run["settings"].read_text())
-        _check_window(settings, options["window"])
+        self.prediction = prediction_record.read(run["prediction"])
         ensemble.refuse(settings, run["weights"], "segments images of unknown cell types")
         self.watershed = json.loads(run["watershed"].read_text())
         self.folder = run["weights"].parent
         self.names = channels.stored(settings["heads"])
         family = load_family(settings["model"])
         family.set_threads(threads)
-        self.predict = predict_run.image_predictor(settings, family, self.folder, options)
+        self.predict = predict_run.image_predictor(settings, family, self.folder, self.prediction)
         self.about = provenance.record(settings, family.versions(), family.device())
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,7 +103,6 @@ class Results:
 
 def apply(
     settings: Mapping,
-    options: Mapping,
     load_family: Callable[[Mapping], ModuleType],
     outputs: Mapping[str, str],
     threads: int,
@@ -115,7 +113,6 @@ def apply(
     ----------
     settings : ``apply`` of the configuration: run, tuning, images, output and pixel_size (µm; None
         takes what each file says)
-    options : of prediction, see :func:`cellseg.predict_run.predict`
     outputs : paths of ``overview``, ``cells``, ``images`` and ``skipped``
 
     Raises
@@ -139,7 +136,7 @@ def apply(
     record = {"run": str(run["weights"].parent), "images": str(source), "written": written}
     files.write_json(output / application.RECORD, record)
 
-    segmenter = Segmenter(run, options, load_family, threads)
+    segmenter = Segmenter(run, load_family, threads)
     for path, targets in zip(paths, made, strict=True):
         name = path.relative_to(folder).as_posix()
         try:
@@ -155,7 +152,7 @@ def apply(
         reasons = "\n".join(f"- {why}" for _, why in results.skipped[:10])
         raise UserError(f"none of the {len(found)} images of {source} can be segmented:\n{reasons}")
     _write_tables(results, outputs)
-    settings_used = {"watershed": segmenter.watershed, "prediction": dict(options)}
+    settings_used = {"watershed": segmenter.watershed, "prediction": segmenter.prediction}
     files.write_json(output / application.RECORD, {**record, **settings_used, **segmenter.about})
     _write_overview(results, record, segmenter.watershed, outputs["overview"])
 
@@ -242,16 +239,3 @@ def _write_overview(
     )
     title = f"Cells in {Path(record['images']).resolve().name}"
     overview_page.write(path, title, about, results.pages, results.skipped)
-
-
-def _check_window(settings: Mapping, window: int | str | None) -> None:
-    """Refuse windows that the network was not trained for; the configuration may be another's."""
-    if settings["tiling"]["mode"] == "resize" or not window:
-        return
-    bound = settings["model"]["family"] == "deepcell" and window == "image"
-    bound |= bool(settings["model"].get("location")) and window != settings["tiling"]["size"]
-    if bound:
-        raise UserError(
-            f"prediction.window: {window} does not suit this run, whose network depends on the "
-            f"size of its tiles, {settings['tiling']['size']} pixels. Leave `window` at null."
-        )

@@ -74,7 +74,10 @@ def describe(
         },
         "attachments": [
             _file(folder, extra)
-            for extra in ("example.py", "settings.json", "watershed.json", "provenance.json")
+            for extra in (
+                *("example.py", "settings.json", "provenance.json"),
+                *("watershed.json", "prediction.json"),
+            )
         ],
     }
     if kind in LICENCES and family != "deepcell":

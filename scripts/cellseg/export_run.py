@@ -13,7 +13,15 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from cellseg import bioimage_io, ensemble, export_example, files, model_card, score_tables
+from cellseg import (
+    bioimage_io,
+    ensemble,
+    export_example,
+    files,
+    model_card,
+    prediction_record,
+    score_tables,
+)
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
 
@@ -25,7 +33,6 @@ def export(
     run: Mapping[str, str],
     images: Sequence[str],
     kind: str,
-    options: Mapping,
     load_family: Callable[[Mapping], ModuleType],
     output: str,
     threads: int,
@@ -34,22 +41,23 @@ def export(
 
     Parameters
     ----------
-    run : paths of its ``weights``, ``settings``, ``provenance``, ``watershed``, ``metrics`` and
-        ``coco``
+    run : paths of its ``weights``, ``settings``, ``provenance``, ``watershed``, ``prediction``,
+        ``metrics`` and ``coco``
     images : tables of the images that it may have been trained and validated with
     kind : of its data set: download, simulated or local
-    options : of prediction, see :func:`cellseg.saved_model.build`
     load_family : from the model's settings to the module of its family
     output : zip to write; rdf.yaml at its top makes it a package of the BioImage Model Zoo
 
     Raises
     ------
     UserError
-        The network cannot be exported, see :func:`cellseg.saved_model.build`.
+        The network cannot be exported, see :func:`cellseg.saved_model.build`, or the run does not
+        say how it was predicted.
     """
     settings, provenance, thresholds = (
         json.loads(Path(run[name]).read_text()) for name in ("settings", "provenance", "watershed")
     )
+    options = prediction_record.read(run["prediction"])
     ensemble.refuse(settings, run["weights"], "is exported")
     if "backend" in settings["model"]:  # which makes no difference to the weights
         settings["model"]["backend"] = "tensorflow"
@@ -66,7 +74,7 @@ def export(
         shutil.make_archive(str(made / "model"), "zip", made / "model")
         shutil.rmtree(made / "model")
         _write_test_tensors(network, made)
-        for name in ("settings", "provenance", "watershed"):
+        for name in ("settings", "provenance", "watershed", "prediction"):
             shutil.copyfile(run[name], made / f"{name}.json")
         shutil.copyfile(run["metrics"], made / "scores.csv")
         example = export_example.example(settings["heads"], thresholds["watershed"])
@@ -77,6 +85,7 @@ def export(
             settings=settings,
             provenance=provenance,
             watershed=thresholds,
+            prediction=options,
             data=model_card.trained_on(
                 provenance, pd.concat([pd.read_parquet(path) for path in images])
             ),

@@ -81,6 +81,7 @@ def text(
     settings: Mapping,
     provenance: Mapping,
     watershed: Mapping,
+    prediction: Mapping,
     data: pd.DataFrame,
     metrics: pd.DataFrame,
     coco: pd.DataFrame,
@@ -92,7 +93,7 @@ def text(
     ----------
     condition : dataset, model, heads, subset and seed of the run
     kind : of its data set, a key of :data:`DATA_LICENCES`
-    settings, provenance, watershed : what the run recorded
+    settings, provenance, watershed, prediction : what the run recorded
     data : of :func:`trained_on`
     metrics, coco : tables of its scores
     window : side of the windows that the network sees, pixels
@@ -122,7 +123,8 @@ def text(
         f"from {weights}; {training['epochs']} epochs on tiles of {settings['tiling']['size']} "
         f"pixels. Trained on {provenance['finished'][:10]} with "
         f"{_versions(provenance['versions'])}. All settings: `settings.json`, "
-        f"`provenance.json`; thresholds: `watershed.json`.{tuned}",
+        f"`provenance.json`; thresholds: `watershed.json`.{tuned} How the images of the scores "
+        f"below were predicted: `prediction.json`.{otherwise(prediction)}",
         "## What it was trained on",
         _table(
             ["cell type", "images", "annotated cells in them", "validation images"],
@@ -149,6 +151,18 @@ def text(
         "\n".join(f"- {name}, doi:{doi}" for name, doi in CITE.items()),
     ]  # fmt: skip
     return "\n\n".join(sections) + "\n"
+
+
+def otherwise(prediction: Mapping) -> str:
+    """What the scored maps were made with and those of the SavedModel are not."""
+    used = {
+        "whole images at once": prediction["window"] == "image",
+        "mirrored windows": prediction["flips"],
+        "turned windows": prediction["rotations"],
+        "other magnifications": prediction["scales"] != [1],
+    }
+    named = ", ".join(name for name, is_used in used.items() if is_used)
+    return f" That was with {named}, which `maps` does without: its cells differ." if named else ""
 
 
 def _scores(metrics: pd.DataFrame, coco: pd.DataFrame) -> list[str]:

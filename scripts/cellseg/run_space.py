@@ -78,6 +78,7 @@ def expected(
             f"{variant}coco.csv": SMALL_FILE,
             f"{variant}sizes.csv": SMALL_FILE,
             f"{variant}watershed.json": SMALL_FILE,
+            f"{variant}prediction.json": SMALL_FILE,
             f"{variant}overlay-maps.zip": pixel * split.pixels / max(split.count, 1) * shown,
             **{f"{variant}{name}": size * shown for name, size in SHOWN_IMAGE.items()},
         }

@@ -22,7 +22,6 @@ rule apply:
         # Which run and which images: their names, sizes and dates.
         chosen=chosen_for_apply,
         apply=studies.in_order(study["apply"]),
-        prediction=studies.in_order(study["prediction"]),
     script:
         "../../scripts/apply.py"
 
@@ -34,6 +33,7 @@ rule export:
         settings=f"{RUN}/settings.json",
         provenance=f"{RUN}/provenance.json",
         watershed=f"{RUN}/{{variant}}watershed.json",
+        prediction=f"{RUN}/{{variant}}prediction.json",
         metrics=f"{RUN}/{{variant}}metrics.csv",
         coco=f"{RUN}/{{variant}}coco.csv",
         images=[
@@ -53,6 +53,5 @@ rule export:
     params:
         code=code_with_family("export"),
         kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
-        prediction=studies.in_order(study["prediction"]),
     script:
         "../../scripts/export.py"

@@ -56,10 +56,36 @@ rule segment:
         "../../scripts/segment.py"
 
 
+rule record_prediction:
+    """How the maps were predicted that a run's cells are from, for those who only have the run.
+
+    A rule of its own: for a new output of `predict` or `segment`, finished runs would be predicted
+    anew, and a new output of `score` keeps Snakemake from seeing that its params have changed.
+    """
+    input:
+        labels=f"{RUN}/{{variant}}labels.npz",
+    output:
+        record=f"{RUN}/{{variant}}prediction.json",
+    log:
+        f"{RUN}/{{variant}}logs/record_prediction.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("record_prediction"),
+        prediction=studies.in_order(study["prediction"]),
+    script:
+        "../../scripts/record_prediction.py"
+
+
 rule score:
     """Scores of every image of a run, with and without small objects; COCO scores and sizes of all."""
     input:
         predicted=f"{RUN}/{{variant}}labels.npz",
+        # Not read: what is scored has its record.
+        prediction=f"{RUN}/{{variant}}prediction.json",
         cells=f"{RUN}/{{variant}}cells.parquet",
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
         outlines=f"{DATA}/labels/{study['scoring']['data_split']}.cells.npz",
