@@ -102,6 +102,11 @@ def _changed(path, value):
         (["datasets", "cells", "kind"], "simulate", "Did you mean 'simulated'?"),
         (["datasets", "cells"], {"kind": "download"}, "the key url is missing"),
         (["datasets", "cells"], {"kind": "local", "images": "x"}, "give either `path`"),
+        (
+            ["datasets", "cells"],
+            {"kind": "local", "images": "x", "labels": {"train": "a", "test": "b"}},
+            "the key val is missing. .* To make one, move some of train",
+        ),
         (["tilings"], {"cut-256": {"overlap": 300}}, "tilings.cut-256.overlap: must be less"),
         (["datasets", "cells"], {"images": {}}, "datasets.cells: the key kind is missing"),
         (["subsets"], {5: {}}, "subsets: the name 5 needs quotes"),
