@@ -105,7 +105,7 @@ def _changed(path, value):
         (
             ["datasets", "cells"],
             {"kind": "local", "images": "x", "labels": {"train": "a", "test": "b"}},
-            "the key val is missing. .* To make one, move some of train",
+            "for each of the three splits. To make one, move some of train into a folder",
         ),
         (["tilings"], {"cut-256": {"overlap": 300}}, "tilings.cut-256.overlap: must be less"),
         (["datasets", "cells"], {"images": {}}, "datasets.cells: the key kind is missing"),
