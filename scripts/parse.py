@@ -11,4 +11,5 @@ with running(snakemake.log[0]):
         source=json.loads(Path(snakemake.input.source).read_text()),
         folder=Path(snakemake.output.problems).parent,
         policy=snakemake.params.duplicates,
+        threads=snakemake.threads,
     )

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from cellseg import annotations, cell_tables, image_names, labels
 from cellseg.cells import BBOX
@@ -36,7 +37,7 @@ def parse(tmp_path):
             files = [i["file_name"] for content in contents.values() for i in content["images"]]
         for name in files:
             (root / "A172" / name).parent.mkdir(exist_ok=True)
-            (root / "A172" / name).touch()
+            Image.fromarray(np.zeros((8, 10), np.uint8)).save(root / "A172" / name)
         described = {"images": str(root), "annotations": {}}
         if missing_images:
             described["missing_images"] = missing_images
@@ -258,6 +259,39 @@ EMPTY = {"images": [], "annotations": []}
 def test_a_split_without_images_is_refused(parse, contents, message):
     with pytest.raises(UserError, match=message):
         parse(missing_images="drop", files=["shared.tif"], **contents)
+
+
+BOX = cell(1, 5, [])
+CROWD = cell(2, 5, iscrowd=1)
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (
+            {"train": {"images": [image(5)], "annotations": [BOX, BOX, CROWD]}},
+            r"the train split would have no cells. .*train\.json can be used:\n- 1 regions of many "
+            r"cells \('iscrowd: 1'\).*\n- 2 without an outline .* a box is none",
+        ),
+        (
+            {"val": {"images": [image(5), image(6, "b")], "annotations": [cell(1, 5)]},
+             "test": {"images": [image(5)], "annotations": []}},
+            r"the val split would have no cells. .*\n- 1 on images that are dropped: see 'policy'",
+        ),
+        (
+            {"val": {"images": [image(5)], "annotations": [BOX, cell(2, 6)]}},
+            r"the val split would have no cells. .*\n- 1 of images that it does not list",
+        ),
+    ],
+)  # fmt: skip
+def test_a_split_whose_annotations_give_no_cells_is_refused(parse, contents, message):
+    with pytest.raises(UserError, match=message):
+        parse(**contents)
+
+
+def test_a_split_may_have_no_annotations(parse):
+    tables = parse(train={"images": [image(7)], "annotations": []})
+    assert tables["train.images"]["n_cells"].tolist() == [0]
 
 
 def test_unknown_policy(parse):

@@ -137,13 +137,21 @@ def test_every_kind_of_file(run, family, settings, folder, tmp_path):
     assert not re.search(r'(src|href)="(http|/)', page)  # nothing is fetched from elsewhere
 
 
-def test_results_of_images_that_are_gone_go_too(family, settings, folder, tmp_path):
+def test_results_of_images_that_are_gone_go_too(family, settings, folder, tmp_path, monkeypatch):
     for name in ("kept.tif", "gone.tif", "spoilt.tif"):
         tifffile.imwrite(folder / name, tiny_run.picture(40, 40))
     _apply(settings, family)
     (tmp_path / "out/labels/mine.txt").write_text("a note")
     (folder / "gone.tif").unlink()
     (folder / "spoilt.tif").write_bytes(b"")
+    record = json.loads((tmp_path / "out/applied.json").read_text())
+    assert [record[name] for name in ("run", "images", "tuning")] == [
+        settings["run"], settings["images"], None,
+    ]  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    application.stamp(
+        {**settings, "images": "images/", "output": "out"}
+    )  # the same, otherwise told
     tables = _apply(settings, family)
     assert sorted(path.name for path in (tmp_path / "out/labels").iterdir()) == [
         "kept_labels.tif", "mine.txt",
@@ -215,9 +223,57 @@ def test_what_is_asked_for_is_checked(run, settings, folder, tmp_path):
     with pytest.raises(UserError, match="has braces"):
         application.output_folder({**settings, "output": "a{b}"}, "base")
     assert application.output_folder({**settings, "output": None}, "base") == "base/images"
-    (tmp_path / "out/labels").mkdir(parents=True)
-    with pytest.raises(UserError, match="not by this workflow"):
-        application.earlier(tmp_path / "out")
+
+
+def test_results_are_never_replaced_by_those_of_other_images_or_another_run(
+    run, family, settings, folder, tmp_path
+):
+    """Told when the job is planned: Snakemake removes the tables before it starts."""
+    own, other, plate = run["weights"].parent, tmp_path / "other", tmp_path / "plate-8/images"
+    shutil.copytree(own, other)
+    (own / "tuning-grid").mkdir(exist_ok=True)
+    for name in ("watershed.json", "prediction.json"):
+        shutil.copy(own / name, own / "tuning-grid" / name)
+    plate.mkdir(parents=True)
+    for images in (folder, plate):
+        tifffile.imwrite(images / "a.tif", tiny_run.picture(40, 40))
+    made = {"run": str(own), "images": str(folder), "written": ["labels/a_labels.tif"]}
+    files.write_json(tmp_path / "out/applied.json", made)
+    (tmp_path / "out/cells.csv").touch()
+    kept = f"holds the cells of {folder}, found by {own}, which would be lost"
+    for changed, message in [
+        ({"images": str(plate)}, f"{kept}.* images: {plate},"),
+        ({"images": str(folder / "a.tif")}, kept),
+        ({"run": str(other)}, f"{kept}.*{{run: {other},"),
+        ({"tuning": "grid"}, r"\(tuning: none, not grid\).* tuning: grid,"),
+    ]:
+        asked = {**settings, **changed}
+        with pytest.raises(UserError, match=f"{message}.* output: {tmp_path}/out-2}}'"):
+            application.stamp(asked)
+        with pytest.raises(UserError, match=message):
+            _apply(asked, family)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "applied.json", "cells.csv",
+    ]  # fmt: skip
+    for told in ({"tuning": "grid"}, {"watershed": {"tuning": "grid"}}):  # now, and once
+        files.write_json(tmp_path / "out/applied.json", {**made, **told})
+        application.stamp({**settings, "tuning": "grid"})
+        with pytest.raises(UserError, match=r"\(tuning: grid, not none\)"):
+            application.stamp(settings)
+    (tmp_path / "out/cells.csv").unlink()  # nothing is left that could be lost
+    application.stamp(settings)
+
+
+@pytest.mark.parametrize("name", ["labels", "cells.csv"])
+def test_files_that_are_not_of_this_workflow_are_left_alone(name, run, settings, folder, tmp_path):
+    tifffile.imwrite(folder / "a.tif", tiny_run.picture(40, 40))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).mkdir()
+    for content in (None, "{", "[]", "{}"):
+        if content:
+            (tmp_path / "out/applied.json").write_text(content)
+        with pytest.raises(UserError, match=f"out/{name} is there already, and not by this"):
+            application.stamp(settings)
 
 
 def test_the_stamp_sees_new_and_changed_images_and_runs(run, family, settings, folder):

@@ -102,6 +102,11 @@ def _changed(path, value):
         (["datasets", "cells", "kind"], "simulate", "Did you mean 'simulated'?"),
         (["datasets", "cells"], {"kind": "download"}, "the key url is missing"),
         (["datasets", "cells"], {"kind": "local", "images": "x"}, "give either `path`"),
+        (
+            ["datasets", "cells"],
+            {"kind": "local", "images": "x", "labels": {"train": "a", "test": "b"}},
+            "for each of the three splits. To make one, move some of train into a folder",
+        ),
         (["tilings"], {"cut-256": {"overlap": 300}}, "tilings.cut-256.overlap: must be less"),
         (["datasets", "cells"], {"images": {}}, "datasets.cells: the key kind is missing"),
         (["subsets"], {5: {}}, "subsets: the name 5 needs quotes"),

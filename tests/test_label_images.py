@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from PIL import Image
 from pycocotools import mask
 
 from cellseg import annotations, cell_tables, label_images, labels
@@ -21,7 +22,7 @@ def parse(tmp_path):
         for name in images:
             path = tmp_path / "images" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            Image.fromarray(np.zeros((3, 3), np.uint8)).save(path)
         for name in masks:
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,8 +50,8 @@ def test_label_images(tmp_path):
     (tmp_path / "images" / "BV-2").mkdir(parents=True)
     tifffile.imwrite(tmp_path / "masks" / "a.tif", painted)
     np.save(tmp_path / "masks" / "b.npy", np.zeros((6, 7), np.int32))
-    (tmp_path / "images" / "BV-2" / "a.png").touch()
-    (tmp_path / "images" / "b.png").touch()
+    for name in ("BV-2/a.png", "b.png"):
+        Image.fromarray(np.zeros((6, 7), np.uint8)).save(tmp_path / "images" / name)
     described = {"images": str(tmp_path / "images"), "labels": {"test": str(tmp_path / "masks")}}
     annotations.parse(described, tmp_path / "tables")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellseg import cell_tables, coco, image_names, label_images
+from cellseg import cell_tables, coco, data_checks, image_names, label_images
 from cellseg.cells import Cells
 from cellseg.errors import UserError
 from cellseg.files import replacing
@@ -21,7 +21,9 @@ EVALUATION_FIRST = ("test", "val", "train")
 PROBLEM_COLUMNS = ["split", "problem", "image", "image_id", "cells", "action"]
 
 
-def parse(source: Mapping, folder: str | os.PathLike, policy: str = "deduplicated") -> None:
+def parse(
+    source: Mapping, folder: str | os.PathLike, policy: str = "deduplicated", threads: int = 1
+) -> None:
     """Write the tables of all splits and ``problems.csv`` into `folder`.
 
     Parameters
@@ -36,6 +38,8 @@ def parse(source: Mapping, folder: str | os.PathLike, policy: str = "deduplicate
           stays in the first of test, validation, training, so that nothing is scored that was
           trained on. Images are the same if they are the same file, whatever its name.
 
+    threads : that read the images, to see that all can be used
+
     Notes
     -----
     An image is called by the stem of its file. Where files of several folders share a stem, or one
@@ -48,8 +52,9 @@ def parse(source: Mapping, folder: str | os.PathLike, policy: str = "deduplicate
     ------
     UserError
         A file is missing, broken or not in the COCO format; images are listed that the folder
-        does not hold, unless ``source["missing_images"]`` is ``"drop"``; or no image of a split
-        is left.
+        does not hold, unless ``source["missing_images"]`` is ``"drop"``; no image of a split is
+        left, or none of the cells that it lists; label images are binary masks; or an image is
+        broken, or of another size than its annotations.
     """
     if policy not in POLICIES:
         raise UserError(f"duplicate policy '{policy}' is not one of {', '.join(POLICIES)}.")
@@ -59,6 +64,7 @@ def parse(source: Mapping, folder: str | os.PathLike, policy: str = "deduplicate
     taken: dict[str, str] = {}  # file of an image -> the split that listed it before
     keys: set[str] = set()
     problems: list[dict] = []
+    annotated: list[data_checks.Annotated] = []
     for split in EVALUATION_FIRST:
         table, cells = _read_split(source, split, labels)
         print(f"{split}: {len(table)} images listed, {len(cells.areas)} cells", flush=True)
@@ -68,14 +74,24 @@ def parse(source: Mapping, folder: str | os.PathLike, policy: str = "deduplicate
         counts = pd.Series(np.frombuffer(cells.image_ids, np.int64)).value_counts()
         table["n_cells"] = table["image_id"].map(counts).fillna(0).astype(int)
         resolved = _resolve(table, taken, policy, found)
-        _refuse_empty(source, split, found, table, resolved, taken)
+        where = {**source.get("annotations", {}), **source.get("labels", {})}.get(split)
+        others = [taken[file] for file in table["file"] if file in taken]
+        data_checks.refuse_no_images(
+            split, where, found.n_listed, len(table), len(resolved), others, root
+        )
+        data_checks.refuse_no_cells(split, where, cells, resolved["n_cells"].sum())
         taken.update(dict.fromkeys(table["file"], split))
         table = resolved.assign(image=_unique_keys(resolved, split, keys))
         table = _describe(table, split, root)
+        annotated += [
+            data_checks.Annotated(*row, where)
+            for row in table[["path", "height", "width"]].itertuples(index=False)
+        ]
         found.add("image without cells", table[table["n_cells"] == 0], "kept")
         found.add("known to be incomplete", table[table["incomplete"]], "kept")
         cell_tables.write_images(Path(folder) / f"{split}.images.parquet", table)
         cell_tables.write_cells(Path(folder) / f"{split}.cells.parquet", cells.table(), table)
+    data_checks.refuse_unusable_images(annotated, threads)
     order = {split: rank for rank, split in enumerate(SPLITS)}
     rows = sorted(problems, key=lambda row: order[row["split"]])
     with replacing(Path(folder) / "problems.csv") as temporary:
@@ -121,6 +137,7 @@ def _read_split(
     if split in source.get("labels", {}):
         folder = Path(source["labels"][split])
         listed, cells = label_images.read(folder, labels[folder])
+        data_checks.refuse_binary_masks(folder, labels[folder], cells)
     elif split in source.get("annotations", {}):
         listed = coco.read_images(source["annotations"][split])
         cells = coco.read_cells(source["annotations"][split], listed)
@@ -171,34 +188,6 @@ def _resolve(table: pd.DataFrame, taken: Mapping, policy: str, found: _Problems)
     found.add("listed twice in a split", table[~keep], "dropped")
     found.add("listed in several splits", table[keep & elsewhere], "dropped")
     return table[keep & ~elsewhere]
-
-
-def _refuse_empty(
-    source: Mapping,
-    split: str,
-    found: _Problems,
-    there: pd.DataFrame,
-    resolved: pd.DataFrame,
-    taken: Mapping,
-) -> None:
-    """Stop at a split that the data set has, but without images."""
-    where = {**source.get("annotations", {}), **source.get("labels", {})}.get(split)
-    if where is None or len(resolved):
-        return
-    if found.n_listed == 0:
-        reason = f"lists no images. Add some, or leave '{split}' out of the data set."
-    elif len(there) == 0:
-        reason = (
-            f"lists {found.n_listed} images, but none of them is below {source['images']} and "
-            f"'missing_images: drop' drops them. Put them there, or leave '{split}' out."
-        )
-    else:
-        others = " and ".join(sorted({taken[file] for file in there["file"]}))
-        reason = (
-            f"lists only images that are in the {others} split too, and 'policy: deduplicated' "
-            "keeps them there. Name another file, or set 'policy: as-published' to keep both."
-        )
-    raise UserError(f"the {split} split would be empty: {where} {reason}")
 
 
 def _unique_keys(table: pd.DataFrame, split: str, used: set[str]) -> list[str]:

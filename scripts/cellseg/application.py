@@ -1,6 +1,7 @@
 """What `apply` in the configuration asks for: a trained run on a folder of images."""
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -13,6 +14,10 @@ EXAMPLE = "snakemake --cores 2 apply --config 'apply={run: FOLDER_OF_A_RUN, imag
 
 RECORD = "applied.json"
 """What was applied to what; a folder that holds it was made by this workflow."""
+
+CHOSEN = ("run", "images")
+MADE = ("labels", "outlines", "overview.html", "cells.csv", "images.csv", "skipped.csv")
+"""What is made beside the record: the latter four are outputs that Snakemake removes."""
 
 
 def files_of_run(settings: Mapping) -> dict[str, Path]:
@@ -115,34 +120,74 @@ def stamp(settings: Mapping) -> str:
     Raises
     ------
     UserError
-        As :func:`files_of_run` and :func:`find_images`.
+        As :func:`files_of_run`, :func:`find_images` and :func:`earlier`.
     """
     digest = hashlib.sha256()
-    for path in [*files_of_run(settings).values(), *find_images(settings)]:
+    paths = [*files_of_run(settings).values(), *find_images(settings)]
+    earlier(settings)
+    for path in paths:
         status = path.lstat()
         told = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
         digest.update(told.encode(errors="surrogateescape"))
     return digest.hexdigest()[:12]
 
 
-def earlier(folder: Path) -> list[str]:
-    """Files that an earlier application wrote into a folder, relative to it.
+def earlier(settings: Mapping) -> list[str]:
+    """Files that an earlier application of this run to these images wrote, relative to the output.
+
+    Before Snakemake starts a job it removes what that made the last time: whoever plans one asks
+    here first.
+
+    Parameters
+    ----------
+    settings : ``apply`` of the configuration
 
     Raises
     ------
     UserError
-        There is something else.
+        The output folder holds something else: the cells of other images, or of the same found by
+        another run or with other thresholds, or files that are not of this workflow.
     """
-    record = folder / RECORD
-    if record.is_file():
-        try:
-            return list(json.loads(record.read_text())["written"])
-        except (ValueError, KeyError, TypeError):
-            pass
-    strange = [name for name in ("labels", "outlines") if (folder / name).exists()]
-    if strange:
+    folder = Path(settings["output"])
+    there = [folder / name for name in MADE if (folder / name).exists()]
+    if not there:
+        return []
+    record = _record(folder)
+    if record is None:
         raise UserError(
-            f"apply.output: {folder / strange[0]} is there already, and not by this workflow. "
-            "Name another folder."
+            f"apply.output: {there[0]} is there already, and not by this workflow. Name another "
+            f"folder: {_elsewhere(settings)}"
         )
-    return []
+    if any(Path(record[key]).resolve() != Path(settings[key]).resolve() for key in CHOSEN):
+        why = f"the cells of {record['images']}, found by {record['run']}"
+    elif record["tuning"] != settings["tuning"]:
+        names = [name or "none" for name in (record["tuning"], settings["tuning"])]
+        why = f"what this run found with other thresholds (tuning: {names[0]}, not {names[1]})"
+    else:
+        return record["written"]
+    raise UserError(
+        f"apply.output: {folder} holds {why}, which would be lost. Move it away, or name another "
+        f"folder: {_elsewhere(settings)}"
+    )
+
+
+def _record(folder: Path) -> dict | None:
+    """What was applied to what in a folder; None where this is not told."""
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        # Earlier versions told it with the thresholds alone, at the end.
+        tuning = record.get("tuning", record.get("watershed", {}).get("tuning"))
+        chosen = {key: str(record[key]) for key in CHOSEN}
+        return {**chosen, "tuning": tuning, "written": list(record["written"])}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _elsewhere(settings: Mapping) -> str:
+    """The arguments of the call, with a folder of results that is not there yet."""
+    output = Path(settings["output"])
+    names = (output.with_name(f"{output.name}-{number}") for number in itertools.count(2))
+    free = next(path for path in names if not path.exists())
+    chosen = {**{key: settings[key] for key in (*CHOSEN, "tuning")}, "output": free.as_posix()}
+    told = ", ".join(f"{key}: {value}" for key, value in chosen.items() if value)
+    return f"--config 'apply={{{told}}}'"

@@ -118,7 +118,8 @@ def apply(
     Raises
     ------
     UserError
-        The run or the images are not there, or none of the images can be segmented.
+        The run or the images are not there, the results would replace others, or none of the
+        images can be segmented.
     """
     run = application.files_of_run(settings)
     source, output = application.folder_of_images(settings), Path(settings["output"])
@@ -126,14 +127,15 @@ def apply(
     found = application.find_images(settings)
     paths = [path for path in found if microscope_files.printable(path)]
     results = Results([], [], [_unprintable(path, folder) for path in found if path not in paths])
-    earlier = application.earlier(output)
+    earlier = application.earlier(settings)
     names = microscope_files.output_names(paths, folder)
     made = [(f"labels/{name}_labels.tif", f"outlines/{name}.geojson") for name in names]
     written = sorted(target for pair in made for target in pair)
     for stale in sorted(set(earlier) - set(written)):
         (output / stale).unlink(missing_ok=True)
     # Before the results: what a killed process leaves behind is known to be ours.
-    record = {"run": str(run["weights"].parent), "images": str(source), "written": written}
+    record = {"run": str(run["weights"].parent), "tuning": settings["tuning"],
+              "images": str(source), "written": written}  # fmt: skip
     files.write_json(output / application.RECORD, record)
 
     segmenter = Segmenter(run, load_family, threads)

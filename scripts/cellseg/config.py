@@ -96,14 +96,17 @@ def _explain(error) -> Iterator[str]:
                 yield f"{where}: there is no key '{key}'. {_nearest(str(key), known)}"
     elif error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
-        yield f"{where}: the key {', '.join(missing)} is missing."
+        yield f"{where}: the key {', '.join(missing)} is missing.{_meaning(error)}"
     elif error.validator == "enum":
         known = [str(value) for value in error.validator_value]
         yield f"{where}: '{error.instance}' is not possible. {_nearest(str(error.instance), known)}"
     else:
-        description = error.schema.get("description") if isinstance(error.schema, dict) else None
-        meaning = f" ({description.strip()})" if description else ""
-        yield f"{where}: {error.message}{meaning}"
+        yield f"{where}: {error.message}{_meaning(error)}"
+
+
+def _meaning(error) -> str:
+    description = error.schema.get("description") if isinstance(error.schema, dict) else None
+    return f" ({description.strip()})" if description else ""
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -126,8 +126,9 @@ def _score_image(
     if true.shape != pred.shape:
         raise UserError(
             f"image {image} is {pred.shape[0]} x {pred.shape[1]} pixels in {predicted} but "
-            f"{true.shape[0]} x {true.shape[1]} in {truth}. They come from different data: delete "
-            "the older of the two files and run again."
+            f"{true.shape[0]} x {true.shape[1]} in {truth}: the image was replaced after it was "
+            "annotated. Put the annotated one there, or correct its annotation; then delete "
+            f"{predicted} and run again."
         )
     if pred.max(initial=0) != len(confidence):
         raise UserError(

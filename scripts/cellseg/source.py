@@ -53,8 +53,8 @@ def local(dataset: str, settings: Mapping) -> dict:
         - ``{"images": folder, "labels": {split: folder of label images}}``, each label image
           (tif, png, npy) named like its image
 
-        A split may be left out. ``"missing_images": "drop"`` leaves out images that the JSON
-        lists but the folder lacks; by default they are an error.
+        ``"missing_images": "drop"`` leaves out images that the JSON lists but the folder lacks; by
+        default they are an error.
 
     Returns
     -------

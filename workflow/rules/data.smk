@@ -58,7 +58,7 @@ rule use_local:
 
 
 rule parse:
-    """Annotation tables of a data set, duplicates resolved by the named policy."""
+    """Annotation tables of a data set, duplicates resolved by the named policy; all images checked."""
     input:
         source=f"{DATA}/source.json",
         annotations=local_annotations,
@@ -80,6 +80,7 @@ rule parse:
         "results/logs/parse/{dataset}.tsv"
     conda:
         "../../envs/analysis.yaml"
+    threads: 2
     resources:
         mem_mb=memory("results/logs/parse/{dataset}.tsv", 6000),
         runtime=minutes("results/logs/parse/{dataset}.tsv", 60),

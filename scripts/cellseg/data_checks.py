@@ -1,0 +1,174 @@
+"""What no network can be trained or scored with, told before anything is trained.
+
+These checks only refuse: what passes is untouched, so that rules do not watch this module's code.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cellseg import images
+from cellseg.cells import Cells
+from cellseg.errors import UserError
+from cellseg.parallel import ordered_map
+
+SHOWN = 10
+"""Unusable images that a message names; the others are counted."""
+
+
+class Annotated(NamedTuple):
+    """An image file, the size that its annotations are for (pixels), and the file of these."""
+
+    path: str
+    height: int
+    width: int
+    where: str
+
+
+def refuse_unusable_images(annotated: Sequence[Annotated], threads: int = 1) -> None:
+    """Read every image whole, as training and prediction will; stop if one cannot be used.
+
+    A file's header says nothing of a transfer that broke off. To decode an image of LIVECell takes
+    4 ms of a core.
+
+    Parameters
+    ----------
+    threads : that read at once
+
+    Raises
+    ------
+    UserError
+        An image is broken, or of another size than its annotations.
+    """
+    # Threads, since decoders work without Python's lock and a disk may be far away.
+    told = [line for line in ordered_map(_fault, annotated, threads, processes=False) if line]
+    if told:
+        more = f"\n- and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+        lines = "\n".join(f"- {line}" for line in told[:SHOWN])
+        raise UserError(f"{len(told)} of {len(annotated)} images cannot be used:\n{lines}{more}")
+    print(f"{len(annotated)} images read: all have the size of their annotations.", flush=True)
+
+
+def _fault(image: Annotated) -> str | None:
+    try:
+        height, width = images.read(image.path).shape
+    except UserError as error:
+        with suppress(UserError):
+            if images.read_array(image.path).size == 0:  # so TIFFs read that were cut off
+                return f"{image.path} holds no pixels: it is broken. Copy it once more."
+        return str(error)
+    if (height, width) == (image.height, image.width):
+        return None
+    turned = ", as if one of the two were turned" if (width, height) == image[1:3] else ""
+    return (
+        f"{image.path} is {height} pixels high and {width} wide, but {image.where} annotates an "
+        f"image {image.height} high and {image.width} wide{turned}. Put the image there that was "
+        "annotated, or correct the annotation."
+    )
+
+
+def refuse_no_images(
+    split: str,
+    where: str | None,
+    listed: int,
+    there: int,
+    resolved: int,
+    elsewhere: Iterable[str],
+    root: Path,
+) -> None:
+    """Stop at a split that the data set has, but without images.
+
+    Parameters
+    ----------
+    where : file or folder of the split's annotations; None if the data set lacks the split
+    listed, there, resolved : images in its annotations; of these, on the disk; of these, left by
+        the duplicate policy
+    elsewhere : splits that its images are in, too
+    root : folder of the images
+    """
+    if where is None or resolved:
+        return
+    if listed == 0:
+        reason = (
+            "lists no images. All three splits are needed: move some entries of the 'images' of "
+            "another split's file here, whole wells or plates at a time. The 'annotations' may be "
+            "the same in both files, those of images that a file does not list are left out."
+        )
+    elif there == 0:
+        reason = (
+            f"lists {listed} images, but none of them is below {root} and 'missing_images: drop' "
+            "drops them. Put them there, or name a file of images that are there: all three "
+            "splits are needed."
+        )
+    else:
+        reason = (
+            f"lists only images that are in the {' and '.join(sorted(set(elsewhere)))} split too, "
+            "and 'policy: deduplicated' keeps them there. Name another file, or set 'policy: "
+            "as-published' to keep both."
+        )
+    raise UserError(f"the {split} split would be empty: {where} {reason}")
+
+
+def refuse_no_cells(split: str, where: str | None, cells: Cells, kept: int) -> None:
+    """Stop at a split whose annotations are there but give no cell; without any, it may pass.
+
+    Parameters
+    ----------
+    where : file or folder of the split's annotations
+    cells : as read
+    kept : cells on the images that are left
+    """
+    reasons = [
+        (len(cells.areas), "on images that are dropped: see 'policy' and 'missing_images'"),
+        (cells.unknown.total(), "of images that it does not list: correct its 'images'"),
+        (cells.crowd.total(), "regions of many cells ('iscrowd: 1'): outline each cell"),
+        (
+            cells.degenerate.total(),
+            "without an outline ('segmentation' needs three points or more; a box is none): export "
+            "polygons or masks from the program that they were made with",
+        ),
+    ]
+    told = "\n".join(f"- {count} {reason}" for count, reason in reasons if count)
+    if told and not kept:
+        raise UserError(
+            f"the {split} split would have no cells. None of the annotations of {where} can be "
+            f"used:\n{told}"
+        )
+
+
+def refuse_binary_masks(folder: Path, paths: Sequence[Path], cells: Cells) -> None:
+    """Stop at label images that tell cells from background, but not from each other.
+
+    Each of them has a single value, in pieces: at least three, and two an image, not counting
+    specks under a tenth of an image's largest piece.
+
+    Parameters
+    ----------
+    folder : folder of the label images of a split
+    paths : the label images
+    cells : of these images, numbered 1, 2, … in the order of `paths`
+    """
+    counts: Mapping[int, int] = Counter(cells.image_ids)
+    if max(counts.values(), default=0) != 1:
+        return
+    pieces = sum(_pieces(paths[number - 1]) for number in sorted(counts))
+    if pieces >= max(3, 2 * len(counts)):
+        raise UserError(
+            f"{folder} looks like a folder of binary masks: each label image has a single value, "
+            f"which makes it one cell, but there are {pieces} separate pieces in {len(counts)}. "
+            "Give each cell a value of its own. Where no cells touch, scikit-image does: "
+            "skimage.measure.label(mask > 0), saved as 16-bit TIFF or npy."
+        )
+
+
+def _pieces(path: Path) -> int:
+    """Pieces of a label image, specks not counted; pixels that touch by a corner hang together."""
+    from scipy.ndimage import label
+
+    numbered, _ = label(images.read_labels(path) > 0, np.ones((3, 3)))
+    areas = np.bincount(numbered.ravel())[1:]
+    return np.count_nonzero(areas >= areas.max() / 10)
