@@ -64,7 +64,7 @@ def test_minimum_versions(checkout):
 
 @pytest.fixture
 def make(checkout, tmp_path):
-    """Calls make on a copy of the Makefile and the locks; `python` in .venv prints its arguments."""
+    """Calls make on copies of Makefile and locks; `python` in .venv prints its arguments."""
     shutil.copy2(checkout / "Makefile", tmp_path)
     shutil.copytree(checkout / "envs", tmp_path / "envs")
     of_make = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "VARIANT")  # of the make that runs the tests

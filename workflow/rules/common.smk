@@ -15,6 +15,8 @@ from snakemake.io import strip_wildcard_constraints
 from cellseg import config as study_config
 from cellseg import (
     application,
+    asked_files,
+    command_line,
     families,
     head_names,
     imports,
@@ -39,16 +41,19 @@ elif REPLACED in given.overwrite_config:
 
 config_models = list(config.get("models") or [])  # without those that searches add
 
+schema = yaml.safe_load(
+    (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
+)
 try:
     study = study_config.resolve(
-        config,
-        yaml.safe_load(
-            (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
-        ),
+        command_line.typed(config, given.config, schema), schema
     )
     study["apply"]["output"] = application.output_folder(
         study["apply"], "results/applied"
     )
+    if workflow.is_main_process:
+        # Snakemake tells a workflow its targets only once it is read.
+        asked_files.check(sys.argv[1:], "results/", study, config_models)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
