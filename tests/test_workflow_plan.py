@@ -143,3 +143,11 @@ def test_rules_that_need_a_gpu_go_to_its_partition(checkout):
         needing |= {new for old, new in used if old in needing}
     assert needing == {"train", "predict", "predict_validation", "apply"}
     assert all(profile["set-resources"][rule]["slurm_partition"] == "gpu" for rule in needing)
+
+
+@pytest.mark.parametrize(("accelerator", "warned"), [("cpu", True), ("gpu", False)])
+def test_a_study_without_gpus_is_not_sent_to_their_partition_unsaid(fresh, accelerator, warned):
+    profile = ("--profile", "workflow/profiles/slurm", "--config", f"accelerator={accelerator}")
+    done = fresh.call("--dry-run", "prefetch", *profile, study=False)
+    assert done.returncode == 0, done.stdout
+    assert ("the partition gpu without asking for a GPU" in done.stdout) == warned

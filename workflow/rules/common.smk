@@ -380,6 +380,22 @@ def used_weights():
     return [PRETRAINED.format(pretrained=name) for name in sorted(names)]
 
 
+def partition(resources):
+    """The Slurm partition that a profile's resources name, or None."""
+    return resources["slurm_partition"].raw if "slurm_partition" in resources else None
+
+
+if workflow.is_main_process and not GPUS and not workflow.output_settings.quiet:
+    profile = workflow.resource_settings
+    of_trainings = partition(profile.overwrite_resources.get("train", {}))
+    if of_trainings not in (None, partition(profile.default_resources or {})):
+        print(
+            "Warning: `accelerator` is cpu, and the profile sends trainings to the partition "
+            f"{of_trainings} without asking for a GPU. Set `accelerator: gpu` in the config, or name "
+            "a partition without GPUs below `train` in the profile.",
+            file=sys.stderr,
+        )
+
 if workflow.is_main_process and workflow.output_settings.dryrun:
     if not workflow.output_settings.quiet:
         from cellseg import space  # with NumPy, which no job has to wait for
