@@ -3,6 +3,8 @@
 import copy
 
 import pytest
+import yaml
+from PIL import Image
 
 from workflow_runner import TINY, Workflow, rule_bodies
 
@@ -55,8 +57,6 @@ def test_prefetch_is_all_that_needs_the_internet(fresh):
 
 
 def test_plan_of_the_demo(fresh, checkout):
-    import yaml
-
     demo = yaml.safe_load((checkout / "workflow/studies/demo.yaml").read_text())
     fresh.configure(demo)
     try:
@@ -69,6 +69,27 @@ def test_plan_of_the_demo(fresh, checkout):
     assert len({run["heads"] for run in runs}) >= 2
     assert any(isinstance(run["seed"], list) and len(run["seed"]) >= 2 for run in runs)
     assert plan["train"] >= 4
+
+
+def test_plan_of_own_images(fresh, checkout):
+    """The study to copy for them, with its blanks filled in as its comments say."""
+    text = (checkout / "workflow/studies/own.yaml").read_text()
+    text = text.replace("<FOLDER OF IMAGES>", "own/images")
+    for split in ("train", "val", "test"):
+        text = text.replace(f"{split}: <FOLDER>", f"{split}: own/labels/{split}")
+        for kind in ("images", "labels"):
+            folder = fresh.folder / "own" / kind / split
+            folder.mkdir(parents=True)
+            Image.new("L", (80, 60), 1).save(folder / f"{split}-1.png")
+    fresh.configure(yaml.safe_load(text))
+    try:
+        plan = fresh.planned()
+    finally:
+        fresh.configure(TINY)
+    assert plan["use_local"] == plan["parse"] == plan["fetch_weights"] == 1
+    assert plan["rasterize"] == 3 and plan["tile"] == 2
+    assert plan["train"] == plan["tune"] == plan["overlay"] == 3
+    assert plan["figure"] == 6 and plan["contact_sheet"] == 1 and "download" not in plan
 
 
 @pytest.mark.parametrize(("validation", "splits"), [("official", 1), ("by-well", 2)])
@@ -133,8 +154,6 @@ def test_the_slurm_link_is_there(checkout):
 
 def test_rules_that_need_a_gpu_go_to_its_partition(checkout):
     import re
-
-    import yaml
 
     profile = yaml.safe_load((checkout / "workflow/profiles/slurm/config.yaml").read_text())
     needing = {name for name, body in rule_bodies(checkout).items() if "gpu=GPUS" in body}
