@@ -1,15 +1,17 @@
 # Each target builds what it needs, from nothing: Python >= 3.11, make and a C compiler are enough.
 #   make demo    the whole chain on simulated data: tables, figures, HTML report
 #   make test    lint and tests
-#   make setup   the environment alone, in .venv (VARIANT=gpu for TensorFlow with CUDA)
+#   make setup   the environment alone, in .venv, new or brought up to date (VARIANT=gpu for TensorFlow with CUDA)
 #   make bench   how much faster each stage is than the package people use today, and what a run costs
 #   make side-by-side   deepcell's network beside ours: scores, speed, memory (some 25 minutes)
-#   make progress   where the study of config.yaml stands
+#   make progress   where the study of config.yaml stands (this and the report need an environment that is there)
 #   make report     the HTML report of its results; of another study: make report CONFIG=mine.yaml
 #   make lint    ruff, snakefmt and the Snakemake linter
 #   make lock    new lock files and conda environments from pyproject.toml
 
-VARIANT ?= cpu
+# An environment that is there is used as it is: only `make setup` replaces it, since jobs may be running in it.
+THERE := $(patsubst .venv/ready-%,%,$(firstword $(wildcard .venv/ready-*)))
+VARIANT ?= $(or $(THERE),cpu)
 CORES ?= 2
 CONFIG ?=
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
@@ -17,13 +19,14 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
 
 BIN := .venv/bin
 READY := .venv/ready-$(VARIANT)
+LOCKS := envs/$(VARIANT).lock envs/uv.lock envs/build.lock
 DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
 STUDY := $(if $(CONFIG),--configfile $(CONFIG) --replace-workflow-config)
 
-.PHONY: demo test setup lint lock bench side-by-side progress report
+.PHONY: demo test setup lint lock bench side-by-side progress report environment used
 .DELETE_ON_ERROR:
 
-demo: $(READY)
+demo: environment
 	$(BIN)/snakemake --cores $(CORES) --set-threads train=1 predict=1 predict_validation=1 predict_shown=1 tune=1 segment=1 score=1 rasterize=1 $(DEMO) all
 	@$(BIN)/python scripts/report.py $(DEMO)
 	@$(BIN)/python scripts/print_summary.py results/simulated
@@ -31,32 +34,38 @@ demo: $(READY)
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
-lint: $(READY)
+lint: environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
-bench: $(READY)
+bench: environment
 	PYTHONPATH=scripts $(BIN)/python tests/bench.py
 	PYTHONPATH=scripts $(BIN)/python tests/bench_run.py
 
-side-by-side: $(READY)
+side-by-side: environment
 	$(BIN)/snakemake --cores $(CORES) --set-threads train=2 predict=2 predict_shown=1 segment=1 score=1 rasterize=1 \
 	  --configfile workflow/studies/side-by-side.yaml --replace-workflow-config all
 	PYTHONPATH=scripts $(BIN)/python tests/side_by_side.py results/simulated
 
-progress: $(READY)
+progress: used
 	@$(BIN)/python scripts/progress.py
 
 # TO=results/livecell/report.zip: pictures as files of their own, where one page would be too large.
-report: $(READY)
+report: used
 	@$(BIN)/python scripts/report.py $(STUDY) $(if $(TO),--to $(TO))
 
 setup: $(READY)
 
+environment: $(if $(THERE),used,$(READY))
+
+used:
+	@test -e $(READY) || { echo "$(if $(THERE),.venv is the environment of VARIANT=$(THERE). Once nothing runs in it replace it:,There is no environment in .venv. Set it up:) make setup VARIANT=$(VARIANT)" >&2; exit 1; }
+	@test -z "$$(find $(LOCKS) -newer $(READY))" || echo "The locks are newer than .venv. Once nothing runs in it bring it up to date: make setup" >&2
+
 # uv comes from its own hashed lock; it then installs the whole hashed lock.
-$(READY): envs/$(VARIANT).lock envs/uv.lock envs/build.lock
+$(READY): $(LOCKS)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 not found. Install one, or name it: make setup PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "Setting up .venv with $(PYTHON); it takes 3.2 GB of disk."
 	@$(PYTHON) -m venv --clear .venv || { echo "The venv module is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
@@ -65,7 +74,7 @@ $(READY): envs/$(VARIANT).lock envs/uv.lock envs/build.lock
 	touch $@
 
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
-lock: $(READY)
+lock: environment
 	echo "tensorflow==2.21.0 ; sys_platform != 'linux'" > .venv/override.txt
 	$(BIN)/$(LOCK) --extra cpu --extra dev --override .venv/override.txt --output-file envs/cpu.lock
 	$(BIN)/$(LOCK) --extra gpu --extra dev --output-file envs/gpu.lock

@@ -118,6 +118,11 @@ def _changed(path, value):
         (["prediction"], {"window": 512}, "set models.net.location to false"),
         (["watershed"], {"maxima_threshold": 0}, "watershed.maxima_threshold"),
         (["training"], {"epochs": 0}, "training.epochs: 0 is less than the minimum of 1"),
+        (["training"], {"learning_rate": "1e-4"}, "'1e-4' is not of type 'number': write 1.0e-4 ("),
+        (["training"], {"learning_rate": "2.5E4"}, "write 2.5e+4"),
+        (["training"], {"clip_norm": ".5e-3"}, "write 0.5e-3"),
+        (["training"], {"epochs": "20"}, "'20' is not of type 'integer': write 20 without quotes"),
+        (["training"], {"epochs": "many"}, "'many' is not of type 'integer' ("),
     ],
 )
 def test_errors_name_key_value_and_nearest_name(small, schema, path, value, expected):

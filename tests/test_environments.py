@@ -1,6 +1,9 @@
 """Locks and conda environments: exact, hashed, the same versions, no address of a registry."""
 
+import os
 import re
+import shutil
+import subprocess
 
 import pytest
 import yaml
@@ -57,3 +60,80 @@ def test_minimum_versions(checkout):
     versions = {r.name: str(r.specifier) for r in _pins(checkout / "envs" / "cpu.lock")}
     assert tuple(map(int, versions["snakemake"][2:].split(".")))[:2] >= (9, 19)
     assert tuple(map(int, versions["snakemake-executor-plugin-slurm"][2:].split("."))) >= (2, 7, 1)
+
+
+@pytest.fixture
+def make(checkout, tmp_path):
+    """Calls make on copies of Makefile and locks; `python` in .venv prints its arguments."""
+    shutil.copy2(checkout / "Makefile", tmp_path)
+    shutil.copytree(checkout / "envs", tmp_path / "envs")
+    of_make = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "VARIANT")  # of the make that runs the tests
+    environment = {name: value for name, value in os.environ.items() if name not in of_make}
+
+    def call(*arguments, ready=None, older=False):
+        if ready is not None:
+            python = tmp_path / ".venv/bin/python"
+            python.parent.mkdir(parents=True)
+            python.write_text('#!/bin/sh\necho "$0 $@"\n')
+            python.chmod(0o755)
+            mark = tmp_path / f".venv/ready-{ready}"
+            mark.touch()
+            if older:
+                os.utime(mark, (0, 0))
+        return subprocess.run(
+            ["make", *arguments, "PYTHON=python3"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+
+    return call
+
+
+USING = ["demo", "test", "lint", "bench", "side-by-side", "lock", "progress", "report"]
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("ready", ["cpu", "gpu"])
+def test_no_target_but_setup_replaces_an_environment(make, ready, older):
+    """Jobs may be running in it: neither another variant's name nor newer locks may clear it."""
+    done = make("--dry-run", *USING, ready=ready, older=older)
+    assert done.returncode == 0, done.stderr
+    assert "report.py" in done.stdout and "--clear" not in done.stdout
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "bench", "setup"])
+def test_targets_set_up_what_is_not_there(make, target):
+    done = make("--dry-run", target)
+    assert "-m venv --clear .venv" in done.stdout and "envs/cpu.lock" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variant", "built"), [([], "gpu"), (["VARIANT=gpu"], "gpu"), (["VARIANT=cpu"], "cpu")]
+)
+def test_setup_brings_the_environment_up_to_date(make, variant, built):
+    done = make("--dry-run", "setup", *variant, ready="gpu", older=True)
+    assert "--clear" in done.stdout and f"touch .venv/ready-{built}" in done.stdout
+
+
+def test_an_environment_that_is_up_to_date_is_left_alone(make):
+    assert "--clear" not in make("--dry-run", "setup", ready="gpu").stdout
+
+
+@pytest.mark.parametrize("target", ["progress", "report"])
+def test_looking_builds_nothing(make, tmp_path, target):
+    done = make(target)
+    assert done.returncode != 0 and "make setup VARIANT=cpu" in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_an_old_environment_is_used_with_a_word(make):
+    done = make("progress", ready="gpu", older=True)
+    assert done.returncode == 0 and done.stdout.strip() == ".venv/bin/python scripts/progress.py"
+    assert "make setup" in done.stderr
+
+
+def test_another_variant_is_not_put_in_its_place(make):
+    done = make("progress", "VARIANT=cpu", ready="gpu")
+    assert done.returncode != 0 and ".venv is the environment of VARIANT=gpu" in done.stderr

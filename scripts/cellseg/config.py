@@ -1,15 +1,17 @@
 """A configuration: checked against its schema, defaults filled in, names cross-checked."""
 
-import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from jsonschema import Draft202012Validator
 
-from cellseg import ensemble_checks, head_names, searches
+from cellseg import ensemble_checks, head_names, names, searches
 from cellseg.errors import UserError
 from cellseg.image_names import CELL_TYPES
 from cellseg.study import as_list, merged
+
+_NUMBER = re.compile(r"(?=[-+.]*\d)([-+]?\d*)(?:\.(\d*))?(?:[eE]([-+]?\d+))?")
 
 
 def resolve(config: Mapping, schema: Mapping) -> dict:
@@ -93,15 +95,16 @@ def _explain(error) -> Iterator[str]:
         known = list(error.schema["properties"])
         for key in error.instance:
             if key not in known:
-                yield f"{where}: there is no key '{key}'. {_nearest(str(key), known)}"
+                yield f"{where}: there is no key '{key}'. {names.nearest(str(key), known)}"
     elif error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         yield f"{where}: the key {', '.join(missing)} is missing.{_meaning(error)}"
     elif error.validator == "enum":
         known = [str(value) for value in error.validator_value]
-        yield f"{where}: '{error.instance}' is not possible. {_nearest(str(error.instance), known)}"
+        given = str(error.instance)
+        yield f"{where}: '{given}' is not possible. {names.nearest(given, known)}"
     else:
-        yield f"{where}: {error.message}{_meaning(error)}"
+        yield f"{where}: {error.message}{_as_number(error.instance)}{_meaning(error)}"
 
 
 def _meaning(error) -> str:
@@ -109,11 +112,16 @@ def _meaning(error) -> str:
     return f" ({description.strip()})" if description else ""
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    folded = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), list(folded), n=1)
-    hint = f"Did you mean '{folded[close[0]]}'? " if close else ""
-    return f"{hint}Possible: {', '.join(known)}."
+def _as_number(value: object) -> str:
+    """How to write a text that looks like a number, for it to be one: YAML 1.1 has narrow rules."""
+    number = _NUMBER.fullmatch(value) if isinstance(value, str) else None
+    if number is None:
+        return ""
+    whole, fraction, exponent = number.groups()
+    if exponent is None:
+        return f": write {value} without quotes"
+    sign = "" if exponent[0] in "+-" else "+"
+    return f": write {whole or 0}.{fraction or 0}e{sign}{exponent}"
 
 
 def _check_keys(value: object, where: str = "") -> None:
@@ -124,21 +132,16 @@ def _check_keys(value: object, where: str = "") -> None:
             _check_keys(inner, f"{where}.{key}".lstrip("."))
 
 
-def _check_name(where: str, name: str, known: Iterable[str]) -> None:
-    if name not in known:
-        raise UserError(f"{where}: '{name}' is not defined. {_nearest(name, list(known))}")
-
-
 def _check_names(study: Mapping) -> None:
     """Cross-check every name that one part of the configuration uses of another.
 
     A misspelt name would otherwise leave an old table in place: "Nothing to be done".
     """
-    _check_name("dataset", study["dataset"], study["datasets"])
+    names.check("dataset", study["dataset"], study["datasets"])
     for name, dataset in study["datasets"].items():
         if dataset["kind"] == "local":
             _check_local(f"datasets.{name}", dataset)
-    _check_name("training.tiling", study["training"]["tiling"], study["tilings"])
+    names.check("training.tiling", study["training"]["tiling"], study["tilings"])
     for name, tiling in study["tilings"].items():
         if tiling["overlap"] >= tiling["size"]:
             raise UserError(f"tilings.{name}.overlap: must be less than size ({tiling['size']}).")
@@ -166,9 +169,9 @@ def _check_names(study: Mapping) -> None:
     for name, experiment in study["experiments"].items():
         where = f"experiments.{name}"
         if "dataset" in experiment:
-            _check_name(f"{where}.dataset", experiment["dataset"], study["datasets"])
+            names.check(f"{where}.dataset", experiment["dataset"], study["datasets"])
         if experiment["tuning"] is not None:
-            _check_name(f"{where}.tuning", experiment["tuning"], study["tunings"])
+            names.check(f"{where}.tuning", experiment["tuning"], study["tunings"])
             if study["scoring"]["data_split"] == "val":
                 raise UserError(
                     f"{where}.tuning: thresholds are tuned on validation images, which "
@@ -177,7 +180,7 @@ def _check_names(study: Mapping) -> None:
         for block in experiment["runs"]:
             for axis in ("model", "subset"):
                 for value in as_list(block[axis]):
-                    _check_name(f"{where}.runs.{axis}", value, study[f"{axis}s"])
+                    names.check(f"{where}.runs.{axis}", value, study[f"{axis}s"])
             for value in as_list(block["heads"]):
                 try:
                     head_names.split(value)
@@ -188,11 +191,11 @@ def _check_names(study: Mapping) -> None:
 def _check_search(name: str, study: Mapping) -> None:
     search, where = study["searches"][name], f"searches.{name}"
     for axis in ("model", "subset"):
-        _check_name(f"{where}.{axis}", search[axis], study[f"{axis}s"])
+        names.check(f"{where}.{axis}", search[axis], study[f"{axis}s"])
     if "dataset" in search:
-        _check_name(f"{where}.dataset", search["dataset"], study["datasets"])
+        names.check(f"{where}.dataset", search["dataset"], study["datasets"])
     if search["tuning"] is not None:
-        _check_name(f"{where}.tuning", search["tuning"], study["tunings"])
+        names.check(f"{where}.tuning", search["tuning"], study["tunings"])
         _check_window(f"models.{search['model']}", study["models"][search["model"]], study)
     try:
         head_names.split(search["heads"])
@@ -203,9 +206,9 @@ def _check_search(name: str, study: Mapping) -> None:
 
 def _check_model(where: str, model: Mapping, study: Mapping) -> None:
     training = merged(study["training"], model["training"])
-    _check_name(f"{where}.training.tiling", training["tiling"], study["tilings"])
+    names.check(f"{where}.training.tiling", training["tiling"], study["tilings"])
     if model.get("weights") is not None:
-        _check_name(f"{where}.weights", model["weights"], study["pretrained"])
+        names.check(f"{where}.weights", model["weights"], study["pretrained"])
     if "backbone_levels" in model:
         _check_levels(where, model)
 
@@ -267,7 +270,7 @@ def _check_subset(where: str, subset: Mapping, study: Mapping) -> None:
     if subset["cell_types"] and "local" not in kinds:
         known = kinds.get("simulated", {}).get("cell_types", [])
         for cell_type in subset["cell_types"]:
-            _check_name(
+            names.check(
                 f"{where}.cell_types", cell_type, CELL_TYPES if "download" in kinds else known
             )
 

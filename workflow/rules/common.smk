@@ -15,6 +15,8 @@ from snakemake.io import strip_wildcard_constraints
 from cellseg import config as study_config
 from cellseg import (
     application,
+    asked_files,
+    command_line,
     ensemble_checks,
     families,
     head_names,
@@ -40,16 +42,19 @@ elif REPLACED in given.overwrite_config:
 
 config_models = list(config.get("models") or [])  # without those that searches add
 
+schema = yaml.safe_load(
+    (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
+)
 try:
     study = study_config.resolve(
-        config,
-        yaml.safe_load(
-            (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
-        ),
+        command_line.typed(config, given.config, schema), schema
     )
     study["apply"]["output"] = application.output_folder(
         study["apply"], "results/applied"
     )
+    if workflow.is_main_process:
+        # Snakemake tells a workflow its targets only once it is read.
+        asked_files.check(sys.argv[1:], "results/", study, config_models)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -400,6 +405,22 @@ def used_weights():
     names = {study["models"][run.model].get("weights") for run in RUNS} - {None}
     return [PRETRAINED.format(pretrained=name) for name in sorted(names)]
 
+
+def partition(resources):
+    """The Slurm partition that a profile's resources name, or None."""
+    return resources["slurm_partition"].raw if "slurm_partition" in resources else None
+
+
+if workflow.is_main_process and not GPUS and not workflow.output_settings.quiet:
+    profile = workflow.resource_settings
+    of_trainings = partition(profile.overwrite_resources.get("train", {}))
+    if of_trainings not in (None, partition(profile.default_resources or {})):
+        print(
+            "Warning: `accelerator` is cpu, and the profile sends trainings to the partition "
+            f"{of_trainings} without asking for a GPU. Set `accelerator: gpu` in the config, or name "
+            "a partition without GPUs below `train` in the profile.",
+            file=sys.stderr,
+        )
 
 if workflow.is_main_process and workflow.output_settings.dryrun:
     if not workflow.output_settings.quiet:
