@@ -232,8 +232,7 @@ def test_results_are_never_replaced_by_those_of_other_images_or_another_run(
     own, other, plate = run["weights"].parent, tmp_path / "other", tmp_path / "plate-8/images"
     shutil.copytree(own, other)
     (own / "tuning-grid").mkdir(exist_ok=True)
-    for name in ("watershed.json", "prediction.json"):
-        shutil.copy(own / name, own / "tuning-grid" / name)
+    shutil.copy(own / "watershed.json", own / "tuning-grid")
     plate.mkdir(parents=True)
     for images in (folder, plate):
         tifffile.imwrite(images / "a.tif", tiny_run.picture(40, 40))

@@ -67,7 +67,8 @@ def make(checkout, tmp_path):
     """Calls make on copies of Makefile and locks; `python` in .venv prints its arguments."""
     shutil.copy2(checkout / "Makefile", tmp_path)
     shutil.copytree(checkout / "envs", tmp_path / "envs")
-    of_make = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "VARIANT")  # of the make that runs the tests
+    # Of the make that runs the tests; below another one it would tell of its folder.
+    of_make = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "VARIANT")
     environment = {name: value for name, value in os.environ.items() if name not in of_make}
 
     def call(*arguments, ready=None, older=False):
