@@ -3,10 +3,10 @@
 To add one: a module beside this one, a line in :data:`FIGURES` and its name in the schema.
 """
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from cellseg import names
 from cellseg.errors import UserError
 from cellseg.figures import (
     backbones,
@@ -59,9 +59,7 @@ def draw(name: str, tables: Mapping[str, "pd.DataFrame"], question: str = "") ->
         There is no such figure, or a table lacks what the figure shows.
     """
     if name not in FIGURES:
-        near = difflib.get_close_matches(name, FIGURES, 1, cutoff=0.4)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise UserError(f"there is no figure '{name}'.{hint} Known: {', '.join(FIGURES)}.")
+        raise UserError(f"there is no figure '{name}'. {names.nearest(name, list(FIGURES))}")
     try:
         return FIGURES[name](tables, question)
     except UserError as error:
