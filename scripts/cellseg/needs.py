@@ -36,7 +36,9 @@ def decisive(settings: Mapping) -> str:
 
     Another learning rate takes as long; but settings are few, and it is one rule for all.
     """
-    return json.dumps([settings.get(part) for part in ("model", "tiling", "training")])
+    return json.dumps(
+        [settings.get(part) for part in ("model", "tiling", "training")], sort_keys=True
+    )
 
 
 @cache
