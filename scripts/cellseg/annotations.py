@@ -53,8 +53,10 @@ def parse(
     UserError
         A file is missing, broken or not in the COCO format; images are listed that the folder
         does not hold, unless ``source["missing_images"]`` is ``"drop"``; no image of a split is
-        left, or none of the cells that it lists; label images are binary masks; or an image is
-        broken, or of another size than its annotations.
+        left, or none of the cells that it lists; an image has crowd regions alone, unless
+        ``source["crowds"]`` is ``"drop"`` (such images are left out) or ``"as-cells"`` (crowd
+        regions are cells); label images are binary masks; or an image is broken, or of another size
+        than its annotations.
     """
     if policy not in POLICIES:
         raise UserError(f"duplicate policy '{policy}' is not one of {', '.join(POLICIES)}.")
@@ -68,18 +70,20 @@ def parse(
     for split in EVALUATION_FIRST:
         table, cells = _read_split(source, split, labels)
         print(f"{split}: {len(table)} images listed, {len(cells.areas)} cells", flush=True)
+        where = {**source.get("annotations", {}), **source.get("labels", {})}.get(split)
         found = _Problems(split, problems, table)
         found.of_cells(cells)
+        data_checks.report_crowds(split, where, cells)
         table = _with_files(table, files, source, found)
         counts = pd.Series(np.frombuffer(cells.image_ids, np.int64)).value_counts()
         table["n_cells"] = table["image_id"].map(counts).fillna(0).astype(int)
         resolved = _resolve(table, taken, policy, found)
-        where = {**source.get("annotations", {}), **source.get("labels", {})}.get(split)
         others = [taken[file] for file in table["file"] if file in taken]
         data_checks.refuse_no_images(
             split, where, found.n_listed, len(table), len(resolved), others, root
         )
         data_checks.refuse_no_cells(split, where, cells, resolved["n_cells"].sum())
+        resolved = _without_emptied(resolved, cells, source.get("crowds", "error"), where, found)
         taken.update(dict.fromkeys(table["file"], split))
         table = resolved.assign(image=_unique_keys(resolved, split, keys))
         table = _describe(table, split, root)
@@ -140,7 +144,8 @@ def _read_split(
         data_checks.refuse_binary_masks(folder, labels[folder], cells)
     elif split in source.get("annotations", {}):
         listed = coco.read_images(source["annotations"][split])
-        cells = coco.read_cells(source["annotations"][split], listed)
+        as_cells = source.get("crowds") == "as-cells"
+        cells = coco.read_cells(source["annotations"][split], listed, crowds_as_cells=as_cells)
     else:
         listed, cells = [], Cells({})
     table = pd.DataFrame(listed, columns=["id", "file_name", "height", "width"])
@@ -188,6 +193,41 @@ def _resolve(table: pd.DataFrame, taken: Mapping, policy: str, found: _Problems)
     found.add("listed twice in a split", table[~keep], "dropped")
     found.add("listed in several splits", table[keep & elsewhere], "dropped")
     return table[keep & ~elsewhere]
+
+
+def _without_emptied(
+    table: pd.DataFrame, cells: Cells, crowds: str, where: str | None, found: _Problems
+) -> pd.DataFrame:
+    """Leave out images all of whose annotations are left out: they would teach cells as background.
+
+    Raises
+    ------
+    UserError
+        Crowd regions are why, and `crowds` is ``"error"``.
+    """
+    bare = table["n_cells"] == 0
+    crowded = bare & table["image_id"].isin(list(cells.crowd))
+    without_outline = bare & ~crowded & table["image_id"].isin(list(cells.degenerate))
+    if crowds == "error" and crowded.any():
+        raise UserError(
+            f"{where}: all annotations of {crowded.sum()} of {len(table)} {found.split} images are "
+            "marked 'iscrowd: 1', regions of many cells (first image: "
+            f"{table.loc[crowded, 'image'].iloc[0]}). CVAT marks every painted mask so. If each is "
+            "one cell, set 'crowds: as-cells' for this data set. If not, 'crowds: drop' leaves out "
+            "these images."
+        )
+    for which, problem in (
+        (crowded, "all annotations are crowd regions"),
+        (without_outline, "all annotations lack an outline"),
+    ):
+        if which.any():
+            found.add(problem, table[which], "image dropped")
+            print(
+                f"{found.split}: {which.sum()} images are left out: {problem} "
+                f"(first: {table.loc[which, 'image'].iloc[0]}).",
+                flush=True,
+            )
+    return table[~crowded & ~without_outline]
 
 
 def _unique_keys(table: pd.DataFrame, split: str, used: set[str]) -> list[str]:

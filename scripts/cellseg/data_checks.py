@@ -125,7 +125,11 @@ def refuse_no_cells(split: str, where: str | None, cells: Cells, kept: int) -> N
     reasons = [
         (len(cells.areas), "on images that are dropped: see 'policy' and 'missing_images'"),
         (cells.unknown.total(), "of images that it does not list: correct its 'images'"),
-        (cells.crowd.total(), "regions of many cells ('iscrowd: 1'): outline each cell"),
+        (
+            cells.crowd.total(),
+            "regions of many cells ('iscrowd: 1'): if each is one cell, as CVAT's painted masks "
+            "are, set 'crowds: as-cells' for this data set",
+        ),
         (
             cells.degenerate.total(),
             "without an outline ('segmentation' needs three points or more; a box is none): export "
@@ -137,6 +141,18 @@ def refuse_no_cells(split: str, where: str | None, cells: Cells, kept: int) -> N
         raise UserError(
             f"the {split} split would have no cells. None of the annotations of {where} can be "
             f"used:\n{told}"
+        )
+
+
+def report_crowds(split: str, where: str | None, cells: Cells) -> None:
+    """Say how many annotations are left out as crowd regions: their cells count as background."""
+    n_crowds = cells.crowd.total()
+    if n_crowds:
+        print(
+            f"WARNING: {split}: {n_crowds} of {n_crowds + len(cells.areas)} annotations of {where} "
+            "are crowd regions ('iscrowd: 1') and are left out: their pixels count as background. "
+            "If each is one cell, set 'crowds: as-cells' for this data set.",
+            flush=True,
         )
 
 

@@ -8,6 +8,8 @@ from cellseg.errors import UserError
 from cellseg.images import LABEL_SUFFIXES, find
 
 SPLITS = ("train", "val", "test")
+CHOICES = {"missing_images": ("error", "drop"), "crowds": ("error", "drop", "as-cells")}
+"""Settings of a local data set that decide what becomes of images and cells, and their values."""
 ANNOTATIONS = "annotations/LIVECell/livecell_coco_{split}.json"
 
 
@@ -54,12 +56,13 @@ def local(dataset: str, settings: Mapping) -> dict:
           (tif, png, npy) named like its image
 
         ``"missing_images": "drop"`` leaves out images that the JSON lists but the folder lacks; by
-        default they are an error.
+        default they are an error. ``"crowds"``: see :func:`cellseg.annotations.parse`.
 
     Returns
     -------
     dict
-        ``{"dataset", "images", "annotations" or "labels"}`` and ``"missing_images"`` where set
+        ``{"dataset", "images", "annotations" or "labels"}``, and ``"missing_images"`` and
+        ``"crowds"`` if set
 
     Raises
     ------
@@ -74,10 +77,11 @@ def local(dataset: str, settings: Mapping) -> dict:
         described = official_layout(dataset, settings["path"])
     else:
         described = {"dataset": dataset, **_described_one_by_one(where, settings)}
-    if "missing_images" in settings:
-        if settings["missing_images"] not in ("error", "drop"):
-            raise UserError(f"{where}: 'missing_images' must be 'error' or 'drop'.")
-        described["missing_images"] = settings["missing_images"]
+    for key, values in CHOICES.items():
+        if key in settings:
+            if settings[key] not in values:
+                raise UserError(f"{where}: '{key}' must be one of {', '.join(values)}.")
+            described[key] = settings[key]
     return described
 
 
