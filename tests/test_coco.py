@@ -48,9 +48,9 @@ def test_an_area_that_is_no_positive_number_is_computed(read, area):
 
 
 @pytest.mark.parametrize(
-    "box", [[1, 2, 3], [1, 2, 3, 4, 45.0], [], None, "1 2 3 4", [1, 2, None, 4], [1, 2, -3, 4], {}]
+    "box", [[1, 2, 3, 4, 45.0], [], None, [1, 2, None, 4], [1, 2, -3, 4], [1, 2, "3", 4], {}]
 )
-def test_a_box_that_is_not_four_numbers_is_computed(read, box):
+def test_a_box_that_is_turned_or_lacks_a_number_is_computed(read, box):
     table = read(cell(bbox=box))
     assert [table[name] for name in BBOX] == [[10], [10], [20], [30]]
 
@@ -168,6 +168,8 @@ def test_nan_is_no_corner():
         ({"segmentation": [[1, 2, 3, 10**400, 5, 6]]}, "coordinate that is no number"),
         ({"segmentation": "PnP4"}, "neither a list nor run lengths"),
         ({"segmentation": [[1, 2, 3, 4, 5, 6], 7]}, "numbers next to polygons"),
+        ({"bbox": [1, 2, 3]}, r"'bbox' is \[1, 2, 3\], not x, y"),
+        ({"bbox": "1 2 3 4"}, "'bbox' is 1 2 3 4, not x, y"),
         ({"iscrowd": "yes"}, "'iscrowd' is 'yes'"),
         ({"iscrowd": [1]}, "'iscrowd'"),
         ({"image_id": [1]}, "'image_id' is no number"),

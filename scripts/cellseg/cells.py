@@ -272,13 +272,15 @@ def _area(annotation: Mapping) -> float | None:
 
 
 def _box(annotation: Mapping) -> Sequence[float] | None:
-    """The published box; None, so that it is computed, where it is not four numbers.
+    """The published box; None, so that it is computed, where there is none or it is turned.
 
-    Rotated boxes have a fifth, the angle.
+    Turned boxes have a fifth number, the angle. A box with a value that is no number is no box.
     """
-    box = annotation.get("bbox")
-    sound = isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))
-    return box if sound and box[2] >= 0 and box[3] >= 0 else None
+    box = annotation.get("bbox") or []
+    if not isinstance(box, list) or len(box) not in (0, 4, 5):
+        raise _malformed(annotation, f"its 'bbox' is {str(box)[:60]}, not x, y, width and height")
+    sound = len(box) == 4 and all(map(_is_number, box)) and box[2] >= 0 and box[3] >= 0
+    return box if sound else None
 
 
 def _id(annotation: Mapping, otherwise: int) -> int:
