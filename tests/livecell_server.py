@@ -23,6 +23,7 @@ class Server(ThreadingHTTPServer):
     cut : number of bytes after which the connection breaks off, one a request from the front
     answers : status codes to give instead, one a request from the front
     ranges : whether the server can continue a transfer
+    first_bytes_only : answer every request with the first ten bytes, as if it had asked for them
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,7 @@ class Server(ThreadingHTTPServer):
         self.cut: list[int] = []
         self.answers: list[int] = []
         self.ranges = True
+        self.first_bytes_only = False
         self.url = f"http://127.0.0.1:{self.server_port}/set"
 
 
@@ -50,6 +52,14 @@ class Handler(BaseHTTPRequestHandler):
             return
         content = self.server.files[name]
         tag = f'"{sha256(content)}"'
+        if self.server.first_bytes_only:
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes 0-9/{len(content)}")
+            self.send_header("Content-Length", "10")
+            self.send_header("ETag", tag)
+            self.end_headers()
+            self.wfile.write(content[:10])
+            return
         start = 0
         if asked and self.server.ranges and self.headers["If-Range"] == tag:
             start = int(asked.removeprefix("bytes=").removesuffix("-"))

@@ -120,6 +120,15 @@ def test_busy_server_is_asked_again(published, fetch, tmp_path):
     assert (tmp_path / "set" / "images").is_dir()
 
 
+def test_a_server_that_sends_the_first_bytes_for_ever_is_given_up(published, tmp_path):
+    published.first_bytes_only = True
+    with pytest.raises(UserError, match="cannot be fetched"):
+        download.fetch_file(
+            f"{published.url}/images.zip", tmp_path / "a.zip", retries=3, first_wait=0
+        )
+    assert len(published.requests) <= 6
+
+
 def test_file_that_the_server_lacks_is_not_asked_for_again(published, fetch):
     del published.files[FILES[1]]
     with pytest.raises(UserError, match=r"val\.json cannot be fetched \(the server says 404"):

@@ -20,13 +20,39 @@ def test_a_failure_leaves_what_was_there(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
 
 
-def test_what_a_killed_process_left_aside_is_removed(tmp_path):
-    left = tmp_path / ".table.csv.abc123"
-    left.mkdir()
-    (left / "table.csv").write_text("half")
+def test_what_a_killed_process_left_is_removed(tmp_path, checkout):
+    code = (
+        "import os, signal, sys; from cellseg import files\n"
+        "with files.replacing(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "table.csv")]
+    subprocess.run(command, cwd=checkout / "scripts", check=False)
+    assert len(list(tmp_path.iterdir())) == 1
     with files.replacing(tmp_path / "table.csv") as temporary:
         temporary.write_text("whole")
     assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_folders_of_others_stay(tmp_path):
+    """Another writer's, another machine's, and a user's that is named alike."""
+    path = tmp_path / "weights.h5"
+    others = [".weights.h5.backup", ".weights.h5.partial-elsewhere-1-abcdefgh", ".weights.h5.1"]
+    for name in others:
+        (tmp_path / name).mkdir()
+    with files.replacing(path) as slower:
+        with files.replacing(path) as faster:
+            faster.write_text("first")
+        slower.write_text("last")
+    assert path.read_text() == "last"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([*others, path.name])
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".csv", "é" * 125 + ".csv"])
+def test_names_as_long_as_a_disk_allows(tmp_path, name):
+    with files.replacing(tmp_path / name) as temporary:
+        temporary.write_text("whole")
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
 def test_success_replaces_and_makes_folders(tmp_path):

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from cellseg import head_names, names
 from cellseg.errors import UserError
 
+LARGEST_SEED = 2**32 - 1
+"""Of the random generators of NumPy and TensorFlow."""
+
 
 def check(arguments: Iterable[str], folder: str, study: Mapping, models: Iterable[str]) -> None:
     """Refuse files of runs, tables and figures whose path names what the study does not define.
@@ -44,8 +47,12 @@ def _check_run(target: str, condition: list[str], study: Mapping, models: Iterab
     except UserError as error:
         raise UserError(f"{target}: {error}") from None
     names.check(f"{target}: subset", subset, study["subsets"])
-    if not re.fullmatch("seed-[0-9]+", seed):
-        raise UserError(f"{target}: '{seed}' is no seed. Write it as seed-0, seed-1 and so on.")
+    number = re.fullmatch("seed-([0-9]{1,10})", seed, re.ASCII)
+    if not number or int(number[1]) > LARGEST_SEED:
+        raise UserError(
+            f"{target}: '{seed}' is no seed. Write it as seed-0, seed-1 and so on, up to "
+            f"{LARGEST_SEED}."
+        )
     if inner[0].startswith("tuning-"):
         tuning = inner[0].removeprefix("tuning-")
         names.check(f"{target}: tuning", tuning, study["tunings"])

@@ -6,7 +6,7 @@ from functools import partial
 
 from jsonschema import Draft202012Validator
 
-from cellseg import ensemble_checks, head_names, names, searches
+from cellseg import config_values, ensemble_checks, head_names, names, searches
 from cellseg.errors import UserError
 from cellseg.image_names import CELL_TYPES
 from cellseg.study import as_list, merged
@@ -31,7 +31,7 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     UserError
         For a key, value or name that does not exist; names the nearest one that does.
     """
-    _check_keys(config)
+    config_values.check(config)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
         raise UserError("\n".join(["the configuration is not valid."] + _explain_all(errors)))
@@ -122,14 +122,6 @@ def _as_number(value: object) -> str:
         return f": write {value} without quotes"
     sign = "" if exponent[0] in "+-" else "+"
     return f": write {whole or 0}.{fraction or 0}e{sign}{exponent}"
-
-
-def _check_keys(value: object, where: str = "") -> None:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise UserError(f"{where or 'the top level'}: the name {key!r} needs quotes.")
-            _check_keys(inner, f"{where}.{key}".lstrip("."))
 
 
 def _check_names(study: Mapping) -> None:

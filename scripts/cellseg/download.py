@@ -38,7 +38,8 @@ def fetch_file(
     url : address of the file
     path : where it goes
     sha256 : expected hash; without one, any content is accepted
-    retries : attempts after a failed one. An attempt that brought bytes does not count.
+    retries : attempts after a failed one. An attempt that came further than all before does not
+        count.
     check : called with the path of the file when no hash is known; raises UserError when
         the content is broken
     first_wait : seconds before the second attempt; doubled each time
@@ -108,18 +109,20 @@ def _verified(
 
 
 def _persist(url: str, part: Path, path: Path, retries: int, first_wait: float) -> None:
-    """Transfer until complete; give up after `retries` attempts in a row that brought nothing."""
+    """Transfer until complete; give up after `retries` attempts in a row that came no further."""
     import requests
 
     failures = 0
+    furthest = part.stat().st_size if part.exists() else 0
     while True:
-        before = part.stat().st_size if part.exists() else 0
         try:
             _transfer(url, part)
             return
         except requests.RequestException as error:
-            grown = part.exists() and part.stat().st_size > before
-            failures = 1 if grown else failures + 1
+            # Not more than before this attempt: a server may send the first bytes for ever.
+            reached = part.stat().st_size if part.exists() else 0
+            failures = 1 if reached > furthest else failures + 1
+            furthest = max(furthest, reached)
             response = getattr(error, "response", None)
             lasting = isinstance(error, ValueError) or (
                 response is not None
