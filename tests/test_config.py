@@ -343,3 +343,18 @@ def test_seeds_that_no_generator_takes(small, schema, seed):
     small["experiments"]["first"]["runs"][0]["seed"] = [0, seed]
     with pytest.raises(UserError, match="seed"):
         config.resolve(small, schema)
+
+
+def test_a_tilde_is_the_home_folder(small, schema, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    folders = {split: f"~/labels/{split}" for split in ("train", "val", "test")}
+    small["datasets"]["own"] = {"kind": "local", "images": "~/images", "labels": folders}
+    small["datasets"]["layout"] = {"kind": "local", "path": "~"}
+    small["apply"] = {"run": "~/run/seed-0", "images": "a~b", "output": "~/out"}
+    study = config.resolve(small, schema)
+    own = study["datasets"]["own"]
+    assert own["images"] == "/home/me/images" and own["labels"]["val"] == "/home/me/labels/val"
+    assert study["datasets"]["layout"]["path"] == "/home/me"
+    apply = study["apply"]
+    assert (apply["run"], apply["images"]) == ("/home/me/run/seed-0", "a~b")
+    assert apply["output"] == "/home/me/out"

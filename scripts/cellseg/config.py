@@ -6,7 +6,7 @@ from functools import partial
 
 from jsonschema import Draft202012Validator
 
-from cellseg import config_values, ensemble_checks, head_names, names, searches
+from cellseg import config_values, ensemble_checks, head_names, home_folder, names, searches
 from cellseg.errors import UserError
 from cellseg.image_names import CELL_TYPES
 from cellseg.study import as_list, merged
@@ -35,7 +35,7 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
         raise UserError("\n".join(["the configuration is not valid."] + _explain_all(errors)))
-    study = _filled(config, schema, schema)
+    study = home_folder.expanded(_filled(config, schema, schema))
     _check_names(study)
     ensemble_checks.check_study(study)
     for name in study["searches"]:
