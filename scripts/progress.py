@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from cellseg import active_jobs, config_files, progress, progress_arguments, progress_text
-from cellseg.errors import UserError
+from cellseg.errors import UserError, printable
 
 WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
 RESULTS = Path("results")
@@ -31,4 +31,4 @@ def main() -> None:
 try:
     main()
 except UserError as error:
-    sys.exit(f"Error: {error}")
+    sys.exit(f"Error: {printable(error)}")

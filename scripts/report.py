@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from cellseg import config_files, report_check
-from cellseg.errors import UserError
+from cellseg.errors import UserError, printable
 
 WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
 
@@ -31,6 +31,6 @@ def main() -> None:
 try:
     main()
 except UserError as error:
-    sys.exit(f"Error: {error}")
+    sys.exit(f"Error: {printable(error)}")
 except subprocess.CalledProcessError as error:
     sys.exit(error.returncode)

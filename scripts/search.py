@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from cellseg import config_files, search_arguments, search_run
-from cellseg.errors import UserError
+from cellseg.errors import UserError, printable
 from cellseg.snakemake_call import Snakemake
 
 SCHEMA = Path(__file__).resolve().parent.parent / "workflow/schemas/config.schema.yaml"
@@ -21,4 +21,4 @@ def main() -> None:
 try:
     main()
 except UserError as error:
-    sys.exit(f"Error: {error}")
+    sys.exit(f"Error: {printable(error)}")

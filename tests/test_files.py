@@ -1,6 +1,7 @@
 """Files appear whole or not at all; scripts keep a log and speak plainly."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -73,11 +74,12 @@ def test_stacks_are_read_array_by_array(tmp_path):
         assert stack[name].dtype == array.dtype
 
 
-def _run(checkout, tmp_path, body):
+def _run(checkout, tmp_path, body, environment=None):
     code = f"from cellseg.script import running\nwith running({str(tmp_path / 'log')!r}):\n{body}"
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=checkout / "scripts",
+        env=environment,
         capture_output=True,
         text=True,
     )
@@ -101,6 +103,19 @@ def test_other_errors_come_with_one_also_in_the_log(checkout, tmp_path):
     done = _run(checkout, tmp_path, "    raise KeyError('surprise')")
     assert done.returncode == 1 and "Traceback" in done.stderr
     assert "KeyError: 'surprise'" in (tmp_path / "log").read_text()
+
+
+def test_names_cannot_act_on_the_terminal(checkout, tmp_path):
+    """Nor stop the job where they have letters that it lacks."""
+    name = r"'\x1b]0;gone\x07\u202egpj.a\udcff \xe9.tif'"
+    body = "    from cellseg.errors import UserError\n"
+    body += f"    print({name})\n    raise UserError({name})"
+    environment = {**os.environ, "PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    done = _run(checkout, tmp_path, body, environment)
+    shown = r"\x1b]0;gone\x07\u202egpj.a\udcff "
+    assert done.stdout == rf"{shown}\xe9.tif" + "\n"
+    assert done.stderr == "\n" + rf"Error: {shown}\xe9.tif" + "\n\n"
+    assert (tmp_path / "log").read_text("utf-8").startswith(f"{shown}é.tif\n")
 
 
 def test_provenance_tells_versions_device_and_settings(tmp_path):

@@ -1,5 +1,6 @@
 """The page that says what an exported network is: README.md of an export."""
 
+import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -118,7 +119,10 @@ def text(
         "## What it was trained on",
         _table(
             ["cell type", "images", "annotated cells in them", "validation images"],
-            [*data.itertuples(index=False), ("all", *data.iloc[:, 1:].sum())],
+            [
+                *((_plain(name), *counts) for name, *counts in data.itertuples(index=False)),
+                ("all", *data.iloc[:, 1:].sum()),
+            ],
         ),
         *_synthetic(provenance),
         "## Validation: scores on images it has not seen",
@@ -174,7 +178,7 @@ def _scores(metrics: pd.DataFrame, coco: pd.DataFrame) -> list[str]:
     ]
     types = [
         (
-            name,
+            _plain(name),
             len(group),
             int(group["n_true"].sum()),
             *(_number(group[score.name].mean(), score) for score in SCORES),
@@ -190,6 +194,11 @@ def _scores(metrics: pd.DataFrame, coco: pd.DataFrame) -> list[str]:
         _table(["cell type", "images", "cells", *map(_column, SCORES)], types),
         "Every image: `scores.csv`.",
     ]
+
+
+def _plain(name: object) -> str:
+    """A cell type, which may be called like a folder of the user, with nothing taken for markup."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!&])", r"\\\1", " ".join(str(name).split()))
 
 
 def _column(score: main_scores.Score) -> str:

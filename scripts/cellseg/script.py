@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cellseg import full_disk
-from cellseg.errors import UserError
+from cellseg.errors import UserError, printable
 
 
 class _Tee:
@@ -19,8 +19,11 @@ class _Tee:
         self.line = ""
 
     def write(self, text: str) -> int:
-        self.terminal.write(text)
-        *finished, self.line = (self.line + text).split("\n")
+        # Printed names of files may hold escape sequences, or letters that the terminal lacks.
+        shown = text if text.isascii() and text.isprintable() else printable(text, kept="\n\r\t")
+        encoding = getattr(self.terminal, "encoding", None) or "utf-8"
+        self.terminal.write(shown.encode(encoding, "backslashreplace").decode(encoding))
+        *finished, self.line = (self.line + shown).split("\n")
         with suppress(OSError):  # a full disk: no work fails for want of its log
             for line in finished:
                 # A progress bar rewrites its line: what came before the last return is gone.
@@ -48,9 +51,10 @@ def running(log: str | os.PathLike) -> Iterator[None]:
     try:
         with full_disk.explained(log):
             Path(log).parent.mkdir(parents=True, exist_ok=True)
-            file = open(log, "w", buffering=1)  # noqa: SIM115  (closing it may fail, see below)
+            # Not in a with block: closing it may fail, see below.
+            file = open(log, "w", buffering=1, encoding="utf-8")  # noqa: SIM115
     except UserError as error:
-        sys.exit(f"\nError: {error}\n")
+        sys.exit(f"\nError: {printable(error)}\n")
     stdout, stderr = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Tee(stdout, file), _Tee(stderr, file)
     try:

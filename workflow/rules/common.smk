@@ -27,7 +27,7 @@ from cellseg import (
     source,
 )
 from cellseg import study as studies
-from cellseg.errors import UserError
+from cellseg.errors import UserError, printable
 
 REPLACED = "config_yaml_is_replaced"
 given = workflow.config_settings
@@ -56,7 +56,7 @@ try:
         # Snakemake tells a workflow its targets only once it is read.
         asked_files.check(sys.argv[1:], "results/", study, config_models)
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(printable(error)) from None
 
 config.update(study)  # scripts see the defaults too
 
