@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -77,10 +78,13 @@ class Workflow:
         """Write the configuration that the next calls use."""
         (self.folder / "study.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
-    def call(self, *arguments: str, study: bool = True) -> subprocess.CompletedProcess:
+    def call(
+        self, *arguments: str, study: bool = True, variables: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess:
         """Run snakemake; stdout and stderr come together as `stdout`."""
         chosen = ["--configfile", "study.yaml", "--replace-workflow-config"] if study else []
-        environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder / ".cache")}
+        cache = {"XDG_CACHE_HOME": str(self.folder / ".cache")}
+        environment = {**os.environ, **cache, **(variables or {})}
         return subprocess.run(
             [sys.executable, "-m", "snakemake", *chosen, "--cores", "2", *arguments],
             cwd=self.folder,

@@ -1,12 +1,20 @@
 """All Python of the workflow: the checked configuration, paths, and what each rule needs."""
 
 import glob
+import os
 import sys
 from pathlib import Path
 
 import yaml
 
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+SCRIPTS = str(Path(workflow.basedir) / "scripts")
+sys.path.insert(0, SCRIPTS)
+# Jobs inherit this: the checkout's package goes before another one of that name, and no
+# variable of a notebook decides how figures are drawn.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [SCRIPTS, *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+os.environ["MPLBACKEND"] = "agg"
 
 from snakemake import __version__ as snakemake_version
 from snakemake.exceptions import WorkflowError
