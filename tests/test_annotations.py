@@ -230,6 +230,14 @@ def test_keys_are_unique_over_all_splits(parse, policy):
     assert tables["problems"].empty  # files of one name in several folders are no duplicates
 
 
+def test_no_key_is_the_name_of_a_file_in_an_npz(parse):
+    """Of two arrays 'a' and 'a.npy', NumPy gives the first for both names."""
+    names = ["a.tif", "a.npy.tif"]
+    listed = [{**image(number), "file_name": name} for number, name in enumerate(names, 1)]
+    tables = parse(train={"images": listed, "annotations": [cell(1, 1)]})
+    assert tables["train.images"]["image"].tolist() == ["a", "a.npy~2"]
+
+
 def test_links_to_one_file_are_duplicates(parse, tmp_path):
     (tmp_path / "images" / "A172").mkdir(parents=True)
     (tmp_path / "images" / "A172" / "link.tif").symlink_to("val.tif")

@@ -1,8 +1,10 @@
 """Fetching LIVECell from a server on this machine, with everything that can go wrong on the way."""
 
+import contextlib
 import json
 import zipfile
 
+import numpy as np
 import pytest
 
 from cellseg import annotations, download, livecell, source, unpack
@@ -234,6 +236,25 @@ def test_corrupt_archive(published, fetch, tmp_path, spoil):
     published.files["images.zip"] = good
     fetch()
     assert len(list((tmp_path / "set" / "images").rglob("*.tif"))) == 3
+
+
+COMPRESSIONS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_members_that_are_damaged_in_any_compression(tmp_path, compression):
+    content = np.random.default_rng(0).integers(0, 9, 4000, np.uint8).tobytes()
+    with zipfile.ZipFile(tmp_path / "good.zip", "w", compression) as archive:
+        archive.writestr("images/a.tif", content)
+    good = (tmp_path / "good.zip").read_bytes()
+    for place in range(0, len(good), max(1, len(good) // 60)):
+        spoilt = bytearray(good)
+        spoilt[place : place + 3] = b"\xff\x00\xa5"
+        (tmp_path / "a.zip").write_bytes(spoilt)
+        with contextlib.suppress(UserError):  # or the damage is where nothing lies
+            unpack.unpack(tmp_path / "a.zip", tmp_path / "images", str(place))
+            for path in (tmp_path / "images").rglob("*.tif"):
+                assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def parse(
     is kept more than once, the second and later ones are called ``<stem>~<image_id>``, and
     ``<stem>~<image_id>~<split>`` where that is taken too. The keys are unique over all splits,
     since training pools the tiles of training and validation and selects them by key; test images
-    come first and so keep their names longest.
+    come first and so keep their names longest. No key ends in ``.npy``.
 
     Raises
     ------
@@ -237,6 +237,8 @@ def _unique_keys(table: pd.DataFrame, split: str, used: set[str]) -> list[str]:
         longest = f"{stem}~{image_id}~{split}"
         further = (f"{longest}~{number}" for number in itertools.count(2))
         names = itertools.chain((stem, f"{stem}~{image_id}", longest), further)
+        # In an npz, 'a.npy' is also the name of the file of 'a'.
+        names = (name for name in names if not name.lower().endswith(".npy"))
         keys.append(next(name for name in names if name not in used))
         used.add(keys[-1])
     return keys

@@ -1,9 +1,11 @@
 """Unpacking zip archives from the internet: safely, and whole or not at all."""
 
 import json
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -11,6 +13,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from cellseg import full_disk
 from cellseg.errors import UserError
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error)
+"""What the decompressors of a zip raise; bz2 raises OSError without a number."""
 
 MARKER = ".unpacked.json"  # lies in the unpacked folder and says what it was made from
 
@@ -97,7 +102,11 @@ def _extract(archive: Path, folder: Path) -> None:
             folder.mkdir()
             for member in members:
                 content.extract(member, folder)  # checks the CRC of every file
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (*_BROKEN, NotImplementedError, RuntimeError, ValueError) as error:
+        raise BrokenArchive(f"{archive} is a broken zip archive ({error}).") from error
+    except OSError as error:
+        if error.errno is not None:  # of the disk
+            raise
         raise BrokenArchive(f"{archive} is a broken zip archive ({error}).") from error
 
 

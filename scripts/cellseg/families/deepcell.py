@@ -18,7 +18,7 @@ from deepcell import losses
 from deepcell.model_zoo.panopticnet import PanopticNet
 from tf_keras.src.saving.legacy.hdf5_format import save_weights_to_hdf5_group
 
-from cellseg import full_disk
+from cellseg import full_disk, hdf5_checks
 from cellseg.errors import UserError
 from cellseg.files import write_hdf5
 from cellseg.heads import HEADS
@@ -192,6 +192,7 @@ def exportable(settings: Mapping, folder: Path, size: int) -> tuple[Callable, li
 def _trained(settings: Mapping, path: Path, size: int) -> tf_keras.Model:
     """The network with the weights of a file, for squares of `size` pixels."""
     model = build(settings, size)
+    hdf5_checks.refuse(path)
     try:
         model.load_weights(str(path))
     except (OSError, ValueError) as error:
@@ -210,12 +211,15 @@ def load_backbone(model: tf_keras.Model, path: Path) -> int:
     UserError
         The file is not for this backbone. Keras would skip the layers without a word.
     """
+    hdf5_checks.refuse(path)
     try:
-        with h5py.File(path) as file:
+        with h5py.File(path, "r") as file:
             group = file.get("model_weights", file)
             expected = {name for name in group.attrs["layer_names"] if len(group[name])}
-    except (OSError, KeyError) as error:
-        raise UserError(f"{path} is not a Keras weight file ({error}). Fetch it anew.") from error
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a Keras weight file ({error}). Copy or make it again."
+        ) from error
     expected = {name.decode() if isinstance(name, bytes) else name for name in expected}
     own = {layer.name for layer in model.layers if layer.weights}
     # A few layers lie behind the coarsest level and are no part of the network (MobileNetV2's last

@@ -8,7 +8,7 @@ import h5py
 import keras
 import numpy as np
 
-from cellseg import files
+from cellseg import files, hdf5_checks
 from cellseg.errors import UserError
 from cellseg.keras3.layers import leaves
 
@@ -68,19 +68,25 @@ def read(path: Path) -> Weights:
     Raises
     ------
     UserError
-        It is no such file.
+        It is no such file, or its data do not all lie in it.
     """
+    hdf5_checks.refuse(path)
     try:
-        with h5py.File(path) as file:
+        with h5py.File(path, "r") as file:
             group = file.get("model_weights", file)
             names = [_text(name) for name in group.attrs["layer_names"]]
             found = {}
             for name, common in zip(names, _common_names(names), strict=True):
                 for number, weight in enumerate(group[name].attrs["weight_names"]):
-                    found[common, number] = group[name][_text(weight)][()]
+                    value = group[name][_text(weight)][()]
+                    if not isinstance(value, (np.ndarray, np.number)):
+                        raise TypeError(f"'{_text(weight)}' is no array of numbers")
+                    found[common, number] = np.asarray(value)
             return found
-    except (OSError, KeyError) as error:
-        raise UserError(f"{path} is not a Keras weight file ({error}). Fetch it anew.") from error
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} is not a Keras weight file ({error}). Copy or make it again."
+        ) from error
 
 
 def load(model: keras.Model, path: Path) -> None:
