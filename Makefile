@@ -1,4 +1,5 @@
-# Each target builds what it needs, from nothing: Python >= 3.11, make and a C compiler are enough.
+# Each target builds what it needs, from nothing: Python 3.11 to 3.13 with venv and headers, make and
+# a C compiler are enough (envs/check.sh).
 #   make demo    the whole chain on simulated data: tables, figures, HTML report
 #   make test    lint and tests
 #   make setup   the environment alone, in .venv, new or brought up to date (VARIANT=gpu for TensorFlow with CUDA)
@@ -14,12 +15,11 @@ THERE := $(patsubst .venv/ready-%,%,$(firstword $(wildcard .venv/ready-*)))
 VARIANT ?= $(or $(THERE),cpu)
 CORES ?= 2
 CONFIG ?=
-PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
-  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+PYTHON ?=
 
 BIN := .venv/bin
 READY := .venv/ready-$(VARIANT)
-LOCKS := envs/$(VARIANT).lock envs/uv.lock envs/build.lock
+LOCKS := envs/$(VARIANT).lock envs/build.lock
 DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
 STUDY := $(if $(CONFIG),--configfile $(CONFIG) --replace-workflow-config)
 
@@ -64,22 +64,24 @@ used:
 	@test -e $(READY) || { echo "$(if $(THERE),.venv is the environment of VARIANT=$(THERE). Once nothing runs in it replace it:,There is no environment in .venv. Set it up:) make setup VARIANT=$(VARIANT)" >&2; exit 1; }
 	@test -z "$$(find $(LOCKS) -newer $(READY))" || echo "The locks are newer than .venv. Once nothing runs in it bring it up to date: make setup" >&2
 
-# uv comes from its own hashed lock; it then installs the whole hashed lock.
+# pip installs uv and what deepcell-toolbox is built with; uv then installs the whole lock.
 $(READY): $(LOCKS)
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 not found. Install one, or name it: make setup PYTHON=/path/to/python3.12"; exit 1; }
-	@echo "Setting up .venv with $(PYTHON); it takes 3.2 GB of disk."
-	@$(PYTHON) -m venv --clear .venv || { echo "The venv module is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/uv.lock
-	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes --build-constraints envs/build.lock envs/$(VARIANT).lock
+	@python=$$(sh envs/check.sh "$(PYTHON)") || exit 1; \
+	echo "Setting up .venv with $$python: 3.3 GB of disk. Silent for about a minute, longer while it downloads 0.7 GB."; \
+	"$$python" -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/build.lock
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes envs/$(VARIANT).lock
 	touch $@
 
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+# What the conda environments hold: no packages that only tests use.
+CONDA := uv pip compile pyproject.toml --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-annotate --no-header
 lock: environment
 	echo "tensorflow==2.21.0 ; sys_platform != 'linux'" > .venv/override.txt
 	$(BIN)/$(LOCK) --extra cpu --extra dev --override .venv/override.txt --output-file envs/cpu.lock
 	$(BIN)/$(LOCK) --extra gpu --extra dev --output-file envs/gpu.lock
 	$(BIN)/$(LOCK) --constraint envs/cpu.lock --output-file envs/analysis.lock
-	grep -A 100 '^uv==' envs/cpu.lock | awk 'NR == 1 || /^ /; NR > 1 && !/^ / {exit}' > envs/uv.lock
-	printf 'cython==0.29.37\nnumpy==2.4.6\nsetuptools==80.9.0\nwheel==0.45.1\n' | \
-	  $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --output-file envs/build.lock
+	awk '/^[a-z]/ {keep = /^(cython|numpy|setuptools|uv)==/} keep' envs/cpu.lock > envs/build.lock
+	$(BIN)/$(CONDA) --extra cpu --constraint envs/cpu.lock --override .venv/override.txt --output-file .venv/train-cpu.txt
+	$(BIN)/$(CONDA) --extra gpu --constraint envs/gpu.lock --output-file .venv/train-gpu.txt
 	$(BIN)/python envs/render.py

@@ -1,7 +1,8 @@
-"""Write the conda environments from the lock files, so that both give the same versions.
+"""Write the conda environments, in the versions of the lock files.
 
-Called by `make lock`. conda itself only brings Python and a C compiler: every package comes from
-pip, in the version of the lock. deepcell goes in afterwards, without its outdated requirements.
+Called by `make lock`, which first resolves what training needs, without what only tests need, into
+.venv/train-cpu.txt and .venv/train-gpu.txt. conda itself only brings Python and a C compiler: every
+package comes from pip. Packages with wrong requirements go in afterwards, without these.
 """
 
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ENVS = Path(__file__).parent
+RESOLVED = ENVS.parent / ".venv"
 PYTHON = "3.12"
 PLATFORM = {
     "sys_platform": "linux",
@@ -17,11 +19,20 @@ PLATFORM = {
     "python_version": PYTHON,
     "python_full_version": f"{PYTHON}.0",
 }
-DEEPCELL = ("deepcell", "deepcell-toolbox", "deepcell-tracking")
+# deepcell asks for TensorFlow 2.8, tf-keras for `tensorflow` where `tensorflow-cpu` is installed.
+AFTERWARDS = ("tf-keras", "deepcell", "deepcell-toolbox", "deepcell-tracking")
 NAMES = {
-    "analysis": ("analysis", "Everything but training and prediction: no TensorFlow."),
-    "train-cpu": ("cpu", "Training and prediction without a GPU."),
-    "train-gpu": ("gpu", "Training and prediction on NVIDIA GPUs; CUDA comes with TensorFlow."),
+    "analysis": (
+        ENVS / "analysis.lock",
+        "analysis",
+        "Everything but training and prediction: no TensorFlow.",
+    ),
+    "train-cpu": (RESOLVED / "train-cpu.txt", "cpu", "Training and prediction without a GPU."),
+    "train-gpu": (
+        RESOLVED / "train-gpu.txt",
+        "gpu",
+        "Training and prediction on NVIDIA GPUs; CUDA comes with TensorFlow.",
+    ),
 }
 
 
@@ -38,8 +49,9 @@ def pins(lock: Path) -> dict[str, str]:
 
 def main() -> None:
     """Write one YAML an environment and, where deepcell is in it, its post-deploy script."""
-    for name, (lock, purpose) in NAMES.items():
-        packages = pins(ENVS / f"{lock}.lock")
+    for name, (resolved, lock, purpose) in NAMES.items():
+        packages = pins(resolved)
+        after = [f"{package}=={packages[package]}" for package in AFTERWARDS if package in packages]
         lines = [
             f"# {purpose}",
             f"# Written by envs/render.py from envs/{lock}.lock: edit pyproject.toml, `make lock`.",
@@ -49,25 +61,21 @@ def main() -> None:
             "dependencies:",
             f"  - python={PYTHON}",
             "  - pip",
-            *(["  - c-compiler  # deepcell-toolbox is compiled"] if "deepcell" in packages else []),
+            *(["  - c-compiler  # deepcell-toolbox is compiled"] if after else []),
             "  - pip:",
-            *(f"      - {p}=={v}" for p, v in packages.items() if p not in DEEPCELL),
+            *(f"      - {p}=={v}" for p, v in packages.items() if p not in AFTERWARDS),
         ]
         (ENVS / f"{name}.yaml").write_text("\n".join(lines) + "\n")
-        if "deepcell" in packages:
-            build = pins(ENVS / "build.lock")
-            (ENVS / f"{name}.post-deploy.sh").write_text(
-                "#!/usr/bin/env bash\n"
-                "# deepcell declares TensorFlow 2.8 and Python < 3.11 but runs on today's: see\n"
-                "# scripts/cellseg/deepcell_compat.py. Written by envs/render.py.\n"
-                "set -euo pipefail\n"
-                "constraints=$(mktemp)\n"
-                f"printf '%s\\n' {' '.join(f'{p}=={v}' for p, v in build.items())} > $constraints\n"
-                "# What the isolated build may use; newer versions of pip read the first name.\n"
-                "export PIP_BUILD_CONSTRAINT=$constraints PIP_CONSTRAINT=$constraints\n"
-                "pip install --no-deps --ignore-requires-python \\\n"
-                f"  {' '.join(f'{p}=={packages[p]}' for p in DEEPCELL)}\n"
-            )
+        if after:
+            lines = [
+                "#!/usr/bin/env bash",
+                "# Packages that ask for others than they run with; deepcell_compat.py says more.",
+                "# Built with the environment's Cython and NumPy. Written by envs/render.py.",
+                "set -euo pipefail",
+                "pip install --no-deps --no-build-isolation --ignore-requires-python \\",
+                f"  {' '.join(after)}",
+            ]
+            (ENVS / f"{name}.post-deploy.sh").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

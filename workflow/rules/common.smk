@@ -24,6 +24,7 @@ from cellseg import config as study_config
 from cellseg import (
     application,
     asked_files,
+    checkout_path,
     command_line,
     ensemble_checks,
     families,
@@ -54,6 +55,7 @@ schema = yaml.safe_load(
     (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
 )
 try:
+    checkout_path.check(sys.executable)
     study = study_config.resolve(
         command_line.typed(config, given.config, schema), schema
     )
