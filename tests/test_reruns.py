@@ -88,6 +88,9 @@ def test_touched_results_schedule_nothing(finished, backwards):
 
 def test_tiles_too_large_to_compare_may_be_touched(finished):
     """Those of LIVECell are: training goes by the small files next to them."""
+    now = time.time()
+    for path in _files(finished.folder / "results"):
+        os.utime(path, (now, now))
     tiles = _files(finished.folder / "results/data/tiny/tiles")
     _touch(*(path for path in tiles if path.suffix == ".npz"))
     none = ("--max-checksum-file-size", "1000")
@@ -140,11 +143,15 @@ def _effective(workflow: Workflow, arguments: list[str]) -> dict:
         "parsed = parse_args(sys.argv[1:])[1]\n"
         "keys = ('rerun_triggers', 'max_checksum_file_size', 'rerun_incomplete',\n"
         "        'printshellcmds', 'show_failed_logs')\n"
-        "print(json.dumps({key: getattr(parsed, key) for key in keys}, default=lambda s: sorted(map(str, s))))"
+        "found = {key: getattr(parsed, key) for key in keys}\n"
+        "print(json.dumps(found, default=lambda values: sorted(map(str, values))))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=workflow.folder, capture_output=True, text=True
-    )  # fmt: skip
+        [sys.executable, "-c", code, *arguments],
+        cwd=workflow.folder,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return yaml.safe_load(done.stdout)
 
@@ -214,7 +221,7 @@ def test_another_workflow_profile_is_noticed(tmp_path):
     def warned(*arguments, started_in=tmp_path):
         return workflow_profile.warning(arguments, started_in, tmp_path)
 
-    assert "does not read" in warned()
+    assert "does not read" in warned() and "does not read" in warned("--workflow-profile")
     assert warned("--workflow-profile", str(ours)) is None
     assert warned(f"--workflow-profile={ours / 'config.yaml'}") is None
     (tmp_path / "profiles").symlink_to("workflow/profiles")

@@ -40,11 +40,11 @@ def warning(arguments: Sequence[str], started_in: Path, checkout: Path) -> str |
 def _given(arguments: Sequence[str]) -> str | None:
     """Value of the option, the last one where it is repeated."""
     value = None
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for position, argument in enumerate(arguments):
         if argument == "--":
             break
         if argument == OPTION:
-            value = following
+            value = "".join(arguments[position + 1 : position + 2])
         elif argument.startswith(f"{OPTION}="):
             value = argument.partition("=")[2]
     return value

@@ -137,10 +137,17 @@ def code(script, *modules):
     return lambda wildcards: imports.fingerprint(path, library, modules)
 
 
-def code_with_family(script):
-    """Params function: as `code`, with the module of the run's model family."""
+def code_with_family(script, *registries):
+    """Params function: as `code`, with the module of the run's model family.
+
+    `registries` are further ones that the script looks the family up in.
+    """
     return lambda wildcards: code(
-        script, families.FAMILIES[study["models"][wildcards.model]["family"]]
+        script,
+        *(
+            modules[study["models"][wildcards.model]["family"]]
+            for modules in (families.FAMILIES, *registries)
+        ),
     )(wildcards)
 
 

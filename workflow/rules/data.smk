@@ -196,6 +196,7 @@ use rule parse as parse_extension with:
     params:
         code=code("parse"),
         duplicates="as-published",
+        images=None,  # made by the workflow
 
 
 use rule rasterize as rasterize_extension with:
