@@ -3,7 +3,7 @@
 from cellseg import files, livecell, source
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     settings = snakemake.params.settings
     dataset = snakemake.config["datasets"][snakemake.wildcards.dataset]
     livecell.fetch_dataset(

@@ -6,7 +6,7 @@ from pathlib import Path
 from cellseg import families, gpu_lease, predict_run
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take(snakemake.config["accelerator"])
     # Of a run to be tuned, the images that it was validated with; else all.
     run = snakemake.input.get("run")

@@ -3,7 +3,7 @@
 from cellseg import scoring
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     scoring.score_run(
         truth=snakemake.input.truth,
         true_outlines=snakemake.input.outlines,

@@ -6,7 +6,7 @@ from pathlib import Path
 from cellseg import files, map_store, segmentation
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     tuned = snakemake.input.get("tuned")
     settings = snakemake.params.watershed
     if tuned:

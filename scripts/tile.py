@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from cellseg import tiles
+from cellseg import files, resume, tiles
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     images = pd.read_parquet(snakemake.input.images, columns=["image", "path", "height", "width"])
     tiles.write(
         image_keys=images["image"].tolist(),
@@ -15,3 +15,5 @@ with running(snakemake.log[0]):
         path=snakemake.output.tiles,
         **snakemake.params.tiling,
     )
+    # Tiles may be too large for Snakemake to compare: training goes by this file.
+    files.write_json(snakemake.output.content, resume.fingerprint(snakemake.output.tiles))

@@ -1,5 +1,6 @@
 """Annotation tables: every form of COCO, both duplicate policies, and all that can be wrong."""
 
+import hashlib
 import json
 import unicodedata
 from pathlib import Path
@@ -66,7 +67,9 @@ def parse(tmp_path):
 def test_columns(parse):
     tables = parse(train={"images": [image(7)], "annotations": [cell(3, 7)]})
     (row,) = tables["train.images"].to_dict("records")
-    assert row.pop("path").endswith(f"images/A172/{NAME}.tif")
+    path = row.pop("path")
+    assert path.endswith(f"images/A172/{NAME}.tif")
+    assert row.pop("sha256") == hashlib.sha256(Path(path).read_bytes()).hexdigest()
     assert row == {
         "image": NAME,
         "image_id": 7,

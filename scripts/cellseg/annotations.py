@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellseg import cell_tables, coco, data_checks, image_names, label_images
+from cellseg import cell_tables, coco, data_checks, image_names, label_images, local_images
 from cellseg.cells import Cells
 from cellseg.errors import UserError
 from cellseg.files import replacing
 from cellseg.image_files import ImageFiles
+from cellseg.parallel import ordered_map
 from cellseg.source import SPLITS
 
 POLICIES = ("as-published", "deduplicated")
@@ -87,6 +88,9 @@ def parse(
         taken.update(dict.fromkeys(table["file"], split))
         table = resolved.assign(image=_unique_keys(resolved, split, keys))
         table = _describe(table, split, root)
+        # Threads, since hashing works without Python's lock and a disk may be far away.
+        digests = ordered_map(local_images.content, table["path"], threads, processes=False)
+        table["sha256"] = list(digests)
         annotated += [
             data_checks.Annotated(*row, where)
             for row in table[["path", "height", "width"]].itertuples(index=False)

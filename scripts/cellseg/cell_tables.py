@@ -2,8 +2,9 @@
 
 Two Parquet tables a split. ``{split}.images.parquet`` has one row an image: image (the key used
 everywhere), image_id, split, order (position in the published list), path, cell_type, well,
-position, hours, crop, height and width (pixels), n_cells and incomplete. ``{split}.cells.parquet``
-has one row a cell, in the order of the images and in file order within an image: image, image_id,
+position, hours, crop, height and width (pixels), n_cells, incomplete and sha256 (of the image file:
+with another image the table changes, and so all that is made of it). ``{split}.cells.parquet`` has
+one row a cell, in the order of the images and in file order within an image: image, image_id,
 annotation_id, cell_type, area and bbox as published, polygons or rle. Crowd regions are left out.
 """
 
@@ -36,6 +37,7 @@ IMAGE_SCHEMA = pa.schema(
         ("width", pa.int64()),
         ("n_cells", pa.int64()),
         ("incomplete", pa.bool_()),
+        ("sha256", pa.string()),
     ]
 )
 

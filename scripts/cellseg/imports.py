@@ -14,7 +14,7 @@ from pathlib import Path
 
 UNWATCHED = (
     *("data_checks.py", "errors.py", "families/__init__.py", "full_disk.py", "gpu_lease.py"),
-    "script.py",
+    *("job_output.py", "script.py", "signals.py"),
 )
 """No result depends on them: a family that is added to the registry trains no other one again."""
 

@@ -139,4 +139,4 @@ def in_order(value: object) -> object:
     """The same with sorted keys, at every depth: Snakemake compares settings by their text."""
     if isinstance(value, Mapping):
         return {key: in_order(value[key]) for key in sorted(value)}
-    return value
+    return [in_order(one) for one in value] if isinstance(value, list) else value

@@ -50,7 +50,7 @@ rule export:
         mem_mb=8000,
         runtime=60,
     params:
-        code=code_with_family("export"),
+        code=code_with_family("export", families.FACTS),
         kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
     script:
         "../../scripts/export.py"

@@ -30,10 +30,12 @@ from cellseg import (
     families,
     head_names,
     imports,
+    local_images,
     needs,
     searches,
     signals,
     source,
+    workflow_profile,
 )
 from cellseg import study as studies
 from cellseg.errors import UserError, printable
@@ -73,15 +75,27 @@ config.update(study)  # scripts see the defaults too
 if workflow.remote_exec:  # the Snakemake within a cluster's job
     signals.pass_on_sigterm()
 
+if workflow.is_main_process:
+    # Its settings are known only once a workflow is read, and the plan printed right after.
+    without_profile = workflow_profile.warning(
+        sys.argv[1:], Path(workflow._rundir), Path(workflow.basedir)
+    )
+    if without_profile:
+        print(without_profile, file=sys.stderr)
+
 DATA = "results/data/{dataset}"
 TILES = f"{DATA}/tiles/{{tiling}}/{{split}}.npz"
+CONTENT = (
+    ".content.json"  # next to a file that may be too large for Snakemake to compare
+)
 EXTENSION = f"{DATA}/extended-{{times}}/{{split}}"
 EXTENSION_TILES = f"{EXTENSION}/tiles/{{tiling}}.npz"
 PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = f"results/{studies.RUN_FOLDER}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
-PUBLISHED = str(Path(workflow.basedir) / "workflow/published.csv")
+# Relative: Snakemake compares paths, and a moved checkout must not rerun what it feeds.
+PUBLISHED = os.path.relpath(Path(workflow.basedir) / "workflow/published.csv")
 OVERVIEW = "results/{dataset}/overview.rst"
 SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
@@ -132,10 +146,17 @@ def code(script, *modules):
     return lambda wildcards: imports.fingerprint(path, library, modules)
 
 
-def code_with_family(script):
-    """Params function: as `code`, with the module of the run's model family."""
+def code_with_family(script, *registries):
+    """Params function: as `code`, with the module of the run's model family.
+
+    `registries` are further ones that the script looks the family up in.
+    """
     return lambda wildcards: code(
-        script, families.FAMILIES[study["models"][wildcards.model]["family"]]
+        script,
+        *(
+            modules[study["models"][wildcards.model]["family"]]
+            for modules in (families.FAMILIES, *registries)
+        ),
     )(wildcards)
 
 
@@ -256,26 +277,52 @@ def local_annotations(wildcards):
         return []  # the rule use_local says what is wrong
 
 
+def content_of_local_images(wildcards):
+    """Params function: what the images of a local data set hold, whatever their dates; else None.
+
+    Not as inputs: thousands of paths would fill the plan, and results could not be redrawn once
+    the images are put away.
+    """
+    name, entry = wildcards.dataset, study["datasets"][wildcards.dataset]
+    if entry["kind"] != "local":
+        return None
+    try:
+        paths = local_images.used(source.local(name, entry), [Path("results")])
+    except UserError:
+        paths = []  # the rule use_local says what is wrong
+    return local_images.stamp(paths, Path(f".snakemake/local-images/{name}.json"))
+
+
 def tiles_of(split):
-    """Input function: the tiles that a run's model is trained on."""
-    return lambda wildcards: TILES.format(
-        dataset=wildcards.dataset,
-        tiling=studies.tiling_of(study, wildcards.model),
-        split=split,
+    """Input function: the tiles that a run's model is trained on, whatever their date."""
+    return lambda wildcards: ancient(
+        TILES.format(
+            dataset=wildcards.dataset,
+            tiling=studies.tiling_of(study, wildcards.model),
+            split=split,
+        )
     )
 
 
 def extension_tiles_of(wildcards):
     """Input function: tiles of synthetic images that a run's subset asks for, or nothing."""
     return [
-        EXTENSION_TILES.format(
-            dataset=wildcards.dataset,
-            times=times,
-            split=split,
-            tiling=studies.tiling_of(study, wildcards.model),
+        ancient(
+            EXTENSION_TILES.format(
+                dataset=wildcards.dataset,
+                times=times,
+                split=split,
+                tiling=studies.tiling_of(study, wildcards.model),
+            )
         )
         for times, split in studies.extensions(study["subsets"][wildcards.subset])
     ]
+
+
+def content_of_tiles(wildcards):
+    """Input function: what the tiles of a run hold, in small files that Snakemake compares."""
+    tiles = [tiles_of(split)(wildcards) for split in ("train", "val")]
+    return [path + CONTENT for path in [*tiles, *extension_tiles_of(wildcards)]]
 
 
 def extension_figures():
@@ -376,6 +423,33 @@ def on_dataset(files):
     return lambda wildcards: [
         path for path in files if path.startswith(f"results/{wildcards.dataset}/")
     ]
+
+
+def shown_in_overview(wildcards):
+    """Params function: what the front page of a data set shows of the study."""
+    mine = {
+        name: {key: entry[key] for key in ("title", "runs", "tuning")}
+        for name, entry in study["experiments"].items()
+        if entry.get("dataset", study["dataset"]) == wildcards.dataset
+    }
+    used = {run.model for run in RUNS if run.dataset == wildcards.dataset}
+    return studies.in_order(
+        {
+            "dataset": wildcards.dataset,
+            "datasets": {
+                wildcards.dataset: {
+                    "kind": study["datasets"][wildcards.dataset]["kind"]
+                }
+            },
+            "experiments": mine,
+            "models": sorted(used),
+            "scoring": {
+                key: study["scoring"][key]
+                for key in ("every", "small_objects_threshold")
+            },
+            "tilings": sorted(study["tilings"]),
+        }
+    )
 
 
 def benchmark_patterns(wildcards):

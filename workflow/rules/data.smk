@@ -87,6 +87,7 @@ rule parse:
     params:
         code=code("parse"),
         duplicates=lambda wildcards: study["datasets"][wildcards.dataset]["policy"],
+        images=content_of_local_images,
     script:
         "../../scripts/parse.py"
 
@@ -123,6 +124,7 @@ rule tile:
         labels=f"{DATA}/labels/{{split}}.npz",
     output:
         tiles=TILES,
+        content=TILES + CONTENT,
     log:
         "results/logs/tile/{dataset}-{tiling}-{split}.log",
     benchmark:
@@ -194,6 +196,7 @@ use rule parse as parse_extension with:
     params:
         code=code("parse"),
         duplicates="as-published",
+        images=None,  # made by the workflow
 
 
 use rule rasterize as rasterize_extension with:
@@ -226,6 +229,7 @@ use rule tile as tile_extension with:
         labels=f"{EXTENSION}/labels.npz",
     output:
         tiles=EXTENSION_TILES,
+        content=EXTENSION_TILES + CONTENT,
     log:
         "results/logs/tile_extension/{dataset}-{times}-{tiling}-{split}.log",
     benchmark:
