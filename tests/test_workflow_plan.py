@@ -6,7 +6,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from workflow_runner import TINY, Workflow, rule_bodies
+from workflow_runner import TINY, Workflow
 
 
 @pytest.fixture(scope="module")
@@ -150,23 +150,3 @@ def test_the_slurm_link_is_there(checkout):
     assert (checkout / "slurm" / "config.yaml").samefile(
         checkout / "workflow/profiles/slurm/config.yaml"
     )
-
-
-def test_rules_that_need_a_gpu_go_to_its_partition(checkout):
-    import re
-
-    profile = yaml.safe_load((checkout / "workflow/profiles/slurm/config.yaml").read_text())
-    needing = {name for name, body in rule_bodies(checkout).items() if "gpu=GPUS" in body}
-    for path in (checkout / "workflow/rules").glob("*.smk"):
-        used = re.findall(r"^use rule (\w+) as (\w+)", path.read_text(), re.M)
-        needing |= {new for old, new in used if old in needing}
-    assert needing == {"train", "predict", "predict_validation", "apply"}
-    assert all(profile["set-resources"][rule]["slurm_partition"] == "gpu" for rule in needing)
-
-
-@pytest.mark.parametrize(("accelerator", "warned"), [("cpu", True), ("gpu", False)])
-def test_a_study_without_gpus_is_not_sent_to_their_partition_unsaid(fresh, accelerator, warned):
-    profile = ("--profile", "workflow/profiles/slurm", "--config", f"accelerator={accelerator}")
-    done = fresh.call("--dry-run", "prefetch", *profile, study=False)
-    assert done.returncode == 0, done.stdout
-    assert ("the partition gpu without asking for a GPU" in done.stdout) == warned

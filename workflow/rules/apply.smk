@@ -14,6 +14,7 @@ rule apply:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
     resources:
+        **OF_NETWORKS,
         gpu=GPUS,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,

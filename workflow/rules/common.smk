@@ -19,12 +19,15 @@ os.environ["MPLBACKEND"] = "agg"
 from snakemake import __version__ as snakemake_version
 from snakemake.exceptions import WorkflowError
 from snakemake.io import strip_wildcard_constraints
+from snakemake.logging import logger
+from snakemake.resources import Resources
 
 from cellseg import config as study_config
 from cellseg import (
     application,
     asked_files,
     checkout_path,
+    cluster as clusters,
     command_line,
     ensemble_checks,
     families,
@@ -34,6 +37,7 @@ from cellseg import (
     needs,
     searches,
     signals,
+    slurm_refusals,
     source,
     workflow_profile,
 )
@@ -67,6 +71,11 @@ try:
     if workflow.is_main_process:
         # Snakemake tells a workflow its targets only once it is read.
         asked_files.check(sys.argv[1:], "results/", study, config_models)
+    cluster = clusters.read(os.environ.get(clusters.VARIABLE))
+    ON_GPU = study["accelerator"] == "gpu"
+    partitions = clusters.ask_slurm() if cluster and workflow.is_main_process else {}
+    if cluster:
+        clusters.check_partitions(cluster, ON_GPU, partitions)
 except UserError as error:
     raise WorkflowError(printable(error)) from None
 
@@ -101,7 +110,34 @@ SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
-GPUS = 1 if study["accelerator"] == "gpu" else 0
+GPUS = 1 if ON_GPU and clusters.counts_gpus(cluster) else 0
+OF_NETWORKS = clusters.of_networks(cluster, ON_GPU)
+# Short jobs go to Slurm in groups, whose members run one after the other: such a group asks for one
+# member's processors and memory, and for the sum of their times.
+SHORT = {"serial": 1} if cluster else {}
+MINUTES_OF_SHORT = (cluster or clusters.Cluster()).max_runtime // clusters.GROUPED
+
+
+resource_scopes:
+    serial="local",  # within a group, not over all jobs
+    runtime="local",  # so that its limit below is one for each job
+
+
+if cluster:
+    # Here and not in the profile, whose lists --default-resources and --resources replace.
+    given_resources = workflow.resource_settings
+    defaults = Resources.from_mapping(cluster.jobs)
+    defaults.update(given_resources.default_resources or Resources.default("bare"))
+    given_resources.default_resources = defaults
+    most_mb = clusters.most_memory(cluster, ON_GPU, partitions)
+    limits = {"serial": 1, "mem_mb": most_mb, "runtime": cluster.max_runtime}
+    for name, most in limits.items():
+        if most is not None and name not in workflow.global_resources:
+            workflow.global_resources[name] = most  # of a job that asks for more, too
+if workflow.is_main_process and "snakemake_executor_plugin_slurm" in sys.modules:
+    slurm_refusals.watch(
+        sys.modules["snakemake_executor_plugin_slurm"].Executor, logger.error
+    )
 
 
 def one_of(names):
@@ -196,10 +232,13 @@ def minutes_of_training(benchmark, first):
     )
 
 
-def minutes(benchmark, first):
-    """Resource function: time limit, as jobs of the same model took; else `first`."""
-    return lambda wildcards, attempt: needs.minutes(
-        alike(benchmark, wildcards, ("heads", "subset", "seed")), first, attempt
+def minutes(benchmark, first, most=needs.MOST_MINUTES):
+    """Resource function: time limit, as jobs of the same model took; else `first`; at most `most`."""
+    return lambda wildcards, attempt: min(
+        needs.minutes(
+            alike(benchmark, wildcards, ("heads", "subset", "seed")), first, attempt
+        ),
+        most,
     )
 
 
@@ -489,22 +528,6 @@ def used_weights():
     names = {study["models"][run.model].get("weights") for run in RUNS} - {None}
     return [PRETRAINED.format(pretrained=name) for name in sorted(names)]
 
-
-def partition(resources):
-    """The Slurm partition that a profile's resources name, or None."""
-    return resources["slurm_partition"].raw if "slurm_partition" in resources else None
-
-
-if workflow.is_main_process and not GPUS and not workflow.output_settings.quiet:
-    profile = workflow.resource_settings
-    of_trainings = partition(profile.overwrite_resources.get("train", {}))
-    if of_trainings not in (None, partition(profile.default_resources or {})):
-        print(
-            "Warning: `accelerator` is cpu, and the profile sends trainings to the partition "
-            f"{of_trainings} without asking for a GPU. Set `accelerator: gpu` in the config, or name "
-            "a partition without GPUs below `train` in the profile.",
-            file=sys.stderr,
-        )
 
 if workflow.is_main_process and workflow.output_settings.dryrun:
     if not workflow.output_settings.quiet:

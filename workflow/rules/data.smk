@@ -30,6 +30,9 @@ rule simulate:
         dataset=one_of(datasets_of("simulated")),
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         code=code("simulate"),
         folder=f"{DATA}/source",

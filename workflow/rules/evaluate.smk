@@ -43,8 +43,11 @@ rule segment:
         "../../envs/analysis.yaml"
     threads: processors(f"{RUN}/{{variant}}benchmarks/segment.tsv", 4)
     resources:
+        **SHORT,
         mem_mb=memory(f"{RUN}/{{variant}}benchmarks/segment.tsv", 4000),
-        runtime=minutes(f"{RUN}/{{variant}}benchmarks/segment.tsv", 120),
+        runtime=minutes(
+            f"{RUN}/{{variant}}benchmarks/segment.tsv", 120, MINUTES_OF_SHORT
+        ),
     params:
         code=code("segment"),
         condition=condition_of,
@@ -76,8 +79,9 @@ rule score:
         "../../envs/analysis.yaml"
     threads: processors(f"{RUN}/{{variant}}benchmarks/score.tsv", 4)
     resources:
+        **SHORT,
         mem_mb=memory(f"{RUN}/{{variant}}benchmarks/score.tsv", 4000),
-        runtime=minutes(f"{RUN}/{{variant}}benchmarks/score.tsv", 120),
+        runtime=minutes(f"{RUN}/{{variant}}benchmarks/score.tsv", 120, MINUTES_OF_SHORT),
     params:
         code=code("score"),
         condition=condition_of,
@@ -142,8 +146,9 @@ rule format_tables:
     conda:
         "../../envs/analysis.yaml"
     resources:
+        **SHORT,
         mem_mb=4000,
-        runtime=20,
+        runtime=min(20, MINUTES_OF_SHORT),
     params:
         code=code("format_tables"),
         experiment=told_in_captions,

@@ -14,6 +14,7 @@ rule predict:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
     resources:
+        **OF_NETWORKS,
         gpu=GPUS,
         mem_mb=memory(f"{RUN}/benchmarks/predict.tsv", 8000),
         runtime=minutes(f"{RUN}/benchmarks/predict.tsv", 120),
@@ -41,6 +42,7 @@ use rule predict as predict_validation with:
     benchmark:
         f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv"
     resources:
+        **OF_NETWORKS,
         gpu=GPUS,
         mem_mb=memory(f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv", 8000),
         runtime=minutes(f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv", 120),
@@ -65,8 +67,9 @@ rule predict_shown:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
     resources:
+        **SHORT,
         mem_mb=8000,
-        runtime=60,
+        runtime=min(60, MINUTES_OF_SHORT),
     params:
         code=code_with_family("predict_shown"),
         prediction=studies.in_order(study["prediction"]),

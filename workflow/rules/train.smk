@@ -38,6 +38,7 @@ rule train:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
     resources:
+        **OF_NETWORKS,
         gpu=GPUS,
         mem_mb=memory_of_training(f"{RUN}/benchmarks/train.tsv", 16000),
         runtime=minutes_of_training(f"{RUN}/benchmarks/train.tsv", 24 * 60),
