@@ -6,7 +6,7 @@ from functools import partial
 
 from jsonschema import Draft202012Validator
 
-from cellseg import ensemble_checks, head_names, names, searches
+from cellseg import ensemble_checks, head_names, names, placeholders, searches
 from cellseg.errors import UserError
 from cellseg.image_names import CELL_TYPES
 from cellseg.study import as_list, merged
@@ -29,8 +29,10 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     Raises
     ------
     UserError
-        For a key, value or name that does not exist; names the nearest one that does.
+        For a placeholder that is not filled in, or a key, value or name that does not exist; names
+        the nearest one that does.
     """
+    placeholders.refuse(config, schema)
     _check_keys(config)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
