@@ -6,7 +6,15 @@ from functools import partial
 
 from jsonschema import Draft202012Validator
 
-from cellseg import config_values, ensemble_checks, head_names, home_folder, names, searches
+from cellseg import (
+    config_values,
+    ensemble_checks,
+    head_names,
+    home_folder,
+    names,
+    placeholders,
+    searches,
+)
 from cellseg.errors import UserError
 from cellseg.image_names import CELL_TYPES
 from cellseg.study import as_list, merged
@@ -29,9 +37,11 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     Raises
     ------
     UserError
-        For a key, value or name that does not exist; names the nearest one that does.
+        For a placeholder that is not filled in, or a key, value or name that does not exist; names
+        the nearest one that does.
     """
     config_values.check(config)
+    placeholders.refuse(config, schema)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
         raise UserError("\n".join(["the configuration is not valid."] + _explain_all(errors)))

@@ -14,9 +14,11 @@ from pathlib import Path
 
 UNWATCHED = (
     *("data_checks.py", "errors.py", "families/__init__.py", "full_disk.py", "gpu_lease.py"),
-    *("job_output.py", "script.py", "signals.py"),
+    *("found_nothing.py", "job_output.py", "script.py", "signals.py"),
 )
 """No result depends on them: a family that is added to the registry trains no other one again."""
+UNFOLLOWED = ("found_nothing.py",)
+"""Nor on what these import: a training that looks whether cells are found watches no scores."""
 
 
 @cache
@@ -47,7 +49,8 @@ def used_by(script: Path, library: Path, modules: tuple[str, ...] = ()) -> list[
         file = waiting.pop()
         if file not in found:
             found.add(file)
-            waiting.extend(_imported(file, library))
+            within = file.is_relative_to(library) and file.relative_to(library).as_posix()
+            waiting.extend([] if within in UNFOLLOWED else _imported(file, library))
     return sorted(found)
 
 

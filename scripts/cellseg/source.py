@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from cellseg import lenient
 from cellseg.errors import UserError
 from cellseg.images import LABEL_SUFFIXES, find
 
@@ -107,6 +108,51 @@ def _described_one_by_one(where: str, settings: Mapping) -> dict:
         "images": str(settings["images"]),
         kind: {split: str(path) for split, path in paths.items()},
     }
+
+
+def refuse_missing(dataset: str, settings: Mapping, folder: str | os.PathLike) -> None:
+    """Refuse a local data set whose folders or files do not exist, before anything is started.
+
+    Images that were read before are not looked for: results can be redrawn without them.
+
+    Parameters
+    ----------
+    dataset, settings : as of :func:`local`, checked against the schema
+    folder : where the workflow keeps what it made of the data set
+
+    Raises
+    ------
+    UserError
+        Names the key of each path that does not exist.
+    """
+    known = lenient.json_file(Path(folder) / "source.json")
+    read_before = isinstance(known, dict) and known.get("images") == settings.get("images")
+    paths = {key: settings[key] for key in ("path", "images") if key in settings}
+    if read_before:
+        paths.pop("images", None)
+    for kind in ("labels", "annotations"):
+        paths |= {f"{kind}.{split}": path for split, path in settings.get(kind, {}).items()}
+    lines = [
+        f"datasets.{dataset}.{key}: {problem}"
+        for key, path in paths.items()
+        if (problem := _missing(Path(path), file=key.startswith("annotations")))
+    ]
+    if lines:
+        raise UserError("\n".join(lines))
+    if "path" in settings:
+        official_layout(dataset, settings["path"])
+
+
+def _missing(path: Path, file: bool) -> str:
+    """What to say of a path that is no folder, or no file; empty where it is one."""
+    what = "file" if file else "folder"
+    if path.is_file() if file else path.is_dir():
+        return ""
+    if path.exists():
+        return f"{path} is not a {what}. Name a {what}."
+    more = " Write out what '~' means." if path.parts[:1] == ("~",) else ""
+    more = more or ("" if path.is_absolute() else f" It is looked for in {Path.cwd()}.")
+    return f"the {what} {path} does not exist.{more}"
 
 
 def _annotation_file(folder: Path, split: str) -> Path | None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cellseg import ensemble, files, provenance, resume, subsets
+from cellseg import ensemble, files, found_nothing, provenance, resume, subsets
 from cellseg import tiles as tile_files
 from cellseg.augmentation import Augmentation
 from cellseg.errors import UserError
@@ -76,10 +76,13 @@ def train(
             for cell_type, part in by_type.items()
         }
         history = ensemble.train(family, settings, streams, folder, stamp, backbone)
+        epochs = history[ensemble.CELL_TYPE].value_counts()
+        steps = sum(len(train) * int(epochs[name]) for name, (train, _) in streams.items())
     else:
         if state.load() is None:
             shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         history = family.train(settings, train_stream, validation_stream, folder, state, backbone)
+        steps = len(train_stream) * len(history)
     with files.replacing(folder / "history.csv") as temporary:
         history.to_csv(temporary, index=False)
     files.write_json(folder / "settings.json", settings)
@@ -94,10 +97,13 @@ def train(
             train_images=chosen["train"],
             val_images=chosen["val"],
             train_tiles=len(train_stream.index),
+            steps=steps,
             **({"synthetic_images": n_synthetic} if n_synthetic else {}),
             parameters=family.parameters(settings) * len(by_type or [settings]),
         ),
     )
+    if by_type is None:
+        found_nothing.say_after_training(family, settings, validation_stream, folder, steps)
     # Only now: had the job died above, the last state would still be there to go on from.
     state.clear()
 

@@ -17,6 +17,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 os.environ["MPLBACKEND"] = "agg"
 
 from snakemake import __version__ as snakemake_version
+from snakemake.cli import get_argument_parser
 from snakemake.exceptions import WorkflowError
 from snakemake.io import strip_wildcard_constraints
 from snakemake.logging import logger
@@ -68,9 +69,6 @@ try:
     study["apply"]["output"] = application.output_folder(
         study["apply"], "results/applied"
     )
-    if workflow.is_main_process:
-        # Snakemake tells a workflow its targets only once it is read.
-        asked_files.check(sys.argv[1:], "results/", study, config_models)
     cluster = clusters.read(os.environ.get(clusters.VARIABLE))
     ON_GPU = study["accelerator"] == "gpu"
     partitions = clusters.ask_slurm() if cluster and workflow.is_main_process else {}
@@ -156,19 +154,34 @@ def datasets_of(kind):
     return [name for name, entry in study["datasets"].items() if entry["kind"] == kind]
 
 
+of_experiment = schema["properties"]["experiments"]["additionalProperties"]
+KNOWN = {
+    **{
+        axis: list(study[f"{axis}s"])
+        for axis in ("dataset", "model", "subset", "experiment", "tiling", "tuning")
+    },
+    "search": list(study["searches"]),
+    "pretrained": list(study["pretrained"]),
+    "heads": head_names.combinations(),
+    "figure": of_experiment["properties"]["figures"]["items"]["enum"],
+    "split": SPLITS,
+}
+
+
 wildcard_constraints:
-    dataset=one_of(study["datasets"]),
+    dataset=one_of(KNOWN["dataset"]),
     model=models(),
-    subset=one_of(study["subsets"]),
-    experiment=one_of(study["experiments"]),
-    tiling=one_of(study["tilings"]),
-    pretrained=one_of(study["pretrained"]),
-    heads=one_of(head_names.combinations()),
+    subset=one_of(KNOWN["subset"]),
+    experiment=one_of(KNOWN["experiment"]),
+    figure=one_of(KNOWN["figure"]),
+    tiling=one_of(KNOWN["tiling"]),
+    pretrained=one_of(KNOWN["pretrained"]),
+    heads=one_of(KNOWN["heads"]),
     seed="[0-9]+",
-    tuning=one_of(study["tunings"]),
-    search=one_of(study["searches"]),
-    variant=f"(tuning-({one_of(study['tunings'])})/)?",
-    split="train|val|test",
+    tuning=one_of(KNOWN["tuning"]),
+    search=one_of(KNOWN["search"]),
+    variant=f"(tuning-({one_of(KNOWN['tuning'])})/)?",
+    split=one_of(KNOWN["split"]),
     times="[1-9][0-9]*",
 
 
@@ -251,9 +264,11 @@ def processors(benchmark, first):
 
 def settings_of(wildcards):
     """Settings of one run, sorted: a change reruns what uses it and nothing else."""
-    return studies.run_settings(
-        study, wildcards.model, wildcards.heads, wildcards.subset, int(wildcards.seed)
-    )
+    axes = wildcards.model, wildcards.heads, wildcards.subset, int(wildcards.seed)
+    try:
+        return studies.run_settings(study, *axes)
+    except UserError as error:
+        raise WorkflowError(printable(error)) from None
 
 
 def passing(path):
@@ -310,6 +325,8 @@ def local_annotations(wildcards):
     entry = study["datasets"][wildcards.dataset]
     if entry["kind"] != "local":
         return []
+    if "path" not in entry:
+        return source.annotation_files(entry)  # whether or not the images are there
     try:
         return source.annotation_files(source.local(wildcards.dataset, entry))
     except UserError:
@@ -510,7 +527,7 @@ def chosen_for_apply(wildcards):
     try:
         return application.stamp(study["apply"])
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        raise WorkflowError(printable(error)) from None
 
 
 def used_tiles():
@@ -529,12 +546,71 @@ def used_weights():
     return [PRETRAINED.format(pretrained=name) for name in sorted(names)]
 
 
-if workflow.is_main_process and workflow.output_settings.dryrun:
-    if not workflow.output_settings.quiet:
+def names_of_command():
+    """Targets of the command, and what other options name: Snakemake tells of them only later."""
+    if Path(sys.argv[0]).name not in ("snakemake", "__main__.py"):
+        return [], []  # called from Python
+    given = get_argument_parser().parse_args(sys.argv[1:])
+    others = (given.until, given.omit_from, given.forcerun, given.prioritize)
+    return given.targets, [name for names in others for name in names or []]
+
+
+def makeable():
+    """What all rules make: outputs first, then logs and benchmarks."""
+    outputs = [path for one in workflow.rules for path in one.output]
+    products = [path for one in workflow.rules for path in one.products()]
+    for path in dict.fromkeys([*outputs, *products]):
+        matched = lambda asked, path=path: (
+            found.groupdict() if (found := path.match(asked)) else None
+        )
+        yield asked_files.Makeable(str(strip_wildcard_constraints(path)), matched)
+
+
+def datasets_on():
+    """The data set of each experiment and search."""
+    return {
+        axis: {
+            name: entry.get("dataset", study["dataset"])
+            for name, entry in study[entries].items()
+        }
+        for axis, entries in (("experiment", "experiments"), ("search", "searches"))
+    }
+
+
+def needed_datasets(targets, files):
+    """Data sets that the targets of a command are made of."""
+    rules_named = {one.name for one in workflow.rules} & set(targets)
+    if not targets or rules_named - {"apply"}:
+        return sorted({run.dataset for run in RUNS})
+    wildcards = [asked_files.wildcards(target, files) for target in targets]
+    return sorted(
+        {found["dataset"] for found in wildcards if found and "dataset" in found}
+    )
+
+
+def check_command():
+    """Once all rules are read: refuse what cannot be made, and begin a plan with its space."""
+    if not workflow.is_main_process:
+        return
+    targets, others = names_of_command()
+    files = list(makeable())
+    trials = set(study["models"]) - set(config_models)
+    try:
+        asked_files.check(
+            [*targets, *others], "results", files, KNOWN, datasets_on(), trials
+        )
+        for name in needed_datasets(targets, files):
+            if study["datasets"][name]["kind"] == "local":
+                source.refuse_missing(
+                    name, study["datasets"][name], DATA.format(dataset=name)
+                )
+    except UserError as error:
+        raise WorkflowError(printable(error)) from None
+    if workflow.output_settings.dryrun and not workflow.output_settings.quiet:
         from cellseg import space  # with NumPy, which no job has to wait for
 
         # The plan goes to stdout, where it is read by programs too.
-        for line in space.lines(
+        lines = space.lines(
             space.plan(study, "results"), workflow.resource_settings.nodes
-        ):
-            print(line, file=sys.stderr)
+        )
+        print("\n".join(lines), file=sys.stderr)

@@ -67,6 +67,7 @@ rule score:
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
         outlines=f"{DATA}/labels/{study['scoring']['data_split']}.cells.npz",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+        run=f"{RUN}/provenance.json",
     output:
         metrics=f"{RUN}/{{variant}}metrics.csv",
         coco=f"{RUN}/{{variant}}coco.csv",
