@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -113,7 +114,8 @@ class RecordingFamily:
         history = fit(learner, train, validation, settings["training"], resume)
         self.trained.append(Trained(settings, train, validation, weights, learner, history))
         (folder / "tensorboard").mkdir(parents=True, exist_ok=True)
-        (folder / "weights.h5").write_bytes(b"")
+        with h5py.File(folder / "weights.h5", "w") as file:  # ensembles copy what it holds
+            file["none"] = 0
         return history
 
     def Predictor(self, settings, folder):  # noqa: N802  (the name that families have)

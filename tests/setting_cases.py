@@ -140,9 +140,15 @@ def _fits(case: Case, others: Sequence[tuple[Case, object]]) -> bool:
     return not any(
         f"{other.at}.".startswith(f"{case.at}.")
         or f"{case.at}.".startswith(f"{other.at}.")
-        or set(case.plan) & set(other.plan)
+        or _facts(case) & _facts(other)
         for other, _ in others
     )
+
+
+def _facts(case: Case) -> set[tuple[str, str]]:
+    """Rule and fact of each pattern."""
+    patterns = [pattern.split(": ") for pattern in case.plan]
+    return {(job.split()[0], fact) for job, fact in patterns}
 
 
 def own_changes(case: Case, found: Mapping[Change, tuple]) -> dict[Change, tuple]:

@@ -40,35 +40,54 @@ BASE = {
         "downloaded": {"kind": "download", "url": "http://127.0.0.1:9/set/", "retries": 0},
     },
     "tilings": {"cut-64": {"size": 64, "overlap": 8}, "squeezed": {"mode": "resize", "size": 64}},
-    "training": {"tiling": "cut-64", "epochs": 3},
+    "training": {
+        "tiling": "cut-64",
+        "epochs": 8,
+        "batch_size": 16,  # an epoch is one step
+        "rotation": 30,
+        "flips": False,
+    },
     "pretrained": {
         "one": {"url": "http://127.0.0.1:9/set/one.h5"},
         "two": {"url": "http://127.0.0.1:9/set/two.h5"},
     },
     "models": {
         "unet": {"family": "unet", "width": 2},
-        "net": {"family": "panopticnet", "backbone": "featurenet"},
-        "reference": {"family": "deepcell", "backbone": "featurenet"},
+        "net": {
+            "family": "panopticnet",
+            "backbone": "featurenet",
+            "pyramid_levels": ["P3", "P4", "P5"],
+        },
+        "reference": {
+            "family": "deepcell",
+            "backbone": "featurenet",
+            "pyramid_levels": ["P3", "P4", "P5"],
+        },
+        "searched": {"family": "unet"},
     },
-    "subsets": {"full": {}, "half": {"fraction": 0.5}, "extended": {"extend": 1}},
+    "subsets": {
+        "full": {},
+        "half": {"fraction": 0.5, "selection": "seeded"},
+        "extended": {"extend": 1},
+    },
     "tunings": {
         "thresholds": {"maxima_threshold": [0.05, 0.1]},
         "distances": {"distance_threshold": [0.2]},
     },
     "apply": {"run": "trained/first", "images": "squares/images/A172_Phase_C0_1_00d00h00m_1.tif"},
     "searches": {
-        "rates": {
-            "title": "Which rate?",
-            "model": "unet",
+        "swept": {
+            "title": "Which width?",
+            "model": "searched",
             "heads": "fgbg",
             "subset": "full",
             "trials": 4,
             "rungs": [1, 2],
             "space": {
-                "training.batch_size": [2, 4],
-                "training.learning_rate": {"log": [0.001, 0.1]},
-                "training.zoom": {"uniform": [1, 2]},
-                "scale": {"sets": {"a": {"width": 2}, "b": {"width": 3}}},
+                "width": [2, 3],
+                "training.clip_norm": {"log": [0.001, 0.1]},
+                "training.batch_norm_momentum": {"uniform": [0.1, 0.9]},
+                "slope": {"sets": {"none": {"leak": 0}, "some": {"leak": 0.5}}},
             },
         }
     },
@@ -95,8 +114,8 @@ TARGETS = (
     *("all", "prefetch", "apply"),
     *(f"results/data/{name}/annotations/problems.csv" for name in BASE["datasets"]),
     *(f"results/data/{name}/labels/test.npz" for name in BASE["datasets"]),
-    "results/data/squares/tiles/squeezed/train.npz",
-    "results/squares/searches/rates/search.png",
+    *(f"results/data/squares/tiles/squeezed/{split}.npz" for split in ("train", "val")),
+    "results/squares/searches/swept/search.png",
     f"results/squares/runs/unet/{COMMON}/full/seed-0/tuning-distances/chosen.json",
     "results/squares/runs/unet/fgbg/half/seed-0/export.zip",
     *(f"results/data/pretrained/{name}.h5" for name in BASE["pretrained"]),
@@ -113,8 +132,8 @@ def plan(checkout: Path, root: Path, config: Mapping, study: Mapping) -> Plan:
     """
     trials = [
         f"{search_files.run_path(run)}/history.csv"
-        for epochs in study["searches"]["rates"]["rungs"]
-        for run in searches.runs_of(study, "rates", 1, epochs)
+        for epochs in study["searches"]["swept"]["rungs"]
+        for run in searches.runs_of(study, "swept", 1, epochs)
     ]
     return planned_jobs.plan(checkout, root, config, [*TARGETS, *trials])
 
@@ -122,9 +141,11 @@ def plan(checkout: Path, root: Path, config: Mapping, study: Mapping) -> Plan:
 def write(root: Path) -> None:
     """Write the images, trained runs and tables that jobs take as given."""
     squares.write(root / "squares")
-    table = root / "results/squares/searches/rates/trials.csv"
-    table.parent.mkdir(parents=True)
-    table.touch()
+    table = root / "results/squares/searches/swept/trials.csv"
+    weights = [root / f"results/data/pretrained/{name}.h5" for name in BASE["pretrained"]]
+    for path in (table, *weights):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
 
 
 def write_runs(root: Path, settings: dict) -> None:

@@ -1,6 +1,5 @@
 """Cases of the settings that decide what a network is shown, and how it learns."""
 
-import functools
 import json
 import math
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 
 import squares
 from recording_family import Trained
-from setting_cases import OTHER, Case, World
+from setting_cases import Case, World
 from settings_base import ALL_HEADS
 
 RUN = f"train squares/unet/{ALL_HEADS}/full/0"
@@ -34,10 +33,14 @@ def of_learner(see):
     return lambda world: see(trained(world).learner)
 
 
+PIXELS = ((0, 0), (9, 41), (13, 13))
+"""One of each grey value."""
+
+
 def inputs(one: Trained) -> list[float]:
-    """What the network is shown of the background and of cells of the first tile."""
+    """What the network is shown of the grey values of the first tile."""
     images, _ = next(one.validation.epoch(0))
-    return [float(images[0, 0, 0, 0]), float(images[0, 13, 13, 0])]
+    return [float(images[0][pixel][0]) for pixel in PIXELS]
 
 
 def clahe() -> list[float]:
@@ -45,12 +48,17 @@ def clahe() -> list[float]:
 
     scaled = (TILE.astype(float) - squares.BACKGROUND) / (squares.CELL - squares.BACKGROUND)
     equal = equalize_adapthist(scaled, kernel_size=128, clip_limit=0.01)
-    return [float(equal[0, 0]), float(equal[13, 13])]
+    return [float(equal[pixel]) for pixel in PIXELS]
 
 
 def standardized(tiles: np.ndarray) -> list[float]:
-    pair = np.array([squares.BACKGROUND, squares.CELL])
-    return ((pair - tiles.mean()) / tiles.std()).tolist()
+    return [(int(TILE[pixel]) - tiles.mean()) / tiles.std() for pixel in PIXELS]
+
+
+def all_of_validation() -> np.ndarray:
+    """Tiles of the four images, which are one batch."""
+    images = [squares.image(number) for number in range(4)]
+    return np.stack([half for image in images for half in (image[:, :64], image[:, 32:])])
 
 
 def target(head: str, *pixels: tuple):
@@ -90,8 +98,10 @@ def zooms(one: Trained) -> list[float]:
     return [round(scale, 1) for scale in (min(scales), max(scales))]
 
 
-def mirrored(one: Trained) -> list[tuple]:
-    return sorted({tuple(np.sign(np.diag(matrix)).astype(int).tolist()) for matrix in drawn(one)})
+def mirrored(one: Trained) -> list[int]:
+    """The pairs of signs of rows and columns, one after the other."""
+    pairs = {tuple(np.sign(np.diag(matrix)).astype(int).tolist()) for matrix in drawn(one)}
+    return [sign for pair in sorted(pairs) for sign in pair]
 
 
 def peaks(one: Trained) -> bool:
@@ -120,26 +130,20 @@ def plateau(fall: int, factor: float) -> list[float]:
     return rates
 
 
-LONG = {"training.epochs": 8, "training.batch_size": 16}
-"""Eight epochs of a step each."""
-
-
 def schedule(option: str, name: str, *seen: tuple) -> Case:
-    given = {**LONG, "training.schedule": {"name": name}}
+    given = {"training.schedule": {"name": name}}
     return training(f"schedule.{option}", *seen, sees=of_learner(lambda one: one.rates),
                     given=given)  # fmt: skip
 
 
+OF_THE_SEARCH = ("epochs", "clip_norm", "batch_norm_momentum")
+"""Options that the trials of the search have of their own."""
+
+
 def training(option: str, *seen: tuple, sees, **more) -> Case:
-    plan = more.pop("plan", [f"train *: params.settings.training.{option}"])
+    trained = "train squares/[!s]*" if option in OF_THE_SEARCH else "train *"
+    plan = more.pop("plan", [f"{trained}: params.settings.training.{option}"])
     return Case(f"training.{option}", f"training.{option}", seen, sees, plan, **more)
-
-
-STILL = {"training.rotation": 0, "training.zoom": 1, "training.flips": False}
-
-
-def still(*but: str) -> dict:
-    return {key: value for key, value in STILL.items() if key.split(".")[1] not in but}
 
 
 CASES = [
@@ -156,36 +160,34 @@ CASES = [
              sees=of_training(lambda one: (len(one.train.index), one.train.tiles.size)),
              plan=["train *: params.settings.training.tiling", "train *: params.settings.tiling.*",
                    "train *: input.*_tiles", "train */extended/0: input.extension_tiles",
-                   "tile squares/cut-64/*: removed", "tile squares/squeezed/val: added",
+                   "tile squares/cut-64/*: removed",
                    "tile_extension */cut-64: removed", "tile_extension */squeezed: added"],
              alone=True),
     training("normalization", ("whole-image", standardized(TILE)),
-             ("batch", standardized(np.stack([TILE, squares.image()[:, 32:]]))),
-             ("percentile", [0, 1]), ("clahe", clahe()),
-             ("none", [squares.BACKGROUND, squares.CELL]), sees=of_training(inputs)),
-    training("rotation", (180, 180), (30, 30), sees=of_training(largest_angle),
-             given=still("rotation")),
+             ("batch", standardized(all_of_validation())),
+             ("percentile", [0, 0.5, 1]), ("clahe", clahe()),
+             ("none", [int(TILE[pixel]) for pixel in PIXELS]), sees=of_training(inputs)),
+    training("rotation", (30, 30), (90, 90), sees=of_training(largest_angle)),
     training("zoom", (1.4, [0.7, 1.4]), (3, [0.3, 3.0]), sees=of_training(zooms)),
-    training("flips", (True, [(-1, -1), (-1, 1), (1, -1), (1, 1)]), (False, [(1, 1)]),
-             sees=of_training(mirrored), given=still("flips")),
+    training("flips", (False, [1, 1]), (True, [-1, -1, -1, 1, 1, -1, 1, 1]),
+             sees=of_training(mirrored)),
     training("warp", ("labels", True), ("targets", False), sees=of_training(peaks)),
-    training("epochs", (3, 3), (2, 2), sees=of_training(lambda one: len(one.history))),
-    training("batch_size", (2, [2] * 8), (3, [3] * 5 + [1]),
-             sees=of_learner(lambda one: one.sizes), given={"training.epochs": 1}),
-    training("learning_rate", (RATE, [RATE] * 3), (0.002, [0.002] * 3),
-             sees=of_learner(lambda one: one.rates), given={"training.batch_size": 16}),
+    training("epochs", (8, 8), (2, 2), sees=of_training(lambda one: len(one.history))),
+    training("batch_size", (16, [16] * 8), (6, [6, 6, 4] * 8),
+             sees=of_learner(lambda one: one.sizes)),
+    training("learning_rate", (RATE, [RATE] * 8), (0.002, [0.002] * 8),
+             sees=of_learner(lambda one: one.rates)),
     training("schedule.name", ("constant", [RATE] * 8),
              ("exponential", [RATE * 0.99**epoch for epoch in range(8)]),
              ("cosine", cosine(8, 1)), ("plateau", plateau(5, 0.1)),
-             sees=of_learner(lambda one: one.rates), given=LONG),
+             sees=of_learner(lambda one: one.rates)),
     schedule("decay", "exponential", (0.99, [RATE * 0.99**epoch for epoch in range(8)]),
              (0.5, [RATE * 0.5**epoch for epoch in range(8)])),
     schedule("warmup", "cosine", (0.1, cosine(8, 1)), (0.5, cosine(8, 4))),
     schedule("factor", "plateau", (0.1, plateau(5, 0.1)), (0.5, plateau(5, 0.5))),
     schedule("patience", "plateau", (5, plateau(5, 0.1)), (2, plateau(2, 0.1))),
     training("keep", ("best", 2), ("last", None), sees=of_learner(lambda one: one.kept)),
-    training("early_stopping", (0, 8), (3, 5), sees=of_training(lambda one: len(one.history)),
-             given=LONG),
+    training("early_stopping", (0, 8), (3, 5), sees=of_training(lambda one: len(one.history))),
     training("batch_norm_batches", (64, 64), (3, 3), (0, None),
              sees=of_learner(lambda one: one.recalibrated)),
 ]  # fmt: skip

@@ -8,7 +8,8 @@ import numpy as np
 import tifffile
 
 HEIGHT, WIDTH = 64, 96
-BACKGROUND, CELL = 100, 160
+BACKGROUND, MIDDLE, CELL = 100, 130, 160
+"""Grey values; the smallest cell has the middle one."""
 SQUARES = (
     (8, 8, 11),  # alone; its centre is the pixel (13, 13)
     (8, 40, 3),  # of nine pixels
@@ -37,6 +38,8 @@ def image(number: int = 0) -> np.ndarray:
     grey = np.full((HEIGHT, WIDTH), BACKGROUND + number, np.uint8)
     for row, column, side in SQUARES:
         grey[row : row + side, column : column + side] = CELL + number
+    row, column, side = SQUARES[1]
+    grey[row : row + side, column : column + side] = MIDDLE + number
     return grey
 
 

@@ -17,13 +17,18 @@ import schema_keys
 import setting_cases
 import settings_base
 import settings_of_data
+import settings_of_models
 import settings_of_training
 from cellseg import config
 from cellseg import study as studies
 from planned_jobs import Change, Plan, changes
 from setting_cases import ABSENT, OTHER, Case, World
 
-CASES: list[Case] = [*settings_of_data.CASES, *settings_of_training.CASES]
+CASES: list[Case] = [
+    *settings_of_data.CASES,
+    *settings_of_training.CASES,
+    *settings_of_models.CASES,
+]
 VALUES = [(case, number) for case in CASES for number in range(len(case.seen))]
 
 
@@ -110,7 +115,8 @@ def test_a_case_has_values_that_differ(case, walk):
     study = walk.study(dict(case.given))
     value: object = study
     for part in setting_cases.parts(case.at):
-        value = value.get(part, ABSENT) if isinstance(value, dict) else value[part]
+        if value != ABSENT:
+            value = value.get(part, ABSENT) if isinstance(value, dict) else value[part]
     given = case.seen[0][0]
     if isinstance(value, dict) and isinstance(given, dict):
         value = {key: value[key] for key in given}
