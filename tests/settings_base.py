@@ -63,13 +63,14 @@ BASE = {
             "backbone": "featurenet",
             "pyramid_levels": ["P3", "P4", "P5"],
         },
-        "searched": {"family": "unet"},
+        "searched": {"family": "unet", "architecture": "unet-expanded"},
     },
     "subsets": {
         "full": {},
         "half": {"fraction": 0.5, "selection": "seeded"},
         "extended": {"extend": 1},
     },
+    "watershed": {"interior_smooth": 0},
     "tunings": {
         "thresholds": {"maxima_threshold": [0.05, 0.1]},
         "distances": {"distance_threshold": [0.2]},
@@ -158,7 +159,7 @@ def write_runs(root: Path, settings: dict) -> None:
     prediction = {"window": None, "overlap": 0.25, "batch_size": 8, "flips": False,
                   "rotations": False, "scales": [1]}  # fmt: skip
     for name, smallest in (("first", 0), ("second", 20)):
-        for tuning, more in ((None, 0), ("thresholds", 70)):
+        for tuning, more in ((None, 0), ("thresholds", 130)):
             folder = root / "trained" / name / (f"tuning-{tuning}" if tuning else "")
             folder.mkdir(parents=True, exist_ok=True)
             watershed = {"interior_smooth": 0, "small_objects_threshold": smallest + more}

@@ -17,7 +17,9 @@ import schema_keys
 import setting_cases
 import settings_base
 import settings_of_data
+import settings_of_maps
 import settings_of_models
+import settings_of_results
 import settings_of_training
 from cellseg import config
 from cellseg import study as studies
@@ -28,6 +30,8 @@ CASES: list[Case] = [
     *settings_of_data.CASES,
     *settings_of_training.CASES,
     *settings_of_models.CASES,
+    *settings_of_maps.CASES,
+    *settings_of_results.CASES,
 ]
 VALUES = [(case, number) for case in CASES for number in range(len(case.seen))]
 
