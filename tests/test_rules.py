@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
-import planned_jobs
+import loaded_rules
 from cellseg import families, imports
 from cellseg.figures import conditions
 from cellseg.prediction_record import SETTINGS
@@ -113,7 +113,7 @@ def place(checkout, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loaded(place):
-    return planned_jobs.load(place, WHOLE, TARGETS)
+    return loaded_rules.load(place, WHOLE, TARGETS)
 
 
 def test_every_rule_with_a_script_has_a_job(loaded):
@@ -132,7 +132,7 @@ def test_every_script_has_its_own_fingerprint(loaded, place):
             assert job.params.get(FINGERPRINT) == expected, job.rule
 
 
-def _fingerprint(script: Path, job: planned_jobs.Job, library: Path) -> str:
+def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
     """Of the script, what it imports, and what it looks up by the family of the job's model."""
     model = WHOLE["models"].get(job.wildcards.get("model"))
     used = [model["family"]] if model else list(families.FAMILIES)
@@ -353,7 +353,7 @@ def test_an_edit_changes_what_it_must(place, loaded, name):
     edit, expected = EDITS[name]
     config = copy.deepcopy(WHOLE)
     edit(config)
-    _, jobs = planned_jobs.load(place, config, TARGETS)
+    _, jobs = loaded_rules.load(place, config, TARGETS)
     assert _changed(loaded[1], jobs) == set(expected.split())
 
 
@@ -362,7 +362,7 @@ def test_another_split_to_score_changes_what_it_must(place):
     del before["experiments"]["tuned"]  # thresholds tuned on the split are not scored on it
     after = copy.deepcopy(before)
     after["scoring"] = {"data_split": "val"}
-    plans = [planned_jobs.load(place, config, TARGETS)[1] for config in (before, after)]
+    plans = [loaded_rules.load(place, config, TARGETS)[1] for config in (before, after)]
     inputs = ("score", "predict", "predict_shown", "overlay", "contact_sheet")
     inputs = {f"{rule}:input" for rule in inputs}
     assert _changed(*plans) == {DATA_SPLIT, *inputs, "-rasterize"}  # of the test split
@@ -390,7 +390,7 @@ def test_an_edited_file_changes_what_it_must(place, loaded, name):
         tifffile.imwrite(path, np.full((8, 8), 3, np.uint8))
         if "more" in name:  # a label image needs its image
             tifffile.imwrite(twin, np.full((8, 8), 3, np.uint8))
-        _, jobs = planned_jobs.load(place, WHOLE, TARGETS)
+        _, jobs = loaded_rules.load(place, WHOLE, TARGETS)
     finally:
         twin.unlink(missing_ok=True)
         path.unlink() if kept is None else path.write_bytes(kept)

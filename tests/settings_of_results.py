@@ -1,0 +1,383 @@
+"""Cases of the settings that decide what is run, scored, drawn, searched and applied."""
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+
+from cellseg import cell_scores, download, map_store, search_run
+from cellseg.figures import overlay, preview, registry, style
+from cellseg.figures import search as search_figure
+from setting_cases import ABSENT, OTHER, Case, World
+from settings_base import ALL_HEADS, BASE, COMMON
+from settings_of_maps import (
+    RUN,
+    TUNED,
+    images_predicted,
+    predicted,
+    wells_predicted,
+    written,
+)
+
+FIRST, SWEPT = "experiments.first", "searches.swept"
+NO_TUNING = {"experiments.tuned.tuning": None}
+
+
+# --- scores and pictures of a run
+
+
+def scored(world: World) -> dict[str, str]:
+    """Score the true labels as if they were predicted; the files that an overlay needs."""
+    [truth] = [job.input["truth"] for job in world.plan.find(f"score {RUN}/")]
+    labels = np.load(world.root / truth)
+    cells = {
+        image: cell_scores.areas_and_means(labels[image], labels[image].astype(np.float32))
+        for image in labels.files
+    }
+    cell_scores.write(world.folder / "cells.parquet", cells)
+    made = world.run(f"score {RUN}/", predicted=truth, cells=str(world.folder / "cells.parquet"))
+    return {"metrics": str(made.metrics), "predicted": truth}
+
+
+def cells_that_are_not_small(world: World) -> int:
+    table = pd.read_csv(scored(world)["metrics"])
+    return int(table.loc[table["small_objects"] == "removed", "n_true"].sum())
+
+
+def shown(world: World) -> list:
+    """Images that are predicted for an overlay, those that it draws, and whether it draws boxes."""
+    made = scored(world)
+    maps = predicted(world, f"predict_shown {RUN}/", metrics=made["metrics"])
+    drawn = []
+
+    def draw(cases, title, note, boxes):
+        drawn.extend([len(cases), boxes])
+
+    with (
+        mock.patch.object(overlay, "overlay", draw),
+        mock.patch.object(style, "save"),
+        mock.patch.object(preview, "write"),
+    ):
+        world.run(f"overlay {RUN}/", maps=str(maps), **made)
+    return [len(map_store.open(maps).images), *drawn]
+
+
+# --- figures and experiments
+
+
+def drawn(world: World) -> tuple[str, str]:
+    """Name of the figure of an experiment, and the question on it."""
+    asked = []
+
+    def draw(name, tables, question):
+        asked.append((name, question))
+
+    from cellseg.figures import conditions
+
+    tables = {name: str(world.folder / f"{name}.csv") for name in conditions.TABLES}
+    for path in tables.values():
+        Path(path).write_text("image\n")
+    with mock.patch.object(registry, "draw", draw), mock.patch.object(style, "save"):
+        world.run("figure squares/first/*", **tables)
+    return asked[0]
+
+
+def runs_of(experiment: str, place: int):
+    """What the runs of an experiment have at a place of their path, such as 3 for the model."""
+
+    def see(world: World) -> list[str]:
+        metrics = world.plan.one(f"collect */{experiment}").input["metrics"]
+        return sorted(path.split("/")[place] for path in np.atleast_1d(metrics).tolist())
+
+    return see
+
+
+def used_thresholds(world: World) -> list:
+    """Tuning of the cells of an experiment, and whether they are found with what it chose."""
+    [job] = world.plan.find(f"segment {TUNED}/*")
+    chosen = {"interior_smooth": 0, "maxima_threshold": 0.77}
+    maps = world.folder / "maps.zip"
+    stack = np.ones((8, 9, 2), np.float32)
+    map_store.write(maps, ["inner-distance/0", "pixelwise/1"], [("one", stack)])
+    if job.wildcards["variant"]:
+        tuned = written(world, "chosen.json", {"watershed": chosen})
+        made = world.run(job.label, maps=str(maps), tuned=tuned)
+    else:
+        made = world.run(job.label, maps=str(maps))
+    about = json.loads(Path(made.settings).read_text())
+    return [about["tuning"], about["watershed"] == chosen]
+
+
+def seeds(world: World) -> list[int]:
+    [label] = [job.label for job in world.plan.find(f"train squares/unet/{ALL_HEADS}/full/*")]
+    world.run(label)
+    [trained] = world.family.trained
+    return [trained.train.seed, trained.validation.seed, trained.settings["seed"]]
+
+
+def of_runs(axis: str, place: int, *seen: tuple, added: str, removed: str = "") -> Case:
+    plan = ["collect squares/first: input.*", "overview squares: input.provenance",
+            f"* {added}*: added", *([f"* {removed}*: removed"] if removed else [])]  # fmt: skip
+    return Case(f"experiments.*.runs[].{axis}", f"{FIRST}.runs.0.{axis}", seen,
+                runs_of("first", place), plan, alone=True)  # fmt: skip
+
+
+# --- apply
+
+
+def applied(world: World) -> Mapping:
+    """The tables of `apply`, the folder of its results and the files of it there."""
+    output = world.root / world.plan.one("apply").params["apply"]["output"]
+    shutil.rmtree(output, ignore_errors=True)
+    made = world.run("apply")
+    tables = {name: pd.read_csv(made[name]) for name in ("cells", "images")}
+    record = json.loads((output / "applied.json").read_text())
+    shutil.rmtree(output)  # which another run must not replace
+    return SimpleNamespace(**tables, record=record, output=output.name)
+
+
+def apply(key: str, *seen: tuple, sees, plan: Sequence[str] = ()) -> Case:
+    return Case(f"apply.{key}", f"apply.{key}", seen, lambda world: sees(applied(world)),
+                [f"apply: params.apply.{key}", *plan], alone=True)  # fmt: skip
+
+
+def accelerators(world: World) -> list:
+    """What a training asks for, as a resource and in its script, and its environment."""
+    job = world.plan.one(f"train {RUN}")
+    world.run(job.label)
+    return [job.gpu, job.environment, *world.family.accelerators]
+
+
+# --- pretrained weights
+
+
+def fetched(world: World) -> list[str]:
+    """Address, and whether a file of other content is accepted."""
+    asked = []
+
+    def fetch_file(url, path, check, **more):
+        asked.append(url)
+        Path(path).write_bytes(b"other content")
+        check(Path(path))
+
+    with mock.patch.object(download, "fetch_file", fetch_file):
+        try:
+            world.run("fetch_weights one")
+        except SystemExit:
+            return [*asked, "refused"]
+    return [*asked, "accepted"]
+
+
+# --- searches
+
+
+class Snakemake:
+    """Makes the files that a search asks for; the loss of a trial is its number."""
+
+    dry_run = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked: list[list[str]] = []
+
+    def make(self, files: Sequence[str]) -> bool:
+        self.asked.append(list(files))
+        for file in files:
+            path = self.folder / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            trial = int(file.split("swept-")[-1][:3]) if "/runs/" in file else 0
+            if path.name == "history.csv":
+                path.write_text(f"val_loss\n{trial}.0\n")
+            elif path.name == "chosen.json":
+                path.write_text(json.dumps({"mean": trial / 10}))
+        return True
+
+
+def searched(world: World) -> SimpleNamespace:
+    """What a search asks for: files by rung, and its table."""
+    snakemake = Snakemake(world.folder)
+    search_run.search(world.study, "swept", world.folder, snakemake)
+    *rungs, _figure = snakemake.asked
+    [table] = world.folder.rglob("trials.csv")
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    return SimpleNamespace(rungs=rungs, rows=rows, table=table, figure=_figure)
+
+
+def of_search(see):
+    return lambda world: see(searched(world))
+
+
+def parts(place: int, rung: int = 0):
+    """What the files of a rung have at a place of their path."""
+    return of_search(lambda one: sorted({path.split("/")[place] for path in one.rungs[rung]}))
+
+
+def trials(see):
+    """Of the settings of all trials."""
+    return lambda world: see([entry for name, entry in world.study["models"].items()
+                              if name.startswith("swept-")])  # fmt: skip
+
+
+def title_of_search(world: World) -> str:
+    table, asked = searched(world).table, []
+
+    def draw(trials, entry):
+        asked.append(entry["title"])
+
+    with mock.patch.object(search_figure, "search", draw), mock.patch.object(style, "save"):
+        world.run("search_figure squares/swept", trials=str(table))
+    return asked[0]
+
+
+def search(key: str, *seen: tuple, sees, plan: Sequence[str] = (), **more) -> Case:
+    at = f"{SWEPT}.{key.split('.')[0]}"
+    return Case(f"searches.*.{key}", at, seen, sees, plan, **more)
+
+
+FIGURE = "search_figure squares/swept: params.search"
+SPACE = BASE["searches"]["swept"]["space"]
+TRIAL = "train squares/swept*: params.settings"
+
+
+def space(key: str, changes: Mapping, *seen: tuple, sees, plan: Sequence[str]) -> Case:
+    values = [(SPACE, seen[0]), ({**SPACE, **changes}, seen[1])]
+    return search(key, *values, sees=sees, plan=plan)
+
+
+def renamed(*patterns: tuple[str, str]) -> list[str]:
+    """Trials of which the path changes."""
+    return [f"train squares/swept-001-epochs-{pattern}: {what}" for pattern, what in patterns]
+
+
+EVERYWHERE = ("train", "predict", "predict_validation", "apply")
+
+CASES = [
+    Case("scoring.data_split", "scoring.data_split", [("test", ["C"]), ("val", ["B"])],
+         wells_predicted,
+         ["predict *: input.images", "predict_shown *: input.images", "score *: params.data_split",
+          *(f"{rule} *: input.{name}" for rule in ("score", "overlay", "contact_sheet")
+            for name in ("truth", "images")), "score *: input.outlines"],
+         given=NO_TUNING, alone=True),
+    Case("scoring.every", "scoring.every", [(1, 4), (2, 2)],
+         lambda world: len(images_predicted(world)),
+         ["predict *: params.every", "format_tables *: params.experiment.every"]),
+    Case("scoring.small_objects_threshold", "scoring.small_objects_threshold",
+         [(15, 20), (5, 24)], cells_that_are_not_small,
+         ["score *: params.small_objects_threshold",
+          "format_tables *: params.experiment.small_objects_threshold"]),
+    Case("overlays.images", "overlays.images", [(3, [3, 3, False]), (1, [1, 1, False])], shown,
+         ["overlay *: params.images", "predict_shown *: params.shown"]),
+    Case("overlays.boxes", "overlays.boxes", [(False, [3, 3, False]), (True, [3, 3, True])], shown,
+         ["overlay *: params.boxes"]),
+    Case("experiments.*.title", f"{FIRST}.title",
+         [("What is seen?", "What is seen?"), ("What else?", "What else?")],
+         lambda world: drawn(world)[1],
+         ["figure */first/*: params.question", "format_tables */first: params.experiment.title"]),
+    Case("experiments.*.figures", f"{FIRST}.figures",
+         [(["f1-by-heads"], "f1-by-heads"), (["errors"], "errors")], lambda world: drawn(world)[0],
+         ["figure squares/first/f1-by-heads: removed", "figure squares/first/errors: added"],
+         alone=True),
+    Case("experiments.*.dataset", "experiments.tuned.dataset",
+         [(ABSENT, ["squares"]), ("simulated", ["simulated"])], runs_of("tuned", 1),
+         ["* simulated*: added", "* squares/tuned: removed",
+          *(f"{rule} {TUNED}/tuning-thresholds/: removed"
+            for rule in ("segment", "score", "overlay", "predict_shown")),
+          *(f"{rule} {TUNED}/thresholds: removed" for rule in ("tune", "predict_validation")),
+          *(f"{rule} {TUNED}: removed" for rule in ("predict", "learning_curve")),
+          "overview squares: input.*"], alone=True),
+    Case("experiments.*.tuning", "experiments.tuned.tuning",
+         [("thresholds", ["thresholds", True]), ("distances", ["distances", True]),
+          (None, [None, False])], used_thresholds,
+         [f"* {TUNED}/*thresholds*: removed", f"* {TUNED}/*: added",
+          "collect squares/tuned: input.*", "contact_sheet squares/tuned: *"], alone=True),
+    of_runs("model", 3, ("unet", ["net", "reference", "unet", "unet", "unet"]),
+            ("searched", ["net", "reference", "searched", "unet", "unet"]),
+            added="squares/searched/", removed=RUN),
+    of_runs("heads", 4, (ALL_HEADS, ["fgbg", "fgbg", ALL_HEADS, COMMON, COMMON]),
+            ([ALL_HEADS, "pixelwise"],
+             ["fgbg", "fgbg", ALL_HEADS, COMMON, COMMON, "pixelwise"]),
+            added="squares/unet/pixelwise/"),
+    of_runs("subset", 5, ("full", ["extended", "full", "full", "full", "half"]),
+            ("half", ["extended", "full", "full", "half", "half"]),
+            added=f"squares/unet/{ALL_HEADS}/half/", removed=RUN),
+    Case("experiments.*.runs[].seed", f"{FIRST}.runs.0.seed", [(0, [0] * 3), (5, [5] * 3)], seeds,
+         ["collect squares/first: input.*", "overview squares: input.provenance",
+          f"* {RUN}*: removed", f"* squares/unet/{ALL_HEADS}/full/5*: added"], alone=True),
+    apply("run", ("trained/first", 4), ("trained/second", 3), sees=lambda one: len(one.cells),
+          plan=["apply: params.chosen"]),
+    apply("images", (BASE["apply"]["images"], 1), ("squares/images", 16),
+          sees=lambda one: len(one.images),
+          plan=["apply: params.chosen", "apply: params.apply.output", "apply: output.*"]),
+    apply("output", (None, "A172_Phase_C0_1_00d00h00m_1"), ("results/elsewhere", "elsewhere"),
+          sees=lambda one: one.output, plan=["apply: output.*"]),
+    apply("tuning", (None, 4), ("thresholds", 2), sees=lambda one: len(one.cells),
+          plan=["apply: params.chosen"]),
+    apply("pixel_size", (None, "not known"), (0.5, 121 * 0.25),
+          sees=lambda one: one.cells["area_um2"].fillna("not known").tolist()[0]),
+    Case("accelerator", "accelerator",
+         [("cpu", [0, "train-cpu.yaml", "cpu"]), ("gpu", [1, "train-gpu.yaml", "gpu"])],
+         accelerators,
+         [*(f"{rule}*: gpu" for rule in ("train *", "predict *", "predict_validation *", "apply")),
+          *(f"{rule}*: environment" for rule in
+            ("train *", "predict *", "predict_validation *", "predict_shown *", "export *",
+             "apply"))], alone=True),
+    Case("pretrained.*.url", "pretrained.one.url",
+         [(f"http://127.0.0.1:9/{name}.h5", [f"http://127.0.0.1:9/{name}.h5", "accepted"])
+          for name in ("set/one", "moved")], fetched, ["fetch_weights one: params.source.url"]),
+    Case("pretrained.*.md5", "pretrained.one.md5",
+         [(None, ["http://127.0.0.1:9/set/one.h5", "accepted"]),
+          ("0" * 32, ["http://127.0.0.1:9/set/one.h5", "refused"])], fetched,
+         ["fetch_weights one: params.source.md5"]),
+    search("title", ("Which width?", "Which width?"), ("How wide?", "How wide?"),
+           sees=title_of_search, plan=[f"{FIGURE}.title"]),
+    search("dataset", (ABSENT, ["squares"]), ("simulated", ["simulated"]), sees=parts(1),
+           plan=["train squares/swept*: removed", "train simulated/swept*: added",
+                 "tile simulated/*: added", "rasterize simulated/*: added"], alone=True),
+    search("model", ("searched", ["unet-expanded"]), ("unet", ["unet"]),
+           sees=trials(lambda models: sorted({one["architecture"] for one in models})),
+           plan=[f"{FIGURE}.model", f"{TRIAL}.model.architecture"], alone=True),
+    search("heads", ("fgbg", ["fgbg"]), (COMMON, [COMMON]), sees=parts(4),
+           plan=[f"{FIGURE}.heads", "train squares/swept*/fgbg/*: removed",
+                 f"train squares/swept*/{COMMON}/*: added"], alone=True),
+    search("subset", ("full", ["full"]), ("half", ["half"]), sees=parts(5),
+           plan=[f"{FIGURE}.subset", "train squares/swept*/full/*: removed",
+                 "train squares/swept*/half/*: added"], alone=True),
+    search("seed", (0, ["seed-0"]), ([1, 2], ["seed-1", "seed-2"]), sees=parts(6),
+           plan=["train squares/swept*/0: removed", "train squares/swept*/[12]: added"],
+           alone=True),
+    # Of the runs a search asks for other files, and of other trials: no job changes.
+    search("tuning", (None, ["history.csv"]), ("thresholds", ["tuning-thresholds"]),
+           sees=parts(7)),
+    search("trials", (4, 4), (2, 2), sees=of_search(lambda one: len(one.rungs[0]))),
+    search("keep_one_in", (3, 1), (2, 2), sees=of_search(lambda one: len(one.rungs[1]))),
+    search("rungs", ([1, 2], ["1", "2"]), ([1, 3], ["1", "3"]),
+           sees=of_search(lambda one: sorted({row["epochs"] for row in one.rows})),
+           plan=renamed(("2/*", "removed"), ("3/*", "added")), alone=True),
+    search("sampling_seed", (0, OTHER), (1, OTHER),
+           sees=trials(lambda models: [one["training"]["clip_norm"] for one in models]),
+           plan=[f"{TRIAL}.training.clip_norm", f"{TRIAL}.training.batch_norm_momentum",
+                 f"{TRIAL}.model.*"]),
+    space("space.*[]", {"width": [6, 7]}, [2, 3], [6, 7],
+          sees=trials(lambda models: sorted({one["width"] for one in models})),
+          plan=[f"{FIGURE}.space.width", f"{TRIAL}.model.width"]),
+    space("space.*.log", {"training.clip_norm": {"log": [10, 100]}}, True, False,
+          sees=trials(lambda models: all(one["training"]["clip_norm"] < 1 for one in models)),
+          plan=[f"{FIGURE}.space.training.clip_norm.log", f"{TRIAL}.training.clip_norm"]),
+    space("space.*.uniform", {"training.batch_norm_momentum": {"uniform": [0.95, 0.97]}},
+          True, False,
+          sees=trials(lambda models: all(one["training"]["batch_norm_momentum"] < 0.91
+                                         for one in models)),
+          plan=[f"{FIGURE}.space.training.batch_norm_momentum.uniform",
+                f"{TRIAL}.training.batch_norm_momentum"]),
+    space("space.*.sets.*", {"slope": {"sets": {"none": {"leak": 0.1}, "some": {"leak": 0.2}}}},
+          True, False,
+          sees=trials(lambda models: all(one["leak"] in (0, 0.5) for one in models)),
+          plan=[f"{FIGURE}.space.slope.sets.*", f"{TRIAL}.model.leak"]),
+]  # fmt: skip
