@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from cellseg import cell_tables, config, families, run_space, searches, space, study
-from cellseg.panopticnet import sizes
+from cellseg.panopticnet import declarations, sizes
 from cellseg.unet import architectures
 from workflow_runner import TINY
 
@@ -230,7 +230,7 @@ def test_an_ensemble_takes_a_network_for_each_cell_type(tmp_path):
 
 
 def test_every_backbone_of_the_schema_has_a_figure():
-    assert sorted(sizes.PARAMETERS) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
+    assert sorted(declarations.BACKBONES) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
 
 
 def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):

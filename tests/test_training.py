@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellseg import training
+from cellseg import interruption, training
 from cellseg.errors import UserError
 from cellseg.resume import ResumeFolder, fingerprint, stamp
 from cellseg.schedules import learning_rate, plateau_factor
@@ -87,6 +87,18 @@ def stream():
     return TileStream(TilePool([file]), np.arange(4), {"fgbg": {}}, 2, "none", 0)
 
 
+@pytest.fixture(autouse=True)
+def handlers():
+    """Of a process that was started in a terminal, whatever started this one, such as nohup."""
+    before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
+    for number in before:
+        is_interrupt = number == signal.SIGINT
+        signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def test_history_has_a_row_an_epoch(stream, tmp_path):
     learner = CountingLearner()
     history = _fit(learner, stream, tmp_path)
@@ -140,7 +152,7 @@ class SignalledLearner(CountingLearner):
     ("where", "steps"),
     [({"in_training": 5}, 3), ({"in_training": 6}, 2), ({"in_validation": 3}, 4)],
 )
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("number", interruption.SIGNALS)
 def test_a_signal_saves_the_last_step(stream, tmp_path, capsys, number, where, steps):
     """The next attempt makes the steps that are missing; its history is an undisturbed run's."""
     undisturbed = CountingLearner()
@@ -148,6 +160,7 @@ def test_a_signal_saves_the_last_step(stream, tmp_path, capsys, number, where, s
     with pytest.raises(UserError, match=f"{number.name} came in epoch .* run again to go on"):
         _fit(SignalledLearner(number, **where), stream, tmp_path)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     learner = CountingLearner()
     history = _fit(learner, stream, tmp_path)
     assert "Resuming after epoch" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from cellseg import (
 )
 from cellseg.errors import UserError
 from cellseg.image_names import CELL_TYPES
+from cellseg.panopticnet import checks as backbone_checks
 from cellseg.study import as_list, merged
 
 _NUMBER = re.compile(r"(?=[-+.]*\d)([-+]?\d*)(?:\.(\d*))?(?:[eE]([-+]?\d+))?")
@@ -211,7 +212,11 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
     names.check(f"{where}.training.tiling", training["tiling"], study["tilings"])
     if model.get("weights") is not None:
         names.check(f"{where}.weights", model["weights"], study["pretrained"])
-    if "backbone_levels" in model:
+    if "backbone" in model:
+        weights = model.get("weights")
+        address = None if weights is None else study["pretrained"][weights]["url"]
+        size = study["tilings"][training["tiling"]]["size"]
+        backbone_checks.check_model(where, model, size, address)
         _check_levels(where, model)
 
 

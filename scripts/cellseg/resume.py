@@ -30,7 +30,7 @@ def fingerprint(path: str | Path) -> str:
 
 
 class ResumeFolder:
-    """State that was saved last, thrown away when its stamp differs.
+    """State that was saved last, deleted with a message when its stamp differs.
 
     The stamp stands for all that decides the training: settings, code, tiles, weights.
 
@@ -58,6 +58,12 @@ class ResumeFolder:
         if state.get("stamp") == self.stamp:
             self.saved = state["files"]
             return {**state, "files": self.folder / self.saved}
+        if state:
+            print(
+                "Not resuming: settings, code or inputs differ from those of the state in "
+                f"{self.folder}. Training starts from the beginning.",
+                flush=True,
+            )
         self.clear()
         return None
 

@@ -8,7 +8,7 @@ import h5py
 import keras
 import numpy as np
 
-from cellseg import files, hdf5_checks
+from cellseg import backbone_files, files, hdf5_checks
 from cellseg.errors import UserError
 from cellseg.keras3.layers import leaves
 
@@ -17,6 +17,9 @@ Weights = dict[tuple[str, int], np.ndarray]
 
 DENSENET_STEM = {"conv1_conv": "conv1/conv", "conv1_bn": "conv1/bn"}
 """Layers that Keras 3 renamed, of the backbones here."""
+
+_REDUCED = re.compile(r"C\d_reduced")
+"""Where a level of the backbone enters the feature pyramid."""
 
 _NUMBERED = re.compile(r"(conv2d|batch_normalization|normalization)(?:_(\d+))?")
 
@@ -110,10 +113,15 @@ def load(model: keras.Model, path: Path) -> None:
     _assign(model, own, weights)
 
 
-def load_backbone(model: keras.Model, path: Path) -> int:
+def load_backbone(model: keras.Model, path: Path, backbone: str = "") -> int:
     """Set the backbone's weights from a file without top layers; return how many layers matched.
 
     EfficientNet's input normalisation is left at the identity: the images are normalised already.
+
+    Parameters
+    ----------
+    model : a PanopticNet
+    backbone : its name, for errors
 
     Raises
     ------
@@ -121,26 +129,25 @@ def load_backbone(model: keras.Model, path: Path) -> int:
         The file is not for this backbone.
     """
     weights, own = read(path), _with_common_names(model)
-    weights = {key: value for key, value in weights.items() if key[0] != "normalization"}
-    layers = {layer for layer, _ in weights}
-    # A few layers lie behind the coarsest level and are no part of the network, such as
-    # MobileNetV2's last convolution.
-    missing = sorted(layers - {layer for layer, _ in own})
-    if len(missing) > 0.1 * len(layers) or not layers:
-        raise UserError(
-            f"{path} does not fit the backbone: it has {len(layers)} layers, of which "
-            f"{len(missing)} are not in the model (such as {', '.join(missing[:3])}). Give the "
-            "model of the config the `weights` of its own backbone, without top."
-        )
-    shared = {key: weights[key] for key in weights.keys() & own.keys()}
+    found = list(dict.fromkeys(layer for layer, _ in weights))
+    layers = set(backbone_files.shared_layers(path, backbone, _backbone_layers(model), found))
+    shared = {key: value for key, value in weights.items() if key[0] in layers}
     for key, value in shared.items():
-        if own[key].shape != value.shape:
+        if key not in own or own[key].shape != value.shape:
             raise UserError(
-                f"{path} has other shapes than the backbone (layer {key[0]}). Give the model of "
-                "the config the `weights` of its own backbone."
+                f"{path} has other shapes than the backbone {backbone} (layer {key[0]}). Give the "
+                "model of the config the `weights` of its own backbone."
             )
     _assign(model, own, shared)
-    return len(layers) - len(missing)
+    return len(layers)
+
+
+def _backbone_layers(model: keras.Model) -> list[str]:
+    """Common names of the backbone's layers with weights, as far as the pyramid uses them."""
+    coarsest = max(layer.name for layer in model.layers if _REDUCED.fullmatch(layer.name))
+    backbone = keras.Model(model.inputs, model.get_layer(coarsest).input)
+    inner = {layer.name for layer in backbone.layers if layer.name != "conv_channels"}
+    return [common for name, common in _common(model).items() if name in inner]
 
 
 def _assign(
@@ -154,10 +161,17 @@ def _assign(
 
 
 def _with_common_names(model: keras.Model) -> dict[tuple[str, int], keras.Variable]:
-    found = named_weights(model)
-    names = list(dict.fromkeys(layer for layer, _ in found))
-    common = dict(zip(names, _common_names(names), strict=True))
-    return {(common[layer], number): variable for (layer, number), variable in found.items()}
+    common = _common(model)
+    return {
+        (common[layer], number): variable
+        for (layer, number), variable in named_weights(model).items()
+    }
+
+
+def _common(model: keras.Model) -> dict[str, str]:
+    """By name of each layer with weights: its name without what differs between Keras versions."""
+    names = list(dict.fromkeys(layer for layer, _ in named_weights(model)))
+    return dict(zip(names, _common_names(names), strict=True))
 
 
 def _common_names(names: list[str]) -> list[str]:

@@ -37,7 +37,7 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     settings : from :func:`cellseg.study.run_settings`
         ``model`` names backbone, backbone_levels, location, weights, preprocessing, rescaling
         and leak; ``heads`` the outputs; ``training`` the normalization
-    shape : height and width in pixels, multiples of :data:`cellseg.panopticnet.backbones.STRIDE`
+    shape : height and width in pixels, multiples of the ``stride`` that the backbone declares
 
     Returns
     -------

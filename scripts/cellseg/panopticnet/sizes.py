@@ -2,28 +2,8 @@
 
 from collections.abc import Mapping
 
-PARAMETERS = {
-    "featurenet": 701_102,
-    "resnet50": 25_096_334,
-    "resnet101": 44_166_798,
-    "resnet152": 59_879_566,
-    "densenet121": 8_279_886,
-    "densenet169": 14_112_078,
-    "densenet201": 19_986_766,
-    "efficientnetb0": 5_201_841,
-    "efficientnetb1": 7_727_509,
-    "efficientnetb2": 8_978_183,
-    "efficientnetb3": 12_050_493,
-    "efficientnetb4": 19_055_469,
-    "efficientnetb5": 29_997_573,
-    "efficientnetb6": 42_558_877,
-    "efficientnetb7": 65_811_109,
-    "mobilenet": 4_278_734,
-    "mobilenetv2": 2_549_070,
-    "vgg16": 15_633_486,
-    "vgg19": 20_943_182,
-}
-"""Weights of each backbone with its pyramid, from C3 to C5: to build a network takes seconds."""
+from cellseg.panopticnet.declarations import declared
+
 HEAD_PARAMETERS, LEVEL_PARAMETERS = 119_745, 36_864
 """Of a head, and of each doubling between the level that feeds it and the image."""
 
@@ -38,7 +18,7 @@ def parameters(model: Mapping, n_heads: int) -> int:
     """
     finest = min(int(level[1]) for level in model["backbone_levels"])
     of_heads = n_heads * (HEAD_PARAMETERS + finest * LEVEL_PARAMETERS)
-    return PARAMETERS[model["backbone"]] + of_heads
+    return declared(model["backbone"]).parameters + of_heads
 
 
 def description(model: Mapping) -> str:
