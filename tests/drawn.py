@@ -24,7 +24,7 @@ def whiskers(axes, horizontal=False) -> dict[float, tuple[float, float]]:
     """From the place of each whisker of a bar to its ends; those not drawn are left out."""
     found = {}
     for line in axes.lines:
-        x, y = line.get_data()
+        x, y = np.asarray(line.get_data(), float)
         places, values = (y, x) if horizontal else (x, y)
         known = np.isfinite(values) & np.isfinite(places)
         if len(values) == 8 and known.any():  # seaborn's stem and caps
