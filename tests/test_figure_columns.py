@@ -102,8 +102,8 @@ class Experiment:
 
 def interval(values):
     """Mean, low and high end of the 95 % t interval, by scipy."""
-    low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
-    return float(np.mean(values)), float(low), float(high)
+    mean, half = np.mean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return float(mean), float(mean - half), float(mean + half)
 
 
 def close(values):
