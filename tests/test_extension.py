@@ -28,7 +28,7 @@ from cellseg.extension.levels import levels
 from cellseg.extension.orientation import COUNT, turned, turned_points
 from cellseg.extension.outlines import clip
 from cellseg.extension.sprites import Sprite
-from cellseg.files import stack_writer
+from cellseg.files import stack_writer, write_stack
 from cellseg.images import as_tiff
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
@@ -567,9 +567,23 @@ def test_the_report_compares_what_is_alike(tables, written, tmp_path):
         pairs.append((listed, painted))
     kinds = {"features": "csv", "distances": "csv", "png": "png", "pdf": "pdf"}
     outputs = {name: tmp_path / f"{name}.{suffix}" for name, suffix in kinds.items()}
+    # Two lie on a line; a third, which is the first again, makes a plane of them.
+    with pytest.raises(
+        UserError, match=r"train\.images\.parquet: 2 of its images .* need 3 at least"
+    ):
+        report.write(*pairs, outputs, "synthetic", processes=1)
+    assert not any(path.exists() for path in outputs.values())
+    listed, painted = pairs[0]
+    two, labels = pd.read_parquet(listed), np.load(painted)
+    third = two.iloc[[0]].assign(image="BV2_Phase_A4_1_00d16h00m_1")
+    listed = tmp_path / "three.parquet"
+    cell_tables.write_images(listed, pd.concat([two, third], ignore_index=True))
+    files = [(name, labels[name]) for name in two["image"]]
+    write_stack(tmp_path / "three.npz", [*files, (third["image"].item(), files[0][1])])
+    pairs[0] = listed, tmp_path / "three.npz"
     report.write(*pairs, outputs, "synthetic", processes=1)
     table = pd.read_csv(outputs["features"])
-    assert table["kind"].tolist() == ["real"] * 2 + ["synthetic"] * 4
+    assert table["kind"].tolist() == ["real"] * 3 + ["synthetic"] * 4
     assert table[list(features.FEATURES)].notna().all(axis=None)
     real = table[table["kind"] == "real"]
     assert real["component_1"].sum() == pytest.approx(0, abs=1e-3)
@@ -579,7 +593,9 @@ def test_the_report_compares_what_is_alike(tables, written, tmp_path):
     assert first["features"] == "all" and first["synthetic_images"] == 4
     assert np.isfinite(first["energy_distance"]) and np.isnan(first["exchanged_95"])
     assert outputs["png"].stat().st_size > 5000 and outputs["pdf"].stat().st_size > 5000
-    with pytest.raises(UserError, match="too few to compare"):
+    with pytest.raises(UserError, match=r"empty\.parquet: 0 of its images have cells"):
         empty = pd.read_parquet(pairs[0][0]).assign(n_cells=0)
         cell_tables.write_images(tmp_path / "empty.parquet", empty)
         report.write((tmp_path / "empty.parquet", pairs[0][1]), pairs[1], outputs, "x", 1)
+    with pytest.raises(UserError, match=r"empty\.parquet: 0 .* need 1 at least"):
+        report.write(pairs[0], (tmp_path / "empty.parquet", pairs[0][1]), outputs, "x", 1)
