@@ -60,6 +60,7 @@ def parse(tmp_path):
 def test_columns(parse):
     tables = parse(train={"images": [image(7)], "annotations": [cell(3, 7)]})
     (row,) = tables["train.images"].to_dict("records")
+    assert np.isnan([row.pop("channel"), row.pop("page")]).all()
     assert row.pop("path").endswith(f"images/A172/{NAME}.tif")
     assert row == {
         "image": NAME,

@@ -12,7 +12,16 @@ import pandas as pd
 import pytest
 
 import small_training
-from cellseg import ensemble, families, files, map_store, predict_run, tiles, train_run
+from cellseg import (
+    cell_tables,
+    ensemble,
+    families,
+    files,
+    map_store,
+    predict_run,
+    tiles,
+    train_run,
+)
 from cellseg.cell_tables import IMAGE_SCHEMA, write_images
 from cellseg.errors import UserError
 
@@ -188,7 +197,7 @@ def _tile_file(folder: Path, split: str, names: list[tuple[str, str]]) -> None:
     write_images(folder / f"{split}.images.parquet", table)
     files.write_stack(folder / f"{split}.labels.npz", [(name, labels) for name, _ in names])
     tiles.write(
-        table["image"], table["path"], [(32, 32)] * len(table),
+        table["image"], cell_tables.pictures(table),
         folder / f"{split}.labels.npz", folder / f"{split}.npz", 32,
     )  # fmt: skip
 

@@ -53,13 +53,15 @@ def local(dataset: str, settings: Mapping) -> dict:
         - ``{"images": folder, "labels": {split: folder of label images}}``, each label image
           (tif, png, npy) named like its image
 
+        ``"channel"`` and ``"page"``, numbers from 1, choose one picture of files with several.
         ``"missing_images": "drop"`` leaves out images that the JSON lists but the folder lacks; by
         default they are an error.
 
     Returns
     -------
     dict
-        ``{"dataset", "images", "annotations" or "labels"}`` and ``"missing_images"`` where set
+        ``{"dataset", "images", "annotations" or "labels"}``, and ``"missing_images"``,
+        ``"channel"`` and ``"page"`` where set
 
     Raises
     ------
@@ -78,6 +80,7 @@ def local(dataset: str, settings: Mapping) -> dict:
         if settings["missing_images"] not in ("error", "drop"):
             raise UserError(f"{where}: 'missing_images' must be 'error' or 'drop'.")
         described["missing_images"] = settings["missing_images"]
+    described |= {key: settings[key] for key in ("channel", "page") if key in settings}
     return described
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cellseg import ensemble, files, provenance, resume, subsets
+from cellseg import ensemble, files, grey_values, provenance, resume, subsets
 from cellseg import tiles as tile_files
 from cellseg.augmentation import Augmentation
 from cellseg.errors import UserError
@@ -95,6 +95,7 @@ def train(
             val_images=chosen["val"],
             train_tiles=len(train_stream.index),
             **({"synthetic_images": n_synthetic} if n_synthetic else {}),
+            grey_values={"percentiles": grey_values.PERCENTILES},
             parameters=family.parameters(settings) * len(by_type or [settings]),
         ),
     )

@@ -51,7 +51,13 @@ rule use_local:
     params:
         code=code("use_local"),
         settings=dataset_settings(
-            "path", "images", "annotations", "labels", "missing_images"
+            "path",
+            "images",
+            "annotations",
+            "labels",
+            "missing_images",
+            "channel",
+            "page",
         ),
     script:
         "../../scripts/use_local.py"
