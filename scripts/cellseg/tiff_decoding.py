@@ -1,5 +1,6 @@
 """The pictures of a TIFF: its pages only, which axis is colour, and what is bright."""
 
+import logging
 import os
 import struct
 from pathlib import Path
@@ -11,6 +12,9 @@ from tifffile import PHOTOMETRIC
 from cellseg import upright
 from cellseg.decoded import EXPANSION, Decoded, in_order
 from cellseg.errors import UserError
+
+# Its warnings are of what is refused here, or not done: missing pages are not filled with zeros.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 ALPHA = (1, 2)  # what ExtraSamples says of transparency
 
