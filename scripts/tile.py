@@ -2,15 +2,14 @@
 
 import pandas as pd
 
-from cellseg import files, resume, tiles
+from cellseg import cell_tables, files, resume, tiles
 from cellseg.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
-    images = pd.read_parquet(snakemake.input.images, columns=["image", "path", "height", "width"])
+    images = pd.read_parquet(snakemake.input.images)
     tiles.write(
         image_keys=images["image"].tolist(),
-        image_paths=images["path"].tolist(),
-        shapes=list(zip(images["height"], images["width"], strict=True)),
+        pictures=cell_tables.pictures(images),
         labels_path=snakemake.input.labels,
         path=snakemake.output.tiles,
         **snakemake.params.tiling,

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cellseg import files, tiles
+from cellseg import cell_tables, files, tiles
 from cellseg.cell_tables import IMAGE_SCHEMA, write_images
 
 
@@ -38,6 +38,6 @@ def write_split(folder: Path, split: str, names: Sequence[tuple[str, str]], nois
     write_images(folder / f"{split}.images.parquet", table)
     files.write_stack(folder / f"{split}.labels.npz", [(name, labels) for name, _ in names])
     tiles.write(
-        table["image"], table["path"], [(32, 32)] * len(table),
+        table["image"], cell_tables.pictures(table),
         folder / f"{split}.labels.npz", folder / f"{split}.npz", 32,
     )  # fmt: skip

@@ -70,6 +70,7 @@ def test_columns(parse):
     path = row.pop("path")
     assert path.endswith(f"images/A172/{NAME}.tif")
     assert row.pop("sha256") == hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    assert np.isnan([row.pop("channel"), row.pop("page")]).all()
     assert row == {
         "image": NAME,
         "image_id": 7,

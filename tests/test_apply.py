@@ -50,6 +50,8 @@ def settings(run, tmp_path):
         "output": str(tmp_path / "out"),
         "tuning": None,
         "pixel_size": None,
+        "channel": None,
+        "page": None,
     }
 
 
@@ -105,7 +107,7 @@ def test_every_kind_of_file(run, family, settings, folder, tmp_path):
     tables = _apply(settings, family)
 
     assert tables["skipped"]["file"].tolist() == ["broken.tif", "nan.tif"]
-    assert "cannot be read as a TIFF" in tables["skipped"]["why"][0]
+    assert "cannot be read as an image" in tables["skipped"]["why"][0]
     images = tables["images"].set_index(["image", "page"])
     assert len(images) == 9 and images.index.is_unique
     assert images.loc["stack.tif", "pixel_size_um"].tolist() == [0.5, 0.5]

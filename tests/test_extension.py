@@ -454,7 +454,7 @@ def _tiles(path, keys):
             add(key, np.ones((32, 32), np.int32))
     image = path.parent / "any.tif"
     image.write_bytes(as_tiff(np.zeros((32, 32), np.uint8)))
-    tiles.write(keys, [image] * len(keys), [(32, 32)] * len(keys),
+    tiles.write(keys, [images.Picture(image, (32, 32))] * len(keys),
                 path.with_suffix(".labels.npz"), path, size=32)  # fmt: skip
     return str(path)
 

@@ -138,7 +138,7 @@ def _cut(path: Path) -> Path:
 def test_broken_files_are_told(tmp_path):
     path = tmp_path / "image.tif"
     path.write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"image\.tif cannot be read as a TIFF"):
+    with pytest.raises(UserError, match=r"image\.tif cannot be read as an image"):
         microscope_files.read(path)
     tifffile.imwrite(path, np.zeros((50, 50), np.uint8))
     with pytest.raises(UserError, match=r"image\.tif is cut off"):

@@ -87,8 +87,7 @@ def split(tmp_path):
     write_stack(tmp_path / "labels.npz", zip(keys, labels, strict=True))
     arguments = {
         "image_keys": keys,
-        "image_paths": paths,
-        "shapes": shapes,
+        "pictures": [images.Picture(*file) for file in zip(paths, shapes, strict=True)],
         "labels_path": tmp_path / "labels.npz",
         "path": tmp_path / "tiles.npz",
     }
@@ -139,7 +138,7 @@ def test_resized_tiles(split):
 
 def test_no_images(split):
     arguments, _, _ = split
-    empty = {name: [] for name in ("image_keys", "image_paths", "shapes")}
+    empty = {name: [] for name in ("image_keys", "pictures")}
     tiles.write(**{**arguments, **empty}, size=32)
     written = tiles.open(arguments["path"])
     assert len(written) == 0 and written.y.shape == (0, 32, 32, 1)
@@ -160,7 +159,7 @@ def test_settings_out_of_range(split, tiling, message):
 
 def test_annotations_of_another_size(split):
     arguments, _, _ = split
-    arguments["shapes"][1] = (41, 56)
+    arguments["pictures"][1] = arguments["pictures"][1]._replace(shape=(41, 56))
     with pytest.raises(UserError, match=r"1\.tif has \(40, 56\) pixels"):
         tiles.write(**arguments, size=32)
     assert not arguments["path"].exists()
@@ -215,7 +214,7 @@ def test_broken_image_is_named(tmp_path, suffix):
     noise = np.random.default_rng(0).integers(0, 255, (50, 50), np.uint8)
     Image.fromarray(noise).save(path)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(UserError, match=f"broken.{suffix} cannot be read"):
+    with pytest.raises(UserError, match=rf"broken\.{suffix} (cannot be read|is cut off)"):
         images.read(path)
 
 

@@ -4,12 +4,22 @@ import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cellseg import cell_tables, coco, data_checks, image_names, label_images, local_images
+from cellseg import (
+    cell_tables,
+    coco,
+    data_checks,
+    image_names,
+    label_checks,
+    label_images,
+    local_images,
+)
 from cellseg.cells import Cells
+from cellseg.decoded import Part
 from cellseg.errors import UserError
 from cellseg.files import replacing
 from cellseg.image_files import ImageFiles
@@ -56,8 +66,8 @@ def parse(
         does not hold, unless ``source["missing_images"]`` is ``"drop"``; no image of a split is
         left, or none of the cells that it lists; an image has crowd regions alone, unless
         ``source["crowds"]`` is ``"drop"`` (such images are left out) or ``"as-cells"`` (crowd
-        regions are cells); label images are binary masks; or an image is broken, or of another size
-        than its annotations.
+        regions are cells); label images hold no instances; or an image is broken, or of another
+        size than its annotations.
     """
     if policy not in POLICIES:
         raise UserError(f"duplicate policy '{policy}' is not one of {', '.join(POLICIES)}.")
@@ -68,14 +78,16 @@ def parse(
     keys: set[str] = set()
     problems: list[dict] = []
     annotated: list[data_checks.Annotated] = []
+    rows_read: list[tuple[_Problems, Any]] = []
     for split in EVALUATION_FIRST:
-        table, cells = _read_split(source, split, labels)
+        table, cells, pieces = _read_split(source, split, labels)
         print(f"{split}: {len(table)} images listed, {len(cells.areas)} cells", flush=True)
         where = {**source.get("annotations", {}), **source.get("labels", {})}.get(split)
         found = _Problems(split, problems, table)
         found.of_cells(cells)
+        found.of_labels(pieces)
         data_checks.report_crowds(split, where, cells)
-        table = _with_files(table, files, source, found)
+        table = _with_files(table, files, source, labels, found)
         counts = pd.Series(np.frombuffer(cells.image_ids, np.int64)).value_counts()
         table["n_cells"] = table["image_id"].map(counts).fillna(0).astype(int)
         resolved = _resolve(table, taken, policy, found)
@@ -91,15 +103,17 @@ def parse(
         # Threads, since hashing works without Python's lock and a disk may be far away.
         digests = ordered_map(local_images.content, table["path"], threads, processes=False)
         table["sha256"] = list(digests)
-        annotated += [
-            data_checks.Annotated(*row, where)
-            for row in table[["path", "height", "width"]].itertuples(index=False)
-        ]
+        table["channel"], table["page"] = source.get("channel"), source.get("page")
+        annotated += [data_checks.Annotated(one, where) for one in cell_tables.pictures(table)]
+        rows_read += [(found, row) for row in table.itertuples()]
         found.add("image without cells", table[table["n_cells"] == 0], "kept")
         found.add("known to be incomplete", table[table["incomplete"]], "kept")
         cell_tables.write_images(Path(folder) / f"{split}.images.parquet", table)
         cell_tables.write_cells(Path(folder) / f"{split}.cells.parquet", cells.table(), table)
-    data_checks.refuse_unusable_images(annotated, threads)
+    seen = data_checks.refuse_unusable_images(annotated, threads)
+    for (found, row), problem in zip(rows_read, seen, strict=True):
+        if problem:
+            found.of_image(row, *problem)
     order = {split: rank for rank, split in enumerate(SPLITS)}
     rows = sorted(problems, key=lambda row: order[row["split"]])
     with replacing(Path(folder) / "problems.csv") as temporary:
@@ -117,6 +131,15 @@ class _Problems:
         """Note images; `cells` is how many cells each of them has."""
         for row in table.itertuples():
             self._row(problem, row.image, row.image_id, getattr(row, "n_cells", 0), action)
+
+    def of_image(self, row: Any, problem: str, action: str) -> None:
+        """Note what is wrong with one image, a row of the table."""
+        self._row(problem, row.image, row.image_id, row.n_cells, action)
+
+    def of_labels(self, pieces: Mapping[int, label_checks.Pieces]) -> None:
+        """Note labels that may be no single cells; `cells` is how many of the image."""
+        for problem, image_id, count in label_checks.listed(pieces):
+            self._row(problem, self.names[image_id], image_id, count, "kept")
 
     def of_cells(self, cells: Cells) -> None:
         """Note what is wrong with single cells; `cells` is how many of the image."""
@@ -140,12 +163,17 @@ class _Problems:
 
 def _read_split(
     source: Mapping, split: str, labels: Mapping[Path, list[Path]]
-) -> tuple[pd.DataFrame, Cells]:
-    """Images of a split as listed, and its cells; both empty when the data set lacks the split."""
+) -> tuple[pd.DataFrame, Cells, dict[int, label_checks.Pieces]]:
+    """Images of a split as listed, its cells, and how label images hang together.
+
+    All are empty when the data set lacks the split.
+    """
+    pieces: dict[int, label_checks.Pieces] = {}
     if split in source.get("labels", {}):
         folder = Path(source["labels"][split])
-        listed, cells = label_images.read(folder, labels[folder])
-        data_checks.refuse_binary_masks(folder, labels[folder], cells)
+        part = Part(source.get("channel"), source.get("page"))
+        listed, cells, pieces = label_images.read(folder, labels[folder], part)
+        label_checks.refuse_no_instances(folder, labels[folder], list(pieces.values()))
     elif split in source.get("annotations", {}):
         listed = coco.read_images(source["annotations"][split])
         as_cells = source.get("crowds") == "as-cells"
@@ -156,11 +184,15 @@ def _read_split(
     table = table.rename(columns={"id": "image_id"})
     table["order"] = range(len(table))
     table["image"] = [Path(name).stem for name in table["file_name"]]
-    return table, cells
+    return table, cells, pieces
 
 
 def _with_files(
-    table: pd.DataFrame, files: ImageFiles, source: Mapping, found: _Problems
+    table: pd.DataFrame,
+    files: ImageFiles,
+    source: Mapping,
+    labels: Mapping[Path, list[Path]],
+    found: _Problems,
 ) -> pd.DataFrame:
     """Add the path of every image; drop or refuse the images that have none."""
     folder = source.get("labels", {}).get(found.split, "")
@@ -176,6 +208,10 @@ def _with_files(
         )
     found.add("missing image file", table[missing], "dropped")
     table = table[~missing]
+    for path in table["path"]:
+        image_names.refuse_unprintable(Path(path))
+    if folder:
+        label_images.refuse_lossy(Path(folder), labels[Path(folder)], table["path"])
     # Links to one file are one image, files of one name in two folders are not.
     return table.assign(
         image=[Path(path).stem for path in table["path"]],

@@ -1,5 +1,6 @@
 """Image files on disk, found by what annotations call them."""
 
+import os
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -49,7 +50,9 @@ class ImageFiles:
         The path below the root decides, then as many of the last folder names as agree, with the
         suffix before without it (annotations often name the same image in another format). A name
         that fits no image is tried as other programs write it: with the backslashes of Windows,
-        with ``%20`` for a space, in another Unicode form (macOS), in other letter case.
+        with ``%20`` for a space, in another Unicode form (macOS), in other letter case. Of images
+        that fit a label image equally well, the one in the nearest folder: of
+        ``train/masks/0.tif`` it is ``train/images/0.png``, not ``test/images/0.png``.
 
         Parameters
         ----------
@@ -63,6 +66,8 @@ class ImageFiles:
             Several images fit equally well.
         """
         found = self._find(name, folder)
+        if len(found) > 1 and folder:
+            found = _nearest(found, Path(folder, name))
         if len(found) > 1:
             first, second = (path.relative_to(self.root).as_posix() for path in found[:2])
             raise UserError(
@@ -122,6 +127,13 @@ def _first(index: dict[str, list[Path]], names: list[PurePosixPath]) -> list[Pat
     """Files of the first name that has any."""
     keys = [key for name in names for key in _with_and_without_suffix(name)]
     return next((index[key] for key in keys if key in index), [])
+
+
+def _nearest(found: list[Path], label_image: Path) -> list[Path]:
+    """The images that share the most folders with a label image, counted from the root."""
+    here = os.path.abspath(label_image)
+    shared = [len(os.path.commonpath([here, os.path.abspath(path)])) for path in found]
+    return [path for path, length in zip(found, shared, strict=True) if length == max(shared)]
 
 
 def _tails(path: PurePosixPath) -> list[PurePosixPath]:

@@ -1,13 +1,22 @@
 """Data sets whose cells are given as label images instead of outlines."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
+from cellseg import image_names
 from cellseg.cells import Cells
+from cellseg.decoded import WHOLE, Part
 from cellseg.errors import UserError
 from cellseg.images import LABEL_SUFFIXES, find, read_labels
+from cellseg.label_checks import Pieces, look
+
+LOSSY_SUFFIXES = (".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+"""Of pictures that cannot be label images, or are none in practice."""
+
+OF_CELLPOSE = "_seg.npy"
+"""The state of Cellpose's window: a pickle, which may run code when it is opened."""
 
 
 def files(folders: Iterable[Path], root: Path) -> dict[Path, list[Path]]:
@@ -26,32 +35,81 @@ def files(folders: Iterable[Path], root: Path) -> dict[Path, list[Path]]:
     folders = list(folders)
     found = {folder: find(folder, LABEL_SUFFIXES, without=[root, *folders]) for folder in folders}
     for folder, paths in found.items():
+        found[folder] = paths = _without_states(paths)
         if not paths:
-            raise UserError(f"{folder} holds no label images ({', '.join(LABEL_SUFFIXES)}).")
+            others = find(folder, LOSSY_SUFFIXES, without=[root, *folders])
+            besides = f" {others[0].name} is none: {_LOSSLESS}" if others else ""
+            raise UserError(
+                f"{folder} holds no label images ({', '.join(LABEL_SUFFIXES)}).{besides}"
+            )
+        for path in paths:
+            image_names.refuse_unprintable(path)
     return found
 
 
-def read(folder: Path, paths: Iterable[Path]) -> tuple[list[dict], Cells]:
+_LOSSLESS = (
+    "save label images as PNG or TIFF from the program that made them, since JPEG changes values."
+)
+
+
+def _without_states(paths: list[Path]) -> list[Path]:
+    """Leave out Cellpose's ``_seg.npy`` where the masks are saved next to it, too."""
+    others = {(path.parent, path.stem) for path in paths}
+    endings = ("", "_masks", "_cp_masks", "_labels")
+
+    def saved(path: Path) -> bool:
+        stem = path.name.removesuffix(OF_CELLPOSE)
+        return any((path.parent, f"{stem}{ending}") in others for ending in endings)
+
+    return [path for path in paths if not (path.name.endswith(OF_CELLPOSE) and saved(path))]
+
+
+def refuse_lossy(folder: Path, paths: Iterable[Path], pictures: Iterable[str]) -> None:
+    """Stop at a picture in JPEG or the like among label images, which would be passed over.
+
+    Parameters
+    ----------
+    folder, paths : of the label images of a split
+    pictures : files of the images that these belong to; where some lie in the same folder, so may
+        other images
+    """
+    if any(folder in PurePath(picture).parents for picture in pictures):
+        return
+    named = {path.with_suffix("") for path in paths}
+    for path in find(folder, LOSSY_SUFFIXES):
+        if path.with_suffix("") not in named:
+            raise UserError(
+                f"{path} lies among the label images of {folder}, but is none: {_LOSSLESS} "
+                "If it is an image, move it to the images."
+            )
+
+
+def read(
+    folder: Path, paths: Iterable[Path], part: Part = WHOLE
+) -> tuple[list[dict], Cells, dict[int, Pieces]]:
     """Read label images as if they were a COCO file.
 
     Parameters
     ----------
     folder : folder of label images, each named like its image
     paths : the label images in it, see :func:`files`
+    part : which picture of a file with several
 
     Returns
     -------
     images : dicts with ``id``, ``file_name`` (path below `folder`), ``height`` and ``width``
     cells : run lengths, area and box of every label, by increasing label value
+    pieces : how the labels of each image id hang together
 
     Raises
     ------
     UserError
         A label image is broken.
     """
-    images, cells = [], Cells({})
+    images, cells, pieces = [], Cells({}), {}
     for image_id, path in enumerate(paths, start=1):
-        labels = read_labels(path)
+        labels = read_labels(path, part)
+        pieces[image_id] = look(labels)
         height, width = labels.shape
         name = path.relative_to(folder).as_posix()
         images.append({"id": image_id, "file_name": name, "height": height, "width": width})
@@ -63,7 +121,7 @@ def read(folder: Path, paths: Iterable[Path]) -> tuple[list[dict], Cells]:
                 "segmentation": rle,
             }
             cells.add(annotation)
-    return images, cells
+    return images, cells, pieces
 
 
 def encode(labels: np.ndarray) -> Iterator[dict]:

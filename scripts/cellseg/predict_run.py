@@ -10,8 +10,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from cellseg import channels, ensemble, many_views, map_store, prediction
-from cellseg import images as image_files
+from cellseg import cell_tables, channels, ensemble, many_views, map_store, prediction
 from cellseg.errors import UserError
 
 
@@ -60,15 +59,14 @@ def predict(
         for opened, rows in parts:
             with opened as own_folder:
                 predict_image = image_predictor(run, family, own_folder, options)
-                for row in rows.itertuples():
-                    image = image_files.read(row.path)
-                    stack = prediction.stacked(predict_image(image), names)
+                for key, picture in zip(rows["image"], cell_tables.pictures(rows), strict=True):
+                    stack = prediction.stacked(predict_image(picture.read()), names)
                     if not np.isfinite(stack).all():
                         raise UserError(
                             f"the network of {folder} predicts values that are not finite for "
-                            f"{row.path}. Train it anew with a lower training.learning_rate."
+                            f"{picture.path}. Train it anew with a lower training.learning_rate."
                         )
-                    yield row.image, stack
+                    yield key, stack
 
     map_store.write(output, names, maps(), threads, options)
     seconds = (time.perf_counter() - started) / len(table)

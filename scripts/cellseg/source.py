@@ -56,14 +56,15 @@ def local(dataset: str, settings: Mapping) -> dict:
         - ``{"images": folder, "labels": {split: folder of label images}}``, each label image
           (tif, png, npy) named like its image
 
+        ``"channel"`` and ``"page"``, numbers from 1, choose one picture of files with several.
         ``"missing_images": "drop"`` leaves out images that the JSON lists but the folder lacks; by
         default they are an error. ``"crowds"``: see :func:`cellseg.annotations.parse`.
 
     Returns
     -------
     dict
-        ``{"dataset", "images", "annotations" or "labels"}``, and ``"missing_images"`` and
-        ``"crowds"`` if set
+        ``{"dataset", "images", "annotations" or "labels"}``, and ``"missing_images"``,
+        ``"crowds"``, ``"channel"`` and ``"page"`` if set
 
     Raises
     ------
@@ -83,6 +84,7 @@ def local(dataset: str, settings: Mapping) -> dict:
             if settings[key] not in values:
                 raise UserError(f"{where}: '{key}' must be one of {', '.join(values)}.")
             described[key] = settings[key]
+    described |= {key: settings[key] for key in ("channel", "page") if key in settings}
     return described
 
 

@@ -10,7 +10,15 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cellseg import ensemble, files, found_nothing, provenance, resume, subsets
+from cellseg import (
+    ensemble,
+    files,
+    found_nothing,
+    grey_values,
+    provenance,
+    resume,
+    subsets,
+)
 from cellseg import tiles as tile_files
 from cellseg.augmentation import Augmentation
 from cellseg.errors import UserError
@@ -99,6 +107,7 @@ def train(
             train_tiles=len(train_stream.index),
             steps=steps,
             **({"synthetic_images": n_synthetic} if n_synthetic else {}),
+            grey_values={"percentiles": grey_values.PERCENTILES},
             parameters=family.parameters(settings) * len(by_type or [settings]),
         ),
     )

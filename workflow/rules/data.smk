@@ -54,7 +54,14 @@ rule use_local:
     params:
         code=code("use_local"),
         settings=dataset_settings(
-            "path", "images", "annotations", "labels", "missing_images", "crowds"
+            "path",
+            "images",
+            "annotations",
+            "labels",
+            "missing_images",
+            "crowds",
+            "channel",
+            "page",
         ),
     script:
         "../../scripts/use_local.py"

@@ -69,8 +69,9 @@ def write(
     folder = Path(source).parent
     shutil.rmtree(folder / "images", ignore_errors=True)
     table = pd.read_parquet(images_table).set_index("image")
+    pictures = dict(zip(table.index, cell_tables.pictures(table), strict=True))
     jobs = (
-        (image, table.path[image], (height, width), outlines)
+        (image, pictures[image]._replace(shape=(height, width)), outlines)
         for image, height, width, outlines, _ in cell_tables.segmentations(
             images_table, cells_table
         )
@@ -110,18 +111,18 @@ def write(
 
 
 def _extend_image(
-    job: tuple[str, str, tuple[int, int], list], **settings
+    job: tuple[str, images.Picture, list], **settings
 ) -> tuple[str, list[tuple[bytes, tuple[int, int], list, bool]]]:
     """Synthetic images of an image: file, shape, cells as JSON has them, full too early or not."""
     import cv2
 
     cv2.setNumThreads(1)  # the processes share the cores
-    image, path, shape, outlines = job
-    grey = images.read(path)
+    image, picture, outlines = job
+    grey, shape = picture.read(), picture.shape
     if grey.shape != shape:
         raise UserError(
-            f"{path} has {grey.shape} pixels, its annotations say {shape}. Correct the annotations "
-            "or replace the image."
+            f"{picture.path} has {grey.shape} pixels, its annotations say {shape}. Correct the "
+            "annotations or replace the image."
         )
     frames = extend(image, grey, outlines, **settings)
     return image, [
