@@ -13,7 +13,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     predict_run.predict(
         settings=snakemake.input.settings,
         images=snakemake.input.images,
-        only=json.loads(Path(run).read_text())["val_images"] if run else None,
+        only=json.loads(Path(run).read_text(encoding="utf-8"))["val_images"] if run else None,
         every=snakemake.params.every,
         options=snakemake.params.prediction,
         load_family=families.load,

@@ -20,5 +20,5 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         data_split=snakemake.params.data_split,
         small_objects_threshold=snakemake.params.small_objects_threshold,
         threads=snakemake.threads,
-        steps=json.loads(Path(snakemake.input.run).read_text()).get("steps"),
+        steps=json.loads(Path(snakemake.input.run).read_text(encoding="utf-8")).get("steps"),
     )

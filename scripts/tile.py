@@ -1,12 +1,10 @@
 """Training tiles of a split."""
 
-import pandas as pd
-
-from cellseg import cell_tables, files, resume, tiles
+from cellseg import cell_tables, files, made_files, resume, tiles
 from cellseg.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
-    images = pd.read_parquet(snakemake.input.images)
+    images = made_files.read_parquet(snakemake.input.images)
     tiles.write(
         image_keys=images["image"].tolist(),
         pictures=cell_tables.pictures(images),

@@ -161,6 +161,69 @@ def test_results_of_images_that_are_gone_go_too(family, settings, folder, tmp_pa
     assert tables["images"]["image"].tolist() == ["kept.tif"]
 
 
+def test_a_record_removes_nothing_outside_of_its_folder(
+    run, family, settings, folder, tmp_path, monkeypatch
+):
+    """A folder of results may come from anybody."""
+    monkeypatch.setattr(apply_run, "Segmenter", _no_segmenter)
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(folder / "a.png")
+    output, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    for place in (output / "labels", elsewhere):
+        place.mkdir(parents=True)
+    (output / "outlines").symlink_to(elsewhere)
+    (output / "cells.csv").touch()
+    (output / "labels" / "link_labels.tif").symlink_to(tmp_path / "precious_labels.tif")
+    precious = ["precious.txt", "precious_labels.tif", "elsewhere/x.geojson"]
+    precious += ["out/cells.csv", "out/notes.txt", "images/a.png"]
+    for name in precious:
+        (tmp_path / name).touch()
+    (output / "labels" / "old_labels.tif").touch()
+    written = ["../precious.txt", str(tmp_path / "precious.txt"), "outlines/x.geojson", "notes.txt"]
+    written += ["labels/../../precious_labels.tif", "labels/link_labels.tif", "../images/a.png", ""]
+    written += [3, "labels/old_labels.tif"]
+    record = {key: settings[key] for key in ("run", "images", "tuning", "channel", "page")}
+    files.write_json(output / application.RECORD, {**record, "written": written})
+    with pytest.raises(KeyboardInterrupt):
+        _apply(settings, family)
+    assert all((tmp_path / name).exists() for name in precious)
+    assert (output / "labels" / "link_labels.tif").is_symlink()
+    assert not (output / "labels" / "old_labels.tif").exists()
+
+
+def _no_segmenter(*arguments):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["=1+1.png", "@x.png", "-a.png"])
+def test_no_name_is_a_formula(family, settings, folder, name):
+    picture = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    Image.fromarray(picture).save(folder / name)
+    (folder / f"{name}.tif").write_bytes(b"broken")
+    tables = _apply(settings, family)
+    assert set(tables["images"]["image"]) == {f"'{name}"}
+    assert set(tables["cells"]["image"]) <= {f"'{name}"}
+    assert tables["skipped"]["file"].tolist() == [f"'{name}.tif"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text[:200],
+        lambda text: "[]",
+        lambda text: "",
+        lambda text: json.dumps({**json.loads(text), "heads": 3}),
+        lambda text: json.dumps({**json.loads(text), "model": {}}),
+        lambda text: json.dumps({**json.loads(text), "model": {"family": "panopticnet"}}),
+        lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "model"}),
+    ],
+)
+def test_settings_that_no_run_has_are_named(run, family, tmp_path, change):
+    changed = tmp_path / "settings.json"
+    changed.write_text(change(run["settings"].read_text()))
+    with pytest.raises(UserError, match=r"settings\.json is missing, damaged"):
+        apply_run.Segmenter({**run, "settings": changed}, lambda model: family, 1)
+
+
 def test_nothing_but_broken_files_is_an_error(family, settings, folder):
     (folder / "broken.tif").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"none of the 1 images .*\n- .*broken\.tif"):

@@ -186,6 +186,40 @@ def test_two_signals_before_a_step_leave_the_state_as_it_is(stream, tmp_path):
     assert state.stat().st_mtime_ns == before
 
 
+def test_a_linked_folder_keeps_what_others_have_in_it(tmp_path):
+    """A shared scratch disk, say."""
+    shared = tmp_path / "scratch"
+    for name in ("thesis", "epoch-1-step-0", "BV2"):
+        (shared / name).mkdir(parents=True)
+        (shared / name / "chapter.tex").touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "resume").symlink_to(shared)
+    folder = ResumeFolder(tmp_path / "run" / "resume", "stamp")
+    assert folder.load() is None
+    for number in (2, 3):
+        with folder.writing(f"epoch-{number}-step-0", {}) as state:
+            (state / "weight").touch()
+    names = {path.name for path in shared.iterdir()}
+    assert names == {"thesis", "epoch-1-step-0", "BV2", "epoch-3-step-0", "state.json"}
+    folder.clear()
+    assert {path.name for path in shared.iterdir()} == {"thesis", "epoch-1-step-0", "BV2"}
+    assert len(list(shared.glob("*/chapter.tex"))) == 3
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b"null", b"", b"\xff\xfe", b"[" * 99999, b'{"stamp": "s"}', b'{"files": "a"}',
+     b'{"stamp": "stamp", "files": "../other"}', b'{"stamp": "stamp", "files": 3}'],
+)  # fmt: skip
+def test_a_damaged_state_is_none(tmp_path, capsys, content):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "resume").mkdir()
+    (tmp_path / "resume" / "state.json").write_bytes(content)
+    assert ResumeFolder(tmp_path / "resume", "stamp").load() is None
+    assert capsys.readouterr().out.count("state.json is damaged") == 1
+    assert (tmp_path / "other").exists()
+
+
 @pytest.mark.parametrize("changed", [{"epochs": 6}, {"learning_rate": 0.2}])
 def test_other_settings_do_not_resume(stream, tmp_path, changed):
     _interrupted(stream, tmp_path)

@@ -181,14 +181,37 @@ def earlier(settings: Mapping) -> list[str]:
 def _record(folder: Path) -> dict | None:
     """What was applied to what in a folder; None where this is not told."""
     try:
-        record = json.loads((folder / RECORD).read_text())
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         # Earlier versions told it with the thresholds alone, at the end.
         tuning = record.get("tuning", record.get("watershed", {}).get("tuning"))
         chosen = {key: str(record[key]) for key in CHOSEN}
         parts = {key: record.get(key) for key in PARTS}  # that earlier versions did not know
-        return {**chosen, **parts, "tuning": tuning, "written": list(record["written"])}
+        written = [name for name in record["written"] if _is_result(name)]
+        return {**chosen, **parts, "tuning": tuning, "written": written}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _is_result(name: object) -> bool:
+    """Whether a record may name this as written: another name is not by this workflow."""
+    if not isinstance(name, str) or ".." in Path(name).parts:
+        return False
+    return bool(re.fullmatch(r"labels/.+_labels\.tif|outlines/.+\.geojson", name, re.DOTALL))
+
+
+def remove(output: Path, name: str) -> None:
+    """Remove a result that is there no more to be made; nothing outside of the output folder.
+
+    Parameters
+    ----------
+    output : folder of the results
+    name : path in it, of :func:`earlier`
+    """
+    path = output / name
+    within = output.resolve() / Path(name).parent
+    # A folder on the way may be a link to another place.
+    if path.parent.resolve() == within and path.is_file() and not path.is_symlink():
+        path.unlink()
 
 
 def _elsewhere(settings: Mapping) -> str:

@@ -87,7 +87,7 @@ def apply(
     made = [(f"labels/{name}_labels.tif", f"outlines/{name}.geojson") for name in names]
     written = sorted(target for pair in made for target in pair)
     for stale in sorted(set(earlier) - set(written)):
-        (output / stale).unlink(missing_ok=True)
+        application.remove(output, stale)
     # Before the results: what a killed process leaves behind is known to be ours.
     record = {"run": str(run["weights"].parent), "tuning": settings["tuning"],
               "images": str(source), **part._asdict(), "written": written}  # fmt: skip
@@ -100,7 +100,7 @@ def apply(
             stack = _readable(path, settings["pixel_size"], part)
         except UserError as error:
             for target in targets:  # of a time when it could be read
-                (output / target).unlink(missing_ok=True)
+                application.remove(output, target)
             results.skip(name, str(error))
             continue
         _segment_file(name, path, stack, segmenter, output, targets, results)
@@ -167,7 +167,9 @@ def _segment_file(
         with files.replacing(output / targets[0]) as temporary:
             microscope_files.write_labels(temporary, labels, stack)
         with files.replacing(output / targets[1]) as temporary:
-            temporary.write_text(json.dumps(polygons.geojson(outlines), separators=(",", ":")))
+            temporary.write_text(
+                json.dumps(polygons.geojson(outlines), separators=(",", ":")), encoding="utf-8"
+            )
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
@@ -186,8 +188,15 @@ def _write_tables(results: Results, outputs: Mapping[str, str]) -> None:
         "skipped": pd.DataFrame(results.skipped, columns=["file", "why"]),
     }
     for name, table in tables.items():
+        named = table.columns.intersection(["image", "file", "labels", "outlines"])
+        table[named] = table[named].map(_no_formula)
         with files.replacing(outputs[name]) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g")
+
+
+def _no_formula(name: str) -> str:
+    """A name that a spreadsheet takes for text: some begin formulas with ``= + - @``."""
+    return f"'{name}" if name[:1] in tuple("=+-@\t\r") else name
 
 
 def _write_overview(

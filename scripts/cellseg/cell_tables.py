@@ -2,10 +2,10 @@
 
 Two Parquet tables a split. ``{split}.images.parquet`` has one row an image: image (the key used
 everywhere), image_id, split, order (position in the published list), path, cell_type, well,
-position, hours, crop, height and width (pixels), n_cells, incomplete, sha256 (of the image file: with
-another image the table changes, and so all that is made of it), and channel and page (which picture
-of the file; null where it has only one). ``{split}.cells.parquet`` has one row a cell, in the order
-of the images and in file order within an image: image, image_id,
+position, hours, crop, height and width (pixels), n_cells, incomplete, sha256 (of the image file:
+with another image the table changes, and so all that is made of it), and channel and page (which
+picture of the file; null where it has only one). ``{split}.cells.parquet`` has one row a cell, in
+the order of the images and in file order within an image: image, image_id,
 annotation_id, cell_type, area and bbox as published, polygons or rle. Crowd regions are left out.
 """
 
@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cellseg import made_files
 from cellseg.decoded import Part
 from cellseg.errors import UserError
 from cellseg.files import replacing
@@ -105,7 +106,7 @@ def segmentations(
         :func:`cellseg.labels.rasterize` and pycocotools take.
     areas : ndarray of shape (n,), float64, as published
     """
-    table = pd.read_parquet(images_table, columns=["image", "height", "width", "n_cells"])
+    table = made_files.read_parquet(images_table, columns=["image", "height", "width", "n_cells"])
     waiting = _cell_rows(cells_table)
     for image, height, width, n_cells in table.itertuples(index=False):
         cells, areas = [], np.empty(n_cells, np.float64)

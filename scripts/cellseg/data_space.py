@@ -117,7 +117,7 @@ def _measured(folder: Path, complete: bool) -> float | None:
         marker = Path(path) / unpack.MARKER
         if unpack.MARKER in names:
             try:
-                size += sum(json.loads(marker.read_text())["files"].values())
+                size += sum(json.loads(marker.read_text(encoding="utf-8"))["files"].values())
             except (OSError, ValueError, KeyError):
                 continue
             folders.clear()

@@ -150,7 +150,9 @@ def _transfer(url: str, part: Path) -> None:
     """Fetch what `part` lacks; raises a requests exception when it is not complete afterwards."""
     import requests
 
-    validator = _validator_file(part).read_text() if _validator_file(part).exists() else ""
+    validator = (
+        _validator_file(part).read_text(encoding="utf-8") if _validator_file(part).exists() else ""
+    )
     have = part.stat().st_size if part.exists() and validator else 0
     headers = {"Accept-Encoding": "identity"}  # sizes must be those of the file itself
     if have:
@@ -170,7 +172,7 @@ def _transfer(url: str, part: Path) -> None:
             part.unlink()
             raise requests.ConnectionError("the server continued at a wrong place")
         total = int(length) if length and length.isdigit() else None
-        _validator_file(part).write_text(_validator(response.headers))
+        _validator_file(part).write_text(_validator(response.headers), encoding="utf-8")
         progress = _Progress(part.name.removesuffix(".part"), have, total)
         with part.open("ab" if have else "wb") as file:
             for chunk in response.iter_content(CHUNK):

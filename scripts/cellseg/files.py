@@ -97,7 +97,9 @@ def _to_disk(path: Path) -> None:
 def write_json(path: str | os.PathLike, content: object) -> None:
     """Write `content` as indented JSON with a final newline; keys keep their order."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        temporary.write_text(
+            json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def used_by(script: Path, library: Path, modules: tuple[str, ...] = ()) -> list[
 
 @cache
 def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(), filename=str(file))
+    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
 
 
 @cache
@@ -66,7 +66,7 @@ def _code(file: Path) -> str:
     Taken from the text, not from the syntax tree, whose text differs between Python versions: a
     new interpreter would rerun everything.
     """
-    lines = file.read_text().splitlines()
+    lines = file.read_text(encoding="utf-8").splitlines()
     for node in ast.walk(_tree(file)):
         documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
         if documented and ast.get_docstring(node, clean=False) is not None:
@@ -74,7 +74,7 @@ def _code(file: Path) -> str:
             lines[first.lineno - 1 : first.end_lineno] = [""] * (
                 first.end_lineno - first.lineno + 1
             )
-    for token in tokenize.generate_tokens(io.StringIO(file.read_text()).readline):
+    for token in tokenize.generate_tokens(io.StringIO(file.read_text(encoding="utf-8")).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]

@@ -1,6 +1,5 @@
 """One run: predict whole images with its network."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -10,7 +9,16 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from cellseg import cell_tables, channels, ensemble, many_views, map_store, prediction
+from cellseg import (
+    cell_tables,
+    channels,
+    ensemble,
+    made_files,
+    many_views,
+    map_store,
+    prediction,
+    provenance,
+)
 from cellseg.errors import UserError
 
 
@@ -39,10 +47,10 @@ def predict(
     folder : of the trained run
     output : maps to write, see :mod:`cellseg.map_store`
     """
-    run = json.loads(Path(settings).read_text())
+    run = made_files.read_json(settings, *provenance.SETTINGS)
     family = load_family(run["model"])
     family.set_threads(threads)
-    table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
+    table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     table = scored_images(table if only is None else table[table["image"].isin(only)], every)
     parts = [(nullcontext(folder), table)]
     if run["model"].get("ensemble"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellseg import cell_scores, found_nothing, size_scores, true_cells
+from cellseg import cell_scores, found_nothing, made_files, size_scores, true_cells
 from cellseg.average_precision import ImageMatches, coco_scores, match_cells
 from cellseg.errors import UserError
 from cellseg.files import open_stack, replacing
@@ -68,7 +68,7 @@ def score_run(
     UserError
         An image has no true labels, no row in the table, or another shape than its true labels.
     """
-    table = pd.read_parquet(images, columns=["image", "cell_type"])
+    table = made_files.read_parquet(images, columns=["image", "cell_type"])
     cell_type = dict(zip(table["image"], table["cell_type"], strict=True))
     names = sorted(open_stack(predicted).files)
     if not names:

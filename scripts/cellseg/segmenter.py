@@ -1,6 +1,5 @@
 """From one image to its cells, by a trained run."""
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from cellseg import (
     cell_scores,
     channels,
     ensemble,
+    made_files,
     map_store,
     predict_run,
     prediction,
@@ -42,15 +42,21 @@ class Segmenter:
         load_family: Callable[[Mapping], ModuleType],
         threads: int,
     ) -> None:
-        settings = json.loads(run["settings"].read_text())
+        settings = made_files.read_json(run["settings"], *provenance.SETTINGS)
         self.prediction = prediction_record.read(run["watershed"])
         ensemble.refuse(settings, run["weights"], "segments images of unknown cell types")
-        self.watershed = json.loads(run["watershed"].read_text())
+        self.watershed = made_files.read_json(run["watershed"], "watershed")
         self.folder = run["weights"].parent
-        self.names = channels.stored(settings["heads"])
-        family = load_family(settings["model"])
-        family.set_threads(threads)
-        self.predict = predict_run.image_predictor(settings, family, self.folder, self.prediction)
+        try:
+            self.names = channels.stored(settings["heads"])
+            family = load_family(settings["model"])
+            family.set_threads(threads)
+            self.predict = predict_run.image_predictor(
+                settings, family, self.folder, self.prediction
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            # Whatever is in a file that somebody handed on.
+            raise made_files.damaged(run["settings"], error) from error
         self.about = provenance.record(settings, family.versions(), family.device())
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

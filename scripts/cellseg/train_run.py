@@ -15,6 +15,7 @@ from cellseg import (
     files,
     found_nothing,
     grey_values,
+    made_files,
     provenance,
     resume,
     subsets,
@@ -60,7 +61,7 @@ def train(
     """
     family.set_threads(threads)
     cv2.setNumThreads(1)  # the data stream has workers of its own
-    table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
+    table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     chosen = subsets.select(table, settings["subset"], settings["seed"])
     # A drawn validation split takes images of both tile files, so the two are one pool.
     pool = TilePool([tile_files.open(path) for path in (tiles["train"], tiles["val"], *extension)])

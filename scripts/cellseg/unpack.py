@@ -63,7 +63,9 @@ def _unpack(archive: Path, folder: Path, sha256: str) -> None:
             for path in sorted(content.rglob("*"))
             if path.is_file()
         }
-        (content / MARKER).write_text(json.dumps({"sha256": sha256, "files": sizes}, indent=1))
+        (content / MARKER).write_text(
+            json.dumps({"sha256": sha256, "files": sizes}, indent=1), encoding="utf-8"
+        )
         if folder.exists():
             folder.rename(aside / "old")
         content.rename(folder)
@@ -74,7 +76,7 @@ def _unpack(archive: Path, folder: Path, sha256: str) -> None:
 def is_unpacked(folder: Path, sha256: str | None) -> bool:
     """Whether `folder` holds all of the archive with this hash; None means whichever it was."""
     try:
-        marker = json.loads((folder / MARKER).read_text())
+        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         return sha256 in (None, marker["sha256"]) and all(
             (folder / name).stat().st_size == size for name, size in marker["files"].items()
         )

@@ -59,7 +59,9 @@ elif REPLACED in given.overwrite_config:
 config_models = list(config.get("models") or [])  # without those that searches add
 
 schema = yaml.safe_load(
-    (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
+    (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text(
+        encoding="utf-8"
+    )
 )
 try:
     checkout_path.check(sys.executable)

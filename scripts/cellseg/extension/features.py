@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cellseg import cell_tables
+from cellseg import cell_tables, made_files
 from cellseg.extension.background import REACH, distance_to
 from cellseg.files import open_stack
 from cellseg.images import Picture
@@ -52,7 +52,7 @@ def table(
     DataFrame
         image, cell_type and a column a feature; see :data:`FEATURES`
     """
-    listed = pd.read_parquet(images_table)
+    listed = made_files.read_parquet(images_table)
     listed = listed[listed["n_cells"] > 0]
     jobs = list(zip(listed["image"], cell_tables.pictures(listed), strict=True))
     rows = ordered_map(partial(_features_of, str(labels)), jobs, processes)

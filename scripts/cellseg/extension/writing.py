@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-import pandas as pd
 
-from cellseg import cell_tables, images
+from cellseg import cell_tables, images, made_files
 from cellseg.cells import shoelace_area
 from cellseg.errors import UserError
 from cellseg.extension import names
@@ -68,7 +67,7 @@ def write(
     """
     folder = Path(source).parent
     shutil.rmtree(folder / "images", ignore_errors=True)
-    table = pd.read_parquet(images_table).set_index("image")
+    table = made_files.read_parquet(images_table).set_index("image")
     pictures = dict(zip(table.index, cell_tables.pictures(table), strict=True))
     jobs = (
         (image, pictures[image]._replace(shape=(height, width)), outlines)
@@ -82,7 +81,7 @@ def write(
     digest = hashlib.sha256()
     n_full = 0
     annotations = folder / f"{split}.json"
-    with replacing(annotations) as temporary, temporary.open("w") as file:
+    with replacing(annotations) as temporary, temporary.open("w", encoding="utf-8") as file:
         coco = _CocoWriter(file)
         for done, (image, frames) in enumerate(ordered_map(work, jobs, processes), start=1):
             for number, (content, shape, cells, full) in enumerate(frames, start=1):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cellseg import made_files
 from cellseg.errors import UserError
 from cellseg.figures import conditions
 
@@ -72,11 +73,10 @@ def labels_of(archive: "np.lib.npyio.NpzFile", image: str, path: str | Path) -> 
 
 def pictures_of(table: str | Path) -> "dict[str, Picture]":
     """Picture of each image, by its name, from the Parquet table of a split."""
-    import pandas as pd
 
     from cellseg import cell_tables
 
-    images = pd.read_parquet(table)
+    images = made_files.read_parquet(table)
     return dict(zip(images["image"], cell_tables.pictures(images), strict=True))
 
 
