@@ -262,6 +262,8 @@ def local_annotations(wildcards):
     entry = study["datasets"][wildcards.dataset]
     if entry["kind"] != "local":
         return []
+    if "images" in entry:
+        entry = {**entry, "images": "."}  # they may have been put away since
     try:
         return source.annotation_files(source.local(wildcards.dataset, entry))
     except UserError:
