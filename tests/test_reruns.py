@@ -1,6 +1,8 @@
 """What a second call plans, called as users call it: touched files, copies, killed schedulers."""
 
+import base64
 import copy
+import json
 import os
 import shutil
 import signal
@@ -9,8 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 import yaml
 
 from cellseg import job_output, signals, workflow_profile
@@ -28,11 +32,42 @@ PROFILES = [[], ["--profile", "slurm"], ["--profile", "workflow/profiles/slurm"]
             ["--profile", "profiles/local"], ["--profile", "workflow/profiles/local"]]  # fmt: skip
 
 
+NOTE_FILES = """
+import os, sys
+
+def note(event, arguments):
+    if event != "open" or ".snakemake/scripts" not in (sys.argv[:1] or [""])[0]:
+        return
+    path, mode, flags = arguments
+    reading = set(mode) <= set("rbt") if mode else flags & os.O_ACCMODE == os.O_RDONLY
+    if reading and isinstance(path, (str, os.PathLike)):
+        path = os.path.relpath(os.fspath(path))
+        if path.startswith(("results/", "workflow/", "config", "study")) and os.path.isfile(path):
+            script = os.path.basename(sys.argv[0]).split(".")[1]
+            with open(os.environ["NOTED"], "a") as file:
+                file.write(f"{script} {path}\\n")
+
+sys.addaudithook(note)
+"""
+"""A sitecustomize module that lists the files of the checkout that rule scripts read."""
+
+
 @pytest.fixture(scope="module")
-def finished(checkout, tmp_path_factory):
+def noted(tmp_path_factory):
+    """File that lists them: a line each, with the name of the script."""
+    folder = tmp_path_factory.mktemp("noted")
+    (folder / "sitecustomize.py").write_text(NOTE_FILES)
+    return folder / "noted.txt"
+
+
+@pytest.fixture(scope="module")
+def finished(checkout, tmp_path_factory, noted):
     """A checkout in which a small study has run."""
     workflow = Workflow.copy(checkout, tmp_path_factory.mktemp("reruns") / "checkout", STUDY)
-    done = workflow.call()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(noted.parent))
+        patch.setenv("NOTED", str(noted))
+        done = workflow.call()
     assert done.returncode == 0, done.stdout
     assert workflow.planned() == {}
     return workflow
@@ -57,6 +92,35 @@ def _touch(*paths: Path) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+# --- files that are read ---
+
+IMAGES = "results/data/tiny/source/images/"  # named, with their content, by an input
+NOT_INPUTS = {
+    "parse": ("results/data/tiny/source/",),  # named by source.json, an input
+    **{script: (IMAGES,) for script in ("tile", "predict", "predict_shown")},
+    **{script: (IMAGES,) for script in ("overlay", "contact_sheet")},
+    "train": (f"{RUN}/resume/",),  # its own
+    "overview": ("results/logs/", "results/tiny/runs/"),  # measurements, made with its inputs
+}
+"""What scripts read besides their inputs, and why a change of it is noticed nevertheless."""
+
+
+def test_every_file_that_a_script_reads_is_an_input(finished, noted):
+    """By what Snakemake has recorded of each output, and what Python opened."""
+    declared: dict[str, set[str]] = {}
+    for path in (finished.folder / ".snakemake/metadata").rglob("*"):
+        if path.is_file():
+            record = json.loads(path.read_text())
+            declared.setdefault(record["rule"], set()).update(record["input"], record["log"])
+            own = base64.b64decode(path.relative_to(finished.folder / ".snakemake/metadata").name)
+            declared[record["rule"]].add(own.decode())
+    read = {tuple(line.split(" ", 1)) for line in noted.read_text().splitlines()}
+    assert {"train", "predict", "score", "collect"} <= {script for script, _ in read}
+    for script, path in sorted(read):
+        others = NOT_INPUTS.get(script, ())
+        assert path in declared[script] or path.startswith(others), (script, path)
 
 
 # --- touched files ---
@@ -131,6 +195,50 @@ def test_results_alone_format_their_tables_again(finished, clone):
 def test_a_checkout_works_when_it_is_moved(finished, tmp_path):
     moved = shutil.copytree(finished.folder, tmp_path / "moved", symlinks=True)
     assert Workflow(moved, STUDY).planned() == {}
+
+
+# --- images of one's own ---
+
+
+def _picture(path: Path, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, np.full((8, 8), value, np.uint8))
+
+
+def test_local_images_are_compared_by_content(checkout, tmp_path):
+    own = copy.deepcopy(STUDY)
+    splits = ("train", "val", "test")
+    labels = {split: f"own/labels/{split}" for split in splits}
+    own["datasets"]["tiny"] = {"kind": "local", "images": "own/images", "labels": labels}
+    workflow = Workflow.copy(checkout, tmp_path, own)
+    image, label = tmp_path / "own/images/train.tif", tmp_path / "own/labels/train/train.tif"
+    for split in splits:
+        _picture(tmp_path / f"own/images/{split}.tif", 90)
+        _picture(tmp_path / f"own/labels/{split}/{split}.tif", 1)
+    tables = "results/data/tiny/annotations/problems.csv"
+    tiles = "results/data/tiny/tiles/cut-64/train.npz"
+    done = workflow.call(tables, tiles)
+    assert done.returncode == 0, done.stdout
+    assert workflow.planned(tables, tiles) == {}
+    _touch(*_files(tmp_path / "own"))
+    _picture(tmp_path / "own/images/without-a-label.tif", 7)
+    assert workflow.planned(tables, tiles) == {}
+    # Put away, as on another disk: what was made of them can still be used.
+    (tmp_path / "own/images").rename(tmp_path / "away")
+    assert workflow.planned(tables, tiles) == {}
+    (tmp_path / "away").rename(tmp_path / "own/images")
+
+    _picture(label, 2)  # corrected: another value is the same cell
+    assert workflow.planned(tables)["parse"] == 1
+    _picture(label, 1)
+    assert workflow.planned(tables) == {}
+    _picture(image, 91)
+    os.utime(image, (1, 1))  # from an old copy
+    assert workflow.planned(tables) == {"parse": 1}
+    # The tables alone, first: training tiles follow where they changed.
+    done = workflow.call(tables)
+    assert done.returncode == 0, done.stdout
+    assert workflow.planned(tables, tiles) == {"rasterize": 1, "tile": 1}
 
 
 # --- the profile ---
@@ -278,7 +386,7 @@ def test_a_killed_training_resumes(finished, clone, jobs_too):
     for name in ("results", ".snakemake"):
         subprocess.run(["cp", "-a", finished.folder / name, clone.folder], check=True)
     longer = copy.deepcopy(STUDY)
-    longer["training"]["epochs"] = 40
+    longer["training"]["epochs"] = 8
     clone.configure(longer)
     run = clone.folder / RUN
     running = _start(clone, f"{RUN}/weights.h5")
@@ -292,7 +400,7 @@ def test_a_killed_training_resumes(finished, clone, jobs_too):
     done = clone.call(f"{RUN}/weights.h5")
     assert done.returncode == 0, done.stdout
     assert "Resuming after epoch" in (run / "logs/train.log").read_text()
-    assert pd.read_csv(run / "history.csv")["epoch"].tolist() == list(range(1, 41))
+    assert pd.read_csv(run / "history.csv")["epoch"].tolist() == list(range(1, 9))
     assert not (run / "resume").exists()
     assert clone.planned(f"{RUN}/weights.h5") == {}
 
