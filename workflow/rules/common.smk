@@ -198,7 +198,7 @@ def memory_of_training(benchmark):
     return megabytes
 
 
-def memory_of_prediction(benchmark):
+def memory_of_prediction(benchmark, gpu=ON_GPU):
     """Resource function: MB, as predictions of the same model took; else by the network."""
 
     def megabytes(wildcards, attempt):
@@ -207,7 +207,7 @@ def memory_of_prediction(benchmark):
             settings_of(wildcards),
             study["prediction"],
             entry.get("height", 520) * entry.get("width", 704),  # LIVECell's
-            ON_GPU,
+            gpu,
         )
         return needs.memory_mb(
             alike(benchmark, wildcards, ("heads", "subset", "seed")),

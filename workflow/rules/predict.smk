@@ -68,7 +68,7 @@ rule predict_shown:
     threads: 4
     resources:
         **SHORT,
-        mem_mb=memory_of_prediction(f"{RUN}/benchmarks/predict.tsv"),
+        mem_mb=memory_of_prediction(f"{RUN}/benchmarks/predict.tsv", gpu=False),
         runtime=min(60, MINUTES_OF_SHORT),
     params:
         code=code_with_family("predict_shown"),
