@@ -264,3 +264,19 @@ def test_dropout_goes_on_where_a_killed_training_stood(family, tmp_path):
     finally:
         tf.config.run_functions_eagerly(False)
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "finest"),
+    [("featurenet", 1), ("featurenet", 2), ("featurenet", 4), ("mobilenetv2", 3), ("vgg16", 3)],
+)
+def test_values_in_the_maps_are_as_many_as_the_memory_is_guessed_by(family, backbone, finest):
+    from cellseg.panopticnet import network, sizes
+
+    levels = [f"C{number}" for number in range(finest, 6)]
+    settings = _settings(backbone=backbone, backbone_levels=levels)
+    model = network.build(settings, (256, 256))
+    of_heads = sum(output.shape[-1] for output in model.outputs)  # one layer, looked into elsewhere
+    expected = sizes.VALUES[backbone] + sizes.LEVEL_VALUES[finest]
+    found = small_training.values_per_pixel(model, (256, 256))
+    assert found - of_heads == pytest.approx(expected, rel=0.03)

@@ -111,6 +111,15 @@ def test_a_study_without_gpus_goes_where_all_other_jobs_go(fresh, sinfo):
         assert job["slurm_partition"] == "cpu" and job.get("gpu", "0") == "0"
     # Their time limit ends them as it does on a GPU.
     assert all("--signal=TERM@120" in job["slurm_extra"] for job in jobs["train"])
+    # Measured: 1.5 GB.
+    assert all(2000 < int(job["mem_mb"]) < 3000 for job in jobs["train"])
+
+
+def test_larger_trainings_and_predictions_ask_for_more_memory(fresh, sinfo):
+    batches = ("training={batch_size: 32}", "prediction={batch_size: 64}")
+    jobs = asked(fresh, "--config", "accelerator=cpu", *batches)
+    for rule in ("train", "predict", "predict_validation"):
+        assert all(int(job["mem_mb"]) > 3000 for job in jobs[rule]), rule
 
 
 def test_a_cluster_with_one_partition(fresh, sinfo, block):

@@ -36,6 +36,7 @@ from cellseg import (
     imports,
     local_images,
     needs,
+    network_memory,
     searches,
     signals,
     slurm_refusals,
@@ -227,14 +228,39 @@ def memory(benchmark, first):
     )
 
 
-def memory_of_training(benchmark, first):
-    """Resource function: MB, as trainings with the same settings took; else `first`."""
-    return lambda wildcards, attempt: needs.memory_mb(
-        alike(benchmark, wildcards, ("heads", "subset", "seed")),
-        first,
-        attempt,
-        needs.decisive(settings_of(wildcards)),
-    )
+def memory_of_training(benchmark):
+    """Resource function: MB, as trainings with the same settings took; else by the network."""
+
+    def megabytes(wildcards, attempt):
+        settings = settings_of(wildcards)
+        return needs.memory_mb(
+            alike(benchmark, wildcards, ("heads", "subset", "seed")),
+            needs.with_spare(network_memory.training_mb(settings, ON_GPU)),
+            attempt,
+            needs.decisive(settings),
+        )
+
+    return megabytes
+
+
+def memory_of_prediction(benchmark, gpu=ON_GPU):
+    """Resource function: MB, as predictions of the same model took; else by the network."""
+
+    def megabytes(wildcards, attempt):
+        entry = study["datasets"][wildcards.dataset]
+        expected = network_memory.prediction_mb(
+            settings_of(wildcards),
+            study["prediction"],
+            entry.get("height", 520) * entry.get("width", 704),  # LIVECell's
+            gpu,
+        )
+        return needs.memory_mb(
+            alike(benchmark, wildcards, ("heads", "subset", "seed")),
+            needs.with_spare(expected),
+            attempt,
+        )
+
+    return megabytes
 
 
 def minutes_of_training(benchmark, first):

@@ -142,7 +142,7 @@ rule tile:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=memory("results/logs/tile/{dataset}-{tiling}-{split}.tsv", 4000),
+        mem_mb=memory("results/logs/tile/{dataset}-{tiling}-{split}.tsv", 2000),
         runtime=minutes("results/logs/tile/{dataset}-{tiling}-{split}.tsv", 120),
     params:
         code=code("tile"),

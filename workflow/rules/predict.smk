@@ -16,7 +16,7 @@ rule predict:
     resources:
         **OF_NETWORKS,
         gpu=GPUS,
-        mem_mb=memory(f"{RUN}/benchmarks/predict.tsv", 8000),
+        mem_mb=memory_of_prediction(f"{RUN}/benchmarks/predict.tsv"),
         runtime=minutes(f"{RUN}/benchmarks/predict.tsv", 120),
     params:
         code=code_with_family("predict"),
@@ -44,7 +44,7 @@ use rule predict as predict_validation with:
     resources:
         **OF_NETWORKS,
         gpu=GPUS,
-        mem_mb=memory(f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv", 8000),
+        mem_mb=memory_of_prediction(f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv"),
         runtime=minutes(f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv", 120),
     params:
         code=code_with_family("predict"),
@@ -68,7 +68,7 @@ rule predict_shown:
     threads: 4
     resources:
         **SHORT,
-        mem_mb=8000,
+        mem_mb=memory_of_prediction(f"{RUN}/benchmarks/predict.tsv", gpu=False),
         runtime=min(60, MINUTES_OF_SHORT),
     params:
         code=code_with_family("predict_shown"),

@@ -40,7 +40,7 @@ rule train:
     resources:
         **OF_NETWORKS,
         gpu=GPUS,
-        mem_mb=memory_of_training(f"{RUN}/benchmarks/train.tsv", 16000),
+        mem_mb=memory_of_training(f"{RUN}/benchmarks/train.tsv"),
         runtime=minutes_of_training(f"{RUN}/benchmarks/train.tsv", 24 * 60),
     params:
         code=code_with_family("train"),
