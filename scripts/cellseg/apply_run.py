@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from cellseg import (
     application,
+    apply_doubts,
     cell_measures,
     cell_scores,
     channels,
@@ -28,6 +29,7 @@ from cellseg import (
     provenance,
 )
 from cellseg.errors import UserError
+from cellseg.terminal_text import number_of
 from cellseg.watershed import chosen_maps, segment_maps
 
 PAGE_COLUMNS = (
@@ -99,6 +101,7 @@ class Results:
     pages: list[overview_page.Page]
     skipped: list[tuple[str, str]]
     pictures: int = 0
+    noise: list[str] = field(default_factory=list)
 
 
 def apply(
@@ -156,7 +159,17 @@ def apply(
     _write_tables(results, outputs)
     settings_used = {"watershed": segmenter.watershed, "prediction": segmenter.prediction}
     files.write_json(output / application.RECORD, {**record, **settings_used, **segmenter.about})
-    _write_overview(results, record, segmenter.watershed, outputs["overview"])
+    doubts = apply_doubts.warnings(
+        [(page.row["image"], page.row["cells"]) for page in results.pages],
+        list(dict.fromkeys(results.noise)),
+        run["watershed"].parent / "metrics.csv",
+    )
+    _write_overview(results, record, segmenter.watershed, outputs["overview"], doubts)
+    n_cells = sum(page.row["cells"] for page in results.pages)
+    skipped = f", {number_of(len(results.skipped), 'file')} skipped" if results.skipped else ""
+    found = f"{number_of(n_cells, 'cell')} on {number_of(len(results.pages), 'page')}"
+    print(f"Found {found}{skipped}.", *doubts, sep="\n")
+    print(f"Open {outputs['overview']}", flush=True)
 
 
 def _unprintable(path: Path, folder: Path) -> tuple[str, str]:
@@ -189,6 +202,8 @@ def _segment_file(
     for page, frame in enumerate(stack.frames, 1):
         grey = images.luminance(frame, path)
         small = images.to_8_bit(grey, path)
+        if apply_doubts.is_noise(grey):
+            results.noise.append(name)
         labels[page - 1], scores = segmenter(small)
         outlines.append(polygons.of_cells(labels[page - 1]))
         found = cell_measures.measure(labels[page - 1], grey, scores, size)
@@ -223,12 +238,17 @@ def _write_tables(results: Results, outputs: Mapping[str, str]) -> None:
 
 
 def _write_overview(
-    results: Results, record: Mapping, watershed: Mapping, path: str | Path
+    results: Results,
+    record: Mapping,
+    watershed: Mapping,
+    path: str | Path,
+    doubts: Sequence[str],
 ) -> None:
     tuning = f", thresholds tuned ({watershed['tuning']})" if watershed["tuning"] else ""
     about = [
         f"Images: {record['images']}",
         f"Segmented by the trained run {record['run']}{tuning}.",
+        *doubts,
     ]
     if any(np.isnan(page.row["pixel_size_um"]) for page in results.pages):
         about.append(

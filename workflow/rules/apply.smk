@@ -54,3 +54,7 @@ rule export:
         kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
     script:
         "../../scripts/export.py"
+
+
+onsuccess:
+    say_where_to_look()

@@ -480,6 +480,14 @@ def needed_datasets(targets, files):
     )
 
 
+def say_where_to_look():
+    """The last line of `snakemake apply`, also where the cells were found by a job on a cluster."""
+    targets, _ = names_of_command()
+    applied = [target for target in targets if target.startswith(f"{APPLIED}/")]
+    if workflow.is_main_process and ("apply" in targets or applied):
+        print(f"Open {APPLIED}/overview.html", flush=True)
+
+
 def check_command():
     """Once all rules are read: refuse what cannot be made, and begin a plan with its space."""
     if not workflow.is_main_process:
