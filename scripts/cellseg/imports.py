@@ -13,7 +13,14 @@ from functools import cache
 from pathlib import Path
 
 UNWATCHED = (
-    *("data_checks.py", "errors.py", "families/__init__.py", "full_disk.py", "gpu_lease.py"),
+    *(
+        "command.py",
+        "data_checks.py",
+        "errors.py",
+        "families/__init__.py",
+        "full_disk.py",
+        "gpu_lease.py",
+    ),
     *("found_nothing.py", "script.py"),
 )
 """No result depends on them: a family that is added to the registry trains no other one again."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cellseg import full_disk
+from cellseg.command import Lasting
 from cellseg.errors import UserError
 
 
@@ -52,7 +53,7 @@ def running(log: str | os.PathLike) -> Iterator[None]:
     except UserError as error:
         sys.exit(f"\nError: {error}\n")
     stdout, stderr = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Tee(stdout, file), _Tee(stderr, file)
+    sys.stdout, sys.stderr = (_Tee(Lasting(stream), file) for stream in (stdout, stderr))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default")

@@ -1,5 +1,6 @@
 """All Python of the workflow: the checked configuration, paths, and what each rule needs."""
 
+import atexit
 import glob
 import sys
 from pathlib import Path
@@ -485,7 +486,8 @@ def say_where_to_look():
     targets, _ = names_of_command()
     applied = [target for target in targets if target.startswith(f"{APPLIED}/")]
     if workflow.is_main_process and ("apply" in targets or applied):
-        print(f"Open {APPLIED}/overview.html", flush=True)
+        # After the lines with which Snakemake itself ends.
+        atexit.register(print, f"Open {APPLIED}/overview.html", flush=True)
 
 
 def check_command():
