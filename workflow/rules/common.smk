@@ -3,6 +3,7 @@
 import atexit
 import glob
 import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -27,6 +28,7 @@ from cellseg import (
     searches,
     signals,
     source,
+    unreachable,
 )
 from cellseg import study as studies
 from cellseg.errors import UserError
@@ -76,6 +78,7 @@ SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
+STARTED = time.time()
 GPUS = 1 if study["accelerator"] == "gpu" else 0
 
 
@@ -416,10 +419,14 @@ def used_tiles():
     ]
 
 
+def weights_used():
+    """Names of the pretrained weights that the study's models start from."""
+    return sorted({study["models"][run.model].get("weights") for run in RUNS} - {None})
+
+
 def used_weights():
     """Pretrained weight files that the study's models start from."""
-    names = {study["models"][run.model].get("weights") for run in RUNS} - {None}
-    return [PRETRAINED.format(pretrained=name) for name in sorted(names)]
+    return [PRETRAINED.format(pretrained=name) for name in weights_used()]
 
 
 def partition(resources):
@@ -479,6 +486,26 @@ def needed_datasets(targets, files):
     return sorted(
         {found["dataset"] for found in wildcards if found and "dataset" in found}
     )
+
+
+def keep_going_to_fetch():
+    """Let `prefetch` fetch what it can: one file that cannot be had says nothing of the others."""
+    targets, _ = names_of_command()
+    if workflow.is_main_process and targets == ["prefetch"]:
+        workflow.scheduler.keepgoing = True  # as `--keep-going`
+
+
+def say_what_was_not_fetched():
+    """The end of a run that did not reach files: all of them, and what to put where."""
+    if not workflow.is_main_process:
+        return
+    used = {run.dataset for run in RUNS} & set(datasets_of("download"))
+    lines = unreachable.lines(
+        study, sorted(used), weights_used(), Path("results"), STARTED
+    )
+    if lines:
+        # After the lines with which Snakemake itself ends.
+        atexit.register(print, "\n".join(["", *lines]), file=sys.stderr)
 
 
 def say_where_to_look():
