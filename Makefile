@@ -6,7 +6,7 @@
 #   make bench   how much faster each stage is than the package people use today, and what a run costs
 #   make side-by-side   deepcell's network beside ours: scores, speed, memory (some 25 minutes)
 #   make progress   where the study of config.yaml stands (this and the report need an environment that is there)
-#   make report     the HTML report of its results; of another study: make report CONFIG=mine.yaml
+#   make report     the HTML report of its results; of another study: make report CONFIG=mine.yaml (progress alike)
 #   make lint    ruff, snakefmt and the Snakemake linter
 #   make lock    new lock files and conda environments from pyproject.toml
 
@@ -50,7 +50,7 @@ side-by-side: environment
 	PYTHONPATH=scripts $(BIN)/python tests/side_by_side.py results/simulated
 
 progress: used
-	@$(BIN)/python scripts/progress.py
+	@$(BIN)/python scripts/progress.py $(STUDY)
 
 # TO=results/livecell/report.zip: pictures as files of their own, where one page would be too large.
 report: used

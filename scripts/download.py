@@ -8,7 +8,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     dataset = snakemake.config["datasets"][snakemake.wildcards.dataset]
     livecell.fetch_dataset(
         base_url=settings["url"],
-        files=[name for group in settings["annotations"] for name in livecell.ANNOTATIONS[group]],
+        files=livecell.files_of(settings["annotations"]),
         folder=snakemake.params.folder,
         manifest=snakemake.params.manifest,
         checksums=dataset["checksums"],

@@ -17,6 +17,7 @@ from PIL import Image
 import tiny_run
 from cellseg import (
     application,
+    apply_doubts,
     apply_run,
     families,
     files,
@@ -24,6 +25,7 @@ from cellseg import (
     polygons,
     prediction_record,
 )
+from cellseg import images as image_files
 from cellseg.errors import UserError
 
 
@@ -375,3 +377,58 @@ def test_the_page_shows_three_pages_of_a_stack():
     assert overview_page.shown(1) == [1]
     assert overview_page.shown(2) == [1, 2]
     assert overview_page.shown(9) == [1, 5, 9]
+
+
+def test_it_ends_with_the_page_to_open(family, settings, folder, capsys):
+    tifffile.imwrite(folder / "a.tif", tiny_run.picture(50, 70))
+    (folder / "broken.tif").write_bytes(b"no picture")
+    n_cells = len(_apply(settings, family)["cells"])
+    *_, found, last = capsys.readouterr().out.splitlines()
+    assert last == f"Open {settings['output']}/overview.html"
+    assert found == f"Found {n_cells} cells on 1 page, 1 file skipped."
+
+
+@pytest.mark.parametrize(
+    ("f1", "reason"),
+    [
+        (0.01, "The run finds as little in its own test images (F1 at IoU 0.5 0.010): train it l"),
+        (0.7, "these images differ from what it was trained on"),
+        (None, "Compare magnification, contrast and focus with the images that"),
+    ],
+)
+def test_almost_no_cells_are_doubted(run, family, settings, folder, capsys, f1, reason, tmp_path):
+    own = shutil.copytree(run["weights"].parent, tmp_path / "run")
+    table = pd.read_csv(own / "metrics.csv")
+    table.assign(f1_50=f1).to_csv(own / "metrics.csv", index=False)
+    if f1 is None:
+        (own / "metrics.csv").unlink()
+    record = json.loads((own / "watershed.json").read_text())
+    record["watershed"]["interior_threshold"] = 1.0
+    (own / "watershed.json").write_text(json.dumps(record))
+    for name in ("a", "b"):
+        tifffile.imwrite(folder / f"{name}.tif", np.full((40, 40), 9, np.uint8))
+    _apply({**settings, "run": str(own)}, family)
+    told = capsys.readouterr().out
+    assert "Warning: found almost nothing: 0 cells on 2 pages. " in told and reason in told
+    page = (tmp_path / "out/overview.html").read_text()
+    assert "Warning: found almost nothing" in page and "pure noise" not in told
+
+
+def test_noise_is_doubted(family, settings, folder, capsys, tmp_path):
+    random = np.random.default_rng(0)
+    tifffile.imwrite(folder / "cells.tif", tiny_run.picture(50, 70))
+    tifffile.imwrite(folder / "noise.tif", random.integers(0, 255, (2, 60, 60)).astype(np.uint8))
+    _apply(settings, family)
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "pure noise" in line]
+    assert told.startswith("Warning: noise.tif: neighbouring pixels do not correlate")
+    assert "neighbouring pixels do not correlate" in (tmp_path / "out/overview.html").read_text()
+
+
+def test_real_images_are_no_noise(livecell_mini):
+    paths = sorted(livecell_mini.rglob("*.tif"))
+    assert len(paths) == 13 and not any(
+        apply_doubts.is_noise(image_files.read(path)) for path in paths
+    )
+    first = image_files.read(paths[0]).astype(float)
+    noise = np.random.default_rng(0).normal(0, first.std() / 2, first.shape)
+    assert not apply_doubts.is_noise(first + noise) and apply_doubts.is_noise(noise)

@@ -130,6 +130,69 @@ def test_a_folder_without_label_images(parse, tmp_path):
         parse(["1.png"], [], {"test": "masks"})
 
 
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        ("X.tif", "X_labels.tif"),
+        ("X.png", "X_masks.tif"),
+        ("X.jpg", "X_cp_masks.tif"),
+        ("X.v1.png", "X.v1_labels.tif"),
+        ("a/X.png", "a/X_labels.tif"),
+        ("X_labels.png", "X_labels.tif"),  # its whole name goes first
+        ("X_cp.png", "X_cp_masks.tif"),
+        ("masks.png", "masks.tif"),
+    ],
+)
+def test_names_with_an_ending(parse, image, label):
+    stem = image.rpartition("/")[2].rpartition(".")[0]
+    images = [image, "other.png"]
+    assert parse(images, [f"given/{label}"], {"test": "given"}) == {"test": {stem: image}}
+
+
+def test_a_name_without_its_ending_is_not_cut_further(parse):
+    with pytest.raises(UserError, match="1 of 1 images of the test split are not below"):
+        parse(["X.png"], ["given/X.v1_labels.tif"], {"test": "given"})
+
+
+def test_the_whole_name_goes_before_the_shorter_one(parse):
+    images = ["X.png", "X_labels.png"]
+    found = parse(images, ["given/X_labels.tif", "given/X.tif"], {"test": "given"})
+    assert found == {"test": {"X": "X.png", "X_labels": "X_labels.png"}}
+
+
+def test_names_that_apply_gives_to_two_images_of_one_stem(parse):
+    images = ["X.png", "X.bmp"]
+    labels = ["given/X.png_labels.tif", "given/X.bmp_labels.tif"]
+    assert set(parse(images, labels, {"test": "given"})["test"].values()) == set(images)
+
+
+@pytest.mark.parametrize("other", ["X_labels.tif", "X_masks.tif", "X_cp_masks.tif"])
+def test_two_label_images_of_one_image_are_refused(parse, other):
+    with pytest.raises(UserError) as error:
+        parse(["X.png"], ["given/X.tif", f"given/{other}"], {"test": "given"})
+    told = str(error.value)
+    assert "given: X.tif and " in told and f"{other} are both label images of" in told
+    assert told.endswith("X.png. Keep one of them in that folder.")
+
+
+def test_images_and_label_images_in_one_folder_as_cellpose_leaves_them(parse):
+    folders = {"train": "images/t", "val": "images/v"}
+    images = ["t/1.tif", "v/2.tif"]
+    labels = ["images/t/1_cp_masks.tif", "images/v/2_cp_masks.tif"]
+    assert parse(images, labels, folders) == {"train": {"1": "t/1.tif"}, "val": {"2": "v/2.tif"}}
+
+
+def test_label_images_in_the_folder_of_all_images(parse):
+    found = parse(["1.png"], ["images/1_masks.tif"], {"test": "images"})
+    assert found == {"test": {"1": "1.png"}}
+
+
+def test_two_label_images_below_the_images_are_refused(parse):
+    labels = ["images/masks/1.tif", "images/masks/1_masks.tif"]
+    with pytest.raises(UserError, match=r"1\.tif and 1_masks\.tif are both label images"):
+        parse(["raw/1.png"], labels, {"test": "images/masks"})
+
+
 @pytest.mark.parametrize("largest", [3, np.iinfo(np.int32).max])
 def test_run_lengths_are_those_of_pycocotools(largest):
     random = np.random.default_rng(0)

@@ -195,8 +195,12 @@ def _with_files(
     found: _Problems,
 ) -> pd.DataFrame:
     """Add the path of every image; drop or refuse the images that have none."""
-    folder = source.get("labels", {}).get(found.split, "")
-    paths = [files.find(name, folder) for name in table["file_name"]]
+    folder = source.get("labels", {}).get(found.split)
+    if folder is None:
+        paths = [files.find(name) for name in table["file_name"]]
+    else:
+        paths = [label_images.find_image(files, name, folder) for name in table["file_name"]]
+        label_images.refuse_two_of_one_image(Path(folder), table["file_name"], paths)
     table = table.assign(path=[path and str(path) for path in paths])
     missing = table["path"].isna()
     if missing.any() and source.get("missing_images", "error") == "error":

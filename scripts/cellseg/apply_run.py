@@ -3,7 +3,7 @@
 import errno
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from cellseg import (
     application,
+    apply_doubts,
     cell_measures,
     files,
     grey_values,
@@ -23,6 +24,7 @@ from cellseg import (
 from cellseg.decoded import Part
 from cellseg.errors import UserError
 from cellseg.segmenter import Segmenter
+from cellseg.terminal_text import number_of
 
 PAGE_COLUMNS = (
     *("image", "page", "height_px", "width_px", "pixel_size_um", "cells", "covered"),
@@ -47,6 +49,7 @@ class Results:
     pages: list[overview_page.Page]
     skipped: list[tuple[str, str]]
     pictures: int = 0
+    noise: list[str] = field(default_factory=list)
 
     def skip(self, name: str, why: str) -> None:
         """Note a file that has no results."""
@@ -114,7 +117,17 @@ def apply(
         "grey_values": {"percentiles": grey_values.PERCENTILES},
     }
     files.write_json(output / application.RECORD, {**record, **settings_used, **segmenter.about})
-    _write_overview(results, record, segmenter.watershed, outputs["overview"])
+    doubts = apply_doubts.warnings(
+        [(page.row["image"], page.row["cells"]) for page in results.pages],
+        list(dict.fromkeys(results.noise)),
+        run["watershed"].parent / "metrics.csv",
+    )
+    _write_overview(results, record, segmenter.watershed, outputs["overview"], doubts)
+    n_cells = sum(page.row["cells"] for page in results.pages)
+    skipped = f", {number_of(len(results.skipped), 'file')} skipped" if results.skipped else ""
+    found = f"{number_of(n_cells, 'cell')} on {number_of(len(results.pages), 'page')}"
+    print(f"Found {found}{skipped}.", *doubts, sep="\n")
+    print(f"Open {outputs['overview']}", flush=True)
 
 
 def _unprintable(path: Path, folder: Path) -> tuple[str, str]:
@@ -148,6 +161,8 @@ def _segment_file(
         page = stack.first_page + place
         grey = grey_values.luminance(frame, path)
         small = np.ascontiguousarray(grey_values.to_8_bit(grey, path))
+        if apply_doubts.is_noise(grey):
+            results.noise.append(name)
         labels[place], scores = segmenter(small)
         outlines.append(polygons.of_cells(labels[place]))
         found = cell_measures.measure(labels[place], grey, scores, size)
@@ -200,12 +215,17 @@ def _no_formula(name: str) -> str:
 
 
 def _write_overview(
-    results: Results, record: Mapping, watershed: Mapping, path: str | Path
+    results: Results,
+    record: Mapping,
+    watershed: Mapping,
+    path: str | Path,
+    doubts: Sequence[str],
 ) -> None:
     tuning = f", thresholds tuned ({watershed['tuning']})" if watershed["tuning"] else ""
     about = [
         f"Images: {record['images']}",
         f"Segmented by the trained run {record['run']}{tuning}.",
+        *doubts,
     ]
     if any(np.isnan(page.row["pixel_size_um"]) for page in results.pages):
         about.append(

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 
 UNWATCHED = (
-    *("data_checks.py", "errors.py", "families/__init__.py", "full_disk.py", "gpu_lease.py"),
-    *("found_nothing.py", "job_output.py", "script.py", "signals.py"),
+    *("command.py", "data_checks.py", "errors.py", "families/__init__.py", "found_nothing.py"),
+    *("full_disk.py", "gpu_lease.py", "job_output.py", "script.py", "signals.py"),
 )
 """No result depends on them: a family that is added to the registry trains no other one again."""
 UNFOLLOWED = ("found_nothing.py",)

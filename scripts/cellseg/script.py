@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from cellseg import full_disk, job_output, signals
+from cellseg.command import Lasting
 from cellseg.errors import UserError, printable
 
 
@@ -40,8 +41,9 @@ def running(
         sys.exit(f"\nError: {printable(error)}\n")
     signals.stop_without("snakemake")
     stdout, stderr = sys.stdout, sys.stderr
-    sys.stdout = job_output.Tee(stdout, file, label)
-    sys.stderr = job_output.Tee(stderr, file, label)
+    sys.stdout, sys.stderr = (
+        job_output.Tee(Lasting(stream), file, label) for stream in (stdout, stderr)
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default")

@@ -54,7 +54,8 @@ def local(dataset: str, settings: Mapping) -> dict:
         - ``{"path": folder}``: a folder in the official layout, see :func:`official_layout`
         - ``{"images": folder, "annotations": {split: COCO JSON}}``
         - ``{"images": folder, "labels": {split: folder of label images}}``, each label image
-          (tif, png, npy) named like its image
+          (tif, png, npy) named like its image, see
+          :func:`cellseg.label_images.names_of_image`
 
         ``"channel"`` and ``"page"``, numbers from 1, choose one picture of files with several.
         ``"missing_images": "drop"`` leaves out images that the JSON lists but the folder lacks; by

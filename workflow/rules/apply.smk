@@ -55,3 +55,7 @@ rule export:
         kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
     script:
         "../../scripts/export.py"
+
+
+onsuccess:
+    say_where_to_look()

@@ -1,8 +1,10 @@
 """All Python of the workflow: the checked configuration, paths, and what each rule needs."""
 
+import atexit
 import glob
 import os
 import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -41,6 +43,7 @@ from cellseg import (
     signals,
     slurm_refusals,
     source,
+    unreachable,
     workflow_profile,
 )
 from cellseg import study as studies
@@ -111,6 +114,7 @@ SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
+STARTED = time.time()
 GPUS = 1 if ON_GPU and clusters.counts_gpus(cluster) else 0
 OF_NETWORKS = clusters.of_networks(cluster, ON_GPU)
 # Short jobs go to Slurm in groups, whose members run one after the other: such a group asks for one
@@ -568,10 +572,14 @@ def used_tiles():
     ]
 
 
+def weights_used():
+    """Names of the pretrained weights that the study's models start from."""
+    return sorted({study["models"][run.model].get("weights") for run in RUNS} - {None})
+
+
 def used_weights():
     """Pretrained weight files that the study's models start from."""
-    names = {study["models"][run.model].get("weights") for run in RUNS} - {None}
-    return [PRETRAINED.format(pretrained=name) for name in sorted(names)]
+    return [PRETRAINED.format(pretrained=name) for name in weights_used()]
 
 
 def names_of_command():
@@ -614,6 +622,35 @@ def needed_datasets(targets, files):
     return sorted(
         {found["dataset"] for found in wildcards if found and "dataset" in found}
     )
+
+
+def keep_going_to_fetch():
+    """Let `prefetch` fetch what it can: one file that cannot be had says nothing of the others."""
+    targets, _ = names_of_command()
+    if workflow.is_main_process and targets == ["prefetch"]:
+        workflow.scheduler.keepgoing = True  # as `--keep-going`
+
+
+def say_what_was_not_fetched():
+    """The end of a run that did not reach files: all of them, and what to put where."""
+    if not workflow.is_main_process:
+        return
+    used = {run.dataset for run in RUNS} & set(datasets_of("download"))
+    lines = unreachable.lines(
+        study, sorted(used), weights_used(), Path("results"), STARTED
+    )
+    if lines:
+        # After the lines with which Snakemake itself ends.
+        atexit.register(print, "\n".join(["", *lines]), file=sys.stderr)
+
+
+def say_where_to_look():
+    """The last line of `snakemake apply`, also where the cells were found by a job on a cluster."""
+    targets, _ = names_of_command()
+    applied = [target for target in targets if target.startswith(f"{APPLIED}/")]
+    if workflow.is_main_process and ("apply" in targets or applied):
+        # After the lines with which Snakemake itself ends.
+        atexit.register(print, f"Open {APPLIED}/overview.html", flush=True)
 
 
 def check_command():

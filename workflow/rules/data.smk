@@ -339,3 +339,11 @@ rule prefetch:
     input:
         of_used_datasets(f"{DATA}/source.json"),
         used_weights(),
+
+
+onstart:
+    keep_going_to_fetch()
+
+
+onerror:
+    say_what_was_not_fetched()
