@@ -118,7 +118,7 @@ class RecordingFamily:
             file["none"] = 0
         return history
 
-    def Predictor(self, settings, folder):  # noqa: N802  (the name that families have)
+    def Predictor(self, settings, folder):
         self.folders.append(folder)
 
         def predict(images: np.ndarray) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ import numpy as np
 from cellseg import families
 from cellseg.errors import UserError
 from cellseg.heads import HEADS
-from setting_cases import ABSENT, OTHER, Case, World
+from setting_cases import ABSENT, Case, World
 from settings_base import ALL_HEADS, COMMON
 from settings_of_training import CASES as TRAINING
 from settings_of_training import training
@@ -291,8 +291,7 @@ def overriding(case: Case, family: str) -> Case:
         plan += [f"train squares/{name}/*: params.settings.tiling.*",
                  f"train squares/{name}/*: input.*_tiles"]  # fmt: skip
         if family == "unet":  # which is trained on synthetic images too, and alone
-            plan += [f"tile_extension */{tiling}: {what}"
-                     for tiling, what in (("cut-64", "removed"), ("squeezed", "added"))]  # fmt: skip
+            plan += ["tile_extension */cut-64: removed", "tile_extension */squeezed: added"]
     given, other = case.seen[0][0], case.seen[1][0]
     return Case(f"models.*<{family}>.training.{key}", f"models.{name}.training.{key}",
                 [(ABSENT, given), (other, other)], option(family, "training", *key.split(".")),

@@ -11,11 +11,9 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-import squares
 from cellseg import cell_scores, download, map_store, search_run
 from cellseg.figures import overlay, preview, registry, style
 from cellseg.figures import search as search_figure
-from recording_family import Trained
 from setting_cases import ABSENT, OTHER, Case, World
 from settings_base import ALL_HEADS, BASE, COMMON
 from settings_of_maps import (
