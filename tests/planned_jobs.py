@@ -13,6 +13,7 @@ import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.io import is_flagged
 from snakemake.iocontainers import Namedlist
+from snakemake.parser import parse
 from snakemake.settings.types import (
     ConfigSettings,
     DAGSettings,
@@ -188,11 +189,26 @@ def _leaves(name: str, value: object) -> Iterator[tuple[str, object]]:
         yield name, value
 
 
+_read: dict[tuple[str, int], tuple] = {}
+
+
+def _parse(path, workflow, linemap: dict, overwrite_shellcmd=None, rulecount: int = 0) -> tuple:
+    """As Snakemake's own, which reads each file of rules once only here."""
+    key = (str(path), rulecount)
+    if key not in _read:
+        lines: dict[int, int] = {}
+        _read[key] = (*parse(path, workflow, lines, overwrite_shellcmd, rulecount), lines)
+    code, rules, lines = _read[key]
+    linemap.update(lines)
+    return code, rules
+
+
 @contextmanager
 def _quick() -> Iterator[None]:
     """Leave out what takes long and does not depend on the configuration."""
     fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     with (
+        mock.patch("snakemake.workflow.parse", _parse),
         mock.patch.object(sys, "argv", ["snakemake"]),  # where misspelt files are looked for
         mock.patch.object(yaml, "safe_load", lambda text: yaml.load(text, Loader=fast)),
         mock.patch.object(imports, "fingerprint", lambda *modules: "code"),

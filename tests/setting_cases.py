@@ -178,7 +178,9 @@ def missing_changes(case: Case, base: Plan, found: Mapping[Change, tuple]) -> li
 
 def with_changes(base: Plan, found: Mapping[Change, tuple]) -> Plan:
     """The jobs of a plan with some changes."""
-    jobs = copy.deepcopy(base.jobs)
+    jobs = dict(base.jobs)
+    for label in {label for label, _ in found}:
+        jobs[label] = copy.deepcopy(jobs[label])
     for (label, fact), (_, value) in found.items():
         _set(jobs[label], fact, value)
     return Plan(jobs)

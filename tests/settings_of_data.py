@@ -184,10 +184,9 @@ def local_files(key: str, dataset: str, file: str, fewer: str) -> list[Case]:
 
 
 def simulation(key: str, *seen: tuple, sees) -> Case:
-    name = key.split(".")[0]
     return Case(f"datasets.*<simulated>.{key}", f"datasets.simulated.{key}", seen,
                 lambda world: sees(*simulated(world)),
-                [f"simulate simulated: params.simulation.{key if name == 'images' else name}"])  # fmt: skip
+                [f"simulate simulated: params.simulation.{key}"])  # fmt: skip
 
 
 EXTENDS = ["train *extended/0: params.settings.extension.{}", "extend *: params.extension.{}"]
@@ -250,8 +249,9 @@ CASES = [
                         ("overlap", [(8, (16, 64, 64)), (40, (24, 64, 64))]))),
     Case("subsets.*.cell_types", "subsets.half.cell_types", [([], (4, 2)), (["BV2"], (2, 1))],
          numbers_chosen, ["train */half/0: params.settings.subset.cell_types"]),
-    Case("subsets.*.fraction", "subsets.half.fraction", [(0.5, (4, 2)), (0.25, (2, 2)), (1, (8, 4))],
-         numbers_chosen, ["train */half/0: params.settings.subset.fraction"]),
+    Case("subsets.*.fraction", "subsets.half.fraction",
+         [(0.5, (4, 2)), (0.25, (2, 2)), (1, (8, 4))], numbers_chosen,
+         ["train */half/0: params.settings.subset.fraction"]),
     Case("subsets.*.selection", "subsets.half.selection",
          # Every other image is of A172; a seeded half has as many of each type.
          [("seeded", ["A172", "BV2"]), ("every-nth", ["A172"])],

@@ -291,8 +291,7 @@ def overriding(case: Case, family: str) -> Case:
         plan += [f"train squares/{name}/*: params.settings.tiling.*",
                  f"train squares/{name}/*: input.*_tiles"]  # fmt: skip
         if family == "unet":  # which is trained on synthetic images too, and alone
-            plan += [f"tile_extension */{tiling}: {what}"
-                     for tiling, what in (("cut-64", "removed"), ("squeezed", "added"))]  # fmt: skip
+            plan += ["tile_extension */cut-64: removed", "tile_extension */squeezed: added"]
     given, other = case.seen[0][0], case.seen[1][0]
     return Case(f"models.*<{family}>.training.{key}", f"models.{name}.training.{key}",
                 [(ABSENT, given), (other, other)], option(family, "training", *key.split(".")),

@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
+import livecell_server
 from cellseg import annotations, download, livecell, source, unpack
 from cellseg.errors import UserError
 from livecell_server import sha256, zipped
@@ -97,6 +98,37 @@ def test_server_that_cannot_continue_starts_over(published, fetch, tmp_path):
     fetch()
     assert [asked for _, asked in published.requests] == [None] * 5
     assert (tmp_path / "set" / FILES[0]).read_bytes() == published.files[FILES[0]]
+
+
+def test_an_answer_shorter_than_the_rest_of_the_file_is_no_end(published, tmp_path):
+    """Complete as an answer, which says that the file has more bytes."""
+    published.cut, published.short = [100_000], [None, 1000]
+    path = tmp_path / "a.json"
+    download.fetch_file(f"{published.url}/{FILES[0]}", path, first_wait=0)
+    assert path.read_bytes() == published.files[FILES[0]]
+    first, second, third = [asked for _, asked in published.requests]
+    have = int(second.removeprefix("bytes=").removesuffix("-"))
+    assert first is None and third == f"bytes={have + 1000}-"
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_a_weak_tag_does_not_continue_a_transfer(published, tmp_path, dated):
+    """It tells files of the same meaning, not of the same bytes; a date does for If-Range."""
+    published.weak, published.dated = True, dated
+    published.cut = [100_000]
+    path = tmp_path / "a.json"
+    download.fetch_file(f"{published.url}/{FILES[0]}", path, first_wait=0)
+    assert path.read_bytes() == published.files[FILES[0]]
+    (_, first), (_, second) = published.requests
+    assert first is None and bool(second) == dated
+    assert published.conditions == [None, livecell_server.DATE if dated else None]
+
+
+def test_a_broken_transfer_is_taken_up_as_often_as_the_retries_say(published, tmp_path):
+    published.answers = [503] * 10
+    with pytest.raises(UserError, match="503"):
+        download.fetch_file(f"{published.url}/images.zip", tmp_path / "a", retries=3, first_wait=0)
+    assert len(published.requests) == 4
 
 
 def test_part_that_is_complete_already(published, tmp_path):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from cellseg import annotations, cell_tables, images, labels, tiles, train_run
+from cellseg.augmentation import Augmentation
 from cellseg.errors import UserError
 from cellseg.extension import (
     background,
@@ -477,6 +478,7 @@ def run(folder, subset, seed=0, count=2):
     def train(settings, train, validation, folder, state, weights):
         for name, stream in (("train", train), ("val", validation)):
             seen[name] = stream.tiles.image[stream.index].tolist()
+            seen[f"{name} stream"] = stream
         return pd.DataFrame({"epoch": [1]})
 
     family = SimpleNamespace(set_threads=lambda n: None, train=train, versions=dict,
@@ -484,8 +486,8 @@ def run(folder, subset, seed=0, count=2):
     whole = {"cell_types": [], "fraction": 1, "selection": "seeded", "validation": "official"}
     settings = {
         "subset": {**whole, **subset}, "seed": seed, "model": {}, "heads": {"fgbg": {}},
-        "training": {"rotation": 0, "zoom": 1, "flips": False, "batch_size": 1,
-                     "normalization": "none", "warp": "labels"},
+        "training": {"rotation": 10, "zoom": 2, "flips": False, "batch_size": 3,
+                     "normalization": "percentile", "warp": "targets"},
     }  # fmt: skip
     if subset.get("validation") != "by-well":
         del synthetic[1]
@@ -510,9 +512,16 @@ def test_only_training_images_are_extended(tmp_path, validation, seed):
 
 
 def test_a_run_that_extends_nothing_is_as_it_was(tmp_path):
-    seen, real = run(tmp_path, {})
+    seen, real = run(tmp_path, {}, seed=4)
     assert seen["train"] == real["train"] and seen["val"] == real["val"]
     assert "synthetic_images" not in seen["provenance"]
+    for name in ("train", "val"):
+        stream = seen[f"{name} stream"]
+        assert (stream.batch_size, stream.normalization) == (3, "percentile")
+        assert stream.seed == 4 and stream.targets_first and stream.heads == {"fgbg": {}}
+    assert seen["train stream"].augmentation == Augmentation(10, 2, False)
+    assert seen["train stream"].shuffle and not seen["val stream"].shuffle
+    assert seen["val stream"].augmentation is None
 
 
 def test_synthetic_images_that_lack_are_noticed(tmp_path):

@@ -318,15 +318,35 @@ def test_normalisations_are_finite_on_constant_tiles(method):
 
 
 def test_whole_image_and_batch_normalisation():
-    batch = np.stack([np.arange(16.0).reshape(4, 4), 100 + np.arange(16.0).reshape(4, 4)])[
-        ..., None
-    ]
+    # Rows and columns have different means: none of them is normalised by itself.
+    tile = np.array([[0.0, 0, 0, 8], [0, 0, 8, 8], [0, 0, 0, 0], [0, 8, 8, 8]])
+    batch = np.stack([tile, 100 + 2 * tile])[..., None]
     each = normalization.normalize(batch, "whole-image")
-    np.testing.assert_allclose(each.mean(axis=(1, 2)), 0, atol=1e-6)
-    np.testing.assert_allclose(each.std(axis=(1, 2)), 1, atol=1e-5)
+    dark, bright = -3 / np.sqrt(15), 5 / np.sqrt(15)  # mean 3, standard deviation sqrt(15)
+    for normalized in each[..., 0]:
+        np.testing.assert_allclose(normalized, np.where(tile, bright, dark), atol=1e-5)
     together = normalization.normalize(batch, "batch")
-    assert together[0].max() < 0 < together[1].min()
-    np.testing.assert_allclose([together.mean(), together.std()], [0, 1], atol=1e-5)
+    expected = (batch - 54.5) / np.sqrt((51.5**2 + 15 + 51.5**2 + 60) / 2)
+    np.testing.assert_allclose(together, expected, atol=1e-5)
+
+
+def test_percentiles_and_equalisation_are_of_each_tile():
+    """Two tiles of one pattern in different ranges come out alike."""
+    random = np.random.default_rng(0)
+    pattern = random.integers(0, 100, (64, 64, 1)).astype(np.float32)
+    batch = np.stack([pattern, 100 + 0.5 * pattern])
+    for method in ("percentile", "clahe"):
+        first, second = normalization.normalize(batch, method)
+        np.testing.assert_allclose(first, second, atol=1e-4)
+        assert first.min() == pytest.approx(0, abs=0.01) and first.max() == pytest.approx(1)
+
+
+def test_percentiles_cut_off_outliers():
+    tile = np.zeros((1, 100, 100, 1), np.float32)
+    tile[0, 0, :5] = 1000  # fewer than one in a thousand
+    tile[0, 50:] = 10
+    found = normalization.normalize(tile, "percentile")
+    assert found[0, 0, 0] == 1 and found[0, 50, 0] == 1 and found[0, 20, 0] == 0
 
 
 def test_unknown_normalisation_is_refused():

@@ -65,6 +65,13 @@ def test_resize_keeps_label_values():
     assert set(np.unique(resized)) == {0, 2, 3, 70_001}
 
 
+def test_resize_averages_a_checkerboard():
+    """Its pixels are 0 and 200: half of them would be picked by nearest neighbour."""
+    board = (200 * (np.indices((64, 64)).sum(0) % 2)).astype(np.uint8)
+    shrunk = tiles.resize(board, 16)
+    np.testing.assert_allclose(shrunk[2:-2, 2:-2], 100, atol=8)
+
+
 def test_resize_keeps_the_mean_of_grey_values():
     image = np.random.default_rng(0).integers(0, 255, (64, 96)).astype(np.uint8)
     resized = tiles.resize(image, 32)

@@ -57,18 +57,29 @@ def test_prefetch_is_all_that_needs_the_internet(fresh):
 
 
 def test_plan_of_the_demo(fresh, checkout):
-    demo = yaml.safe_load((checkout / "workflow/studies/demo.yaml").read_text())
-    fresh.configure(demo)
+    """Two heads and two seeds, two backbones and two families; tuned ones are the same runs."""
+    fresh.configure(yaml.safe_load((checkout / "workflow/studies/demo.yaml").read_text()))
+    light, distances = "inner-distance+pixelwise", "outer-distance+fgbg"
     try:
         plan = fresh.planned()
+        first = fresh.planned(f"results/simulated/runs/featurenet/{light}/full/seed-1/weights.h5")
+        other = fresh.call("--dry-run", f"results/simulated/runs/featurenet/{distances}/full/"
+                           "seed-0/tuning-thresholds/metrics.csv")  # fmt: skip
     finally:
         fresh.configure(TINY)
-    assert plan["simulate"] == 1
-    runs = [run for experiment in demo["experiments"].values() for run in experiment["runs"]]
-    assert len({str(run["model"]) for run in runs}) >= 2
-    assert len({run["heads"] for run in runs}) >= 2
-    assert any(isinstance(run["seed"], list) and len(run["seed"]) >= 2 for run in runs)
-    assert plan["train"] >= 4
+    trained, tuned = 5, 3
+    for rule in ("train", "predict", "learning_curve"):
+        assert plan[rule] == trained
+    assert plan["predict_validation"] == plan["tune"] == tuned
+    for rule in ("segment", "score", "predict_shown", "overlay"):
+        assert plan[rule] == trained + tuned
+    assert plan["collect"] == plan["format_tables"] == 3
+    assert plan["figure"] == 10 and plan["contact_sheet"] == 1
+    assert plan["simulate"] == plan["parse"] == plan["overview"] == 1
+    assert plan["rasterize"] == 3 and plan["tile"] == 2
+    assert "download" not in plan and "fetch_weights" not in plan
+    assert first == {"simulate": 1, "parse": 1, "rasterize": 2, "tile": 2, "train": 1}
+    assert other.returncode == 0 and "tune" in other.stdout
 
 
 def test_plan_of_own_images(fresh, checkout):
@@ -135,7 +146,8 @@ def test_a_target_that_no_setting_defines_is_refused(fresh):
         "--dry-run",
         "results/tiny/runs/vgg16/inner-distance+pixelwise/full/seed-0/metrics.csv",
     )
-    assert done.returncode != 0
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert "model: 'vgg16' is not defined. Possible: featurenet, mobilenetv2." in done.stdout
 
 
 def test_apply_says_what_it_needs(fresh, tmp_path):
