@@ -434,6 +434,16 @@ def transfer():
     assert scale.get_ylim()[1] == pytest.approx(panels[0].collections[0].get_clim()[1])
 
 
+def test_fields_that_were_not_scored_are_written():
+    kinds = {"own-s": "SkBr3", "own-a": "A172"}
+    made = Experiment(subsets=tuple(kinds), cell_types=kinds)
+    runs = made.tables["runs"]
+    made.tables["runs"] = runs[(runs["subset"] == "own-a") | (runs["cell_type"] != "huh7")]
+    axes = made.draw("transfer").axes[0]
+    assert [text.get_position() for text in axes.texts if text.get_text() == "n/a"] == [(1.5, 1.5)]
+    assert len(axes.texts) == 6
+
+
 CHECKS = {
     "f1-by-heads": f1_by_heads,
     "f1-by-cell-type": f1_by_cell_type,
