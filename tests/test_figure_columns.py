@@ -268,6 +268,19 @@ def data_size():
         }
         key = figure.legends[0].legend_handles[number]  # fmt: skip
         assert markers - {"_"} == {key.get_marker()}
+    real = {"real": 50, "more": 100, "extended": 50, "more-extended": 100}
+    synthetic = {"real": 0, "more": 0, "extended": 150, "more-extended": 300}
+    made = Experiment(subsets=tuple(real), train_images=real, synthetic_images=synthetic)
+    figure = made.draw("data-size")
+    keys = drawn.legend(figure)
+    assert [*keys] == ["real images alone", "3 synthetic images for each"]
+    for number, (said, subsets) in enumerate(
+        zip(keys, (list(real)[:2], list(real)[2:]), strict=True)
+    ):
+        line = drawn.lines(figure.axes[0])[keys[said]]
+        means = [np.mean(made.seeds("f1_50", subset=subset)) for subset in subsets]
+        assert line[:, 0].tolist() == close([size * 1.03 ** (number - 0.5) for size in (50, 100)])
+        assert line[:, 1].tolist() == close(means)
 
 
 def errors():
