@@ -268,6 +268,19 @@ def data_size():
         }
         key = figure.legends[0].legend_handles[number]  # fmt: skip
         assert markers - {"_"} == {key.get_marker()}
+    real = {"real": 50, "more": 100, "extended": 50, "more-extended": 100}
+    synthetic = {"real": 0, "more": 0, "extended": 150, "more-extended": 300}
+    made = Experiment(subsets=tuple(real), train_images=real, synthetic_images=synthetic)
+    figure = made.draw("data-size")
+    keys = drawn.legend(figure)
+    assert [*keys] == ["real images alone", "3 synthetic images for each"]
+    for number, (said, subsets) in enumerate(
+        zip(keys, (list(real)[:2], list(real)[2:]), strict=True)
+    ):
+        line = drawn.lines(figure.axes[0])[keys[said]]
+        means = [np.mean(made.seeds("f1_50", subset=subset)) for subset in subsets]
+        assert line[:, 0].tolist() == close([size * 1.03 ** (number - 0.5) for size in (50, 100)])
+        assert line[:, 1].tolist() == close(means)
 
 
 def errors():
@@ -432,6 +445,16 @@ def transfer():
     assert (panels[0].get_xlabel(), panels[0].get_ylabel()) == ("tested on", "trained on")
     assert scale.get_ylabel() == "F1 at IoU 0.5" and scale.get_ylim()[0] == 0
     assert scale.get_ylim()[1] == pytest.approx(panels[0].collections[0].get_clim()[1])
+
+
+def test_fields_that_were_not_scored_are_written():
+    kinds = {"own-s": "SkBr3", "own-a": "A172"}
+    made = Experiment(subsets=tuple(kinds), cell_types=kinds)
+    runs = made.tables["runs"]
+    made.tables["runs"] = runs[(runs["subset"] == "own-a") | (runs["cell_type"] != "huh7")]
+    axes = made.draw("transfer").axes[0]
+    assert [text.get_position() for text in axes.texts if text.get_text() == "n/a"] == [(1.5, 1.5)]
+    assert len(axes.texts) == 6
 
 
 CHECKS = {

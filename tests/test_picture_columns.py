@@ -211,6 +211,15 @@ def test_data_picture_shows_images_cells_and_areas_of_each_type():
     assert "train 4 images with 9 cells; val 1 image with 0 cells" in figure.get_suptitle()
 
 
+def test_data_picture_of_images_without_cells_is_drawn():
+    images = pd.DataFrame({"cell_type": ["A", "b"], "split": ["train", "test"], "n_cells": [0, 0]})
+    cells = pd.DataFrame({"cell_type": [], "split": [], "area": []})
+    left, middle, _ = data_picture.draw(images, cells, "A set").axes
+    assert drawn.texts(left) == ["1", "1"]
+    (medians,) = middle.collections  # and no points
+    assert not medians.get_segments()
+
+
 def test_components_show_each_type_and_kind_and_each_distance():
     random = np.random.default_rng(2)
     table = pd.DataFrame({"cell_type": ["b", "b", "A", "b", "A"]})

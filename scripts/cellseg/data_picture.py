@@ -87,13 +87,14 @@ def _draw_density(axes, images: pd.DataFrame, types: list[str]) -> None:
 
     random = np.random.default_rng(0)  # spreads the points so that they do not hide each other
     some = images[images["n_cells"] > 0]
-    place = some["cell_type"].map(types.index)
+    place = pd.Categorical(some["cell_type"], types).codes
     few = len(images) < 500
-    sns.scatterplot(
-        x=some["n_cells"], y=place + random.uniform(-0.25, 0.25, len(some)), hue=some["split"],
-        palette=COLOURS, s=8 if few else 2, alpha=0.9 if few else 0.35, linewidth=0,
-        rasterized=not few, legend=False, ax=axes,
-    )  # fmt: skip
+    if len(some):  # seaborn warns of none
+        sns.scatterplot(
+            x=some["n_cells"], y=place + random.uniform(-0.25, 0.25, len(some)), hue=some["split"],
+            palette=COLOURS, s=8 if few else 2, alpha=0.9 if few else 0.35, linewidth=0,
+            rasterized=not few, legend=False, ax=axes,
+        )  # fmt: skip
     median = some.groupby(place)["n_cells"].median()
     axes.vlines(median, median.index - 0.36, median.index + 0.36, color="black", lw=1)
     axes.set(title="Cells per image", xlabel="number of cells (line: median)", ylabel="")
