@@ -131,9 +131,7 @@ def test_colours_that_cannot_be_read_are_refused(tmp_path, photometric):
 def test_pages_and_channels_are_no_colours(tmp_path, axes, lengths, words, kind):
     values = np.zeros((*lengths, 40, 52, *([3] * ("S" in axes))), np.uint8)
     options = {"photometric": "rgb"} if "S" in axes else {"photometric": "minisblack"}
-    tifffile.imwrite(
-        tmp_path / "a.tif", values, **{kind: True}, metadata={"axes": axes}, **options
-    )
+    tifffile.imwrite(tmp_path / "a.tif", values, **{kind: True}, metadata={"axes": axes}, **options)
     with pytest.raises(UserError, match=rf"a\.tif is not one picture: it holds {words}"):
         images.read(tmp_path / "a.tif")
     assert len(microscope_files.read(tmp_path / "a.tif").frames) == np.prod(lengths)
@@ -285,7 +283,11 @@ def test_files_that_are_no_pictures_are_refused(tmp_path):
     deep = png(np.dstack([np.random.default_rng(0).integers(0, 999, (40, 52), np.uint16)] * 3))
     for name, content, words in [
         ("empty.tif", b"", "cannot be read as an image"),
-        ("script.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "cannot be read .*cannot identify"),
+        (
+            "script.png",
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+            "cannot be read .*cannot identify",
+        ),
         ("cut.png", deep[: len(deep) // 2], "cannot be read as an image"),
         ("cut.tif", tiff(GREY)[:-9], "is cut off"),
         ("complex.tif", tiff(GREY.astype(np.complex64)), "pixels of type complex64 are no grey"),
