@@ -141,6 +141,86 @@ def test_every_kind_of_file(run, family, settings, folder, tmp_path):
     assert not re.search(r'(src|href)="(http|/)', page)  # nothing is fetched from elsewhere
 
 
+def test_a_channel_or_a_page_alone(family, settings, folder, tmp_path):
+    pages = np.stack([tiny_run.picture(40, 50, seed) for seed in range(6)]).reshape(3, 2, 40, 50)
+    tifffile.imwrite(folder / "stack.tif", pages, imagej=True, metadata={"axes": "ZCYX"})
+    tifffile.imwrite(folder / "grey.tif", pages[0, 0])
+    every = _apply(settings, family)
+    assert len(every["images"]) == 7
+    whole = _labels(settings, "stack")
+    with pytest.raises(
+        UserError, match=r"on other pages \(channel: all, page: all; not channel: 2"
+    ):
+        application.stamp({**settings, "channel": 2})
+    asked = {**settings, "channel": 2, "page": 3, "output": str(tmp_path / "third")}
+    tables = _apply(asked, family)
+    assert tables["images"][["image", "page"]].values.tolist() == [["stack.tif", 3]]
+    assert tables["skipped"]["file"].tolist() == ["grey.tif"]
+    assert "has no channel 2: it has 1" in tables["skipped"]["why"][0]
+    np.testing.assert_array_equal(_labels(asked, "stack"), whole[2, 1])
+    assert set(tables["cells"]["page"]) == {3}
+    record = json.loads((tmp_path / "third/applied.json").read_text())
+    assert (record["channel"], record["page"]) == (2, 3)
+    assert record["grey_values"] == {"percentiles": [0.1, 99.9]}
+    assert (
+        "only channel 2 and page 3 was segmented" in (tmp_path / "third/overview.html").read_text()
+    )
+    application.stamp(asked)
+
+
+def test_turned_images_are_segmented_upright(family, settings, folder, tmp_path):
+    grey = tiny_run.picture(40, 60)
+    tifffile.imwrite(folder / "plain.tif", grey)
+    stored = np.ascontiguousarray(np.rot90(grey))
+    tifffile.imwrite(folder / "turned.tif", stored, extratags=[(274, "H", 1, 6, True)])
+    images = _apply(settings, family)["images"].set_index("image")
+    assert images["orientation"].to_dict() == {"plain.tif": 1, "turned.tif": 6}
+    np.testing.assert_array_equal(_labels(settings, "turned"), _labels(settings, "plain"))
+    assert "All results are of the upright image" in (tmp_path / "out/overview.html").read_text()
+
+
+def test_a_hot_pixel_costs_no_cells(family, settings, folder):
+    deep = 400 + 4 * tiny_run.picture(50, 70).astype(np.uint16)
+    tifffile.imwrite(folder / "a.tif", deep)
+    deep[3, 5] = 65535
+    tifffile.imwrite(folder / "hot.tif", deep)
+    images = _apply(settings, family)["images"].set_index("image")
+    assert images["cells"].min() > 5 and images["cells"].nunique() == 1
+    assert images.loc["hot.tif", "white_level"] < 1500
+
+
+def test_odd_names_and_folders(family, settings, folder, tmp_path):
+    """Each is segmented, or skipped with a reason; none ends the others."""
+    grey = tiny_run.picture(40, 40)
+    (tmp_path / "far/plate").mkdir(parents=True)
+    (folder / "plate").symlink_to(tmp_path / "far/plate")
+    long = "b" * 240
+    for name in ("UPPER.TIF", f"{long}.png", f"{long}2.png", "plate/linked.png"):
+        Image.fromarray(grey).save(folder / name)
+    Image.fromarray(grey).save(os.fsencode(folder) + b"/\xff.png")
+    Image.fromarray(grey).save(folder / "._a.png")
+    os.mkfifo(folder / "pipe.tif")
+    (folder / "gone.tif").symlink_to("nowhere.tif")
+    tables = _apply(settings, family)
+    names = ["UPPER.TIF", f"{long}.png", f"{long}2.png", "plate/linked.png"]
+    assert tables["images"]["image"].tolist() == names
+    assert all((tmp_path / "out" / path).is_file() for path in tables["images"]["labels"])
+    assert tables["images"]["labels"].is_unique
+    why = dict(tables["skipped"].values.tolist())
+    assert sorted(why) == ["\\udcff.png", "gone.tif", "pipe.tif"]
+    assert "is no regular file" in why["pipe.tif"] and "does not exist" in why["gone.tif"]
+
+
+def test_a_result_that_cannot_be_written_is_skipped(family, settings, folder):
+    """The results of one image need a file where those of another need a folder."""
+    (folder / "a_labels.tif").mkdir()
+    for name in ("a.tif", "a_labels.tif/b.tif", "c.tif"):
+        tifffile.imwrite(folder / name, tiny_run.picture(40, 40))
+    tables = _apply(settings, family)
+    assert tables["images"]["image"].tolist() == ["a.tif", "c.tif"]
+    assert tables["skipped"]["file"].tolist() == ["a_labels.tif/b.tif"]
+
+
 def test_results_of_images_that_are_gone_go_too(family, settings, folder, tmp_path, monkeypatch):
     for name in ("kept.tif", "gone.tif", "spoilt.tif"):
         tifffile.imwrite(folder / name, tiny_run.picture(40, 40))

@@ -1,5 +1,6 @@
 """Data sets of label images: which image each belongs to, and its cells as run lengths."""
 
+import os
 import time
 
 import numpy as np
@@ -122,6 +123,53 @@ def test_label_images_of_one_split_below_those_of_another(parse, tmp_path):
 def test_nothing_but_label_images(parse):
     with pytest.raises(UserError, match="give those a folder of their own"):
         parse([], ["images/1.tif"], {"test": "images"})
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "bmp"])
+def test_label_images_in_other_formats_are_named(parse, tmp_path, suffix):
+    """Not passed over, with the images that they belong to."""
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(np.eye(3, dtype=np.uint8)).save(tmp_path / f"masks/2.{suffix}")
+    with pytest.raises(UserError, match=rf"no label images .* 2\.{suffix} is none: save .* PNG"):
+        parse(["1.png", "2.png"], [], {"test": "masks"})
+    with pytest.raises(UserError, match=rf"2\.{suffix} lies among the label images .* is none"):
+        parse(["1.png", "2.png"], ["masks/1.tif"], {"test": "masks"})
+    tifffile.imwrite(tmp_path / "masks/2.tif", np.eye(3, dtype=np.uint8))  # it is a preview
+    assert len(parse([], ["masks/1.tif"], {"test": "masks"})["test"]) == 2
+
+
+def test_images_without_labels_in_a_folder_of_both_are_no_labels(parse):
+    found = parse(["train/1.jpg", "train/2.jpg"], ["images/train/1.tif"], {"test": "images/train"})
+    assert found == {"test": {"1": "train/1.jpg"}}
+
+
+def test_states_of_cellpose_next_to_masks_are_left_out(parse, tmp_path):
+    (tmp_path / "masks").mkdir()
+    np.save(tmp_path / "masks/1_seg.npy", {"masks": np.eye(3)}, allow_pickle=True)
+    assert parse(["1.png"], ["masks/1.tif"], {"test": "masks"}) == {"test": {"1": "1.png"}}
+    np.save(tmp_path / "masks/2_seg.npy", {"masks": np.eye(3)}, allow_pickle=True)
+    with pytest.raises(UserError, match=r"2_seg\.npy holds Python objects, .* Of Cellpose, save"):
+        parse(["1.png"], ["masks/1.tif"], {"test": "masks"})
+
+
+def test_the_layout_of_stardist(parse):
+    """Images and masks of a split have a common folder, and equal names in all splits."""
+    splits = ("train", "val", "test")
+    found = parse(
+        [f"{split}/images/{n}.png" for split in splits for n in "01"],
+        [f"images/{split}/masks/{n}.tif" for split in splits for n in "01"],
+        {split: f"images/{split}/masks" for split in splits},
+    )
+    for split in splits:
+        assert sorted(found[split].values()) == [f"{split}/images/0.png", f"{split}/images/1.png"]
+
+
+def test_names_that_are_not_utf_8(parse, tmp_path):
+    (tmp_path / "masks").mkdir()
+    name = os.fsdecode(b"masks/\xff.tif")
+    tifffile.imwrite(tmp_path / name, np.eye(3, dtype=np.uint8))
+    with pytest.raises(UserError, match=r"the name of .*udcff\.tif is not UTF-8 text. Rename"):
+        parse(["1.png"], [], {"test": "masks"})
 
 
 def test_a_folder_without_label_images(parse, tmp_path):

@@ -76,7 +76,15 @@ def _need_file(path: Path) -> None:
 
 
 def _decode_npy(path: Path) -> Decoded:
-    values = np.load(path, allow_pickle=False)
+    try:
+        values = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        if "pickle" not in str(error):
+            raise
+        raise UserError(
+            f"{path} holds Python objects, which may run code and are not opened. Of Cellpose, "
+            "save the masks as PNG or TIFF; of other programs, save the array of numbers."
+        ) from None
     if not isinstance(values, np.ndarray):
         values.close()
         raise UserError(f"{path} is a zip of arrays. Save the one array with numpy.save.")

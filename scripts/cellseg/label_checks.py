@@ -22,7 +22,8 @@ class Pieces:
     pieces : connected regions of one label, also by corners; specks under a tenth of the label's
         largest are not counted
     in_pieces : labels that have several of them
-    thin : labels that are nowhere two pixels wide and high
+    thin : regions, also specks, that touch another label and are nowhere two pixels wide and high;
+        interpolation leaves several around each cell, drawn outlines one in a hundred cells
     largest : largest label
     """
 
@@ -42,7 +43,7 @@ class Pieces:
         found = [
             ("label in several pieces", self.in_pieces, self.in_pieces > 0),
             ("more pieces than labels", self.labels, 2 * self.pieces >= 3 * self.labels > 0),
-            ("label nowhere two pixels wide", self.thin, self.thin >= max(3, self.labels / 10)),
+            ("edge that is a label", self.thin, self.thin >= max(3, self.labels / 10)),
         ]
         return [(problem, count) for problem, count, listed in found if listed]
 
@@ -69,14 +70,19 @@ def look(labels: np.ndarray) -> Pieces:
     largest = np.zeros(len(values), np.int64)
     np.maximum.at(largest, place, areas[1:])
     counts = np.bincount(place[10 * areas[1:] >= largest[place]], minlength=len(values))
-    corner = inside[:-1, :-1]
-    square = (corner == inside[1:, 1:]) & (corner == inside[1:, :-1]) & (corner == inside[:-1, 1:])
-    wide = np.unique(corner[square & (corner > 0)])
+    corner, across, down = numbered[:-1, :-1], numbered[:-1, 1:], numbered[1:, :-1]
+    square = (corner == across) & (corner == down) & (corner == numbered[1:, 1:]) & (corner > 0)
+    thin = np.ones(len(areas), bool)
+    thin[corner[square]] = False
+    touching = np.zeros(len(areas), bool)
+    for one, other in ((corner, across), (corner, down)):
+        both = (one != other) & (one > 0) & (other > 0)
+        touching[one[both]] = touching[other[both]] = True
     return Pieces(
         labels=len(values),
         pieces=int(counts.sum()),
         in_pieces=int(np.count_nonzero(counts > 1)),
-        thin=len(values) - len(wide),
+        thin=int(np.count_nonzero(thin & touching)),
         largest=int(values[-1]),
     )
 
@@ -86,7 +92,7 @@ def refuse_no_instances(folder: Path, paths: Sequence[Path], found: Sequence[Pie
 
     Binary masks and masks of classes have few values in many pieces: at least three, and two a
     label. Wrapped labels are all of 1 to 255, some for two cells. Interpolated ones are for the
-    most part of edges.
+    most part edges: at least ten.
 
     Parameters
     ----------
@@ -106,6 +112,13 @@ def refuse_no_instances(folder: Path, paths: Sequence[Path], found: Sequence[Pie
             "cells: save the label image with 16 bits from the program that made it."
         )
     labels, pieces = (sum(getattr(one, key) for one in found) for key in ("labels", "pieces"))
+    thin = sum(one.thin for one in found)
+    if thin >= max(10, pieces):
+        raise UserError(
+            f"{folder} looks interpolated, or saved in a lossy format such as JPEG: {thin} edges "
+            f"of {labels} labels have other values than their cells. Resize label images by "
+            "nearest neighbour, and save them as PNG or TIFF."
+        )
     if pieces >= max(3, 2 * labels):
         kind = (
             "binary masks: each label image has a single value, which makes it one cell"
@@ -117,13 +130,6 @@ def refuse_no_instances(folder: Path, paths: Sequence[Path], found: Sequence[Pie
             f"{sum(one.labels > 0 for one in found)}. Give each cell a value of its own. Where no "
             "cells touch, scikit-image does: skimage.measure.label(mask > 0), saved as 16-bit TIFF "
             "or npy."
-        )
-    thin = sum(one.thin for one in found)
-    if thin >= max(10, labels / 2):
-        raise UserError(
-            f"{folder} holds label images most of whose labels ({thin} of {labels}) are nowhere "
-            "two pixels wide, as after interpolation or a lossy format such as JPEG. Resize label "
-            "images by nearest neighbour, and save them as PNG or TIFF."
         )
 
 
