@@ -77,12 +77,14 @@ class Workflow:
         """Write the configuration that the next calls use."""
         (self.folder / "study.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
-    def call(self, *arguments: str, study: bool = True) -> subprocess.CompletedProcess:
+    def call(
+        self, *arguments: str, study: bool = True, python: str = sys.executable
+    ) -> subprocess.CompletedProcess:
         """Run snakemake; stdout and stderr come together as `stdout`."""
         chosen = ["--configfile", "study.yaml", "--replace-workflow-config"] if study else []
         environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder / ".cache")}
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", *chosen, "--cores", "2", *arguments],
+            [python, "-m", "snakemake", *chosen, "--cores", "2", *arguments],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,

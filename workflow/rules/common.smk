@@ -47,7 +47,7 @@ schema = yaml.safe_load(
     (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
 )
 try:
-    checkout_path.check(sys.executable)
+    checkout_path.check(sys.executable, str(workflow.basedir))
     study = study_config.resolve(
         command_line.typed(config, given.config, schema), schema
     )
