@@ -23,6 +23,13 @@ LOCKS := envs/$(VARIANT).lock envs/build.lock
 DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
 STUDY := $(if $(CONFIG),--configfile $(CONFIG) --replace-workflow-config)
 
+# uv, Snakemake and others keep caches in the home folder, or in .venv where that is read-only.
+NO_CACHE := $(shell at="$${XDG_CACHE_HOME:-$${HOME:+$$HOME/.cache}}"; \
+  test -n "$$at" && mkdir -p "$$at" 2> /dev/null && test -w "$$at" || echo yes)
+ifneq ($(NO_CACHE),)
+export XDG_CACHE_HOME := $(CURDIR)/.venv/cache
+endif
+
 .PHONY: demo test setup lint lock bench side-by-side progress report environment used
 .DELETE_ON_ERROR:
 

@@ -4,12 +4,14 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
-LOCKS = ["analysis", "build", "cpu", "gpu", "uv"]
+LOCKS = ["analysis", "build", "cpu", "gpu"]
 
 
 def _pins(path):
@@ -47,7 +49,37 @@ def test_conda_environments_give_the_versions_of_the_locks(checkout, environment
         assert str(requirement.specifier) in versions[requirement.name], line
     names = {Requirement(line).name for line in pip}
     assert {"numpy", "pandas", "scikit-image", "snakemake"} <= names
-    assert any(name.startswith("tensorflow") for name in names) == (environment != "analysis")
+    tensorflow = {"analysis": set(), "train-cpu": {"tensorflow-cpu"}, "train-gpu": {"tensorflow"}}
+    assert names & {"tensorflow", "tensorflow-cpu"} == tensorflow[environment]
+    # Of what pip resolves nothing may ask for the other TensorFlow, or for deepcell's old one.
+    assert not names & {"tf-keras", "deepcell"}
+    after = checkout / "envs" / f"{environment}.post-deploy.sh"
+    assert after.exists() == (environment != "analysis")
+    if after.exists():
+        assert f"tf-keras{versions['tf-keras'].pop()} deepcell==" in after.read_text()
+        assert {"cython", "setuptools"} <= names  # they build deepcell-toolbox
+        assert (environment == "train-gpu") == any(name.startswith("nvidia-") for name in names)
+
+
+@pytest.mark.parametrize("environment", ["analysis", "train-cpu", "train-gpu"])
+def test_conda_environments_hold_nothing_that_only_tests_use(checkout, environment):
+    project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
+    content = yaml.safe_load((checkout / "envs" / f"{environment}.yaml").read_text())
+    names = {Requirement(line).name for line in content["dependencies"][-1]["pip"]}
+    only_tests = {Requirement(line).name for line in project["optional-dependencies"]["dev"]}
+    of_snakemake = {"docutils", "jinja2", "packaging"}
+    assert names & only_tests <= of_snakemake
+
+
+def test_what_installs_the_rest_is_part_of_each_lock(checkout):
+    """A sync must keep uv, and must not find other versions than deepcell-toolbox is built with."""
+    build = (checkout / "envs/build.lock").read_text()
+    assert {pin.name for pin in _pins(checkout / "envs/build.lock")} == {
+        *("cython", "numpy", "setuptools", "uv"),
+    }
+    for name in ("cpu", "gpu"):
+        blocks = re.split(r"\n(?=\S)", (checkout / f"envs/{name}.lock").read_text().strip())
+        assert set(re.split(r"\n(?=\S)", build.strip())) <= set(blocks)
 
 
 def test_gpu_environment_brings_cuda(checkout):
@@ -67,11 +99,12 @@ def make(checkout, tmp_path):
     """Calls make on copies of Makefile and locks; `python` in .venv prints its arguments."""
     shutil.copy2(checkout / "Makefile", tmp_path)
     shutil.copytree(checkout / "envs", tmp_path / "envs")
+    shutil.copytree(checkout / "scripts/cellseg", tmp_path / "scripts/cellseg")
     # Of the make that runs the tests; below another one it would tell of its folder.
     of_make = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "VARIANT")
     environment = {name: value for name, value in os.environ.items() if name not in of_make}
 
-    def call(*arguments, ready=None, older=False):
+    def call(*arguments, ready=None, older=False, folder=tmp_path, python="python3", **more):
         if ready is not None:
             python = tmp_path / ".venv/bin/python"
             python.parent.mkdir(parents=True)
@@ -82,9 +115,9 @@ def make(checkout, tmp_path):
             if older:
                 os.utime(mark, (0, 0))
         return subprocess.run(
-            ["make", *arguments, "PYTHON=python3"],
-            cwd=tmp_path,
-            env=environment,
+            ["make", *arguments, f"PYTHON={python}"],
+            cwd=folder,
+            env=environment | more,
             capture_output=True,
             text=True,
         )
@@ -119,7 +152,9 @@ def test_setup_brings_the_environment_up_to_date(make, variant, built):
 
 
 def test_an_environment_that_is_up_to_date_is_left_alone(make):
-    assert "--clear" not in make("--dry-run", "setup", ready="gpu").stdout
+    done = make("--dry-run", "setup", ready="gpu")
+    assert done.returncode == 0, done.stderr
+    assert "--clear" not in done.stdout and "touch" not in done.stdout
 
 
 @pytest.mark.parametrize("target", ["progress", "report"])
@@ -138,3 +173,119 @@ def test_an_old_environment_is_used_with_a_word(make):
 def test_another_variant_is_not_put_in_its_place(make):
     done = make("progress", "VARIANT=cpu", ready="gpu")
     assert done.returncode != 0 and ".venv is the environment of VARIANT=gpu" in done.stderr
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """Folder for PATH with the tools of every system; a function puts more into it."""
+    folder = tmp_path / "path"
+    folder.mkdir()
+    tools = (
+        "sh",
+        "make",
+        "mktemp",
+        "rm",
+        "mkdir",
+        "test",
+        "echo",
+        "touch",
+        "find",
+        "cc",
+        "as",
+        "ld",
+    )
+
+    def put(*names, **scripts):
+        for name in names:
+            (folder / name).symlink_to(shutil.which(name))
+        for name, text in scripts.items():
+            (folder / name).write_text(f"#!{shutil.which('sh')}\n{text}\n")
+            (folder / name).chmod(0o755)
+        return {"PATH": str(folder)}
+
+    put(*tools)
+    return put
+
+
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _this_python(hidden="pass"):
+    """Shell script: this Python, after the statement `hidden` where it gets code to run."""
+    before = f"import sys; {hidden}; code = sys.argv.pop(1); sys.argv[0] = '-c'; exec(code)"
+    return (
+        f'[ "$1" = -c ] && {{ shift; exec {sys.executable} -c "{before}" "$@"; }}\n'
+        f'exec {sys.executable} "$@"'
+    )
+
+
+NO_VENV = _this_python("sys.modules['ensurepip'] = None")
+NO_HEADERS = _this_python("import sysconfig; sysconfig.get_path = lambda name: '/nowhere'")
+OLD = "echo Python 3.9.2; exit 1"
+
+
+@pytest.mark.parametrize(
+    ("python3", "compiler", "said", "packages"),
+    [
+        (None, True, "Python 3.11, 3.12 or 3.13", "python3 python3-venv python3-dev"),
+        (None, False, "a C compiler", "python3 python3-venv python3-dev build-essential"),
+        (OLD, True, "(found Python 3.9.2;", "python3.12 python3.12-venv python3.12-dev"),
+        (NO_VENV, True, "the venv module", f"python{VERSION}-venv"),
+        (NO_HEADERS, True, "Python.h", f"python{VERSION}-dev"),
+        (NO_HEADERS, False, "a C compiler (cc), Python.h", f"build-essential python{VERSION}-dev"),
+        (_this_python(), False, "a C compiler (cc)", "build-essential"),
+    ],
+)
+def test_what_is_missing_is_one_line_before_anything_is_installed(
+    make, bare, tmp_path, python3, compiler, said, packages
+):
+    environment = bare(**({} if python3 is None else {"python3": python3}))
+    if not compiler:
+        (tmp_path / "path/cc").unlink()
+    old = tmp_path / ".venv"
+    old.mkdir()
+    (old / "precious").touch()
+    done = make("setup", python="", CC="cc", **environment)
+    assert done.returncode != 0
+    line, of_make = done.stderr.splitlines()
+    assert line.startswith("Missing: ") and of_make.startswith("make: ***")
+    assert said in line and re.search(f"apt install {re.escape(packages)}( |$)", line), line
+    assert [path.name for path in old.iterdir()] == ["precious"]
+
+
+def test_a_machine_that_has_all_is_not_stopped(bare, checkout):
+    script = checkout / "envs/check.sh"
+    environment = bare(python3=_this_python()) | {"CC": "cc"}
+    done = subprocess.run(
+        ["/bin/sh", script], cwd=checkout, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "python3\n", done.stderr
+
+
+def test_a_named_python_of_another_version_is_refused(make, bare, tmp_path):
+    environment = bare(python3=_this_python(), old="echo Python 3.10.1; exit 1")
+    done = make("setup", python=str(tmp_path / "path/old"), **environment)
+    assert done.returncode != 0 and "found Python 3.10.1" in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_a_folder_that_snakemake_cannot_work_in_is_refused(make, checkout, tmp_path):
+    folder = tmp_path / "my projects"
+    shutil.copytree(checkout / "envs", folder / "envs")
+    shutil.copytree(checkout / "scripts/cellseg", folder / "scripts/cellseg")
+    shutil.copy2(checkout / "Makefile", folder)
+    done = make("demo", folder=folder)
+    assert done.returncode != 0 and "cannot work with a space in the path" in done.stderr
+    assert not (folder / ".venv").exists()
+
+
+def test_a_home_that_cannot_be_written_to_is_not_needed(make, tmp_path):
+    """Caches go below .venv then: uv and Snakemake end with an error without one."""
+    home = tmp_path / "home"
+    home.mkdir()
+    show = ["--eval", "show: ; @echo $$XDG_CACHE_HOME", "show"]
+    assert make(*show, HOME=str(home), XDG_CACHE_HOME="").stdout.strip() == ""
+    shutil.rmtree(home)
+    home.touch()  # root may write to any folder
+    cache = make(*show, HOME=str(home), XDG_CACHE_HOME="").stdout.strip()
+    assert cache == str(tmp_path / ".venv/cache")

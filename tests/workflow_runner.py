@@ -85,14 +85,18 @@ class Workflow:
         (self.folder / "study.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def call(
-        self, *arguments: str, study: bool = True, variables: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        study: bool = True,
+        python: str = sys.executable,
+        variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess:
         """Run snakemake; stdout and stderr come together as `stdout`."""
         chosen = ["--configfile", "study.yaml", "--replace-workflow-config"] if study else []
         cache = {"XDG_CACHE_HOME": str(self.folder / ".cache")}
         environment = {**os.environ, **cache, **(variables or {})}
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", *chosen, "--cores", "2", *arguments],
+            [python, "-m", "snakemake", *chosen, "--cores", "2", *arguments],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,

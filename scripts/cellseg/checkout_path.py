@@ -1,7 +1,8 @@
 """Folders that Snakemake cannot run scripts in.
 
-Snakemake writes the path of Python into its shell commands without quotes, and formats braces in
-it. `make` asks here before it installs anything, so the standard library has to be enough.
+Snakemake writes the path of Python into its shell commands without quotes, and takes braces in the
+path of a conda environment for wildcards. `make` asks here before it installs anything, so the
+standard library has to be enough.
 """
 
 import os
@@ -10,30 +11,36 @@ import sys
 
 from cellseg.errors import UserError
 
-# Each was tried: a rule with a script fails below a folder with this character in its name.
-BREAKING = re.compile(r"""[ \t\n"'$`;()*?\[{\\|&<>]""")
+EVERYWHERE = "{}" + "".join(map(chr, range(0xDC80, 0xDD00)))
+"""Braces, and bytes that are not UTF-8: they break wherever the checkout is named."""
+BREAKING = " \t\n\"'$`;()*?[\\|&<>" + EVERYWHERE
+"""What breaks the path of Python; tests/test_checkout_path.py tries each."""
 NAMES = {" ": "a space", "'": "an apostrophe", "\n": "a line break", "\t": "a tab"}
 
 
-def check(path: str) -> None:
-    """Refuse a path of Python that a shell does not take as it is.
+def check(python: str, checkout: str) -> None:
+    """Refuse paths with a character that breaks Snakemake's commands.
 
     Raises
     ------
     UserError
         It names the character and what to do.
     """
-    found = BREAKING.search(path)
-    if found:
-        what = NAMES.get(found[0], found[0] if found[0].isprintable() else repr(found[0]))
-        raise UserError(
-            f"Snakemake cannot run a Python whose path contains {what}: {path!r}. Rename the "
-            "folder or move the checkout, then run `make setup` there."
-        )
+    for path, breaking in ((python, BREAKING), (checkout, EVERYWHERE)):
+        found = re.search(f"[{re.escape(breaking)}]", path)
+        if found:
+            what = found[0] if found[0].isprintable() else ascii(found[0])
+            raise UserError(
+                f"Snakemake cannot work with {NAMES.get(found[0], what)} in the path {path!r}. "
+                "Rename the folder or move the checkout, then run `make setup` there."
+            )
 
 
 if __name__ == "__main__":
+    folder = sys.argv[1]
     try:
-        check(os.path.join(sys.argv[1], ".venv", "bin", "python"))
+        check(os.path.join(folder, ".venv", "bin", "python"), folder)
     except UserError as error:
         sys.exit(str(error))
+    if os.pathsep in folder:  # Python's module venv refuses it, too
+        sys.exit(f"No environment can be in {folder!r}: PATH has {os.pathsep} between folders.")

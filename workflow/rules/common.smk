@@ -68,7 +68,7 @@ schema = yaml.safe_load(
     )
 )
 try:
-    checkout_path.check(sys.executable)
+    checkout_path.check(sys.executable, str(workflow.basedir))
     study = study_config.resolve(
         command_line.typed(config, given.config, schema), schema
     )
