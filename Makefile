@@ -2,6 +2,7 @@
 # a C compiler are enough (envs/check.sh).
 #   make demo    the whole chain on simulated data: tables, figures, HTML report
 #   make test    lint and tests
+#   make test-all   and the slow ones: 1,000 mutated files of every kind
 #   make setup   the environment alone, in .venv, new or brought up to date (VARIANT=gpu for TensorFlow with CUDA)
 #   make bench   how much faster each stage is than the package people use today, and what a run costs
 #   make side-by-side   deepcell's network beside ours: scores, speed, memory (some 25 minutes)
@@ -30,7 +31,7 @@ ifneq ($(NO_CACHE),)
 export XDG_CACHE_HOME := $(CURDIR)/.venv/cache
 endif
 
-.PHONY: demo test setup lint lock bench side-by-side progress report environment used
+.PHONY: demo test test-all setup lint lock bench side-by-side progress report environment used
 .DELETE_ON_ERROR:
 
 demo: environment
@@ -40,6 +41,9 @@ demo: environment
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
+
+test-all: lint
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m ""
 
 lint: environment
 	$(BIN)/ruff check .

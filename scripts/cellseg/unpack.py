@@ -1,5 +1,6 @@
 """Unpacking zip archives from the internet: safely, and whole or not at all."""
 
+import errno
 import json
 import lzma
 import os
@@ -15,7 +16,7 @@ from cellseg import full_disk
 from cellseg.errors import UserError
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error)
-"""What the decompressors of a zip raise; bz2 raises OSError without a number."""
+"""What the decompressors of a zip raise, next to OSError."""
 
 MARKER = ".unpacked.json"  # lies in the unpacked folder and says what it was made from
 
@@ -107,7 +108,8 @@ def _extract(archive: Path, folder: Path) -> None:
     except (*_BROKEN, NotImplementedError, RuntimeError, ValueError) as error:
         raise BrokenArchive(f"{archive} is a broken zip archive ({error}).") from error
     except OSError as error:
-        if error.errno is not None:  # of the disk
+        # bz2 gives no number, and a place before the file is no argument; the rest is the disk.
+        if error.errno not in (None, errno.EINVAL):
             raise
         raise BrokenArchive(f"{archive} is a broken zip archive ({error}).") from error
 
