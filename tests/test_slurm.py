@@ -243,27 +243,6 @@ def test_gpu_jobs_had_a_gpu_and_the_others_none(finished):
     assert memory == {"5000M"}
 
 
-@pytest.mark.parametrize("rule", ["train", "learning_curve"])
-def test_a_job_that_is_refused_is_sent_once_and_one_line_says_what_to_change(finished, rule):
-    """Also of a group, of which Snakemake shows no reason."""
-    run = "results/tiny/runs/featurenet/inner-distance+pixelwise/full"
-    file = f"{run}/seed-7/history.csv" if rule == "train" else f"{run}/seed-0/learning_curve.png"
-    # Someone expects larger nodes than there are.
-    finished.profile["__variables__"]["cluster"]["max_mem_mb"] = 10**9
-    finished.write_profile()
-    try:
-        asked = ("--force", "--set-resources", f"{rule}:mem_mb=900000*attempt")
-        with _whatever_happens(finished):
-            assert finished.start(file, *asked).wait(timeout=120) != 0, finished.log
-    finally:
-        finished.profile["__variables__"]["cluster"]["max_mem_mb"] = None
-        finished.write_profile()
-    lines = [line for line in finished.log.splitlines() if "Slurm refuses" in line]
-    assert len(lines) == 1 and "`max_mem_mb`" in lines[0], finished.log
-    assert "mem_mb=900000," in finished.log and "mem_mb=1800000" not in finished.log
-    assert "Trying to restart" not in finished.log
-
-
 def test_jobs_reach_for_no_network(finished):
     assert not finished.reached.exists(), finished.reached.read_text()
 
@@ -300,6 +279,27 @@ def test_one_condition_and_the_figures_by_name(finished):
         printed = finished.finish("figures")
     assert "rule figure:" in printed and "rule train:" not in printed
     assert (finished.folder / "results/tiny/figures/backbones/backbones.pdf").exists()
+
+
+@pytest.mark.parametrize("rule", ["train", "learning_curve"])
+def test_a_job_that_is_refused_is_sent_once_and_one_line_says_what_to_change(finished, rule):
+    """Also of a group, of which Snakemake shows no reason."""
+    run = "results/tiny/runs/featurenet/inner-distance+pixelwise/full"
+    file = f"{run}/seed-7/history.csv" if rule == "train" else f"{run}/seed-0/learning_curve.png"
+    # Someone expects larger nodes than there are.
+    finished.profile["__variables__"]["cluster"]["max_mem_mb"] = 10**9
+    finished.write_profile()
+    try:
+        asked = ("--force", "--set-resources", f"{rule}:mem_mb=900000*attempt")
+        with _whatever_happens(finished):
+            assert finished.start(file, *asked).wait(timeout=120) != 0, finished.log
+    finally:
+        finished.profile["__variables__"]["cluster"]["max_mem_mb"] = None
+        finished.write_profile()
+    lines = [line for line in finished.log.splitlines() if "Slurm refuses" in line]
+    assert len(lines) == 1 and "`max_mem_mb`" in lines[0], finished.log
+    assert "mem_mb=900000," in finished.log and "mem_mb=1800000" not in finished.log
+    assert "Trying to restart" not in finished.log
 
 
 def _epoch(run: Path) -> int:

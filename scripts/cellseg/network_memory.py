@@ -1,8 +1,20 @@
 """Memory that a network takes, by its settings: what a job asks for while none like it has run.
 
-Largest resident memory of the scripts' processes on a CPU (TensorFlow 2.21, four threads), MB:
+Measured on a CPU (TensorFlow 2.21, four threads, two heads): the largest resident memory, MB.
 
-PLACEHOLDER
+network                        tile  batch  training  prediction
+featurenet, from C2             128      4      1462        1093
+featurenet, from C2, deepcell   128      4      1481        1237
+resnet50                        128      2      2112        1286
+resnet50                        256      2      2393        1685
+resnet50                        256      4      2999        1649
+resnet50, deepcell              256      2      2508        2035
+efficientnetb7                  128      2      4083        1669
+unet                            128      2      2183        1334
+unet-deep                       128      2      6067        2968
+
+The sums below come within 15 % of a training, 30 % of a prediction; a job asks for 30 % more
+(:func:`cellseg.needs.with_spare`), and for what its predecessors took as soon as there are some.
 """
 
 from collections.abc import Mapping
