@@ -259,6 +259,15 @@ def test_a_chain_of_pages_that_is_a_circle_is_refused(tmp_path):
             images.read(path)
 
 
+def test_pages_that_are_said_to_be_colour(tmp_path):
+    """As LSM stores channels: a sample a pixel, but RGB."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags["PhotometricInterpretation"].overwrite(2)
+    np.testing.assert_array_equal(images.read(path), GREY)
+
+
 def test_sizes_that_the_file_cannot_hold_are_refused(tmp_path):
     content = bytearray(tiff(GREY))
     with tifffile.TiffFile(io.BytesIO(content)) as file:
