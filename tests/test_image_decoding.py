@@ -290,6 +290,9 @@ def test_stitched_pictures_beyond_the_limit_of_pillow(tmp_path, monkeypatch):
 
 def test_files_that_are_no_pictures_are_refused(tmp_path):
     deep = png(np.dstack([np.random.default_rng(0).integers(0, 999, (40, 52), np.uint16)] * 3))
+    # Stored without compression, so that only a checksum tells.
+    spoilt = pillow(Image.fromarray(GREY), "PNG", compress_level=0)
+    spoilt = spoilt[:500] + b"\0\1" + spoilt[502:]
     for name, content, words in [
         ("empty.tif", b"", "cannot be read as an image"),
         (
@@ -298,6 +301,8 @@ def test_files_that_are_no_pictures_are_refused(tmp_path):
             "cannot be read .*cannot identify",
         ),
         ("cut.png", deep[: len(deep) // 2], "cannot be read as an image"),
+        ("spoilt-deep.png", deep[:-20] + b"spoilt" + deep[-14:], "cannot be read as an image"),
+        ("spoilt.png", spoilt, "cannot be read as an image"),
         ("cut.tif", tiff(GREY)[:-9], "is cut off"),
         ("complex.tif", tiff(GREY.astype(np.complex64)), "pixels of type complex64 are no grey"),
         ("nan.tif", tiff(np.where(GREY > 99, np.nan, GREY)), "not finite"),
