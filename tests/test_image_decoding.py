@@ -259,6 +259,15 @@ def test_a_chain_of_pages_that_is_a_circle_is_refused(tmp_path):
             images.read(path)
 
 
+def test_pages_that_are_said_to_be_colour(tmp_path):
+    """As LSM stores channels: a sample a pixel, but RGB."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags["PhotometricInterpretation"].overwrite(2)
+    np.testing.assert_array_equal(images.read(path), GREY)
+
+
 def test_sizes_that_the_file_cannot_hold_are_refused(tmp_path):
     content = bytearray(tiff(GREY))
     with tifffile.TiffFile(io.BytesIO(content)) as file:
@@ -281,6 +290,9 @@ def test_stitched_pictures_beyond_the_limit_of_pillow(tmp_path, monkeypatch):
 
 def test_files_that_are_no_pictures_are_refused(tmp_path):
     deep = png(np.dstack([np.random.default_rng(0).integers(0, 999, (40, 52), np.uint16)] * 3))
+    # Stored without compression, so that only a checksum tells.
+    spoilt = pillow(Image.fromarray(GREY), "PNG", compress_level=0)
+    spoilt = spoilt[:500] + b"\0\1" + spoilt[502:]
     for name, content, words in [
         ("empty.tif", b"", "cannot be read as an image"),
         (
@@ -289,6 +301,8 @@ def test_files_that_are_no_pictures_are_refused(tmp_path):
             "cannot be read .*cannot identify",
         ),
         ("cut.png", deep[: len(deep) // 2], "cannot be read as an image"),
+        ("spoilt-deep.png", deep[:-20] + b"spoilt" + deep[-14:], "cannot be read as an image"),
+        ("spoilt.png", spoilt, "cannot be read as an image"),
         ("cut.tif", tiff(GREY)[:-9], "is cut off"),
         ("complex.tif", tiff(GREY.astype(np.complex64)), "pixels of type complex64 are no grey"),
         ("nan.tif", tiff(np.where(GREY > 99, np.nan, GREY)), "not finite"),

@@ -170,6 +170,8 @@ def test_a_page_of_label_images_is_chosen_as_of_images(tmp_path):
          r"holds Python objects.*Cellpose.*masks"),
         ("a.png", lambda path: Image.fromarray(CELLS.astype(np.uint8)).save(path, format="JPEG"),
          "is a JPEG, whose compression changes values"),
+        ("a.tif", lambda path: tifffile.imwrite(path, CELLS.astype(np.uint8), compression="jpeg"),
+         "is a TIFF with JPEG compression, whose compression changes values"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_labels_is_refused(tmp_path, name, save, words):

@@ -20,6 +20,14 @@ EXPANSION = 5000
 NAMES = {"T": "times", "Z": "slices", "C": "channels", UNNAMED: "pages"}
 
 
+def lossy(path: str | os.PathLike, kind: str) -> UserError:
+    """What to say of a label image in a format that changes values."""
+    return UserError(
+        f"{path} is a {kind}, whose compression changes values: it cannot hold labels. Save the "
+        "label image as PNG or as TIFF without JPEG from the program that made it."
+    )
+
+
 class Part(NamedTuple):
     """Which picture of a file is meant, counted from 1; None where the file has only one.
 

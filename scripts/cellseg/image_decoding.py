@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cellseg import upright
-from cellseg.decoded import EXPANSION, UNNAMED, Decoded
+from cellseg.decoded import EXPANSION, UNNAMED, Decoded, lossy
 from cellseg.errors import UserError
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -20,8 +20,8 @@ FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "JPEG2000")
 LOSSY = ("JPEG", "MPO", "WEBP", "JPEG2000")
 """Which change values a little: no format for label images."""
 
-DEEP_PNG = {2: 3, 4: 2, 6: 4}
-"""Samples a pixel by PNG's type of colour, of those that Pillow cuts down from 16 to 8 bits."""
+DEEP_PNG = (2, 4, 6)
+"""PNG's types of colour that Pillow cuts down from 16 to 8 bits."""
 
 
 def decode(path: str | os.PathLike, raw: bool = False) -> Decoded:
@@ -100,20 +100,21 @@ def _decode_picture(path: Path, raw: bool) -> Decoded:
     # Stitched images have more pixels than Pillow expects; a bomb is known by its small file.
     Image.MAX_IMAGE_PIXELS = None
     with Image.open(path, formats=FORMATS) as picture:
+        picture.verify()  # checksums of PNG, which decoding passes over
+    with Image.open(path, formats=FORMATS) as picture:
         width, height = picture.size
+        # Of a photo with previews only the photo.
+        count = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
         size = path.stat().st_size
-        if width * height > EXPANSION * size + 2**20:
+        if width * height * count > EXPANSION * size + 2**20:
             raise UserError(
-                f"{path} says that it holds {width} x {height} pixels, more than its {size:,} "
-                "bytes can be. Replace the file: it is broken."
+                f"{path} says that it holds {width} x {height} pixels, {count} times, more than "
+                f"its {size:,} bytes can be. Replace the file: it is broken."
             )
         if raw and picture.format in LOSSY:
-            raise UserError(
-                f"{path} is a {picture.format}, whose compression changes values: it cannot hold "
-                "labels. Save the label image as PNG or TIFF from the program that made it."
-            )
+            raise lossy(path, picture.format)
         deep = _deep_png(path)
-        frames = [deep] if deep is not None else list(_frames(picture, raw))
+        frames = [deep] if deep is not None else list(_frames(picture, count, raw))
         orientation = _orientation(picture)
     if not raw:
         frames = [_without_alpha(frame) for frame in frames]
@@ -124,9 +125,7 @@ def _decode_picture(path: Path, raw: bool) -> Decoded:
     return Decoded(np.stack(frames), axes, lengths, orientation)
 
 
-def _frames(picture, raw: bool) -> Iterator[np.ndarray]:
-    """The pictures of an open file; of a photo with previews only the photo."""
-    count = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+def _frames(picture, count: int, raw: bool) -> Iterator[np.ndarray]:
     for number in range(count):
         if count > 1:
             picture.seek(number)

@@ -10,7 +10,7 @@ import tifffile
 from tifffile import PHOTOMETRIC
 
 from cellseg import upright
-from cellseg.decoded import EXPANSION, Decoded, in_order
+from cellseg.decoded import EXPANSION, Decoded, in_order, lossy
 from cellseg.errors import UserError
 
 # Its warnings are of what is refused here, or not done: missing pages are not filled with zeros.
@@ -60,8 +60,8 @@ def _invented(file: tifffile.TiffFile) -> bool:
 def decode(path: Path, raw: bool = False) -> Decoded:
     """All pages of the file, as grey values or red, green and blue.
 
-    Min-is-white is inverted, the colours of a palette are looked up (but for ImageJ, whose palettes
-    colour grey values for the eye), inks become colours, transparency is dropped.
+    Min-is-white is inverted, the colours of a palette are looked up (but for ImageJ and LSM, whose
+    palettes colour grey values for the eye), inks become colours, transparency is dropped.
 
     Parameters
     ----------
@@ -76,6 +76,8 @@ def decode(path: Path, raw: bool = False) -> Decoded:
         _check_length(file, path)
         series = _series(file, path)
         page = series.keyframe
+        if raw and page.compression in JPEG:
+            raise lossy(path, "TIFF with JPEG compression")
         if series.nbytes > EXPANSION * path.stat().st_size + 2**20:
             raise UserError(
                 f"{path} says that it holds {series.nbytes / 2**20:,.0f} MB of pixels, more than "
@@ -154,14 +156,18 @@ def _as_seen(
     known = "PhotometricInterpretation" in page.tags
     photometric = page.photometric if known else PHOTOMETRIC.MINISBLACK
     samples = values.shape[axes.index("S")] if "S" in axes else 1
+    if samples == 1 and "S" in axes:
+        values, axes = values.take(0, axes.index("S")), axes.replace("S", "")
     if photometric == PHOTOMETRIC.MINISWHITE and samples == 1:
         return _inverted(values, page), axes
     if photometric == PHOTOMETRIC.PALETTE and samples == 1:
-        if file.is_imagej or page.colormap is None:
+        if file.is_imagej or file.is_lsm or page.colormap is None:
             return values, axes
         # Of 16 bits, of which the upper eight count; some programs fill the lower ones alone.
         colours = page.colormap >> (8 if page.colormap.max() > 255 else 0)
         return np.moveaxis(colours.astype(np.uint8), 0, -1)[values], f"{axes}S"
+    if photometric == PHOTOMETRIC.RGB and samples == 1:
+        return values, axes  # channels that are pages, as Zeiss's LSM stores them
     if photometric == PHOTOMETRIC.MINISBLACK or (photometric == PHOTOMETRIC.RGB and samples > 4):
         if samples == 2 and page.extrasamples and page.extrasamples[0] in ALPHA:
             return values.take(0, axes.index("S")), axes.replace("S", "")
