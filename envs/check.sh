@@ -29,8 +29,8 @@ else
   for version in 3.11 3.13 3.12; do
     apt-cache show "python$version" > /dev/null 2>&1 && name=python$version
   done
-  needs "Python 3.11, 3.12 or 3.13${other:+ (found $other; or name one: PYTHON=/path/to/python3.12)}" "$name $name-venv $name-dev" \
-    "$name $name-devel"
+  needs "Python 3.11, 3.12 or 3.13${other:+ (found $other; or name one: PYTHON=/path/to/python3.12)}" \
+    "$name $name-venv $name-dev" "$name $name-devel"
 fi
 
 probe=$(mktemp -d) || exit 1
