@@ -322,3 +322,11 @@ def test_fingerprints_tell_contents_apart(tmp_path):
 
     assert saved("a", 1) == saved("b", 1)
     assert all(x != y for x, y in zip(saved("a", 1), saved("c", 2), strict=True))
+
+
+def test_stamps_do_not_depend_on_the_order_of_keys():
+    """A config whose keys are in another order means the same training, which resumes."""
+    assert stamp({"a": {"b": 1, "c": [2, 3]}, "d": 4}) == stamp(
+        {"d": 4, "a": {"c": [2, 3], "b": 1}}
+    )
+    assert stamp({"a": [2, 3]}) != stamp({"a": [3, 2]})

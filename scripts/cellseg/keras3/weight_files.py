@@ -18,9 +18,6 @@ Weights = dict[tuple[str, int], np.ndarray]
 DENSENET_STEM = {"conv1_conv": "conv1/conv", "conv1_bn": "conv1/bn"}
 """Layers that Keras 3 renamed, of the backbones here."""
 
-_REDUCED = re.compile(r"C\d_reduced")
-"""Where a level of the backbone enters the feature pyramid."""
-
 _NUMBERED = re.compile(r"(conv2d|batch_normalization|normalization)(?:_(\d+))?")
 
 
@@ -120,8 +117,8 @@ def load_backbone(model: keras.Model, path: Path, backbone: str = "") -> int:
 
     Parameters
     ----------
-    model : a PanopticNet
-    backbone : its name, for errors
+    model : a PanopticNet, whose ``backbone_layers`` are the names of its backbone's layers
+    backbone : name of the backbone, for errors
 
     Raises
     ------
@@ -129,8 +126,10 @@ def load_backbone(model: keras.Model, path: Path, backbone: str = "") -> int:
         The file is not for this backbone.
     """
     weights, own = read(path), _with_common_names(model)
+    common = _common(model)
+    wanted = [common[layer] for layer in common if layer in model.backbone_layers]
     found = list(dict.fromkeys(layer for layer, _ in weights))
-    layers = set(backbone_files.shared_layers(path, backbone, _backbone_layers(model), found))
+    layers = set(backbone_files.shared_layers(path, backbone, wanted, found))
     shared = {key: value for key, value in weights.items() if key[0] in layers}
     for key, value in shared.items():
         if key not in own or own[key].shape != value.shape:
@@ -140,14 +139,6 @@ def load_backbone(model: keras.Model, path: Path, backbone: str = "") -> int:
             )
     _assign(model, own, shared)
     return len(layers)
-
-
-def _backbone_layers(model: keras.Model) -> list[str]:
-    """Common names of the backbone's layers with weights, as far as the pyramid uses them."""
-    coarsest = max(layer.name for layer in model.layers if _REDUCED.fullmatch(layer.name))
-    backbone = keras.Model(model.inputs, model.get_layer(coarsest).input)
-    inner = {layer.name for layer in backbone.layers if layer.name != "conv_channels"}
-    return [common for name, common in _common(model).items() if name in inner]
 
 
 def _assign(
