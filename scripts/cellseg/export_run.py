@@ -92,6 +92,7 @@ def export(
             metrics=score_tables.read(run["metrics"], ["small_objects", "msa"]),
             coco=score_tables.read(run["coco"], ["small_objects", "ap"]),
             window=network.window,
+            install=export_example.INSTALL,
         )
         (made / "README.md").write_text(card)
         description = bioimage_io.describe(
