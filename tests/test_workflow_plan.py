@@ -1,11 +1,13 @@
 """What the workflow plans, without running it."""
 
 import copy
+import re
 
 import pytest
 import yaml
 from PIL import Image
 
+from cellseg.tiles import offsets
 from workflow_runner import TINY, Workflow
 
 
@@ -82,25 +84,50 @@ def test_plan_of_the_demo(fresh, checkout):
     assert other.returncode == 0 and "tune" in other.stdout
 
 
-def test_plan_of_own_images(fresh, checkout):
+def _without_gpu(text: str) -> str:
+    """The study's recipe for a CPU: the lines that its comments name, changed as they say."""
+    text, accelerators = re.subn("accelerator: gpu +# CPU: cpu", "accelerator: cpu", text)
+    gpu, cpu = re.findall(r"^ +(?:# )?- {model: .*}$", text, re.M)
+    assert "resnet50" in gpu and "# " in cpu and accelerators == 1
+    return text.replace(gpu + "\n", "").replace(cpu, cpu.replace("# ", ""))
+
+
+@pytest.mark.parametrize("recipe", ["gpu", "cpu"])
+def test_plan_of_own_images(fresh, checkout, recipe):
     """The study to copy for them, with its blanks filled in as its comments say."""
     text = (checkout / "workflow/studies/own.yaml").read_text()
+    text = _without_gpu(text) if recipe == "cpu" else text
     text = text.replace("<FOLDER OF IMAGES>", "own/images")
     for split in ("train", "val", "test"):
         text = text.replace(f"{split}: <FOLDER>", f"{split}: own/labels/{split}")
         for kind in ("images", "labels"):
             folder = fresh.folder / "own" / kind / split
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
             Image.new("L", (80, 60), 1).save(folder / f"{split}-1.png")
     fresh.configure(yaml.safe_load(text))
     try:
         plan = fresh.planned()
     finally:
         fresh.configure(TINY)
-    assert plan["use_local"] == plan["parse"] == plan["fetch_weights"] == 1
+    seeds = {"gpu": 3, "cpu": 1}[recipe]
+    assert plan["use_local"] == plan["parse"] == 1
+    assert plan.get("fetch_weights", 0) == (recipe == "gpu")  # the CPU needs no internet
     assert plan["rasterize"] == 3 and plan["tile"] == 2
-    assert plan["train"] == plan["tune"] == plan["overlay"] == 3
+    assert plan["train"] == plan["tune"] == plan["overlay"] == seeds
     assert plan["figure"] == 6 and plan["contact_sheet"] == 1 and "download" not in plan
+
+
+def test_own_yaml_says_how_many_steps_each_recipe_makes(checkout):
+    """For 100 images of LIVECell's size, as its head says."""
+    text = (checkout / "workflow/studies/own.yaml").read_text()
+    content = yaml.safe_load(text)
+    for model in content["models"].values():
+        training = {**content["training"], **model.get("training", {})}
+        tiling = content["tilings"][training["tiling"]]
+        tiles = [len(offsets(side, tiling["size"], tiling["overlap"])) for side in (520, 704)]
+        steps = 100 * tiles[0] * tiles[1] // training["batch_size"]
+        total = f"{steps * training['epochs']:,}"
+        assert f"{steps:,} an epoch, {training['epochs']} epochs: {total}" in text
 
 
 @pytest.mark.parametrize(("validation", "splits"), [("official", 1), ("by-well", 2)])

@@ -98,6 +98,7 @@ def export(
             metrics=score_tables.read(run["metrics"], ["small_objects", "msa"]),
             coco=score_tables.read(run["coco"], ["small_objects", "ap"]),
             window=network.window,
+            install=export_example.INSTALL,
         )
         (made / "README.md").write_text(card, encoding="utf-8")
         description = bioimage_io.describe(

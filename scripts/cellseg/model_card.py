@@ -77,6 +77,7 @@ def text(
     metrics: pd.DataFrame,
     coco: pd.DataFrame,
     window: int,
+    install: str,
 ) -> str:
     """The card, in Markdown.
 
@@ -88,6 +89,7 @@ def text(
     data : of :func:`trained_on`
     metrics, coco : tables of its scores
     window : side of the windows that the network sees, pixels
+    install : command that installs what the example needs
     """
     model, training = settings["model"], settings["training"]
     imagenet = model.get("weights")
@@ -100,7 +102,7 @@ def text(
         f"Run: data set `{condition['dataset']}`, model `{condition['model']}`, heads "
         f"`{condition['heads']}`, subset `{condition['subset']}`, seed {condition['seed']}.",
         "## Use",
-        "    pip install tensorflow scikit-image\n    python example.py IMAGE.png",
+        f"    {install}\n    python example.py IMAGE.tif",
         "`example.py` needs nothing of livecell-bench. `maps` of the SavedModel in `model.zip` "
         "takes a grey image of any size, values from 0 to 255, as float32 (height, width), and "
         f"gives a map for each head; it cuts windows of {window} pixels, normalises each "
