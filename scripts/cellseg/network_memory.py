@@ -9,7 +9,9 @@ resnet50                        128      2      2112        1286
 resnet50                        256      2      2393        1685
 resnet50                        256      4      2999        1649
 resnet50, deepcell              256      2      2508        2035
+densenet201                     256      2      3125        1854
 efficientnetb7                  128      2      4083        1669
+unet of width 16                256      2      1367        1174
 unet                            128      2      2183        1334
 unet-deep                       128      2      6067        2968
 
