@@ -100,8 +100,6 @@ def _decode_picture(path: Path, raw: bool) -> Decoded:
     # Stitched images have more pixels than Pillow expects; a bomb is known by its small file.
     Image.MAX_IMAGE_PIXELS = None
     with Image.open(path, formats=FORMATS) as picture:
-        picture.verify()  # checksums of PNG, which decoding passes over
-    with Image.open(path, formats=FORMATS) as picture:
         width, height = picture.size
         # Of a photo with previews only the photo.
         count = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
