@@ -11,12 +11,6 @@ import yaml
 
 SCRIPTS = str(Path(workflow.basedir) / "scripts")
 sys.path.insert(0, SCRIPTS)
-# Jobs inherit this: the checkout's package goes before another one of that name, and no
-# variable of a notebook decides how figures are drawn.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [SCRIPTS, *filter(None, [os.environ.get("PYTHONPATH")])]
-)
-os.environ["MPLBACKEND"] = "agg"
 
 from snakemake import __version__ as snakemake_version
 from snakemake.cli import get_argument_parser
@@ -36,6 +30,7 @@ from cellseg import (
     families,
     head_names,
     imports,
+    job_environment,
     local_images,
     needs,
     network_memory,
@@ -48,6 +43,8 @@ from cellseg import (
 )
 from cellseg import study as studies
 from cellseg.errors import UserError, printable
+
+job_environment.prepare(SCRIPTS)
 
 REPLACED = "config_yaml_is_replaced"
 given = workflow.config_settings
