@@ -123,7 +123,7 @@ def tiles_made(world: World) -> tuple[int, ...]:
 
 
 def chosen(world: World) -> dict[str, list[str]]:
-    """Wells of the images that a run is trained on and validated with."""
+    """Type and well of each image that a run is trained on and validated with."""
     world.run("train squares/unet/fgbg/half/0")
     [trained] = world.family.trained
     return {

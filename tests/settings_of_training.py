@@ -10,6 +10,7 @@ import squares
 from recording_family import Trained
 from setting_cases import Case, World
 from settings_base import ALL_HEADS
+from settings_of_maps import predicted
 
 RUN = f"train squares/unet/{ALL_HEADS}/full/0"
 TILE = squares.image()[:, :64]
@@ -37,10 +38,12 @@ PIXELS = ((0, 0), (9, 41), (13, 13))
 """One of each grey value."""
 
 
-def inputs(one: Trained) -> list[float]:
-    """What the network is shown of the grey values of the first tile."""
-    images, _ = next(one.validation.epoch(0))
-    return [float(images[0][pixel][0]) for pixel in PIXELS]
+def inputs(world: World) -> list[float]:
+    """What the network is shown of the grey values of the first tile, validated and predicted."""
+    images, _ = next(trained(world).validation.epoch(0))
+    predicted(world)
+    tiles = (images[0], world.family.batches[0][0])
+    return [float(tile[pixel][0]) for tile in tiles for pixel in PIXELS]
 
 
 def clahe() -> list[float]:
@@ -55,9 +58,9 @@ def standardized(tiles: np.ndarray) -> list[float]:
     return [(int(TILE[pixel]) - tiles.mean()) / tiles.std() for pixel in PIXELS]
 
 
-def all_of_validation() -> np.ndarray:
-    """Tiles of the four images, which are one batch."""
-    images = [squares.image(number) for number in range(4)]
+def tiles_of(*numbers: int) -> np.ndarray:
+    """Both tiles of each image."""
+    images = [squares.image(number) for number in numbers]
     return np.stack([half for image in images for half in (image[:, :64], image[:, 32:])])
 
 
@@ -163,10 +166,11 @@ CASES = [
                    "tile squares/cut-64/*: removed",
                    "tile_extension */cut-64: removed", "tile_extension */squeezed: added"],
              alone=True),
-    training("normalization", ("whole-image", standardized(TILE)),
-             ("batch", standardized(all_of_validation())),
-             ("percentile", [0, 0.5, 1]), ("clahe", clahe()),
-             ("none", [int(TILE[pixel]) for pixel in PIXELS]), sees=of_training(inputs)),
+    training("normalization", ("whole-image", 2 * standardized(TILE)),
+             # Batches are of four images in training, and of the windows of one that is predicted.
+             ("batch", standardized(tiles_of(0, 1, 2, 3)) + standardized(tiles_of(0))),
+             ("percentile", 2 * [0, 0.5, 1]), ("clahe", 2 * clahe()),
+             ("none", 2 * [int(TILE[pixel]) for pixel in PIXELS]), sees=inputs),
     training("rotation", (30, 30), (90, 90), sees=of_training(largest_angle)),
     training("zoom", (1.4, [0.7, 1.4]), (3, [0.3, 3.0]), sees=of_training(zooms)),
     training("flips", (False, [1, 1]), (True, [-1, -1, -1, 1, 1, -1, 1, 1]),

@@ -17,7 +17,7 @@ import pytest
 import tifffile
 import yaml
 
-from cellseg import job_output, signals, workflow_profile
+from cellseg import job_output, resume, signals, workflow_profile
 from workflow_runner import TINY, Workflow
 
 STUDY = copy.deepcopy(TINY)  # less of it: one cell type, one network with one head
@@ -172,6 +172,7 @@ def test_tiles_too_large_to_compare_may_be_touched(copied):
     assert copied.planned(*none, f"{RUN}/weights.h5") == {}
     (content,) = (path for path in tiles if path.match("train.npz.content.json"))
     kept = content.read_text()
+    assert json.loads(kept) == resume.fingerprint(content.with_name("train.npz"))
     content.write_text('"another"\n')
     assert copied.planned(f"{RUN}/weights.h5") == {"train": 1}
     content.write_text(kept)
@@ -472,7 +473,8 @@ def test_two_processes_never_run_the_same_job(checkout, tmp_path):
     assert "waiting for a process" in second.stdout.readline()
     assert first.poll() is None
     assert second.communicate()[0] == "train seed-0: begin\ntrain seed-0: end\n"
-    assert first.wait(timeout=60) == 0
+    first.communicate(timeout=60)
+    assert first.returncode == 0
     assert (tmp_path / "log").read_text() == "begin\nend\n"
 
 

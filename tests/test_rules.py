@@ -419,6 +419,15 @@ def test_inputs_that_lie_outside_of_the_results_are_declared(loaded):
     assert all(job.params["settings"]["model"]["weights"] == "net" for job in starting)
 
 
+def test_training_compares_the_content_of_all_its_tiles(loaded):
+    """Tiles have a date that says nothing, and may be too large to compare."""
+    trainings = [job for job in loaded[1].values() if job.rule == "train"]
+    tiles = [{path for path in job.inputs if path.endswith(".npz")} for job in trainings]
+    assert sorted(map(len, tiles)) == [2, 2, 2, 3]  # one with synthetic images
+    for job, paths in zip(trainings, tiles, strict=True):
+        assert {f"{path}.content.json" for path in paths} <= set(job.inputs)
+
+
 def test_no_job_names_a_place_on_this_machine(loaded, place):
     """Absolute paths rerun everything in another checkout."""
     _, jobs = loaded

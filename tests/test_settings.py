@@ -5,7 +5,6 @@ the plan changes (parameters, inputs, outputs and environments of jobs), and wha
 those jobs then do, on a data set that one can check by eye.
 """
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,11 @@ import settings_of_data
 import settings_of_maps
 import settings_of_models
 import settings_of_results
+import settings_of_searches
 import settings_of_training
 from cellseg import config
 from cellseg import study as studies
+from learners_made import MODELS, RUNS, learner
 from planned_jobs import Change, Plan, changes
 from setting_cases import ABSENT, OTHER, Case, World
 
@@ -32,12 +33,13 @@ CASES: list[Case] = [
     *settings_of_models.CASES,
     *settings_of_maps.CASES,
     *settings_of_results.CASES,
+    *settings_of_searches.CASES,
 ]
 
 
 SOME = (".kind", ".family", ".backbone", ".window", ".size")
 """Keys of many choices, or of some that another case has, of which a few show that they count."""
-OVERRIDING = tuple(f"models.*<{family}>.training." for family in settings_of_models.MODELS)
+OVERRIDING = tuple(f"models.*<{family}>.training." for family in MODELS)
 """Keys that mean what those of the study's `training` do."""
 
 
@@ -169,16 +171,35 @@ def test_the_plan_changes_what_a_key_decides_and_nothing_else(case, walk):
         assert setting_cases.missing_changes(case, walk.base(case), found) == []
 
 
+@pytest.mark.filterwarnings("ignore")  # of libraries, in scripts that show them
 @pytest.mark.parametrize("case", CASES, ids=_name)
 def test_a_value_reaches_what_it_decides(case, walk, tmp_path):
     seen = []
     for number, (value, expected) in enumerate(case.seen):
         folder = tmp_path / str(number)
         folder.mkdir()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of libraries, in scripts that show them
-            found = case.sees(walk.world(case, number, folder))
+        found = case.sees(walk.world(case, number, folder))
         if expected is not OTHER:
             assert found == pytest.approx(expected), f"{case.at}: {value!r}"
         seen.append(repr(found))
     assert len(set(seen)) == len(seen), f"{case.at}: values that change nothing"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_seed_decides_images_and_first_weights(walk, tmp_path):
+    """Of a seeded subset; the same seed decides the same."""
+    plan = walk.plan({})
+
+    def seen(seed: int, number: int) -> list:
+        folder = tmp_path / f"{seed}-{number}"
+        folder.mkdir()
+        trainings = {(job.label, "params.settings.seed"): (0, seed) for job in plan.find("train *")}
+        world = World(
+            walk.study({}), setting_cases.with_changes(plan, trainings), walk.root, folder
+        )
+        first = [learner(world, one).weights for one in RUNS]
+        return [settings_of_data.chosen(world)["train"], *first]
+
+    one, again, other = seen(0, 0), seen(0, 1), seen(4, 0)
+    assert one == again
+    assert [a == b for a, b in zip(one, other, strict=True)] == [False] * 4
