@@ -10,6 +10,9 @@ from pathlib import Path
 from cellseg import full_disk
 from cellseg.errors import UserError
 
+ON_PYTHON_3_13 = ".*arbitrary keyword arguments is deprecated"
+"""Of TensorFlow 2.21's AutoGraph, a hundred times in a training."""
+
 
 class _Tee:
     """Writes to the terminal, and to the log file what a finished line shows in the end."""
@@ -56,6 +59,7 @@ def running(log: str | os.PathLike) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default")
+            warnings.filterwarnings("ignore", ON_PYTHON_3_13, DeprecationWarning)
             yield
     except UserError as error:
         print(f"\nError: {error}\n", file=sys.stderr)
