@@ -2,11 +2,12 @@
 # a C compiler are enough (envs/check.sh).
 #   make demo    the whole chain on simulated data: tables, figures, HTML report
 #   make test    lint and tests
+#   make test-all   and the slow ones: 1,000 mutated files of every kind
 #   make setup   the environment alone, in .venv, new or brought up to date (VARIANT=gpu for TensorFlow with CUDA)
 #   make bench   how much faster each stage is than the package people use today, and what a run costs
 #   make side-by-side   deepcell's network beside ours: scores, speed, memory (some 25 minutes)
 #   make progress   where the study of config.yaml stands (this and the report need an environment that is there)
-#   make report     the HTML report of its results; of another study: make report CONFIG=mine.yaml
+#   make report     the HTML report of its results; of another study: make report CONFIG=mine.yaml (progress alike)
 #   make lint    ruff, snakefmt and the Snakemake linter
 #   make lock    new lock files and conda environments from pyproject.toml
 
@@ -30,7 +31,7 @@ ifneq ($(NO_CACHE),)
 export XDG_CACHE_HOME := $(CURDIR)/.venv/cache
 endif
 
-.PHONY: demo test setup lint lock bench side-by-side progress report environment used
+.PHONY: demo test test-all setup lint lock bench side-by-side progress report environment used
 .DELETE_ON_ERROR:
 
 demo: environment
@@ -40,6 +41,9 @@ demo: environment
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
+
+test-all: lint
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m ""
 
 lint: environment
 	$(BIN)/ruff check .
@@ -57,7 +61,7 @@ side-by-side: environment
 	PYTHONPATH=scripts $(BIN)/python tests/side_by_side.py results/simulated
 
 progress: used
-	@$(BIN)/python scripts/progress.py
+	@$(BIN)/python scripts/progress.py $(STUDY)
 
 # TO=results/livecell/report.zip: pictures as files of their own, where one page would be too large.
 report: used

@@ -59,3 +59,6 @@ rule all:
         rules.overlays.input,
         rules.overviews.input,
         rules.data.input,
+
+
+check_command()

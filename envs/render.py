@@ -39,7 +39,7 @@ NAMES = {
 def pins(lock: Path) -> dict[str, str]:
     """Package to version, for Linux and the Python above."""
     found = {}
-    for line in lock.read_text().splitlines():
+    for line in lock.read_text(encoding="utf-8").splitlines():
         if "==" in line and not line.startswith((" ", "#")):
             requirement = Requirement(line.rstrip("\\ "))
             if requirement.marker is None or requirement.marker.evaluate(PLATFORM):
@@ -65,7 +65,7 @@ def main() -> None:
             "  - pip:",
             *(f"      - {p}=={v}" for p, v in packages.items() if p not in AFTERWARDS),
         ]
-        (ENVS / f"{name}.yaml").write_text("\n".join(lines) + "\n")
+        (ENVS / f"{name}.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
         if after:
             lines = [
                 "#!/usr/bin/env bash",
@@ -75,7 +75,7 @@ def main() -> None:
                 "pip install --no-deps --no-build-isolation --ignore-requires-python \\",
                 f"  {' '.join(after)}",
             ]
-            (ENVS / f"{name}.post-deploy.sh").write_text("\n".join(lines) + "\n")
+            (ENVS / f"{name}.post-deploy.sh").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

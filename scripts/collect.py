@@ -4,7 +4,7 @@ from cellseg import tables
 from cellseg.files import replacing
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     images = tables.images(snakemake.input.metrics)
     runs = tables.with_pooled_pixels(tables.per_run(images), images)
     runs = tables.with_coco(runs, snakemake.input.coco)

@@ -3,7 +3,7 @@
 from cellseg.figures import contact_sheet, contact_sheet_cases, style
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     columns, rows, subtitle = contact_sheet_cases.load(
         runs=snakemake.params.runs,
         predicted=snakemake.input.predicted,

@@ -3,7 +3,7 @@
 from cellseg import data_report
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     data_report.write(
         images=snakemake.input.images,
         cells=snakemake.input.cells,

@@ -3,12 +3,12 @@
 from cellseg import files, livecell, source
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     settings = snakemake.params.settings
     dataset = snakemake.config["datasets"][snakemake.wildcards.dataset]
     livecell.fetch_dataset(
         base_url=settings["url"],
-        files=[name for group in settings["annotations"] for name in livecell.ANNOTATIONS[group]],
+        files=livecell.files_of(settings["annotations"]),
         folder=snakemake.params.folder,
         manifest=snakemake.params.manifest,
         checksums=dataset["checksums"],

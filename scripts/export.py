@@ -3,7 +3,7 @@
 from cellseg import export_run, families, gpu_lease
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take("cpu")  # it computes next to nothing
     names = ("weights", "settings", "provenance", "watershed", "metrics", "coco")
     export_run.export(

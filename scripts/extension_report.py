@@ -3,7 +3,7 @@
 from cellseg.extension import report
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     report.write(
         real=(snakemake.input.real_images, snakemake.input.real_labels),
         synthetic=(snakemake.input.synthetic_images, snakemake.input.synthetic_labels),

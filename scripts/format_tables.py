@@ -6,7 +6,7 @@ from cellseg.formatted import content, html_page, latex
 from cellseg.formatted.captions import Experiment
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     tables = {
         name: score_tables.read(snakemake.input[name]) for name in ("images", "runs", "training")
     }

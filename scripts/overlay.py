@@ -3,7 +3,7 @@
 from cellseg.figures import conditions, overlay, overlay_cases, preview, style
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     cases = overlay_cases.load(
         maps=snakemake.input.maps,
         truth=snakemake.input.truth,

@@ -7,15 +7,15 @@ from cellseg.files import replacing
 from cellseg.overview import origins, page, resources, scores
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     dataset = snakemake.wildcards.dataset
-    runs = [run for run in study.all_runs(snakemake.config) if run.dataset == dataset]
+    shown = snakemake.params.study
     made = {
-        "resources": resources.table(snakemake.params.benchmarks, snakemake.config, dataset),
-        "provenance": origins.table(runs, snakemake.input.provenance),
+        "resources": resources.table(snakemake.params.benchmarks, shown, dataset),
+        "provenance": origins.table(study.all_runs(shown), snakemake.input.provenance),
     }
     text = page.write(
-        study=snakemake.config,
+        study=shown,
         dataset=dataset,
         counts=score_tables.read(snakemake.input.counts, ["split", "cell_type", "images", "cells"]),
         summaries=[scores.read(path) for path in snakemake.input.summaries],

@@ -6,9 +6,9 @@ from pathlib import Path
 from cellseg import annotations
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     annotations.parse(
-        source=json.loads(Path(snakemake.input.source).read_text()),
+        source=json.loads(Path(snakemake.input.source).read_text(encoding="utf-8")),
         folder=Path(snakemake.output.problems).parent,
         policy=snakemake.params.duplicates,
         threads=snakemake.threads,

@@ -6,14 +6,14 @@ from pathlib import Path
 from cellseg import families, gpu_lease, predict_run
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take(snakemake.config["accelerator"])
     # Of a run to be tuned, the images that it was validated with; else all.
     run = snakemake.input.get("run")
     predict_run.predict(
         settings=snakemake.input.settings,
         images=snakemake.input.images,
-        only=json.loads(Path(run).read_text())["val_images"] if run else None,
+        only=json.loads(Path(run).read_text(encoding="utf-8"))["val_images"] if run else None,
         every=snakemake.params.every,
         options=snakemake.params.prediction,
         load_family=families.load,

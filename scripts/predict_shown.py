@@ -6,7 +6,7 @@ from cellseg import families, gpu_lease, predict_run, score_tables
 from cellseg.figures import shown
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take("cpu")  # a few images only: no GPU has been asked for
     scores = score_tables.read(snakemake.input.metrics, ["image", "f1_50"])
     chosen = shown.choose(scores, snakemake.params.shown)

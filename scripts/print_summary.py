@@ -2,12 +2,9 @@
 
 import sys
 
-from cellseg import summary
-from cellseg.errors import UserError
+from cellseg import command, summary
 
 if len(sys.argv) != 2:
     sys.exit(f"Usage: {sys.argv[0]} results/<dataset>")
-try:
+with command.running():
     print(f"\n{summary.table(sys.argv[1])}\n")
-except UserError as error:
-    sys.exit(f"Error: {error}")

@@ -1,11 +1,9 @@
 """Show where a study stands; nothing is changed. Run it in the checkout: --help tells how."""
 
-import sys
 import time
 from pathlib import Path
 
-from cellseg import active_jobs, config_files, progress, progress_arguments, progress_text
-from cellseg.errors import UserError
+from cellseg import active_jobs, command, config_files, progress, progress_arguments, progress_text
 
 WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
 RESULTS = Path("results")
@@ -20,7 +18,8 @@ def main() -> None:
     prefix = active_jobs.job_name_prefix(WORKFLOW / "profiles/slurm/config.yaml")
     slurm, trouble = active_jobs.ask_slurm(prefix, folder)
     marks = active_jobs.read_marks(folder / ".snakemake")
-    seen = progress.collect(study, RESULTS, slurm, marks, time.time())
+    whole = asked.dataset is None and asked.experiment is None
+    seen = progress.collect(study, RESULTS, slurm, marks, time.time(), others=whole)
     if trouble:
         seen.notes.append(f"{trouble}; jobs in Slurm are not counted as such.")
     if not RESULTS.is_dir():
@@ -28,7 +27,5 @@ def main() -> None:
     print(progress_text.as_json(seen) if asked.json else progress_text.as_text(seen))
 
 
-try:
+with command.running():
     main()
-except UserError as error:
-    sys.exit(f"Error: {error}")

@@ -3,7 +3,7 @@
 from cellseg import drawing
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     drawing.write(
         images_table=snakemake.input.images,
         cells_table=snakemake.input.cells,

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cellseg import config_files, report_check
+from cellseg import command, config_files, report_check
 from cellseg.errors import UserError
 
 WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
@@ -28,9 +28,8 @@ def main() -> None:
     print(report_check.written(path))
 
 
-try:
-    main()
-except UserError as error:
-    sys.exit(f"Error: {error}")
-except subprocess.CalledProcessError as error:
-    sys.exit(error.returncode)
+with command.running():
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)

@@ -1,9 +1,12 @@
 """Scores of every image of one run, with and without small objects."""
 
+import json
+from pathlib import Path
+
 from cellseg import scoring
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     scoring.score_run(
         truth=snakemake.input.truth,
         true_outlines=snakemake.input.outlines,
@@ -17,4 +20,5 @@ with running(snakemake.log[0]):
         data_split=snakemake.params.data_split,
         small_objects_threshold=snakemake.params.small_objects_threshold,
         threads=snakemake.threads,
+        steps=json.loads(Path(snakemake.input.run).read_text(encoding="utf-8")).get("steps"),
     )

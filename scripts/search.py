@@ -1,10 +1,8 @@
 """Make a hyperparameter search by successive halving. Run it in the checkout: --help tells how."""
 
-import sys
 from pathlib import Path
 
-from cellseg import config_files, search_arguments, search_run
-from cellseg.errors import UserError
+from cellseg import command, config_files, search_arguments, search_run
 from cellseg.snakemake_call import Snakemake
 
 SCHEMA = Path(__file__).resolve().parent.parent / "workflow/schemas/config.schema.yaml"
@@ -18,7 +16,5 @@ def main() -> None:
     search_run.search(study, own.name, folder, Snakemake(folder, arguments, own.dry_run))
 
 
-try:
+with command.running():
     main()
-except UserError as error:
-    sys.exit(f"Error: {error}")

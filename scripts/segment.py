@@ -1,16 +1,13 @@
 """Cells of every image, from the predicted maps of one run."""
 
-import json
-from pathlib import Path
-
-from cellseg import files, map_store, segmentation
+from cellseg import files, made_files, map_store, segmentation
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     tuned = snakemake.input.get("tuned")
     settings = snakemake.params.watershed
     if tuned:
-        settings = json.loads(Path(tuned).read_text())["watershed"]
+        settings = made_files.read_json(tuned, "watershed")["watershed"]
     segmentation.segment_run(
         maps=snakemake.input.maps,
         labels=snakemake.output.labels,

@@ -5,7 +5,7 @@ from pathlib import Path
 from cellseg import families, gpu_lease, train_run
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take(snakemake.config["accelerator"])
     train_run.train(
         settings=snakemake.params.settings,

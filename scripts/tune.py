@@ -3,7 +3,7 @@
 from cellseg import tuning_run
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     tuning_run.tune(
         maps=snakemake.input.maps,
         truths=snakemake.input.truths,

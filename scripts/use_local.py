@@ -3,6 +3,6 @@
 from cellseg import files, source
 from cellseg.script import running
 
-with running(snakemake.log[0]):
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     described = source.local(snakemake.wildcards.dataset, snakemake.params.settings)
     files.write_json(snakemake.output.source, described)

@@ -93,9 +93,10 @@ def data_writers(base: Path) -> Iterator[tuple[str, Writer]]:
         import pandas as pd
 
         images = pd.read_parquet(tables / "test.images.parquet")
-        shapes = list(zip(images["height"], images["width"], strict=True))
-        labels = base / "test.npz"
-        tiles.write(images["image"], images["path"], shapes, labels, folder / "tiles.npz", 64)
+        from cellseg import cell_tables
+
+        pictures = cell_tables.pictures(images)
+        tiles.write(images["image"], pictures, base / "test.npz", folder / "tiles.npz", 64)
 
     def report(folder: Path, again: bool) -> None:
         names = {"counts": "csv", "sizes": "csv", "problems": "csv", "png": "png", "pdf": "pdf"}

@@ -14,24 +14,35 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+DATE = "Sat, 01 Jan 2022 00:00:00 GMT"
+
+
 class Server(ThreadingHTTPServer):
     """Serves `files`, a dict of name to content.
 
     Attributes
     ----------
     requests : name and Range header of every request
+    conditions : If-Range header of every request
     cut : number of bytes after which the connection breaks off, one a request from the front
     answers : status codes to give instead, one a request from the front
+    short : number of bytes of a whole answer that is only a part, one a request from the front
     ranges : whether the server can continue a transfer
+    first_bytes_only : answer every request with the first ten bytes, as if it had asked for them
+    weak : whether its tags are weak; the date of the file then tells versions apart
+    dated : whether it says when a file was last changed
     """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.requests: list[tuple[str, str | None]] = []
+        self.conditions: list[str | None] = []
         self.cut: list[int] = []
+        self.short: list[int | None] = []
         self.answers: list[int] = []
-        self.ranges = True
+        self.ranges, self.weak, self.dated = True, False, False
+        self.first_bytes_only = False
         self.url = f"http://127.0.0.1:{self.server_port}/set"
 
 
@@ -42,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         name = self.path.removeprefix("/set/")
         asked = self.headers["Range"]
         self.server.requests.append((name, asked))
+        self.server.conditions.append(self.headers["If-Range"])
         if self.server.answers:
             self.send_error(self.server.answers.pop(0))
             return
@@ -50,8 +62,17 @@ class Handler(BaseHTTPRequestHandler):
             return
         content = self.server.files[name]
         tag = f'"{sha256(content)}"'
+        if self.server.first_bytes_only:
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes 0-9/{len(content)}")
+            self.send_header("Content-Length", "10")
+            self.send_header("ETag", tag)
+            self.end_headers()
+            self.wfile.write(content[:10])
+            return
         start = 0
-        if asked and self.server.ranges and self.headers["If-Range"] == tag:
+        validator = DATE if self.server.weak and self.server.dated else tag
+        if asked and self.server.ranges and self.headers["If-Range"] == validator:
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
             if start >= len(content):
                 self.send_response(416)
@@ -62,9 +83,13 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        short = self.server.short.pop(0) if self.server.short else None
+        content = content if short is None else content[: start + short]
         self.send_header("Content-Length", str(len(content) - start))
         if self.server.ranges:
-            self.send_header("ETag", tag)
+            self.send_header("ETag", f"W/{tag}" if self.server.weak else tag)
+        if self.server.dated:
+            self.send_header("Last-Modified", DATE)
         self.end_headers()
         end = start + self.server.cut.pop(0) if self.server.cut else len(content)
         self.wfile.write(content[start:end])

@@ -44,6 +44,16 @@ LEARNERS = {
 """By family: the name of its class."""
 
 
+def values_per_pixel(model, size: tuple[int, int]) -> float:
+    """Values in the outputs of all layers of a Keras model, for each pixel of its input."""
+    outputs = [output for layer in model.layers for output in _listed(layer.output)]
+    return sum(int(np.prod(output.shape[1:])) for output in outputs) / (size[0] * size[1])
+
+
+def _listed(output) -> list:
+    return [output] if hasattr(output, "shape") else list(getattr(output, "values", list)())
+
+
 def settings(epochs: int, seed: int = 0, family: str = "deepcell", **model) -> dict:
     """Settings of a run as `cellseg.study.run_settings` makes them."""
     return {

@@ -1,6 +1,9 @@
 """Annotation tables: every form of COCO, both duplicate policies, and all that can be wrong."""
 
+import hashlib
 import json
+import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -30,7 +33,9 @@ def cell(annotation_id: int, image_id: int, segmentation=None, **other) -> dict:
 def parse(tmp_path):
     """Writes the JSON of each split, parses them, returns tables by name such as train.cells."""
 
-    def run(policy="deduplicated", splits=None, missing_images=None, files=None, **contents):
+    def run(
+        policy="deduplicated", splits=None, missing_images=None, files=None, crowds=None, **contents
+    ):
         root = tmp_path / "images"
         (root / "A172").mkdir(parents=True, exist_ok=True)
         if files is None:
@@ -41,6 +46,8 @@ def parse(tmp_path):
         described = {"images": str(root), "annotations": {}}
         if missing_images:
             described["missing_images"] = missing_images
+        if crowds:
+            described["crowds"] = crowds
         for split, content in contents.items():
             path = tmp_path / f"{split}.json"
             path.write_text(json.dumps(content))
@@ -60,7 +67,10 @@ def parse(tmp_path):
 def test_columns(parse):
     tables = parse(train={"images": [image(7)], "annotations": [cell(3, 7)]})
     (row,) = tables["train.images"].to_dict("records")
-    assert row.pop("path").endswith(f"images/A172/{NAME}.tif")
+    path = row.pop("path")
+    assert path.endswith(f"images/A172/{NAME}.tif")
+    assert row.pop("sha256") == hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    assert np.isnan([row.pop("channel"), row.pop("page")]).all()
     assert row == {
         "image": NAME,
         "image_id": 7,
@@ -224,6 +234,14 @@ def test_keys_are_unique_over_all_splits(parse, policy):
     assert tables["problems"].empty  # files of one name in several folders are no duplicates
 
 
+def test_no_key_is_the_name_of_a_file_in_an_npz(parse):
+    """Of two arrays 'a' and 'a.npy', NumPy gives the first for both names."""
+    names = ["a.tif", "a.npy.tif"]
+    listed = [{**image(number), "file_name": name} for number, name in enumerate(names, 1)]
+    tables = parse(train={"images": listed, "annotations": [cell(1, 1)]})
+    assert tables["train.images"]["image"].tolist() == ["a", "a.npy~2"]
+
+
 def test_links_to_one_file_are_duplicates(parse, tmp_path):
     (tmp_path / "images" / "A172").mkdir(parents=True)
     (tmp_path / "images" / "A172" / "link.tif").symlink_to("val.tif")
@@ -334,6 +352,66 @@ def test_crowd_regions_are_no_cells(parse):
     assert tables["problems"].values.tolist() == [["train", "crowd region", NAME, 7, 2, "dropped"]]
 
 
+def test_an_image_of_crowd_regions_alone_is_no_empty_image(parse, capsys):
+    """CVAT marks every painted mask as a crowd: they would be learnt as background."""
+    cells = [cell(1, 7), cell(2, 8, iscrowd=1), cell(3, 8, iscrowd=1)]
+    content = {"images": [image(7), image(8, "painted")], "annotations": cells}
+    remedy = r"train\.json: all annotations of 1 of 2 train images .* painted.* 'crowds: as-cells'"
+    with pytest.raises(UserError, match=remedy):
+        parse(train=content)
+    assert "WARNING: train: 2 of 3 annotations" in capsys.readouterr().out
+
+    tables = parse(train=content, crowds="as-cells")
+    assert tables["train.cells"]["annotation_id"].tolist() == [1, 2, 3]
+    assert tables["problems"].empty and "WARNING" not in capsys.readouterr().out
+
+    tables = parse(train=content, crowds="drop")
+    assert tables["train.images"]["image"].tolist() == [NAME]
+    dropped = tables["problems"][tables["problems"]["action"] == "image dropped"]
+    assert dropped[["problem", "image"]].values.tolist() == [
+        ["all annotations are crowd regions", "painted"]
+    ]
+
+
+def test_an_image_whose_annotations_lack_outlines_is_no_empty_image(parse, capsys):
+    content = {
+        "images": [image(7), image(8, "boxes"), image(9, "bare")],
+        "annotations": [cell(1, 7), cell(2, 8, [])],
+    }
+    tables = parse(train=content)
+    assert tables["train.images"]["image"].tolist() == [NAME, "bare"]
+    assert "1 images are left out: all annotations lack an outline" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("listed", "file"),
+    [
+        ("images\\a.tif", "a.tif"),
+        ("..\\..\\media\\upload\\4\\a.tif", "a.tif"),
+        ("C:\\data\\sub\\a.tif", "sub/a.tif"),
+        ("my%20cells%2B1.tif", "my cells+1.tif"),
+        (unicodedata.normalize("NFC", "Zähler.tif"), unicodedata.normalize("NFD", "Zähler.tif")),
+        (unicodedata.normalize("NFD", "Zähler.tif"), unicodedata.normalize("NFC", "Zähler.tif")),
+        ("CELLS_1.TIF", "cells_1.tif"),
+    ],
+)
+def test_names_as_other_programs_write_them(parse, listed, file):
+    content = {"images": [{**image(1), "file_name": listed}], "annotations": [cell(1, 1)]}
+    tables = parse(train=content, files=[file, "other.tif"])
+    assert tables["train.images"]["path"].str.endswith(f"A172/{file}").all()
+
+
+def test_a_name_as_it_is_goes_before_other_spellings(parse):
+    names = ["a%20b.tif", "a b.tif", "A B.tif"]
+    listed = [{**image(number), "file_name": name} for number, name in enumerate(names, 1)]
+    tables = parse(train={"images": listed, "annotations": [cell(1, 1)]}, files=names)
+    assert [Path(path).name for path in tables["train.images"]["path"]] == names
+
+    one = {"images": [{**image(1), "file_name": "a B.tif"}], "annotations": [cell(1, 1)]}
+    with pytest.raises(UserError, match="fits more than one image"):
+        parse(train=one, files=[])
+
+
 def test_cells_of_several_categories_are_kept_and_counted(parse):
     one_less_frequent = [cell(1, 7, category_id=2), cell(2, 7, category_id=2)]
     cells = [*one_less_frequent, *(cell(n, 7 + n % 2, category_id=1) for n in range(3, 9))]
@@ -390,7 +468,7 @@ def test_truncated_json(tmp_path, parse, keep):
     path.write_text(text[: int(len(text) * keep)])
     (tmp_path / f"{NAME}.tif").touch()
     described = {"images": str(tmp_path), "annotations": {"train": str(path)}}
-    with pytest.raises(UserError, match=r"broken\.json is no complete JSON"):
+    with pytest.raises(UserError, match=r"broken\.json is not valid JSON .* ends too early"):
         annotations.parse(described, tmp_path / "tables")
     assert not (tmp_path / "tables" / "train.cells.parquet").exists()
 
@@ -402,21 +480,27 @@ def test_truncated_json(tmp_path, parse, keep):
         ({"images": [image(1)]}, "no 'annotations'"),
         ({"images": [{"id": 1, "file_name": "a"}], "annotations": []}, "has no 'height'"),
         ({"images": [image(1), image(1)], "annotations": []}, "image id 1 occurs twice"),
-        ({"images": [image("a")], "annotations": []}, r"train\.json: the image id 'a' is no whole"),
-        ({"images": [image(1.5)], "annotations": []}, r"id 1\.5 is no whole number. Number the"),
+        (
+            {"images": [image(None)], "annotations": []},
+            r"train\.json: the image id None is no whole",
+        ),
+        ({"images": [image(1.5)], "annotations": []}, r"id 1\.5 is no whole number .* Number the"),
         ({"images": [[1]], "annotations": []}, "describes no image"),
         ({"images": [{**image(1), "height": "8"}], "annotations": []}, "no number of pixels"),
         ({"images": [{**image(1), "file_name": ""}], "annotations": []}, "names no file"),
         ({"images": [image(1)], "annotations": [cell(1, "1")]}, "the first 'image_id' is '1'"),
-        ({"images": [image(1)], "annotations": [[]]}, "malformed"),
-        ({"images": [image(1)], "annotations": [cell(1, 1, [["x"] * 6])]}, "malformed"),
+        ({"images": [image(1)], "annotations": [[]]}, "holds '\\[\\]', which is no annotation"),
+        (
+            {"images": [image(1)], "annotations": [cell(1, 1, [["x"] * 6])]},
+            "annotation 1: .* no number",
+        ),
         (
             {"images": [image(1)], "annotations": [cell(5, 1, {"size": [9, 9], "counts": [81]})]},
             "annotation 5: its run-length encoding is broken",
         ),
         (
             {"images": [image(1)], "annotations": [cell(5, 1, {"size": [8, 10], "counts": [9]})]},
-            "do not add up",
+            r"annotation 5: its run-length encoding .*: its counts add up to 9, .* 80 pixels",
         ),
     ],
 )

@@ -17,6 +17,7 @@ from PIL import Image
 import tiny_run
 from cellseg import (
     application,
+    apply_doubts,
     apply_run,
     families,
     files,
@@ -24,6 +25,7 @@ from cellseg import (
     polygons,
     prediction_record,
 )
+from cellseg import images as image_files
 from cellseg.errors import UserError
 
 
@@ -50,6 +52,8 @@ def settings(run, tmp_path):
         "output": str(tmp_path / "out"),
         "tuning": None,
         "pixel_size": None,
+        "channel": None,
+        "page": None,
     }
 
 
@@ -105,7 +109,7 @@ def test_every_kind_of_file(run, family, settings, folder, tmp_path):
     tables = _apply(settings, family)
 
     assert tables["skipped"]["file"].tolist() == ["broken.tif", "nan.tif"]
-    assert "cannot be read as a TIFF" in tables["skipped"]["why"][0]
+    assert "cannot be read as an image" in tables["skipped"]["why"][0]
     images = tables["images"].set_index(["image", "page"])
     assert len(images) == 9 and images.index.is_unique
     assert images.loc["stack.tif", "pixel_size_um"].tolist() == [0.5, 0.5]
@@ -137,6 +141,86 @@ def test_every_kind_of_file(run, family, settings, folder, tmp_path):
     assert not re.search(r'(src|href)="(http|/)', page)  # nothing is fetched from elsewhere
 
 
+def test_a_channel_or_a_page_alone(family, settings, folder, tmp_path):
+    pages = np.stack([tiny_run.picture(40, 50, seed) for seed in range(6)]).reshape(3, 2, 40, 50)
+    tifffile.imwrite(folder / "stack.tif", pages, imagej=True, metadata={"axes": "ZCYX"})
+    tifffile.imwrite(folder / "grey.tif", pages[0, 0])
+    every = _apply(settings, family)
+    assert len(every["images"]) == 7
+    whole = _labels(settings, "stack")
+    with pytest.raises(
+        UserError, match=r"on other pages \(channel: all, page: all; not channel: 2"
+    ):
+        application.stamp({**settings, "channel": 2})
+    asked = {**settings, "channel": 2, "page": 3, "output": str(tmp_path / "third")}
+    tables = _apply(asked, family)
+    assert tables["images"][["image", "page"]].values.tolist() == [["stack.tif", 3]]
+    assert tables["skipped"]["file"].tolist() == ["grey.tif"]
+    assert "has no channel 2: it has 1" in tables["skipped"]["why"][0]
+    np.testing.assert_array_equal(_labels(asked, "stack"), whole[2, 1])
+    assert set(tables["cells"]["page"]) == {3}
+    record = json.loads((tmp_path / "third/applied.json").read_text())
+    assert (record["channel"], record["page"]) == (2, 3)
+    assert record["grey_values"] == {"percentiles": [0.1, 99.9]}
+    assert (
+        "only channel 2 and page 3 was segmented" in (tmp_path / "third/overview.html").read_text()
+    )
+    application.stamp(asked)
+
+
+def test_turned_images_are_segmented_upright(family, settings, folder, tmp_path):
+    grey = tiny_run.picture(40, 60)
+    tifffile.imwrite(folder / "plain.tif", grey)
+    stored = np.ascontiguousarray(np.rot90(grey))
+    tifffile.imwrite(folder / "turned.tif", stored, extratags=[(274, "H", 1, 6, True)])
+    images = _apply(settings, family)["images"].set_index("image")
+    assert images["orientation"].to_dict() == {"plain.tif": 1, "turned.tif": 6}
+    np.testing.assert_array_equal(_labels(settings, "turned"), _labels(settings, "plain"))
+    assert "All results are of the upright image" in (tmp_path / "out/overview.html").read_text()
+
+
+def test_a_hot_pixel_costs_no_cells(family, settings, folder):
+    deep = 400 + 4 * tiny_run.picture(50, 70).astype(np.uint16)
+    tifffile.imwrite(folder / "a.tif", deep)
+    deep[3, 5] = 65535
+    tifffile.imwrite(folder / "hot.tif", deep)
+    images = _apply(settings, family)["images"].set_index("image")
+    assert images["cells"].min() > 5 and images["cells"].nunique() == 1
+    assert images.loc["hot.tif", "white_level"] < 1500
+
+
+def test_odd_names_and_folders(family, settings, folder, tmp_path):
+    """Each is segmented, or skipped with a reason; none ends the others."""
+    grey = tiny_run.picture(40, 40)
+    (tmp_path / "far/plate").mkdir(parents=True)
+    (folder / "plate").symlink_to(tmp_path / "far/plate")
+    long = "b" * 240
+    for name in ("UPPER.TIF", f"{long}.png", f"{long}2.png", "plate/linked.png"):
+        Image.fromarray(grey).save(folder / name)
+    Image.fromarray(grey).save(os.fsencode(folder) + b"/\xff.png")
+    Image.fromarray(grey).save(folder / "._a.png")
+    os.mkfifo(folder / "pipe.tif")
+    (folder / "gone.tif").symlink_to("nowhere.tif")
+    tables = _apply(settings, family)
+    names = ["UPPER.TIF", f"{long}.png", f"{long}2.png", "plate/linked.png"]
+    assert tables["images"]["image"].tolist() == names
+    assert all((tmp_path / "out" / path).is_file() for path in tables["images"]["labels"])
+    assert tables["images"]["labels"].is_unique
+    why = dict(tables["skipped"].values.tolist())
+    assert sorted(why) == ["\\udcff.png", "gone.tif", "pipe.tif"]
+    assert "is no regular file" in why["pipe.tif"] and "does not exist" in why["gone.tif"]
+
+
+def test_a_result_that_cannot_be_written_is_skipped(family, settings, folder):
+    """The results of one image need a file where those of another need a folder."""
+    (folder / "a_labels.tif").mkdir()
+    for name in ("a.tif", "a_labels.tif/b.tif", "c.tif"):
+        tifffile.imwrite(folder / name, tiny_run.picture(40, 40))
+    tables = _apply(settings, family)
+    assert tables["images"]["image"].tolist() == ["a.tif", "c.tif"]
+    assert tables["skipped"]["file"].tolist() == ["a_labels.tif/b.tif"]
+
+
 def test_results_of_images_that_are_gone_go_too(family, settings, folder, tmp_path, monkeypatch):
     for name in ("kept.tif", "gone.tif", "spoilt.tif"):
         tifffile.imwrite(folder / name, tiny_run.picture(40, 40))
@@ -157,6 +241,69 @@ def test_results_of_images_that_are_gone_go_too(family, settings, folder, tmp_pa
         "kept_labels.tif", "mine.txt",
     ]  # fmt: skip
     assert tables["images"]["image"].tolist() == ["kept.tif"]
+
+
+def test_a_record_removes_nothing_outside_of_its_folder(
+    run, family, settings, folder, tmp_path, monkeypatch
+):
+    """A folder of results may come from anybody."""
+    monkeypatch.setattr(apply_run, "Segmenter", _no_segmenter)
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(folder / "a.png")
+    output, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    for place in (output / "labels", elsewhere):
+        place.mkdir(parents=True)
+    (output / "outlines").symlink_to(elsewhere)
+    (output / "cells.csv").touch()
+    (output / "labels" / "link_labels.tif").symlink_to(tmp_path / "precious_labels.tif")
+    precious = ["precious.txt", "precious_labels.tif", "elsewhere/x.geojson"]
+    precious += ["out/cells.csv", "out/notes.txt", "images/a.png"]
+    for name in precious:
+        (tmp_path / name).touch()
+    (output / "labels" / "old_labels.tif").touch()
+    written = ["../precious.txt", str(tmp_path / "precious.txt"), "outlines/x.geojson", "notes.txt"]
+    written += ["labels/../../precious_labels.tif", "labels/link_labels.tif", "../images/a.png", ""]
+    written += [3, "labels/old_labels.tif"]
+    record = {key: settings[key] for key in ("run", "images", "tuning", "channel", "page")}
+    files.write_json(output / application.RECORD, {**record, "written": written})
+    with pytest.raises(KeyboardInterrupt):
+        _apply(settings, family)
+    assert all((tmp_path / name).exists() for name in precious)
+    assert (output / "labels" / "link_labels.tif").is_symlink()
+    assert not (output / "labels" / "old_labels.tif").exists()
+
+
+def _no_segmenter(*arguments):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["=1+1.png", "@x.png", "-a.png"])
+def test_no_name_is_a_formula(family, settings, folder, name):
+    picture = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    Image.fromarray(picture).save(folder / name)
+    (folder / f"{name}.tif").write_bytes(b"broken")
+    tables = _apply(settings, family)
+    assert set(tables["images"]["image"]) == {f"'{name}"}
+    assert set(tables["cells"]["image"]) <= {f"'{name}"}
+    assert tables["skipped"]["file"].tolist() == [f"'{name}.tif"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text[:200],
+        lambda text: "[]",
+        lambda text: "",
+        lambda text: json.dumps({**json.loads(text), "heads": 3}),
+        lambda text: json.dumps({**json.loads(text), "model": {}}),
+        lambda text: json.dumps({**json.loads(text), "model": {"family": "panopticnet"}}),
+        lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "model"}),
+    ],
+)
+def test_settings_that_no_run_has_are_named(run, family, tmp_path, change):
+    changed = tmp_path / "settings.json"
+    changed.write_text(change(run["settings"].read_text()))
+    with pytest.raises(UserError, match=r"settings\.json is missing, damaged"):
+        apply_run.Segmenter({**run, "settings": changed}, lambda model: family, 1)
 
 
 def test_nothing_but_broken_files_is_an_error(family, settings, folder):
@@ -310,3 +457,58 @@ def test_the_page_shows_three_pages_of_a_stack():
     assert overview_page.shown(1) == [1]
     assert overview_page.shown(2) == [1, 2]
     assert overview_page.shown(9) == [1, 5, 9]
+
+
+def test_it_ends_with_the_page_to_open(family, settings, folder, capsys):
+    tifffile.imwrite(folder / "a.tif", tiny_run.picture(50, 70))
+    (folder / "broken.tif").write_bytes(b"no picture")
+    n_cells = len(_apply(settings, family)["cells"])
+    *_, found, last = capsys.readouterr().out.splitlines()
+    assert last == f"Open {settings['output']}/overview.html"
+    assert found == f"Found {n_cells} cells on 1 page, 1 file skipped."
+
+
+@pytest.mark.parametrize(
+    ("f1", "reason"),
+    [
+        (0.01, "The run finds as little in its own test images (F1 at IoU 0.5 0.010): train it l"),
+        (0.7, "these images differ from what it was trained on"),
+        (None, "Compare magnification, contrast and focus with the images that"),
+    ],
+)
+def test_almost_no_cells_are_doubted(run, family, settings, folder, capsys, f1, reason, tmp_path):
+    own = shutil.copytree(run["weights"].parent, tmp_path / "run")
+    table = pd.read_csv(own / "metrics.csv")
+    table.assign(f1_50=f1).to_csv(own / "metrics.csv", index=False)
+    if f1 is None:
+        (own / "metrics.csv").unlink()
+    record = json.loads((own / "watershed.json").read_text())
+    record["watershed"]["interior_threshold"] = 1.0
+    (own / "watershed.json").write_text(json.dumps(record))
+    for name in ("a", "b"):
+        tifffile.imwrite(folder / f"{name}.tif", np.full((40, 40), 9, np.uint8))
+    _apply({**settings, "run": str(own)}, family)
+    told = capsys.readouterr().out
+    assert "Warning: found almost nothing: 0 cells on 2 pages. " in told and reason in told
+    page = (tmp_path / "out/overview.html").read_text()
+    assert "Warning: found almost nothing" in page and "pure noise" not in told
+
+
+def test_noise_is_doubted(family, settings, folder, capsys, tmp_path):
+    random = np.random.default_rng(0)
+    tifffile.imwrite(folder / "cells.tif", tiny_run.picture(50, 70))
+    tifffile.imwrite(folder / "noise.tif", random.integers(0, 255, (2, 60, 60)).astype(np.uint8))
+    _apply(settings, family)
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "pure noise" in line]
+    assert told.startswith("Warning: noise.tif: neighbouring pixels do not correlate")
+    assert "neighbouring pixels do not correlate" in (tmp_path / "out/overview.html").read_text()
+
+
+def test_real_images_are_no_noise(livecell_mini):
+    paths = sorted(livecell_mini.rglob("*.tif"))
+    assert len(paths) == 13 and not any(
+        apply_doubts.is_noise(image_files.read(path)) for path in paths
+    )
+    first = image_files.read(paths[0]).astype(float)
+    noise = np.random.default_rng(0).normal(0, first.std() / 2, first.shape)
+    assert not apply_doubts.is_noise(first + noise) and apply_doubts.is_noise(noise)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -115,7 +116,8 @@ def test_a_second_call_has_nothing_to_do(finished):
 
 
 def test_touching_every_file_schedules_nothing(finished):
-    for folder in ("scripts", "workflow", "envs", "results"):
+    """Files of the checkout are touched last, as by `git checkout`."""
+    for folder in ("results", "envs", "workflow", "scripts"):
         for path in sorted((finished.folder / folder).rglob("*"), reverse=True):
             if path.is_file():
                 os.utime(path)
@@ -334,12 +336,32 @@ def test_a_run_starts_from_pretrained_weights(edited, server):
     study = copy.deepcopy(TINY)
     study["pretrained"] = {"net": {"url": f"{server.url}/mobilenetv2.h5"}}
     study["models"] = {"pretrained": {**study["models"]["mobilenetv2"], "weights": "net"}}
-    study["training"]["epochs"] = 1
+    # Steps too small to be seen: the first layer stays as it was given.
+    study["training"] |= {"epochs": 1, "learning_rate": 1e-12}
     study["experiments"]["backbones"]["runs"][0]["model"] = "pretrained"
     edited.configure(study)
     done = edited.call(RUN.format(model="pretrained") + "/weights.h5")
     assert done.returncode == 0, done.stdout
+    kernels = [
+        _first_kernel(file)
+        for file in (path, edited.folder / RUN.format(model="pretrained") / "weights.h5")
+    ]
+    np.testing.assert_allclose(*kernels, atol=1e-6)
     shutil.rmtree(edited.folder / RUN.format(model="pretrained"))
+
+
+def _first_kernel(path):
+    """The kernel of MobileNetV2's first convolution in a file of weights."""
+    found = []
+
+    def look(name, item):
+        if "Conv1" in name.split("/") and name.rpartition("/")[2].startswith("kernel"):
+            found.append(item[()])
+
+    with h5py.File(path) as file:
+        file.visititems(look)
+    (kernel,) = found
+    return kernel
 
 
 def test_a_run_is_applied_to_a_folder_and_exported(edited):

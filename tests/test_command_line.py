@@ -33,7 +33,8 @@ def test_numbers_and_nothing_of_nested_settings(read, schema):
     seen = read(apply)["apply"]
     assert (seen["run"], seen["images"]) == ("runs/seed-0", "/data/7")
     assert (seen["tuning"], seen["pixel_size"], seen["output"]) == (None, 0.65, None)
-    assert config.resolve(read(apply), schema)["apply"] == seen
+    resolved = config.resolve(read(apply), schema)["apply"]
+    assert {key: resolved[key] for key in seen} == seen
 
 
 @pytest.mark.parametrize("text", ["true", "True"])
@@ -100,3 +101,24 @@ def test_wrong_values_are_still_told(read, schema):
         config.resolve(read("training={epochs: 0}"), schema)
     with pytest.raises(UserError, match="no key 'trainng'"):
         config.resolve(read("trainng={epochs: 3}"), schema)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ("/data/a, b", "'b' has no value. Put quotes around"),
+        ("/data/a: b", "not valid YAML.* Put quotes around"),
+        ("@x", "not valid YAML.* Put quotes around"),
+        ("a # b", "not valid YAML.* Put quotes around"),
+        ("[a", "not valid YAML.* Put quotes around"),
+    ],
+)
+def test_values_that_need_quotes(read, images, message):
+    with pytest.raises(UserError, match=message):
+        read(f"apply={{run: r, images: {images}}}")
+    assert read(f'apply={{run: r, images: "{images}"}}')["apply"]["images"] == images
+
+
+def test_values_that_need_none(read):
+    for images in ("it's", "C:\\x", "a b", "/data/ü", "a-b_c", "~/x", "7", "2024-01-01"):
+        assert read(f"apply={{run: r, images: {images}}}")["apply"]["images"] == images

@@ -58,12 +58,10 @@ def test_errors_of_many_conditions_stand_in_two_columns():
 
 def test_f1_by_iou_has_a_line_a_condition_and_the_interval_as_a_band():
     experiment = fabricate(heads=(TWO_HEADS, ALL_HEADS), seeds=(0, 1, 2))
-    columns = {f"f1_{round(100 * t)}_mean": 1 - t for t in metrics.THRESHOLDS}
-    experiment["summary"] = experiment["summary"].assign(**columns)
     axes = registry.draw("f1-by-iou", experiment).axes[0]
     for line in lines_of(axes):
         assert line[:, 0].tolist() == list(metrics.THRESHOLDS)
-        assert line[:, 1] == pytest.approx(1 - line[:, 0])
+        assert line[:, 1] == pytest.approx(0.2)
     assert len(lines_of(axes)) == 2
     ends = axes.collections[0].get_paths()[0].vertices[:, 1]
     # t(0.975, 2) * 0.1 / sqrt(3) about 0.2
@@ -78,7 +76,7 @@ def test_density_puts_images_into_octaves_and_averages_them_by_seed():
     (line,) = lines_of(top)
     assert line[:, 0] == pytest.approx([64 * 2**0.5, 256 * 2**0.5])
     assert line[:, 1] == pytest.approx([0.175, 0.25])  # of seeds 0.125 and 0.225; 0.2 and 0.3
-    assert [bar.get_height() for bar in strip.patches] == [2, 1]
+    assert [bar.get_height() for bar in strip.patches] == [2, 0, 1]
     points = top.collections[0].get_offsets()
     assert points.tolist() == [[64, pytest.approx(0.15)], [127, pytest.approx(0.2)],
                                [300, pytest.approx(0.25)]]  # fmt: skip
@@ -115,14 +113,15 @@ def test_octaves_of_few_cells_have_no_recall():
 
 
 def test_counts_tell_bias_and_error_of_each_seed():
-    experiment = fabricate(types=TYPES[:2], seeds=(0, 1))
+    experiment = fabricate(types=TYPES[:2], seeds=(0, 1, 2))
     images = experiment["images"]
     n_pred = np.where(images["cell_type"] == TYPES[0], 1100, 900) + 100 * images["seed"]
     axes = registry.draw("counts", with_images(experiment, n_pred=n_pred)).axes[0]
-    # Differences are 100 and -100, then 200 and 0; the interval of 0 and 100 is 12.7 * 50.
-    assert texts(axes)[0].split("\n") == ["bias +50.0 ± 635.3", "error 10.0 ± 0.0 %"]
+    # Differences are 100 and -100, 200 and 0, 300 and 100: half of the interval of 0, 100, 200 is
+    # t(0.975, 2) * 100 / sqrt(3), that of 10, 10, 20 % is a tenth of 100 / sqrt(3) / sqrt(3) * t.
+    assert texts(axes)[0].split("\n") == ["bias +100 ± 248", "error 13.3 ± 14.3 %"]
     points = [line.get_xydata().tolist() for line in axes.lines if line.get_linestyle() == "None"]
-    assert points == [[[1000, 1150]], [[1000, 950]]]
+    assert points == [[[1000, 1200]], [[1000, 1000]]]
 
 
 def test_cell_types_of_many_images_are_drawn_in_turns():
@@ -151,24 +150,24 @@ ONE_TYPE = {"only-b": "BT474", "only-a": "A172"}
 
 def test_transfer_has_a_row_a_type_trained_on_and_a_column_a_type_tested_on():
     experiment = fabricate(
-        subsets=tuple(ONE_TYPE), types=TYPES[:3], cell_types=ONE_TYPE, seeds=(0, 1)
+        subsets=tuple(ONE_TYPE), types=TYPES[:3], cell_types=ONE_TYPE, seeds=(0, 1, 2)
     )
-    summary = experiment["summary"]
-    first = summary["subset"] == "only-a"
-    mean = summary["cell_type"].map({"A172": 0.8, "BT474": 0.5, "BV2": 0.3})
-    summary["f1_50_mean"] = mean.where(first, mean / 2)
+    runs = experiment["runs"]
+    first = runs["subset"] == "only-a"
+    mean = runs["cell_type"].map({"A172": 0.8, "BT474": 0.5, "BV2": 0.3})
+    runs["f1_50"] = mean.where(first, mean / 2) + (runs["seed"] - 1) / 10
     axes = registry.draw("transfer", experiment).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["A172", "BT474"]
     names = [label.get_text().split("\n")[0] for label in axes.get_xticklabels()]
     assert names == TYPES[:3]
-    assert axes.images[0].get_array().tolist() == [
+    assert axes.collections[0].get_array().tolist() == [
         pytest.approx([0.8, 0.5, 0.3]), pytest.approx([0.4, 0.25, 0.15])
     ]  # fmt: skip
-    assert [text.split(" ± ")[0] for text in texts(axes)] == [
-        "0.80", "0.50", "0.30", "0.40", "0.25", "0.15"
-    ]  # fmt: skip
+    assert texts(axes) == [
+        f"{mean} ± 0.25" for mean in ("0.80", "0.50", "0.30", "0.40", "0.25", "0.15")
+    ]
     framed = [(patch.get_x(), patch.get_y()) for patch in axes.patches]
-    assert framed == [(-0.46, -0.46), (0.54, 0.54)]
+    assert framed == [(0.04, 0.04), (1.04, 1.04)]
 
 
 def test_transfer_tells_subsets_of_one_type_apart():

@@ -294,3 +294,67 @@ def test_tunings_are_checked(small, schema, changes, message):
     small["experiments"]["first"]["tuning"] = used
     with pytest.raises(UserError, match=message):
         config.resolve(small, schema)
+
+
+def _bomb():
+    values: dict = {"a": 1}
+    for _ in range(9):
+        values = {f"k{number}": values for number in range(10)}
+    return values
+
+
+def _endless():
+    values: dict = {}
+    values["again"] = [values]
+    return values
+
+
+def _deep():
+    values: list = []
+    for _ in range(2000):
+        values = [values]
+    return values
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (_bomb(), "aliases .* more than 1000000 values"),
+        (_endless(), "refers to itself"),
+        (_deep(), "refers to itself, or is too deep"),
+        (float("inf"), "training: inf is no finite number"),
+        (float("nan"), "training: nan is no finite number"),
+        ([0.1, float("-inf")], r"training.1: -inf is no finite number"),
+    ],
+)
+def test_values_that_no_configuration_has(small, schema, value, message):
+    with pytest.raises(UserError, match=message):
+        config.resolve({**small, "training": value}, schema)
+
+
+def test_aliases_that_are_no_bomb(small, schema):
+    shared = {"cell_types": ["BV2"]}
+    study = config.resolve({**small, "subsets": {"full": {}, "a": shared, "b": shared}}, schema)
+    assert study["subsets"]["a"] == study["subsets"]["b"]
+
+
+@pytest.mark.parametrize("seed", [2**32, -1, 1.5])
+def test_seeds_that_no_generator_takes(small, schema, seed):
+    small["experiments"]["first"]["runs"][0]["seed"] = [0, seed]
+    with pytest.raises(UserError, match="seed"):
+        config.resolve(small, schema)
+
+
+def test_a_tilde_is_the_home_folder(small, schema, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    folders = {split: f"~/labels/{split}" for split in ("train", "val", "test")}
+    small["datasets"]["own"] = {"kind": "local", "images": "~/images", "labels": folders}
+    small["datasets"]["layout"] = {"kind": "local", "path": "~"}
+    small["apply"] = {"run": "~/run/seed-0", "images": "a~b", "output": "~/out"}
+    study = config.resolve(small, schema)
+    own = study["datasets"]["own"]
+    assert own["images"] == "/home/me/images" and own["labels"]["val"] == "/home/me/labels/val"
+    assert study["datasets"]["layout"]["path"] == "/home/me"
+    apply = study["apply"]
+    assert (apply["run"], apply["images"]) == ("/home/me/run/seed-0", "a~b")
+    assert apply["output"] == "/home/me/out"

@@ -47,7 +47,7 @@ def test_images_of_every_split_are_readable_and_of_the_annotated_size(split, tmp
     message = str(told.value)
     for words in (
         r"broken\.tif cannot be read as an image .* Replace the file",
-        r"cut\.tif holds no pixels: it is broken",
+        r"cut\.tif is cut off: its last part is missing\. Copy it once more",
         rf"larger\.tif is 16 pixels high and 20 wide, but {path} annotates an image 8 high and 10 "
         r"wide\. Put the image there that was annotated",
         r"turned\.tif .* 10 wide, as if one of the two were turned\. ",
@@ -58,7 +58,9 @@ def test_images_of_every_split_are_readable_and_of_the_annotated_size(split, tmp
 
 
 def test_no_more_images_are_named_than_one_reads(tmp_path):
-    annotated = [data_checks.Annotated(str(tmp_path / f"{n}.tif"), 1, 1, "a") for n in range(12)]
+    annotated = [
+        data_checks.Annotated(images.Picture(tmp_path / f"{n}.tif", (1, 1)), "a") for n in range(12)
+    ]
     with pytest.raises(UserError, match=r"12 of 12 images .*(\n- .*){10}\n- and 2 more$"):
         data_checks.refuse_unusable_images(annotated)
 
@@ -109,5 +111,7 @@ def test_cells_in_pieces_are_no_binary_masks(parse_labels):
     parse_labels(squares(1), squares(1, 7), specks, cut_by_a_corner)
 
 
-def test_one_image_with_two_values_tells_that_they_are_labels(parse_labels):
-    parse_labels(squares(5), squares(5) + squares(1))
+def test_masks_of_classes_are_refused(parse_labels):
+    """One value for cells, another one for dividing cells."""
+    with pytest.raises(UserError, match=r"masks of classes: .* makes 3, but there are 10 separate"):
+        parse_labels(squares(5), squares(5) + squares(1))

@@ -1,10 +1,13 @@
 """Fetching LIVECell from a server on this machine, with everything that can go wrong on the way."""
 
+import contextlib
 import json
 import zipfile
 
+import numpy as np
 import pytest
 
+import livecell_server
 from cellseg import annotations, download, livecell, source, unpack
 from cellseg.errors import UserError
 from livecell_server import sha256, zipped
@@ -97,6 +100,37 @@ def test_server_that_cannot_continue_starts_over(published, fetch, tmp_path):
     assert (tmp_path / "set" / FILES[0]).read_bytes() == published.files[FILES[0]]
 
 
+def test_an_answer_shorter_than_the_rest_of_the_file_is_no_end(published, tmp_path):
+    """Complete as an answer, which says that the file has more bytes."""
+    published.cut, published.short = [100_000], [None, 1000]
+    path = tmp_path / "a.json"
+    download.fetch_file(f"{published.url}/{FILES[0]}", path, first_wait=0)
+    assert path.read_bytes() == published.files[FILES[0]]
+    first, second, third = [asked for _, asked in published.requests]
+    have = int(second.removeprefix("bytes=").removesuffix("-"))
+    assert first is None and third == f"bytes={have + 1000}-"
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_a_weak_tag_does_not_continue_a_transfer(published, tmp_path, dated):
+    """It tells files of the same meaning, not of the same bytes; a date does for If-Range."""
+    published.weak, published.dated = True, dated
+    published.cut = [100_000]
+    path = tmp_path / "a.json"
+    download.fetch_file(f"{published.url}/{FILES[0]}", path, first_wait=0)
+    assert path.read_bytes() == published.files[FILES[0]]
+    (_, first), (_, second) = published.requests
+    assert first is None and bool(second) == dated
+    assert published.conditions == [None, livecell_server.DATE if dated else None]
+
+
+def test_a_broken_transfer_is_taken_up_as_often_as_the_retries_say(published, tmp_path):
+    published.answers = [503] * 10
+    with pytest.raises(UserError, match="503"):
+        download.fetch_file(f"{published.url}/images.zip", tmp_path / "a", retries=3, first_wait=0)
+    assert len(published.requests) == 4
+
+
 def test_part_that_is_complete_already(published, tmp_path):
     content = published.files["images.zip"]
     (tmp_path / "a.zip.part").write_bytes(content)
@@ -120,11 +154,21 @@ def test_busy_server_is_asked_again(published, fetch, tmp_path):
     assert (tmp_path / "set" / "images").is_dir()
 
 
+def test_a_server_that_sends_the_first_bytes_for_ever_is_given_up(published, tmp_path):
+    published.first_bytes_only = True
+    with pytest.raises(UserError, match="cannot be fetched"):
+        download.fetch_file(
+            f"{published.url}/images.zip", tmp_path / "a.zip", retries=3, first_wait=0
+        )
+    assert len(published.requests) <= 6
+
+
 def test_file_that_the_server_lacks_is_not_asked_for_again(published, fetch):
     del published.files[FILES[1]]
     with pytest.raises(UserError, match=r"val\.json cannot be fetched \(the server says 404"):
         fetch()
-    assert len(published.requests) == 2
+    names = [name for name, _ in published.requests]
+    assert names.count(FILES[1]) == 1 and len(names) == 4  # the others are fetched
 
 
 def test_offline_says_what_to_put_where(fetch, tmp_path):
@@ -225,6 +269,25 @@ def test_corrupt_archive(published, fetch, tmp_path, spoil):
     published.files["images.zip"] = good
     fetch()
     assert len(list((tmp_path / "set" / "images").rglob("*.tif"))) == 3
+
+
+COMPRESSIONS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_members_that_are_damaged_in_any_compression(tmp_path, compression):
+    content = np.random.default_rng(0).integers(0, 9, 4000, np.uint8).tobytes()
+    with zipfile.ZipFile(tmp_path / "good.zip", "w", compression) as archive:
+        archive.writestr("images/a.tif", content)
+    good = (tmp_path / "good.zip").read_bytes()
+    for place in range(0, len(good), max(1, len(good) // 60)):
+        spoilt = bytearray(good)
+        spoilt[place : place + 3] = b"\xff\x00\xa5"
+        (tmp_path / "a.zip").write_bytes(spoilt)
+        with contextlib.suppress(UserError):  # or the damage is where nothing lies
+            unpack.unpack(tmp_path / "a.zip", tmp_path / "images", str(place))
+            for path in (tmp_path / "images").rglob("*.tif"):
+                assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,15 @@ import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
-import cv2
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
 import small_training
-from cellseg import ensemble, families, files, map_store, predict_run, tiles, train_run
-from cellseg.cell_tables import IMAGE_SCHEMA, write_images
+from cellseg import ensemble, families, files, map_store, predict_run, train_run
 from cellseg.errors import UserError
+from run_inputs import write_split
 
 TABLE = pd.DataFrame({"image": list("abcdef"), "cell_type": ["BV2", "A172"] * 3})
 CHOSEN = {"train": ["a", "b", "c", "d"], "val": ["e", "f"]}
@@ -169,36 +168,12 @@ def _settings() -> dict:
     return settings
 
 
-def _tile_file(folder: Path, split: str, names: list[tuple[str, str]]) -> None:
-    """Images of one tile each: bright cells of BV2, dark ones of A172."""
-    labels = np.zeros((32, 32), np.int32)
-    labels[4:14, 5:15], labels[18:29, 12:27] = 1, 2
-    rows = []
-    for order, (image, cell_type) in enumerate(names):
-        noise = np.random.default_rng(order).normal(0, 4, labels.shape)
-        sign = 1 if cell_type == "BV2" else -1
-        path = folder / f"{image}.png"
-        cv2.imwrite(str(path), (128 + sign * 60 * (labels > 0) + noise).astype(np.uint8))
-        row = dict.fromkeys(field.name for field in IMAGE_SCHEMA) | {
-            "image": image, "image_id": order, "split": split, "order": order, "path": str(path),
-            "cell_type": cell_type, "height": 32, "width": 32, "n_cells": 2, "incomplete": False,
-        }  # fmt: skip
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    write_images(folder / f"{split}.images.parquet", table)
-    files.write_stack(folder / f"{split}.labels.npz", [(name, labels) for name, _ in names])
-    tiles.write(
-        table["image"], table["path"], [(32, 32)] * len(table),
-        folder / f"{split}.labels.npz", folder / f"{split}.npz", 32,
-    )  # fmt: skip
-
-
 def test_synthetic_images_go_to_the_network_of_their_source(tmp_path):
-    _tile_file(tmp_path, "train", [("a", "BV2"), ("b", "A172"), ("c", "BV2")])
-    _tile_file(tmp_path, "val", [("e", "A172"), ("f", "BV2")])
+    write_split(tmp_path, "train", [("a", "BV2"), ("b", "A172"), ("c", "BV2")])
+    write_split(tmp_path, "val", [("e", "A172"), ("f", "BV2")])
     made = [(f"{image}~synthetic-1", cell_type) for image, cell_type in zip(
         "abc", ("BV2", "A172", "BV2"), strict=True)]  # fmt: skip
-    _tile_file(tmp_path, "extension", made)
+    write_split(tmp_path, "extension", made)
     settings = _settings()
     settings["subset"]["extend"] = 1
     seen = []
@@ -237,8 +212,8 @@ def test_synthetic_images_go_to_the_network_of_their_source(tmp_path):
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_of_unets_is_trained_and_predicts_by_type(eagerly, tmp_path):
     """As each network does by itself, and unlike that of the other type."""
-    _tile_file(tmp_path, "train", [("a", "BV2"), ("b", "A172"), ("c", "BV2"), ("d", "A172")])
-    _tile_file(tmp_path, "val", [("e", "A172"), ("f", "BV2")])
+    write_split(tmp_path, "train", [("a", "BV2"), ("b", "A172"), ("c", "BV2"), ("d", "A172")])
+    write_split(tmp_path, "val", [("e", "A172"), ("f", "BV2")])
     settings = _settings()
     unet = families.load(settings["model"])
     family = SimpleNamespace(**vars(unet))
@@ -281,6 +256,6 @@ def test_a_run_of_unets_is_trained_and_predicts_by_type(eagerly, tmp_path):
         np.testing.assert_array_equal(found[image], expected[image])
         assert np.abs(found[other] - expected[other]).max() > 1e-3
 
-    _tile_file(tmp_path, "val", [("e", "A172"), ("f", "MCF7")])
+    write_split(tmp_path, "val", [("e", "A172"), ("f", "MCF7")])
     with pytest.raises(UserError, match="MCF7, only for A172, BV2"):
         predict(run)

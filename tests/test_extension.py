@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from cellseg import annotations, cell_tables, images, labels, tiles, train_run
+from cellseg.augmentation import Augmentation
 from cellseg.errors import UserError
 from cellseg.extension import (
     background,
@@ -28,7 +29,7 @@ from cellseg.extension.levels import levels
 from cellseg.extension.orientation import COUNT, turned, turned_points
 from cellseg.extension.outlines import clip
 from cellseg.extension.sprites import Sprite
-from cellseg.files import stack_writer
+from cellseg.files import stack_writer, write_stack
 from cellseg.images import as_tiff
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
@@ -454,7 +455,7 @@ def _tiles(path, keys):
             add(key, np.ones((32, 32), np.int32))
     image = path.parent / "any.tif"
     image.write_bytes(as_tiff(np.zeros((32, 32), np.uint8)))
-    tiles.write(keys, [image] * len(keys), [(32, 32)] * len(keys),
+    tiles.write(keys, [images.Picture(image, (32, 32))] * len(keys),
                 path.with_suffix(".labels.npz"), path, size=32)  # fmt: skip
     return str(path)
 
@@ -477,6 +478,7 @@ def run(folder, subset, seed=0, count=2):
     def train(settings, train, validation, folder, state, weights):
         for name, stream in (("train", train), ("val", validation)):
             seen[name] = stream.tiles.image[stream.index].tolist()
+            seen[f"{name} stream"] = stream
         return pd.DataFrame({"epoch": [1]})
 
     family = SimpleNamespace(set_threads=lambda n: None, train=train, versions=dict,
@@ -484,8 +486,8 @@ def run(folder, subset, seed=0, count=2):
     whole = {"cell_types": [], "fraction": 1, "selection": "seeded", "validation": "official"}
     settings = {
         "subset": {**whole, **subset}, "seed": seed, "model": {}, "heads": {"fgbg": {}},
-        "training": {"rotation": 0, "zoom": 1, "flips": False, "batch_size": 1,
-                     "normalization": "none", "warp": "labels"},
+        "training": {"rotation": 10, "zoom": 2, "flips": False, "batch_size": 3,
+                     "normalization": "percentile", "warp": "targets"},
     }  # fmt: skip
     if subset.get("validation") != "by-well":
         del synthetic[1]
@@ -510,9 +512,16 @@ def test_only_training_images_are_extended(tmp_path, validation, seed):
 
 
 def test_a_run_that_extends_nothing_is_as_it_was(tmp_path):
-    seen, real = run(tmp_path, {})
+    seen, real = run(tmp_path, {}, seed=4)
     assert seen["train"] == real["train"] and seen["val"] == real["val"]
     assert "synthetic_images" not in seen["provenance"]
+    for name in ("train", "val"):
+        stream = seen[f"{name} stream"]
+        assert (stream.batch_size, stream.normalization) == (3, "percentile")
+        assert stream.seed == 4 and stream.targets_first and stream.heads == {"fgbg": {}}
+    assert seen["train stream"].augmentation == Augmentation(10, 2, False)
+    assert seen["train stream"].shuffle and not seen["val stream"].shuffle
+    assert seen["val stream"].augmentation is None
 
 
 def test_synthetic_images_that_lack_are_noticed(tmp_path):
@@ -567,9 +576,23 @@ def test_the_report_compares_what_is_alike(tables, written, tmp_path):
         pairs.append((listed, painted))
     kinds = {"features": "csv", "distances": "csv", "png": "png", "pdf": "pdf"}
     outputs = {name: tmp_path / f"{name}.{suffix}" for name, suffix in kinds.items()}
+    # Two lie on a line; a third, which is the first again, makes a plane of them.
+    with pytest.raises(
+        UserError, match=r"train\.images\.parquet: 2 of its images .* need 3 at least"
+    ):
+        report.write(*pairs, outputs, "synthetic", processes=1)
+    assert not any(path.exists() for path in outputs.values())
+    listed, painted = pairs[0]
+    two, labels = pd.read_parquet(listed), np.load(painted)
+    third = two.iloc[[0]].assign(image="BV2_Phase_A4_1_00d16h00m_1")
+    listed = tmp_path / "three.parquet"
+    cell_tables.write_images(listed, pd.concat([two, third], ignore_index=True))
+    files = [(name, labels[name]) for name in two["image"]]
+    write_stack(tmp_path / "three.npz", [*files, (third["image"].item(), files[0][1])])
+    pairs[0] = listed, tmp_path / "three.npz"
     report.write(*pairs, outputs, "synthetic", processes=1)
     table = pd.read_csv(outputs["features"])
-    assert table["kind"].tolist() == ["real"] * 2 + ["synthetic"] * 4
+    assert table["kind"].tolist() == ["real"] * 3 + ["synthetic"] * 4
     assert table[list(features.FEATURES)].notna().all(axis=None)
     real = table[table["kind"] == "real"]
     assert real["component_1"].sum() == pytest.approx(0, abs=1e-3)
@@ -579,7 +602,9 @@ def test_the_report_compares_what_is_alike(tables, written, tmp_path):
     assert first["features"] == "all" and first["synthetic_images"] == 4
     assert np.isfinite(first["energy_distance"]) and np.isnan(first["exchanged_95"])
     assert outputs["png"].stat().st_size > 5000 and outputs["pdf"].stat().st_size > 5000
-    with pytest.raises(UserError, match="too few to compare"):
+    with pytest.raises(UserError, match=r"empty\.parquet: 0 of its images have cells"):
         empty = pd.read_parquet(pairs[0][0]).assign(n_cells=0)
         cell_tables.write_images(tmp_path / "empty.parquet", empty)
         report.write((tmp_path / "empty.parquet", pairs[0][1]), pairs[1], outputs, "x", 1)
+    with pytest.raises(UserError, match=r"empty\.parquet: 0 .* need 1 at least"):
+        report.write(pairs[0], (tmp_path / "empty.parquet", pairs[0][1]), outputs, "x", 1)

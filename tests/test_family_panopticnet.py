@@ -6,13 +6,13 @@ import subprocess
 import sys
 import warnings
 
-import h5py
 import numpy as np
 import pytest
 
 import small_training
 from cellseg.errors import UserError
 from cellseg.normalization import normalize
+from cellseg.panopticnet.declarations import BACKBONES
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_doubling_by_two_taps_is_the_backends_own(family):
 
 
 @pytest.mark.parametrize("normalization", ["whole-image", "percentile", "none"])
-@pytest.mark.parametrize("backbone", ["resnet50", "densenet201", "mobilenetv2", "efficientnetb7"])
+@pytest.mark.parametrize("backbone", [name for name in BACKBONES if name != "featurenet"])
 def test_pretrained_backbones_see_what_they_were_trained_on(family, backbone, normalization):
     """A grey image becomes what Keras' own preprocessing makes of it, in colour and in scale."""
     import keras
@@ -90,8 +90,13 @@ def test_pretrained_backbones_see_what_they_were_trained_on(family, backbone, no
         colours = 255 * np.repeat(normalize(image, "percentile"), 3, axis=-1)
     else:
         colours = np.repeat(image.astype(np.float32), 3, axis=-1)
-    module = {"resnet50": "resnet", "densenet201": "densenet", "mobilenetv2": "mobilenet_v2"}
-    if backbone in module:
+    module = {
+        **dict.fromkeys(("resnet50", "resnet101", "resnet152"), "resnet"),
+        **dict.fromkeys(("densenet121", "densenet169", "densenet201"), "densenet"),
+        **{"mobilenetv2": "mobilenet_v2", "mobilenet": "mobilenet"},
+        **{"vgg16": "vgg16", "vgg19": "vgg19"},
+    }
+    if not backbone.startswith("efficientnet"):
         expected = getattr(keras.applications, module[backbone]).preprocess_input(colours.copy())
     else:  # EfficientNet carries it: division by 255, mean and variance of ImageNet
         expected = (colours / 255 - MEAN) / DEVIATION
@@ -122,6 +127,8 @@ def test_preprocessing_applies_to_pretrained_backbones_only(family):
     assert scaling(model, "whole-image") is None
     published = {**model, "weights": "imagenet", "preprocessing": "as-published"}
     assert scaling(published, "whole-image") is None
+    # featurenet declares that it takes values as they are, whatever weights it starts from.
+    assert scaling({**model, "backbone": "featurenet", "weights": "my"}, "whole-image") is None
 
 
 def test_a_head_that_is_negative_everywhere_learns_again(family, tmp_path):
@@ -150,38 +157,6 @@ def test_efficientnets_hidden_division_is_a_switch(family):
         layers = network.build(settings, (32, 32)).layers
         layer = next(layer for layer in layers if layer.name.startswith("rescaling"))
         np.testing.assert_allclose(layer(np.ones((1, 2, 2, 3), np.float32)), factor, rtol=1e-6)
-
-
-@pytest.fixture(scope="module")
-def mobilenet_weights(family, tmp_path_factory):
-    """A weight file like those that Keras publishes, made here for lack of a network."""
-    import tf_keras
-
-    model = tf_keras.applications.MobileNetV2(
-        input_shape=(64, 64, 3), include_top=False, weights=None
-    )
-    path = tmp_path_factory.mktemp("weights") / "mobilenetv2.h5"
-    model.save_weights(str(path))
-    return path, model
-
-
-def test_training_starts_from_the_pretrained_backbone(family, mobilenet_weights, tmp_path):
-    settings = _settings(backbone="mobilenetv2", weights="imagenet", preprocessing="imagenet")
-    settings["training"]["learning_rate"] = 1e-12
-    path, source = mobilenet_weights
-    _train(family, settings, tmp_path, path)
-    with h5py.File(tmp_path / "weights.h5") as file:
-        for name in ("Conv1", "block_16_project"):
-            kernel = file[f"{name}/{name}/kernel:0"][()]
-            expected = source.get_layer(name).get_weights()[0]
-            np.testing.assert_allclose(kernel, expected, atol=1e-6)
-        channels = file["conv_channels/conv_channels/kernel:0"][0, 0]
-    np.testing.assert_allclose(channels, [[1, 1, 1], [0, 0, 0], [0, 0, 0]], atol=1e-6)
-
-
-def test_weights_of_another_backbone_are_refused(family, mobilenet_weights, tmp_path):
-    with pytest.raises(UserError, match="does not fit the backbone"):
-        _train(family, _settings(), tmp_path, mobilenet_weights[0])
 
 
 def test_a_file_that_is_no_weight_file_is_refused(family, tmp_path):
@@ -264,3 +239,19 @@ def test_dropout_goes_on_where_a_killed_training_stood(family, tmp_path):
     finally:
         tf.config.run_functions_eagerly(False)
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "finest"),
+    [("featurenet", 1), ("featurenet", 2), ("featurenet", 4), ("mobilenetv2", 3), ("vgg16", 3)],
+)
+def test_values_in_the_maps_are_as_many_as_the_memory_is_guessed_by(family, backbone, finest):
+    from cellseg.panopticnet import network, sizes
+
+    levels = [f"C{number}" for number in range(finest, 6)]
+    settings = _settings(backbone=backbone, backbone_levels=levels)
+    model = network.build(settings, (256, 256))
+    of_heads = sum(output.shape[-1] for output in model.outputs)  # one layer, looked into elsewhere
+    expected = sizes.VALUES[backbone] + sizes.LEVEL_VALUES[finest]
+    found = small_training.values_per_pixel(model, (256, 256))
+    assert found - of_heads == pytest.approx(expected, rel=0.03)

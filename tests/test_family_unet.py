@@ -163,3 +163,13 @@ def test_half_floats_give_nearly_the_same_loss(family, eagerly, tmp_path):
         finally:
             compute_in(False)
     assert losses["float16"] == pytest.approx(losses[False], rel=0.02)
+
+
+@pytest.mark.parametrize("architecture", architectures.ARCHITECTURES)
+def test_values_in_the_maps_are_as_many_as_the_memory_is_guessed_by(architecture):
+    from cellseg.unet import network
+
+    settings = _settings(architecture, ["fgbg"])
+    model = network.build(settings, (64, 128))
+    found = small_training.values_per_pixel(model, (64, 128))
+    assert found == pytest.approx(architectures.values(settings["model"], 1), rel=0.1)

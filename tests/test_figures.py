@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import drawn
 from cellseg import (
     files,
     heads,
@@ -92,7 +93,7 @@ SIZES = {"percent-2": 63, "percent-4": 127, "percent-5": 159, "full": 3170}
 CASES = {
     "one run": {},
     "many conditions": {
-        "models": ("resnet50", "densenet201", LONG),
+        "models": ("resnet50", LONG),
         "heads": ("centre", "inner-distance+fgbg", ALL_HEADS),
         "subsets": ("percent-5", LONG_SUBSET),
         "train_images": {"percent-5": 159, LONG_SUBSET: 3170},
@@ -128,7 +129,7 @@ def badly_placed(figure):
 
 
 def bars(axes):
-    """Height and middle of each bar."""
+    """Middle and height of each bar."""
     return [
         (patch.get_x() + patch.get_width() / 2, patch.get_height())
         for container in axes.containers
@@ -155,24 +156,49 @@ def test_bars_are_means_with_intervals_and_seeds_as_points():
     experiment = fabricate(heads=(TWO_HEADS, "outer-distance+fgbg"), seeds=(0, 1, 2))
     axes = registry.draw("f1-by-heads", experiment).axes[0]
     assert [height for _, height in bars(axes)] == pytest.approx([0.2] * 4)
-    points = [c.get_offsets()[:, 1].tolist() for c in axes.collections if len(c.get_offsets()) == 3]
-    assert points == [pytest.approx([0.1, 0.2, 0.3])] * 4
+    assert drawn.points(axes)[:, 1].tolist() == pytest.approx([0.1, 0.2, 0.3] * 4)
     # t(0.975, 2) * 0.1 / sqrt(3)
-    whiskers = [
-        segment
-        for c in axes.collections
-        if hasattr(c, "get_segments")
-        for segment in c.get_segments()
-        if len(segment) == 2
-    ]
-    ends = [sorted(segment[:, 1]) for segment in whiskers]
-    assert ends == [pytest.approx([0.2 - 0.24841, 0.2 + 0.24841], abs=1e-4)] * 4
+    ends = drawn.whiskers(axes)
+    assert [*ends] == pytest.approx([middle for middle, _ in sorted(bars(axes))])
+    assert [*ends.values()] == [pytest.approx([0.2 - 0.24841, 0.2 + 0.24841], abs=1e-4)] * 4
+
+
+@pytest.mark.parametrize("name", [name for name in registry.FIGURES if name != "learning-curves"])
+def test_two_seeds_have_points_and_no_interval(name):
+    """Of two, t is 12.7: the interval would hide all else."""
+    experiment = fabricate(seeds=(0, 1), types=TYPES[:2], cell_types={"full": "A172"})
+    figure = registry.draw(name, experiment)
+    for axes in figure.axes:
+        assert not drawn.error_bars(axes) and not drawn.whiskers(axes)
+        assert not any("±" in text for text in drawn.texts(axes))
+    assert "2 seeds, too few for an interval" in drawn.written(figure)
+    figure = registry.draw(name, fabricate(seeds=(0, 1, 2), cell_types={"full": "A172"}))
+    assert "95 % t interval" in drawn.written(figure)
+
+
+def test_conditions_of_too_few_seeds_say_so_where_others_have_an_interval():
+    experiment = fabricate(heads=(TWO_HEADS, "fgbg"), seeds=(0, 1, 2))
+    runs = experiment["runs"]
+    experiment["runs"] = runs[(runs["heads"] == TWO_HEADS) | (runs["seed"] < 2)]
+    figure = registry.draw("f1-by-heads", experiment)
+    assert [*drawn.whiskers(figure.axes[0])] == pytest.approx([-0.2, 0.2])
+    assert "95 % t interval of that mean where it is over 3 seeds or more" in drawn.written(figure)
+
+
+@pytest.mark.parametrize("name", ["f1-by-heads", "f1-by-cell-type", "pixel-f1-by-cell-type"])
+def test_a_mean_of_zero_is_written_for_no_bar_shows_it(name):
+    experiment = fabricate(models=("a", "b"), heads=(TWO_HEADS, "fgbg"))
+    runs = experiment["runs"]
+    runs.loc[(runs["model"] == "a") & (runs["heads"] == "fgbg"), ["f1_50", "pixel_f1"]] = 0.0002
+    found = [text.strip() for axes in registry.draw(name, experiment).axes
+             for text in drawn.texts(axes)]  # fmt: skip
+    assert found == ["0.000"] * (2 if name == "f1-by-heads" else 1)
 
 
 def test_small_objects_are_told_apart_by_place_and_colour():
     experiment = fabricate()
-    kept = experiment["summary"]["small_objects"] == "kept"
-    experiment["summary"].loc[kept, "f1_50_mean"] = 0.4
+    kept = experiment["runs"]["small_objects"] == "kept"
+    experiment["runs"].loc[kept, "f1_50"] = 0.4
     axes = registry.draw("f1-by-heads", experiment).axes[0]
     (left, first), (right, second) = sorted(bars(axes))
     assert left < right
@@ -181,9 +207,8 @@ def test_small_objects_are_told_apart_by_place_and_colour():
 
 def test_a_combination_that_was_not_run_is_said_to_be():
     experiment = fabricate(models=("resnet50", "unet"), heads=(TWO_HEADS, "fgbg"))
-    for name in ("runs", "summary"):
-        table = experiment[name]
-        experiment[name] = table[(table["model"] == "unet") | (table["heads"] == TWO_HEADS)]
+    runs = experiment["runs"]
+    experiment["runs"] = runs[(runs["model"] == "unet") | (runs["heads"] == TWO_HEADS)]
     first, second, *_ = registry.draw("f1-by-heads", experiment).axes
     assert [(text.get_position()[0], text.get_text().strip()) for text in first.texts] == [
         (1, "not run")
@@ -193,9 +218,7 @@ def test_a_combination_that_was_not_run_is_said_to_be():
 
 def test_a_score_that_is_not_defined_is_written_not_drawn():
     experiment = fabricate()
-    for name in ("runs", "summary"):
-        columns = [c for c in experiment[name] if c.startswith("f1_50")]
-        experiment[name][columns] = np.nan
+    experiment["runs"]["f1_50"] = np.nan
     axes = registry.draw("f1-by-heads", experiment).axes[0]
     assert bars(axes) == []
     assert [text.get_text() for text in axes.texts] == ["n/a", "n/a"]
@@ -334,7 +357,7 @@ def test_unknown_figure_names_the_nearest():
         ("data-size", "training", "train_images"),
         ("data-size", "training", "synthetic_images"),
         ("errors", "runs", "split"),
-        ("f1-by-iou", "summary", "f1_95_low"),
+        ("f1-by-iou", "runs", "f1_95"),
         ("score-by-density", "images", "n_true"),
         ("score-by-size", "sizes", "n_found"),
         ("counts", "images", "n_pred"),
@@ -391,7 +414,9 @@ def test_saved_files_are_the_same_every_time_and_fonts_can_be_edited(tmp_path):
 def test_modules_import_without_matplotlib_and_pandas():
     code = (
         "import sys, cellseg.figures, cellseg.summary, cellseg.figures.overlay_cases\n"
-        "print([m for m in ('matplotlib', 'pandas', 'scipy', 'skimage') if m in sys.modules])"
+        "print([m for m in ('matplotlib', 'pandas', 'scipy', 'seaborn') if m in sys.modules])\n"
+        "import cellseg.figures.registry, cellseg.data_picture, cellseg.extension.report\n"
+        "print([m for m in ('matplotlib', 'seaborn', 'scipy.stats') if m in sys.modules])"
     )
     scripts = str(Path(style.__file__).parents[2])
     done = subprocess.run(
@@ -401,7 +426,7 @@ def test_modules_import_without_matplotlib_and_pandas():
         check=True,
         env=os.environ | {"PYTHONPATH": scripts},
     )
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.split() == ["[]", "[]"]
 
 
 def test_names_that_look_like_numbers_or_missing_values_stay_names(tmp_path):

@@ -1,6 +1,7 @@
 """Files appear whole or not at all; scripts keep a log and speak plainly."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -20,13 +21,39 @@ def test_a_failure_leaves_what_was_there(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
 
 
-def test_what_a_killed_process_left_aside_is_removed(tmp_path):
-    left = tmp_path / ".table.csv.abc123"
-    left.mkdir()
-    (left / "table.csv").write_text("half")
+def test_what_a_killed_process_left_is_removed(tmp_path, checkout):
+    code = (
+        "import os, signal, sys; from cellseg import files\n"
+        "with files.replacing(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "table.csv")]
+    subprocess.run(command, cwd=checkout / "scripts", check=False)
+    assert len(list(tmp_path.iterdir())) == 1
     with files.replacing(tmp_path / "table.csv") as temporary:
         temporary.write_text("whole")
     assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_folders_of_others_stay(tmp_path):
+    """Another writer's, another machine's, and a user's that is named alike."""
+    path = tmp_path / "weights.h5"
+    others = [".weights.h5.backup", ".weights.h5.partial-elsewhere-1-abcdefgh", ".weights.h5.1"]
+    for name in others:
+        (tmp_path / name).mkdir()
+    with files.replacing(path) as slower:
+        with files.replacing(path) as faster:
+            faster.write_text("first")
+        slower.write_text("last")
+    assert path.read_text() == "last"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([*others, path.name])
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".csv", "é" * 125 + ".csv"])
+def test_names_as_long_as_a_disk_allows(tmp_path, name):
+    with files.replacing(tmp_path / name) as temporary:
+        temporary.write_text("whole")
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
 def test_success_replaces_and_makes_folders(tmp_path):
@@ -47,11 +74,12 @@ def test_stacks_are_read_array_by_array(tmp_path):
         assert stack[name].dtype == array.dtype
 
 
-def _run(checkout, tmp_path, body):
+def _run(checkout, tmp_path, body, environment=None):
     code = f"from cellseg.script import running\nwith running({str(tmp_path / 'log')!r}):\n{body}"
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=checkout / "scripts",
+        env=environment,
         capture_output=True,
         text=True,
     )
@@ -84,6 +112,19 @@ def test_other_errors_come_with_one_also_in_the_log(checkout, tmp_path):
     done = _run(checkout, tmp_path, "    raise KeyError('surprise')")
     assert done.returncode == 1 and "Traceback" in done.stderr
     assert "KeyError: 'surprise'" in (tmp_path / "log").read_text()
+
+
+def test_names_cannot_act_on_the_terminal(checkout, tmp_path):
+    """Nor stop the job where they have letters that it lacks."""
+    name = r"'\x1b]0;gone\x07\u202egpj.a\udcff \xe9.tif'"
+    body = "    from cellseg.errors import UserError\n"
+    body += f"    print({name})\n    raise UserError({name})"
+    environment = {**os.environ, "PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    done = _run(checkout, tmp_path, body, environment)
+    shown = r"\x1b]0;gone\x07\u202egpj.a\udcff "
+    assert done.stdout == rf"{shown}\xe9.tif" + "\n"
+    assert done.stderr == "\n" + rf"Error: {shown}\xe9.tif" + "\n\n"
+    assert (tmp_path / "log").read_text("utf-8").startswith(f"{shown}é.tif\n")
 
 
 def test_provenance_tells_versions_device_and_settings(tmp_path):

@@ -1,5 +1,6 @@
 """Which code a script runs, and when its fingerprint changes."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,25 @@ def test_overlays_do_not_watch_the_other_figures(checkout):
     scripts = checkout / "scripts"
     found = {p.name for p in imports.used_by(scripts / "overlay.py", scripts / "cellseg")}
     assert "overlay.py" in found and "backbones.py" not in found
+
+
+def test_seaborn_is_imported_by_what_draws_and_only_when_it_does(checkout):
+    """It takes a second, which no plan and no script that draws nothing has to wait for."""
+    scripts = checkout / "scripts"
+    drawing = set()
+    for path in sorted(scripts.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        inside = {
+            line for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+            for line in range(node.lineno, node.end_lineno + 1)
+        }  # fmt: skip
+        for node in ast.walk(tree):
+            names = [alias.name for alias in getattr(node, "names", []) if hasattr(alias, "name")]
+            names += [getattr(node, "module", None) or ""]
+            if isinstance(node, ast.Import | ast.ImportFrom) and "seaborn" in str(names):
+                assert node.lineno in inside, path
+                drawing.add(path.relative_to(scripts / "cellseg").as_posix())
+    assert drawing and all(name.startswith(("figures/", "data_picture")) for name in drawing)
 
 
 def test_no_module_of_the_library_knows_the_workflow(checkout):

@@ -138,7 +138,7 @@ def _cut(path: Path) -> Path:
 def test_broken_files_are_told(tmp_path):
     path = tmp_path / "image.tif"
     path.write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"image\.tif cannot be read as a TIFF"):
+    with pytest.raises(UserError, match=r"image\.tif cannot be read as an image"):
         microscope_files.read(path)
     tifffile.imwrite(path, np.zeros((50, 50), np.uint8))
     with pytest.raises(UserError, match=r"image\.tif is cut off"):
@@ -175,3 +175,12 @@ def test_names_of_results_are_unique(tmp_path):
     paths = [tmp_path / name for name in ("a.png", "A.tif", "sub/a.tif", "b.c.tif")]
     names = microscope_files.output_names(paths, tmp_path)
     assert names == ["a.png", "A.tif", "sub/a", "b.c"]
+
+
+def test_names_of_results_are_short_and_never_taken_twice(tmp_path):
+    long = "ü" * 120
+    given = ["a.png", "a.png.tif", "a.tif", f"{long}1.png", f"{long}2.png", f"in/{long}.png"]
+    names = microscope_files.output_names([tmp_path / name for name in given], tmp_path)
+    assert names[0] == "a.png" and len({name.casefold() for name in names}) == len(given)
+    assert all(len(name.rpartition("/")[2].encode()) <= 200 for name in names)
+    assert names[5].startswith("in/üü")

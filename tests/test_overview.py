@@ -197,6 +197,21 @@ def test_nothing_in_words_is_markup(words):
     assert f"<td>{words}</td>" in found["body"]
 
 
+def test_words_stay_in_their_line():
+    """A title with a directive in it would read a file of this machine into the report."""
+    words = "x\n\n.. raw:: html\n\n   <b>\n\n.. include:: /etc/hostname\n"
+    assert markup.text(words).count("\n") == markup.code(words).count("\n") == 0
+    assert markup.code("a``b\n") == "``a` `b``"
+
+
+def test_a_title_is_no_markup(checkout, tiny):
+    study = copy.deepcopy(tiny)
+    title = "x\n\n.. raw:: html\n\n   <img src=x>\n\n.. include:: /etc/hostname\n"
+    study["experiments"]["backbones"]["title"] = title
+    html = _front_page(checkout, study, {Category("Experiment backbones"): {}})["html_body"]
+    assert "<img" not in html and ".. include:: /etc/hostname" in html
+
+
 def _front_page(checkout, study, categories):
     """As Snakemake renders it."""
     text = (checkout / "workflow/report/workflow.rst").read_text()

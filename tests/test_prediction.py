@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cellseg import channels, predict_run, prediction
@@ -94,6 +95,30 @@ def test_resized_prediction_has_the_size_of_the_image():
     maps = prediction.predict_resized(identity, image, 32, "none")
     assert maps["head"].shape == (52, 70, 2)
     np.testing.assert_allclose(maps["head"][..., 0], 9, atol=1e-4)
+
+
+def test_a_resized_image_is_averaged_and_its_maps_are_interpolated():
+    """A network sees grey where a checkerboard shrinks; a map has no steps where it grows."""
+    seen = []
+
+    def steep(tiles):
+        seen.append(tiles[0, ..., 0])
+        ramp = np.broadcast_to(np.arange(16, dtype=np.float32), (16, 16))
+        return {"head": ramp[None, ..., None]}
+
+    board = (200 * (np.indices((64, 64)).sum(0) % 2)).astype(np.uint8)
+    maps = prediction.predict_resized(steep, board, 16, "none")
+    np.testing.assert_allclose(seen[0][2:-2, 2:-2], 100, atol=8)
+    row = maps["head"][30, 8:56, 0]
+    np.testing.assert_allclose(np.diff(row), 0.25, atol=0.01)
+
+
+def test_every_nth_image_of_each_cell_type():
+    names = [f"{number}{kind}" for number in range(6) for kind in "ab"]
+    table = pd.DataFrame({"image": names[::-1], "cell_type": [name[1] for name in names[::-1]]})
+    found = predict_run.scored_images(table, 3)["image"].tolist()
+    assert found == ["0a", "0b", "3a", "3b"]
+    assert len(predict_run.scored_images(table, 1)) == 12
 
 
 def test_only_used_channels_are_stored():

@@ -493,3 +493,60 @@ def test_nothing_heavy_is_imported(checkout):
 
 def test_marks_of_a_folder_that_is_not_there(tmp_path):
     assert active_jobs.read_marks(tmp_path / ".snakemake") == Marks()
+
+
+NAMED = Run("tiny", "featurenet", HEADS, "full", 7)
+ELSEWHERE = Run("mine", "resnet50", "fgbg", "plate-3", 0)
+
+
+def test_runs_that_the_study_does_not_ask_for_are_listed_while_they_run(results, study):
+    """By the name of a file, or by another configuration; with Snakemake's marks."""
+    for run in (NAMED, ELSEWHERE):
+        results.put(run, "logs/train.log", text=EPOCH.format(3), age=1)
+        results.mark(f"{folder_of(run)}/weights.h5")
+    results.train(Run("mine", "resnet50", "fgbg", "plate-3", 1), 10)  # done
+    results.put(Run("mine", "resnet50", "fgbg", "plate-3", 2), "logs/train.log", text="Error: x")
+    seen = results.look(study)
+    assert [(look.run, look.of_study) for look in seen.looks] == [
+        (ELSEWHERE, False), (NAMED, False),
+    ]  # fmt: skip
+    assert [look.training.epoch for look in seen.looks] == [3, 3]
+    assert _states(seen.total) == {"not started": 4}
+    text = progress_text.as_text(seen)
+    assert "mine/resnet50/fgbg/plate-3/seed-0 *" in text and "3/16" in text
+    assert f"tiny/featurenet/{HEADS}/full/seed-7 *" in text
+    assert "Also running, not counted above: 2 runs (marked *)" in " ".join(text.split())
+    assert {look["of_study"] for look in json.loads(progress_text.as_json(seen))["looks"]} == {
+        False
+    }
+
+
+def test_such_runs_are_seen_by_their_logs_and_in_slurm(results, study):
+    tuned = "tuning-grid/"
+    results.put(NAMED, f"{tuned}logs/tune.log", "logs/train.log", text="fine\n", age=1)
+    results.put(NAMED, *TRAINED)
+    seen = results.look(study)
+    assert [look.run for look in seen.looks] == [NAMED]  # by its log
+    comment = slurm_comment("train", ["mine", "resnet50", "fgbg", "plate-3", "0"])
+    results.put(ELSEWHERE, "logs/train.log", text="fine\n")
+    squeue = parse_squeue(f"7|RUNNING|lb-1|{results.folder}|{comment}", "lb", results.folder)
+    seen = results.look(study, squeue)
+    assert [look.run for look in seen.looks] == [ELSEWHERE] and seen.other_jobs == {}
+
+
+def test_a_run_before_its_first_epoch_does_not_say_of_how_many(results, study):
+    results.put(NAMED, "logs/train.log", text="fine\n", age=1)
+    results.mark(f"{folder_of(NAMED)}/weights.h5")
+    assert " 0/- " in progress_text.as_text(results.look(study))
+
+
+@pytest.mark.parametrize("narrowed", [["--experiment", "plain"], ["--dataset", "tiny"], []])
+def test_the_command_lists_them_for_the_whole_study(results, checkout, narrowed):
+    results.put(NAMED, "logs/train.log", text=EPOCH.format(3), age=1)
+    results.mark(f"{folder_of(NAMED)}/weights.h5")
+    (results.folder / "config.yaml").write_text(yaml.safe_dump(SMALL))
+    done = subprocess.run(
+        [sys.executable, str(checkout / "scripts/progress.py"), *narrowed],
+        capture_output=True, text=True, cwd=results.folder, check=True,
+    )  # fmt: skip
+    assert ("seed-7 *" in done.stdout) == (not narrowed)

@@ -67,26 +67,20 @@ def cluster():
 
 
 class OnSlurm(Workflow):
-    """A checkout whose jobs go to Slurm, with the project's profile but for sizes and waiting."""
+    """A checkout whose jobs go to Slurm, with the project's profile but for what slows a test."""
 
     prefix = "livecelltest"
     reached: Path
 
     @classmethod
     def prepare(cls, checkout: Path, folder: Path, config: dict) -> "OnSlurm":
-        workflow = cls.copy(checkout, folder, config)
+        workflow = cls.copy(checkout, folder, {**config, "accelerator": "gpu"})
         profile = yaml.safe_load((checkout / "slurm/config.yaml").read_text())
         threaded = ("train", "predict", "predict_shown", "rasterize", "segment", "score")
         profile["set-threads"] = dict.fromkeys(threaded, 1)
         profile["slurm-init-seconds-before-status-checks"] = 3
         profile["latency-wait"] = 5
         profile["slurm-jobname-prefix"] = cls.prefix
-        sizes = {"mem_mb": "2500 * attempt"}
-        rules = ("simulate", "parse", "rasterize", "tile", "data_report", "collect")
-        for rule in (*rules, *profile["set-resources"]):
-            profile["set-resources"].setdefault(rule, {}).update(sizes)
-        for rule in ("train", "predict"):
-            profile["set-resources"][rule]["gpu"] = 1
         workflow.profile = profile
         workflow.write_profile()
         workflow.reached = folder / "reached.txt"
@@ -96,7 +90,9 @@ class OnSlurm(Workflow):
 
     def write_profile(self) -> None:
         (self.folder / "on-slurm").mkdir(exist_ok=True)
-        (self.folder / "on-slurm/config.yaml").write_text(yaml.safe_dump(self.profile))
+        (self.folder / "on-slurm/config.yaml").write_text(
+            yaml.safe_dump(self.profile, sort_keys=False)  # what is defined comes first
+        )
 
     @property
     def environment(self) -> dict[str, str]:
@@ -183,14 +179,14 @@ def _until(holds, what: str, seconds: float = 240) -> None:
 
 @pytest.fixture(scope="module")
 def finished(checkout, tmp_path_factory):
-    """A whole study, run on Slurm."""
+    """A whole study, run on Slurm with the memory that a user found in its log."""
     study = copy.deepcopy(TINY)
     study["models"].pop("mobilenetv2")
     study["experiments"]["backbones"]["runs"][0].update(model="featurenet", seed=[0, 1])
     study["experiments"]["backbones"]["figures"] = ["backbones", "learning-curves"]
     workflow = OnSlurm.prepare(checkout, tmp_path_factory.mktemp("slurm") / "checkout", study)
     with _whatever_happens(workflow):
-        workflow.printed = workflow.finish("all")
+        workflow.printed = workflow.finish("all", "--set-resources", "train:mem_mb=5000")
     return workflow
 
 
@@ -235,7 +231,7 @@ def test_short_jobs_go_in_groups(finished):
 def test_gpu_jobs_had_a_gpu_and_the_others_none(finished):
     if subprocess.run(["sacct", "-h"], capture_output=True).returncode:
         pytest.skip("this Slurm keeps no accounts")
-    rows = _ask("sacct", "-X", "-n", "-P", "-o", "WorkDir,Comment,Partition,AllocTRES")
+    rows = _ask("sacct", "-X", "-n", "-P", "-o", "WorkDir,Comment,Partition,AllocTRES,ReqMem")
     mine = [row.split("|") for row in rows.splitlines() if row.startswith(str(finished.folder))]
     if not mine:
         pytest.skip("this Slurm keeps no accounts of jobs")
@@ -243,6 +239,8 @@ def test_gpu_jobs_had_a_gpu_and_the_others_none(finished):
     assert len(trained) == 4  # two trainings, two predictions
     assert all("gres/gpu=1" in row[3] for row in trained)
     assert not any("gres/gpu" in row[3] for row in mine if row[2] == "cpu")
+    memory = {row[4] for row in trained if row[1].startswith("rule_train")}
+    assert memory == {"5000M"}
 
 
 def test_jobs_reach_for_no_network(finished):
@@ -283,6 +281,27 @@ def test_one_condition_and_the_figures_by_name(finished):
     assert (finished.folder / "results/tiny/figures/backbones/backbones.pdf").exists()
 
 
+@pytest.mark.parametrize("rule", ["train", "learning_curve"])
+def test_a_job_that_is_refused_is_sent_once_and_one_line_says_what_to_change(finished, rule):
+    """Also of a group, of which Snakemake shows no reason."""
+    run = "results/tiny/runs/featurenet/inner-distance+pixelwise/full"
+    file = f"{run}/seed-7/history.csv" if rule == "train" else f"{run}/seed-0/learning_curve.png"
+    # Someone expects larger nodes than there are.
+    finished.profile["__variables__"]["cluster"]["max_mem_mb"] = 10**9
+    finished.write_profile()
+    try:
+        asked = ("--force", "--set-resources", f"{rule}:mem_mb=900000*attempt")
+        with _whatever_happens(finished):
+            assert finished.start(file, *asked).wait(timeout=120) != 0, finished.log
+    finally:
+        finished.profile["__variables__"]["cluster"]["max_mem_mb"] = None
+        finished.write_profile()
+    lines = [line for line in finished.log.splitlines() if "Slurm refuses" in line]
+    assert len(lines) == 1 and "`max_mem_mb`" in lines[0], finished.log
+    assert "mem_mb=900000," in finished.log and "mem_mb=1800000" not in finished.log
+    assert "Trying to restart" not in finished.log
+
+
 def _epoch(run: Path) -> int:
     """Epochs that an unfinished training has saved."""
     try:
@@ -317,13 +336,16 @@ def test_faults_change_no_result(checkout, tmp_path):
     study["experiments"]["backbones"]["runs"][0]["model"] = names
     workflow = OnSlurm.prepare(checkout, tmp_path / "checkout", study)
     limited = "wildcards.model == 'limited' and attempt == 1"
-    workflow.profile["set-resources"]["train"].update(
-        runtime=f"1 if {limited} else 60",
-        slurm_extra=f"'--signal=TERM@10' if {limited} else ''",
-        # Two nodes, so that there is another one when the first has died.
-        slurm_partition="'cpu' if wildcards.model == 'bereft' else 'gpu'",
-        gpu="0 if wildcards.model == 'bereft' else 1",
-    )
+    workflow.profile["set-resources"] = {
+        "train": {
+            "mem_mb": "2500 * attempt",  # two at a time
+            "runtime": f"1 if {limited} else 60",
+            "slurm_extra": f"'--signal=TERM@10' if {limited} else ''",
+            # Two nodes, so that there is another one when the first has died.
+            "slurm_partition": "'cpu' if wildcards.model == 'bereft' else 'gpu'",
+            "gpu": "0 if wildcards.model == 'bereft' else 1",
+        }
+    }
     workflow.write_profile()
     runs = {
         name: workflow.folder / f"results/tiny/runs/{name}/inner-distance+pixelwise/full/seed-0"

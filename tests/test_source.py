@@ -75,7 +75,10 @@ def test_label_images(tmp_path):
         ({"images": ".", "labels": {"train": "nowhere"}}, "nowhere does not exist"),
         ({"images": ".", "annotations": {"train": "nowhere.json"}}, "nowhere.json does not exist"),
         ({"images": ".", "annotations": {"training": "a.json"}}, "'training' is not one of"),
-        ({"images": ".", "labels": {"test": "."}, "missing_images": "no"}, "'error' or 'drop'"),
+        (
+            {"images": ".", "labels": {"test": "."}, "missing_images": "no"},
+            "one of error, drop",
+        ),
     ],
 )
 def test_errors_name_the_setting(settings, message, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import re
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from cellseg import cell_tables, config, families, run_space, searches, space, study
-from cellseg.panopticnet import sizes
+from cellseg.panopticnet import declarations, sizes
 from cellseg.unet import architectures
 from workflow_runner import TINY
 
@@ -129,7 +130,31 @@ def test_local_images_are_not_known_before_they_are_read(tmp_path):
     own = resolved(TINY, datasets={"tiny": {"kind": "local", "path": str(tmp_path)}})
     told = space.plan(own, tmp_path / "results")
     assert told.unknown == ("tiny",) and told.runs == told.data == 0
-    assert any("tiny" in line and "not known" in line for line in space.lines(told, None))
+    for jobs in (None, 4):
+        first, second = space.lines(told, jobs)
+        assert "what the study takes is not known before the images of tiny are read" in first
+        assert second.endswith("are free on the disk of " + f"{tmp_path / 'results'}.")
+        assert not re.search(r"\b0(\.0)? [MG]B", first + second) and "weights" not in first
+    # Pretrained weights are known without any image.
+    weights = {"imagenet": {"url": "http://nowhere/weights.h5"}}
+    model = {"family": "panopticnet", "backbone": "mobilenetv2", "weights": "imagenet"}
+    own = resolved(
+        {**TINY, "datasets": own["datasets"]},
+        pretrained=weights,
+        models={**TINY["models"], "mobilenetv2": model},
+    )
+    told = space.lines(space.plan(own, tmp_path / "results"), None)
+    assert re.search(r"Besides, it keeps [1-9][0-9.]* MB of pretrained weights", told[0])
+
+
+def test_of_data_sets_known_in_part_the_known_runs_are_counted(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["datasets"]["mine"] = {"kind": "local", "path": str(tmp_path)}
+    own["experiments"]["mine"] = {**own["experiments"]["backbones"], "dataset": "mine"}
+    told = space.plan(resolved(own), tmp_path / "results")
+    assert (told.n_runs, told.n_unknown) == (4, 2)
+    first, _, third = space.lines(told, None)
+    assert "(runs, 2 of 4: " in first and third.endswith("not known yet: mine.")
 
 
 def test_data_that_is_there_is_measured(tmp_path):
@@ -205,7 +230,7 @@ def test_an_ensemble_takes_a_network_for_each_cell_type(tmp_path):
 
 
 def test_every_backbone_of_the_schema_has_a_figure():
-    assert sorted(sizes.PARAMETERS) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
+    assert sorted(declarations.BACKBONES) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
 
 
 def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):

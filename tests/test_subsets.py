@@ -69,6 +69,22 @@ def test_drawn_validation_shares_no_well_with_training(images):
     assert select(images, subset, seed=4) != chosen
 
 
+def test_drawn_validation_is_a_seventh_of_the_wells(images):
+    """Two of the twelve wells of each cell type, as the official split has 15 %."""
+    chosen = select(images, {**ALL, "validation": "by-well"}, seed=3)
+    wells = images.set_index("image")[["cell_type", "well"]]
+    drawn = {tuple(wells.loc[name]) for name in chosen["val"]}
+    assert sorted(cell_type for cell_type, _ in drawn) == ["A172", "A172", "BV2", "BV2"]
+    whole = images[[(row.cell_type, row.well) in drawn for row in images.itertuples()]]
+    assert sorted(chosen["val"]) == sorted(whole["image"])
+
+
+@pytest.mark.parametrize(("selection", "kept"), [("every-nth", 4), ("seeded", 4)])
+def test_a_fraction_is_of_the_validation_images_too(images, selection, kept):
+    chosen = select(images, {**ALL, "fraction": 0.5, "selection": selection}, seed=0)
+    assert len(chosen["train"]) == 20 and len(chosen["val"]) == kept
+
+
 def test_errors_say_what_to_do(images):
     with pytest.raises(UserError, match="no image is of cell type HeLa; there are A172, BV2"):
         select(images, {**ALL, "cell_types": ["HeLa"]}, seed=0)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellseg import training
+from cellseg import interruption, training
 from cellseg.errors import UserError
 from cellseg.resume import ResumeFolder, fingerprint, stamp
 from cellseg.schedules import learning_rate, plateau_factor
@@ -87,6 +87,18 @@ def stream():
     return TileStream(TilePool([file]), np.arange(4), {"fgbg": {}}, 2, "none", 0)
 
 
+@pytest.fixture(autouse=True)
+def handlers():
+    """Of a process that was started in a terminal, whatever started this one, such as nohup."""
+    before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
+    for number in before:
+        is_interrupt = number == signal.SIGINT
+        signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def test_history_has_a_row_an_epoch(stream, tmp_path):
     learner = CountingLearner()
     history = _fit(learner, stream, tmp_path)
@@ -140,7 +152,7 @@ class SignalledLearner(CountingLearner):
     ("where", "steps"),
     [({"in_training": 5}, 3), ({"in_training": 6}, 2), ({"in_validation": 3}, 4)],
 )
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("number", interruption.SIGNALS)
 def test_a_signal_saves_the_last_step(stream, tmp_path, capsys, number, where, steps):
     """The next attempt makes the steps that are missing; its history is an undisturbed run's."""
     undisturbed = CountingLearner()
@@ -148,6 +160,7 @@ def test_a_signal_saves_the_last_step(stream, tmp_path, capsys, number, where, s
     with pytest.raises(UserError, match=f"{number.name} came in epoch .* run again to go on"):
         _fit(SignalledLearner(number, **where), stream, tmp_path)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     learner = CountingLearner()
     history = _fit(learner, stream, tmp_path)
     assert "Resuming after epoch" in capsys.readouterr().out
@@ -171,6 +184,40 @@ def test_two_signals_before_a_step_leave_the_state_as_it_is(stream, tmp_path):
     with pytest.raises(UserError, match="epoch 3 of 4, after step 1 of 2"):
         _fit(Again(), stream, tmp_path)
     assert state.stat().st_mtime_ns == before
+
+
+def test_a_linked_folder_keeps_what_others_have_in_it(tmp_path):
+    """A shared scratch disk, say."""
+    shared = tmp_path / "scratch"
+    for name in ("thesis", "epoch-1-step-0", "BV2"):
+        (shared / name).mkdir(parents=True)
+        (shared / name / "chapter.tex").touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "resume").symlink_to(shared)
+    folder = ResumeFolder(tmp_path / "run" / "resume", "stamp")
+    assert folder.load() is None
+    for number in (2, 3):
+        with folder.writing(f"epoch-{number}-step-0", {}) as state:
+            (state / "weight").touch()
+    names = {path.name for path in shared.iterdir()}
+    assert names == {"thesis", "epoch-1-step-0", "BV2", "epoch-3-step-0", "state.json"}
+    folder.clear()
+    assert {path.name for path in shared.iterdir()} == {"thesis", "epoch-1-step-0", "BV2"}
+    assert len(list(shared.glob("*/chapter.tex"))) == 3
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b"null", b"", b"\xff\xfe", b"[" * 99999, b'{"stamp": "s"}', b'{"files": "a"}',
+     b'{"stamp": "stamp", "files": "../other"}', b'{"stamp": "stamp", "files": 3}'],
+)  # fmt: skip
+def test_a_damaged_state_is_none(tmp_path, capsys, content):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "resume").mkdir()
+    (tmp_path / "resume" / "state.json").write_bytes(content)
+    assert ResumeFolder(tmp_path / "resume", "stamp").load() is None
+    assert capsys.readouterr().out.count("state.json is damaged") == 1
+    assert (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("changed", [{"epochs": 6}, {"learning_rate": 0.2}])
@@ -275,3 +322,11 @@ def test_fingerprints_tell_contents_apart(tmp_path):
 
     assert saved("a", 1) == saved("b", 1)
     assert all(x != y for x, y in zip(saved("a", 1), saved("c", 2), strict=True))
+
+
+def test_stamps_do_not_depend_on_the_order_of_keys():
+    """A config whose keys are in another order means the same training, which resumes."""
+    assert stamp({"a": {"b": 1, "c": [2, 3]}, "d": 4}) == stamp(
+        {"d": 4, "a": {"c": [2, 3], "b": 1}}
+    )
+    assert stamp({"a": [2, 3]}) != stamp({"a": [3, 2]})

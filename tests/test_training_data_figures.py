@@ -7,6 +7,7 @@ import pytest
 from cellseg import tables
 from cellseg.errors import UserError
 from cellseg.figures import registry, style
+from drawn import bars, lines
 from test_figures import LONG, TYPES, badly_placed, fabricate
 
 OWN = "trained on that cell type alone"
@@ -103,17 +104,15 @@ def test_colours_are_the_same_in_every_panel_and_experiment():
 def test_bars_are_those_of_their_own_condition():
     experiment = either(poster("SHSY5Y-extended", models=("unet",)),
                         poster("SHSY5Y", models=("unet-long",)))  # fmt: skip
-    summary = experiment["summary"]
-    summary.loc[summary["model"] == "unet", "f1_50_mean"] = 0.9
+    runs = experiment["runs"]
+    runs.loc[runs["model"] == "unet", "f1_50"] = 0.9
     axes = registry.draw("f1-by-cell-type", experiment).axes[0]
-    heights = [patch.get_height() for c in axes.containers for patch in c.patches]
-    assert heights == pytest.approx([0.1, 0.9])
+    assert [height for height, _ in bars(axes).values()] == pytest.approx([0.1, 0.9])
 
 
 def test_foreground_is_scored_where_cells_are_not_parted():
     experiment = poster("SHSY5Y")
-    for name, column in (("runs", "pixel_f1"), ("summary", "pixel_f1_mean")):
-        experiment[name][column] = 0.75
+    experiment["runs"]["pixel_f1"] = 0.75
     figure = registry.draw("pixel-f1-by-cell-type", experiment)
     (bar,) = [patch for c in figure.axes[0].containers for patch in c.patches]
     assert bar.get_height() == 0.75 and figure.axes[0].get_ylabel() == "pixel F1"
@@ -133,8 +132,8 @@ def test_sizes_with_and_without_synthetic_images_have_a_line_each():
     experiment = fabricate(subsets=tuple(SIZES), train_images=SIZES, synthetic_images=added)
     figure = registry.draw("data-size", experiment)
     axes = figure.axes[0]
-    lines = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2]
-    assert [line[1] / line[0] for line in lines] == [pytest.approx(3170 / 159)] * 2
+    found = [line[:, 0] for line in lines(axes).values()]
+    assert [line[1] / line[0] for line in found] == [pytest.approx(3170 / 159)] * 2
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["real images alone", "5 synthetic images for each"]
     assert axes.get_xlabel() == "real training images (log scale)"

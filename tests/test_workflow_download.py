@@ -81,3 +81,48 @@ def test_offline_says_what_to_put_where(checkout, tmp_path, study, published):
     assert done.returncode != 0
     assert "http://127.0.0.1:9/nothing/images.zip" in done.stdout
     assert f"{FOLDER}/source/images.zip" in done.stdout
+
+
+def test_prefetch_fetches_what_it_can_and_lists_the_rest_at_its_end(
+    checkout, tmp_path, study, published
+):
+    """One file of the data set and one of two weight files cannot be had."""
+    gone = "annotations/LIVECell/livecell_coco_train.json"
+    del published.files[gone]
+    nowhere = {"url": "http://127.0.0.1:9/nowhere.h5", "md5": None}
+    study["pretrained"] = {"a-missing": nowhere, **study["pretrained"]}
+    study["models"]["mobilenetv2"]["weights"] = "a-missing"
+    workflow = Workflow.copy(checkout, tmp_path / "checkout", study)
+    download = workflow.folder / "scripts/cellseg/download.py"
+    text = download.read_text()
+    download.write_text(text.replace("first_wait: float = 2.0", "first_wait: float = 0.0"))
+    done = workflow.call("prefetch", "--cores", "1")
+    assert done.returncode != 0
+    kept = workflow.folder / FOLDER / "source"
+    assert (kept / "annotations/LIVECell/livecell_coco_test.json").is_file()
+    assert (kept / "images.zip").is_file() and list((kept / "images").rglob("*.tif"))
+    assert (workflow.folder / "results/data/pretrained/imagenet.h5").read_bytes() == b"weights"
+    told = done.stdout.rpartition("Not fetched: 2 files.")[2]
+    assert told.splitlines()[1:] == [
+        f"  {published.url}/{gone}",
+        f"    -> {FOLDER}/source/{gone}",
+        "  http://127.0.0.1:9/nowhere.h5",
+        "    -> results/data/pretrained/a-missing.h5",
+    ]
+
+
+def test_no_network_at_all(checkout, tmp_path, study, published):
+    study["datasets"]["tiny"]["url"] = "http://127.0.0.1:9/nothing/"
+    study["pretrained"]["imagenet"]["url"] = "http://127.0.0.1:9/weights.h5"
+    workflow = Workflow.copy(checkout, tmp_path / "checkout", study)
+    download = workflow.folder / "scripts/cellseg/download.py"
+    text = download.read_text()
+    download.write_text(text.replace("first_wait: float = 2.0", "first_wait: float = 0.0"))
+    done = workflow.call("prefetch", "--cores", "1")
+    assert done.returncode != 0
+    told = done.stdout.rpartition("Not fetched: 5 files.")[2].splitlines()[1:]
+    assert told[-2:] == [
+        "  http://127.0.0.1:9/weights.h5",
+        "    -> results/data/pretrained/imagenet.h5",
+    ]
+    assert len(told) == 10 and f"    -> {FOLDER}/source/images.zip" in told

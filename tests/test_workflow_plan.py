@@ -1,12 +1,14 @@
 """What the workflow plans, without running it."""
 
 import copy
+import re
 
 import pytest
 import yaml
 from PIL import Image
 
-from workflow_runner import TINY, Workflow, rule_bodies
+from cellseg.tiles import offsets
+from workflow_runner import TINY, Workflow
 
 
 @pytest.fixture(scope="module")
@@ -57,39 +59,75 @@ def test_prefetch_is_all_that_needs_the_internet(fresh):
 
 
 def test_plan_of_the_demo(fresh, checkout):
-    demo = yaml.safe_load((checkout / "workflow/studies/demo.yaml").read_text())
-    fresh.configure(demo)
+    """Two heads and two seeds, two backbones and two families; tuned ones are the same runs."""
+    fresh.configure(yaml.safe_load((checkout / "workflow/studies/demo.yaml").read_text()))
+    light, distances = "inner-distance+pixelwise", "outer-distance+fgbg"
     try:
         plan = fresh.planned()
+        first = fresh.planned(f"results/simulated/runs/featurenet/{light}/full/seed-1/weights.h5")
+        other = fresh.call("--dry-run", f"results/simulated/runs/featurenet/{distances}/full/"
+                           "seed-0/tuning-thresholds/metrics.csv")  # fmt: skip
     finally:
         fresh.configure(TINY)
-    assert plan["simulate"] == 1
-    runs = [run for experiment in demo["experiments"].values() for run in experiment["runs"]]
-    assert len({str(run["model"]) for run in runs}) >= 2
-    assert len({run["heads"] for run in runs}) >= 2
-    assert any(isinstance(run["seed"], list) and len(run["seed"]) >= 2 for run in runs)
-    assert plan["train"] >= 4
+    trained, tuned = 5, 3
+    for rule in ("train", "predict", "learning_curve"):
+        assert plan[rule] == trained
+    assert plan["predict_validation"] == plan["tune"] == tuned
+    for rule in ("segment", "score", "predict_shown", "overlay"):
+        assert plan[rule] == trained + tuned
+    assert plan["collect"] == plan["format_tables"] == 3
+    assert plan["figure"] == 10 and plan["contact_sheet"] == 1
+    assert plan["simulate"] == plan["parse"] == plan["overview"] == 1
+    assert plan["rasterize"] == 3 and plan["tile"] == 2
+    assert "download" not in plan and "fetch_weights" not in plan
+    assert first == {"simulate": 1, "parse": 1, "rasterize": 2, "tile": 2, "train": 1}
+    assert other.returncode == 0 and "tune" in other.stdout
 
 
-def test_plan_of_own_images(fresh, checkout):
+def _without_gpu(text: str) -> str:
+    """The study's recipe for a CPU: the lines that its comments name, changed as they say."""
+    text, accelerators = re.subn("accelerator: gpu +# CPU: cpu", "accelerator: cpu", text)
+    gpu, cpu = re.findall(r"^ +(?:# )?- {model: .*}$", text, re.M)
+    assert "resnet50" in gpu and "# " in cpu and accelerators == 1
+    return text.replace(gpu + "\n", "").replace(cpu, cpu.replace("# ", ""))
+
+
+@pytest.mark.parametrize("recipe", ["gpu", "cpu"])
+def test_plan_of_own_images(fresh, checkout, recipe):
     """The study to copy for them, with its blanks filled in as its comments say."""
     text = (checkout / "workflow/studies/own.yaml").read_text()
+    text = _without_gpu(text) if recipe == "cpu" else text
     text = text.replace("<FOLDER OF IMAGES>", "own/images")
     for split in ("train", "val", "test"):
         text = text.replace(f"{split}: <FOLDER>", f"{split}: own/labels/{split}")
         for kind in ("images", "labels"):
             folder = fresh.folder / "own" / kind / split
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
             Image.new("L", (80, 60), 1).save(folder / f"{split}-1.png")
     fresh.configure(yaml.safe_load(text))
     try:
         plan = fresh.planned()
     finally:
         fresh.configure(TINY)
-    assert plan["use_local"] == plan["parse"] == plan["fetch_weights"] == 1
+    seeds = {"gpu": 3, "cpu": 1}[recipe]
+    assert plan["use_local"] == plan["parse"] == 1
+    assert plan.get("fetch_weights", 0) == (recipe == "gpu")  # the CPU needs no internet
     assert plan["rasterize"] == 3 and plan["tile"] == 2
-    assert plan["train"] == plan["tune"] == plan["overlay"] == 3
+    assert plan["train"] == plan["tune"] == plan["overlay"] == seeds
     assert plan["figure"] == 6 and plan["contact_sheet"] == 1 and "download" not in plan
+
+
+def test_own_yaml_says_how_many_steps_each_recipe_makes(checkout):
+    """For 100 images of LIVECell's size, as its head says."""
+    text = (checkout / "workflow/studies/own.yaml").read_text()
+    content = yaml.safe_load(text)
+    for model in content["models"].values():
+        training = {**content["training"], **model.get("training", {})}
+        tiling = content["tilings"][training["tiling"]]
+        tiles = [len(offsets(side, tiling["size"], tiling["overlap"])) for side in (520, 704)]
+        steps = 100 * tiles[0] * tiles[1] // training["batch_size"]
+        total = f"{steps * training['epochs']:,}"
+        assert f"{steps:,} an epoch, {training['epochs']} epochs: {total}" in text
 
 
 @pytest.mark.parametrize(("validation", "splits"), [("official", 1), ("by-well", 2)])
@@ -135,7 +173,8 @@ def test_a_target_that_no_setting_defines_is_refused(fresh):
         "--dry-run",
         "results/tiny/runs/vgg16/inner-distance+pixelwise/full/seed-0/metrics.csv",
     )
-    assert done.returncode != 0
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert "model: 'vgg16' is not defined. Possible: featurenet, mobilenetv2." in done.stdout
 
 
 def test_apply_says_what_it_needs(fresh, tmp_path):
@@ -150,23 +189,3 @@ def test_the_slurm_link_is_there(checkout):
     assert (checkout / "slurm" / "config.yaml").samefile(
         checkout / "workflow/profiles/slurm/config.yaml"
     )
-
-
-def test_rules_that_need_a_gpu_go_to_its_partition(checkout):
-    import re
-
-    profile = yaml.safe_load((checkout / "workflow/profiles/slurm/config.yaml").read_text())
-    needing = {name for name, body in rule_bodies(checkout).items() if "gpu=GPUS" in body}
-    for path in (checkout / "workflow/rules").glob("*.smk"):
-        used = re.findall(r"^use rule (\w+) as (\w+)", path.read_text(), re.M)
-        needing |= {new for old, new in used if old in needing}
-    assert needing == {"train", "predict", "predict_validation", "apply"}
-    assert all(profile["set-resources"][rule]["slurm_partition"] == "gpu" for rule in needing)
-
-
-@pytest.mark.parametrize(("accelerator", "warned"), [("cpu", True), ("gpu", False)])
-def test_a_study_without_gpus_is_not_sent_to_their_partition_unsaid(fresh, accelerator, warned):
-    profile = ("--profile", "workflow/profiles/slurm", "--config", f"accelerator={accelerator}")
-    done = fresh.call("--dry-run", "prefetch", *profile, study=False)
-    assert done.returncode == 0, done.stdout
-    assert ("the partition gpu without asking for a GPU" in done.stdout) == warned

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -54,6 +55,14 @@ def rule_bodies(checkout: Path) -> dict[str, str]:
     return {name: body for file in files for name, body in rule.findall(file.read_text())}
 
 
+def _copy(path: Path, to: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        unwanted = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(path, to, symlinks=True, ignore=unwanted)
+    else:
+        shutil.copy2(path, to, follow_symlinks=False)
+
+
 class Workflow:
     """A checkout of its own with one configuration."""
 
@@ -63,14 +72,12 @@ class Workflow:
 
     @classmethod
     def copy(cls, checkout: Path, folder: Path, config: dict) -> "Workflow":
-        """Copy what the workflow needs of a checkout, without results."""
+        """Copy what the workflow needs of a checkout, links included, without results."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("workflow", "scripts", "envs"):
-            shutil.copytree(
-                checkout / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
-            )
-        for name in ("Snakefile", "config.yaml"):
-            shutil.copy2(checkout / name, folder / name)
+        links = [path.name for path in checkout.iterdir() if path.is_symlink()]
+        for name in ("workflow", "scripts", "envs", "Snakefile", "config.yaml", *links):
+            if not name.startswith("."):
+                _copy(checkout / name, folder / name)
         return cls(folder, config)
 
     def configure(self, config: dict) -> None:
@@ -78,11 +85,16 @@ class Workflow:
         (self.folder / "study.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def call(
-        self, *arguments: str, study: bool = True, python: str = sys.executable
+        self,
+        *arguments: str,
+        study: bool = True,
+        python: str = sys.executable,
+        variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess:
         """Run snakemake; stdout and stderr come together as `stdout`."""
         chosen = ["--configfile", "study.yaml", "--replace-workflow-config"] if study else []
-        environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder / ".cache")}
+        cache = {"XDG_CACHE_HOME": str(self.folder / ".cache")}
+        environment = {**os.environ, **cache, **(variables or {})}
         return subprocess.run(
             [python, "-m", "snakemake", *chosen, "--cores", "2", *arguments],
             cwd=self.folder,

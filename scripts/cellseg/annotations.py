@@ -4,15 +4,26 @@ import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cellseg import cell_tables, coco, data_checks, image_names, label_images
+from cellseg import (
+    cell_tables,
+    coco,
+    data_checks,
+    image_names,
+    label_checks,
+    label_images,
+    local_images,
+)
 from cellseg.cells import Cells
+from cellseg.decoded import Part
 from cellseg.errors import UserError
 from cellseg.files import replacing
 from cellseg.image_files import ImageFiles
+from cellseg.parallel import ordered_map
 from cellseg.source import SPLITS
 
 POLICIES = ("as-published", "deduplicated")
@@ -46,15 +57,17 @@ def parse(
     is kept more than once, the second and later ones are called ``<stem>~<image_id>``, and
     ``<stem>~<image_id>~<split>`` where that is taken too. The keys are unique over all splits,
     since training pools the tiles of training and validation and selects them by key; test images
-    come first and so keep their names longest.
+    come first and so keep their names longest. No key ends in ``.npy``.
 
     Raises
     ------
     UserError
         A file is missing, broken or not in the COCO format; images are listed that the folder
         does not hold, unless ``source["missing_images"]`` is ``"drop"``; no image of a split is
-        left, or none of the cells that it lists; label images are binary masks; or an image is
-        broken, or of another size than its annotations.
+        left, or none of the cells that it lists; an image has crowd regions alone, unless
+        ``source["crowds"]`` is ``"drop"`` (such images are left out) or ``"as-cells"`` (crowd
+        regions are cells); label images hold no instances; or an image is broken, or of another
+        size than its annotations.
     """
     if policy not in POLICIES:
         raise UserError(f"duplicate policy '{policy}' is not one of {', '.join(POLICIES)}.")
@@ -65,33 +78,42 @@ def parse(
     keys: set[str] = set()
     problems: list[dict] = []
     annotated: list[data_checks.Annotated] = []
+    rows_read: list[tuple[_Problems, Any]] = []
     for split in EVALUATION_FIRST:
-        table, cells = _read_split(source, split, labels)
+        table, cells, pieces = _read_split(source, split, labels)
         print(f"{split}: {len(table)} images listed, {len(cells.areas)} cells", flush=True)
+        where = {**source.get("annotations", {}), **source.get("labels", {})}.get(split)
         found = _Problems(split, problems, table)
         found.of_cells(cells)
-        table = _with_files(table, files, source, found)
+        found.of_labels(pieces)
+        data_checks.report_crowds(split, where, cells)
+        table = _with_files(table, files, source, labels, found)
         counts = pd.Series(np.frombuffer(cells.image_ids, np.int64)).value_counts()
         table["n_cells"] = table["image_id"].map(counts).fillna(0).astype(int)
         resolved = _resolve(table, taken, policy, found)
-        where = {**source.get("annotations", {}), **source.get("labels", {})}.get(split)
         others = [taken[file] for file in table["file"] if file in taken]
         data_checks.refuse_no_images(
             split, where, found.n_listed, len(table), len(resolved), others, root
         )
         data_checks.refuse_no_cells(split, where, cells, resolved["n_cells"].sum())
+        resolved = _without_emptied(resolved, cells, source.get("crowds", "error"), where, found)
         taken.update(dict.fromkeys(table["file"], split))
         table = resolved.assign(image=_unique_keys(resolved, split, keys))
         table = _describe(table, split, root)
-        annotated += [
-            data_checks.Annotated(*row, where)
-            for row in table[["path", "height", "width"]].itertuples(index=False)
-        ]
+        # Threads, since hashing works without Python's lock and a disk may be far away.
+        digests = ordered_map(local_images.content, table["path"], threads, processes=False)
+        table["sha256"] = list(digests)
+        table["channel"], table["page"] = source.get("channel"), source.get("page")
+        annotated += [data_checks.Annotated(one, where) for one in cell_tables.pictures(table)]
+        rows_read += [(found, row) for row in table.itertuples()]
         found.add("image without cells", table[table["n_cells"] == 0], "kept")
         found.add("known to be incomplete", table[table["incomplete"]], "kept")
         cell_tables.write_images(Path(folder) / f"{split}.images.parquet", table)
         cell_tables.write_cells(Path(folder) / f"{split}.cells.parquet", cells.table(), table)
-    data_checks.refuse_unusable_images(annotated, threads)
+    seen = data_checks.refuse_unusable_images(annotated, threads)
+    for (found, row), problem in zip(rows_read, seen, strict=True):
+        if problem:
+            found.of_image(row, *problem)
     order = {split: rank for rank, split in enumerate(SPLITS)}
     rows = sorted(problems, key=lambda row: order[row["split"]])
     with replacing(Path(folder) / "problems.csv") as temporary:
@@ -109,6 +131,15 @@ class _Problems:
         """Note images; `cells` is how many cells each of them has."""
         for row in table.itertuples():
             self._row(problem, row.image, row.image_id, getattr(row, "n_cells", 0), action)
+
+    def of_image(self, row: Any, problem: str, action: str) -> None:
+        """Note what is wrong with one image, a row of the table."""
+        self._row(problem, row.image, row.image_id, row.n_cells, action)
+
+    def of_labels(self, pieces: Mapping[int, label_checks.Pieces]) -> None:
+        """Note labels that may be no single cells; `cells` is how many of the image."""
+        for problem, image_id, count in label_checks.listed(pieces):
+            self._row(problem, self.names[image_id], image_id, count, "kept")
 
     def of_cells(self, cells: Cells) -> None:
         """Note what is wrong with single cells; `cells` is how many of the image."""
@@ -132,30 +163,44 @@ class _Problems:
 
 def _read_split(
     source: Mapping, split: str, labels: Mapping[Path, list[Path]]
-) -> tuple[pd.DataFrame, Cells]:
-    """Images of a split as listed, and its cells; both empty when the data set lacks the split."""
+) -> tuple[pd.DataFrame, Cells, dict[int, label_checks.Pieces]]:
+    """Images of a split as listed, its cells, and how label images hang together.
+
+    All are empty when the data set lacks the split.
+    """
+    pieces: dict[int, label_checks.Pieces] = {}
     if split in source.get("labels", {}):
         folder = Path(source["labels"][split])
-        listed, cells = label_images.read(folder, labels[folder])
-        data_checks.refuse_binary_masks(folder, labels[folder], cells)
+        part = Part(source.get("channel"), source.get("page"))
+        listed, cells, pieces = label_images.read(folder, labels[folder], part)
+        label_checks.refuse_no_instances(folder, labels[folder], list(pieces.values()))
     elif split in source.get("annotations", {}):
         listed = coco.read_images(source["annotations"][split])
-        cells = coco.read_cells(source["annotations"][split], listed)
+        as_cells = source.get("crowds") == "as-cells"
+        cells = coco.read_cells(source["annotations"][split], listed, crowds_as_cells=as_cells)
     else:
         listed, cells = [], Cells({})
     table = pd.DataFrame(listed, columns=["id", "file_name", "height", "width"])
     table = table.rename(columns={"id": "image_id"})
     table["order"] = range(len(table))
     table["image"] = [Path(name).stem for name in table["file_name"]]
-    return table, cells
+    return table, cells, pieces
 
 
 def _with_files(
-    table: pd.DataFrame, files: ImageFiles, source: Mapping, found: _Problems
+    table: pd.DataFrame,
+    files: ImageFiles,
+    source: Mapping,
+    labels: Mapping[Path, list[Path]],
+    found: _Problems,
 ) -> pd.DataFrame:
     """Add the path of every image; drop or refuse the images that have none."""
-    folder = source.get("labels", {}).get(found.split, "")
-    paths = [files.find(name, folder) for name in table["file_name"]]
+    folder = source.get("labels", {}).get(found.split)
+    if folder is None:
+        paths = [files.find(name) for name in table["file_name"]]
+    else:
+        paths = [label_images.find_image(files, name, folder) for name in table["file_name"]]
+        label_images.refuse_two_of_one_image(Path(folder), table["file_name"], paths)
     table = table.assign(path=[path and str(path) for path in paths])
     missing = table["path"].isna()
     if missing.any() and source.get("missing_images", "error") == "error":
@@ -167,6 +212,10 @@ def _with_files(
         )
     found.add("missing image file", table[missing], "dropped")
     table = table[~missing]
+    for path in table["path"]:
+        image_names.refuse_unprintable(Path(path))
+    if folder:
+        label_images.refuse_lossy(Path(folder), labels[Path(folder)], table["path"])
     # Links to one file are one image, files of one name in two folders are not.
     return table.assign(
         image=[Path(path).stem for path in table["path"]],
@@ -190,6 +239,41 @@ def _resolve(table: pd.DataFrame, taken: Mapping, policy: str, found: _Problems)
     return table[keep & ~elsewhere]
 
 
+def _without_emptied(
+    table: pd.DataFrame, cells: Cells, crowds: str, where: str | None, found: _Problems
+) -> pd.DataFrame:
+    """Leave out images all of whose annotations are left out: they would teach cells as background.
+
+    Raises
+    ------
+    UserError
+        Crowd regions are why, and `crowds` is ``"error"``.
+    """
+    bare = table["n_cells"] == 0
+    crowded = bare & table["image_id"].isin(list(cells.crowd))
+    without_outline = bare & ~crowded & table["image_id"].isin(list(cells.degenerate))
+    if crowds == "error" and crowded.any():
+        raise UserError(
+            f"{where}: all annotations of {crowded.sum()} of {len(table)} {found.split} images are "
+            "marked 'iscrowd: 1', regions of many cells (first image: "
+            f"{table.loc[crowded, 'image'].iloc[0]}). CVAT marks every painted mask so. If each is "
+            "one cell, set 'crowds: as-cells' for this data set. If not, 'crowds: drop' leaves out "
+            "these images."
+        )
+    for which, problem in (
+        (crowded, "all annotations are crowd regions"),
+        (without_outline, "all annotations lack an outline"),
+    ):
+        if which.any():
+            found.add(problem, table[which], "image dropped")
+            print(
+                f"{found.split}: {which.sum()} images are left out: {problem} "
+                f"(first: {table.loc[which, 'image'].iloc[0]}).",
+                flush=True,
+            )
+    return table[~crowded & ~without_outline]
+
+
 def _unique_keys(table: pd.DataFrame, split: str, used: set[str]) -> list[str]:
     """A key for every image that no image of this or an earlier split has; they join `used`."""
     keys = []
@@ -197,6 +281,8 @@ def _unique_keys(table: pd.DataFrame, split: str, used: set[str]) -> list[str]:
         longest = f"{stem}~{image_id}~{split}"
         further = (f"{longest}~{number}" for number in itertools.count(2))
         names = itertools.chain((stem, f"{stem}~{image_id}", longest), further)
+        # In an npz, 'a.npy' is also the name of the file of 'a'.
+        names = (name for name in names if not name.lower().endswith(".npy"))
         keys.append(next(name for name in names if name not in used))
         used.add(keys[-1])
     return keys

@@ -16,6 +16,7 @@ RECORD = "applied.json"
 """What was applied to what; a folder that holds it was made by this workflow."""
 
 CHOSEN = ("run", "images")
+PARTS = ("channel", "page")
 MADE = ("labels", "outlines", "overview.html", "cells.csv", "images.csv", "skipped.csv")
 """What is made beside the record: the latter four are outputs that Snakemake removes."""
 
@@ -145,8 +146,8 @@ def earlier(settings: Mapping) -> list[str]:
     Raises
     ------
     UserError
-        The output folder holds something else: the cells of other images, or of the same found by
-        another run or with other thresholds, or files that are not of this workflow.
+        The output folder holds something else: the cells of other images or pages, or of the same
+        found by another run or with other thresholds, or files that are not of this workflow.
     """
     folder = Path(settings["output"])
     there = [folder / name for name in MADE if (folder / name).exists()]
@@ -163,6 +164,12 @@ def earlier(settings: Mapping) -> list[str]:
     elif record["tuning"] != settings["tuning"]:
         names = [name or "none" for name in (record["tuning"], settings["tuning"])]
         why = f"what this run found with other thresholds (tuning: {names[0]}, not {names[1]})"
+    elif any(record[key] != settings.get(key) for key in PARTS):
+        names = [
+            ", ".join(f"{key}: {one.get(key) or 'all'}" for key in PARTS)
+            for one in (record, settings)
+        ]
+        why = f"what this run found on other pages ({names[0]}; not {names[1]})"
     else:
         return record["written"]
     raise UserError(
@@ -174,13 +181,37 @@ def earlier(settings: Mapping) -> list[str]:
 def _record(folder: Path) -> dict | None:
     """What was applied to what in a folder; None where this is not told."""
     try:
-        record = json.loads((folder / RECORD).read_text())
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         # Earlier versions told it with the thresholds alone, at the end.
         tuning = record.get("tuning", record.get("watershed", {}).get("tuning"))
         chosen = {key: str(record[key]) for key in CHOSEN}
-        return {**chosen, "tuning": tuning, "written": list(record["written"])}
+        parts = {key: record.get(key) for key in PARTS}  # that earlier versions did not know
+        written = [name for name in record["written"] if _is_result(name)]
+        return {**chosen, **parts, "tuning": tuning, "written": written}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _is_result(name: object) -> bool:
+    """Whether a record may name this as written: another name is not by this workflow."""
+    if not isinstance(name, str) or ".." in Path(name).parts:
+        return False
+    return bool(re.fullmatch(r"labels/.+_labels\.tif|outlines/.+\.geojson", name, re.DOTALL))
+
+
+def remove(output: Path, name: str) -> None:
+    """Remove a result that is there no more to be made; nothing outside of the output folder.
+
+    Parameters
+    ----------
+    output : folder of the results
+    name : path in it, of :func:`earlier`
+    """
+    path = output / name
+    within = output.resolve() / Path(name).parent
+    # A folder on the way may be a link to another place.
+    if path.parent.resolve() == within and path.is_file() and not path.is_symlink():
+        path.unlink()
 
 
 def _elsewhere(settings: Mapping) -> str:
@@ -188,6 +219,9 @@ def _elsewhere(settings: Mapping) -> str:
     output = Path(settings["output"])
     names = (output.with_name(f"{output.name}-{number}") for number in itertools.count(2))
     free = next(path for path in names if not path.exists())
-    chosen = {**{key: settings[key] for key in (*CHOSEN, "tuning")}, "output": free.as_posix()}
+    chosen = {
+        **{key: settings.get(key) for key in (*CHOSEN, "tuning", *PARTS)},
+        "output": free.as_posix(),
+    }
     told = ", ".join(f"{key}: {value}" for key, value in chosen.items() if value)
     return f"--config 'apply={{{told}}}'"

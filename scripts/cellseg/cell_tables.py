@@ -2,8 +2,10 @@
 
 Two Parquet tables a split. ``{split}.images.parquet`` has one row an image: image (the key used
 everywhere), image_id, split, order (position in the published list), path, cell_type, well,
-position, hours, crop, height and width (pixels), n_cells and incomplete. ``{split}.cells.parquet``
-has one row a cell, in the order of the images and in file order within an image: image, image_id,
+position, hours, crop, height and width (pixels), n_cells, incomplete, sha256 (of the image file:
+with another image the table changes, and so all that is made of it), and channel and page (which
+picture of the file; null where it has only one). ``{split}.cells.parquet`` has one row a cell, in
+the order of the images and in file order within an image: image, image_id,
 annotation_id, cell_type, area and bbox as published, polygons or rle. Crowd regions are left out.
 """
 
@@ -15,8 +17,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cellseg import made_files
+from cellseg.decoded import Part
 from cellseg.errors import UserError
 from cellseg.files import replacing
+from cellseg.images import Picture
 
 ROWS = 20_000  # cells read or written at a time
 
@@ -36,6 +41,9 @@ IMAGE_SCHEMA = pa.schema(
         ("width", pa.int64()),
         ("n_cells", pa.int64()),
         ("incomplete", pa.bool_()),
+        ("sha256", pa.string()),
+        ("channel", pa.int64()),
+        ("page", pa.int64()),
     ]
 )
 
@@ -48,6 +56,21 @@ def write_images(path: str | os.PathLike, table: pd.DataFrame) -> None:
     }
     with replacing(path) as temporary:
         pq.write_table(pa.table(columns, schema=IMAGE_SCHEMA), temporary)
+
+
+def pictures(table: pd.DataFrame) -> list[Picture]:
+    """The picture of each row of an images table; columns that it lacks say nothing of pictures."""
+    columns = ["path", "height", "width", "channel", "page"]
+    rows = table.reindex(columns=columns).astype(object)
+    rows = rows.where(rows.notna(), None)
+    return [
+        Picture(
+            path,
+            None if height is None else (int(height), int(width)),
+            Part(*(None if value is None else int(value) for value in part)),
+        )
+        for path, height, width, *part in rows.itertuples(index=False)
+    ]
 
 
 def write_cells(path: str | os.PathLike, cells: pa.Table, table: pd.DataFrame) -> None:
@@ -83,7 +106,7 @@ def segmentations(
         :func:`cellseg.labels.rasterize` and pycocotools take.
     areas : ndarray of shape (n,), float64, as published
     """
-    table = pd.read_parquet(images_table, columns=["image", "height", "width", "n_cells"])
+    table = made_files.read_parquet(images_table, columns=["image", "height", "width", "n_cells"])
     waiting = _cell_rows(cells_table)
     for image, height, width, n_cells in table.itertuples(index=False):
         cells, areas = [], np.empty(n_cells, np.float64)

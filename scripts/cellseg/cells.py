@@ -1,13 +1,18 @@
 """Outlined cells, gathered column by column and checked one by one."""
 
+import math
 from array import array
 from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from cellseg import run_lengths
 from cellseg.errors import UserError
+from cellseg.run_lengths import whole
 
 BBOX = ("bbox_x", "bbox_y", "bbox_width", "bbox_height")
 
@@ -21,7 +26,9 @@ class Cells:
 
     Attributes
     ----------
-    sizes : height and width of each image id, pixels
+    sizes : height and width of each listed image id, pixels
+    numbers : image id in the tables of each listed image id; where it is missing, they are equal
+    crowds_as_cells : whether regions marked ``iscrowd: 1`` are cells like any other
     unknown : cells of images that are not listed, by image id; they are left out
     degenerate : cells left out because no part of their outline has three points, by image id
     reduced : cells that lost such a part but have others, by image id
@@ -30,7 +37,9 @@ class Cells:
     categories : cells by category id and image id
     """
 
-    sizes: dict[int, tuple[int, int]]
+    sizes: dict[Hashable, tuple[int, int]]
+    numbers: Mapping[Hashable, int] = field(default_factory=dict)
+    crowds_as_cells: bool = False
     unknown: Counter = field(default_factory=Counter)
     degenerate: Counter = field(default_factory=Counter)
     reduced: Counter = field(default_factory=Counter)
@@ -45,74 +54,80 @@ class Cells:
     part_ends: array = field(default_factory=lambda: array("i", [0]))
     cell_ends: array = field(default_factory=lambda: array("i", [0]))
 
-    def add(self, annotation: dict) -> None:
-        """Add one annotation of a COCO file; what cannot be used is counted instead."""
-        image_id = annotation.get("image_id")
-        if image_id not in self.sizes:
-            self.unknown[image_id] += 1
+    def add(self, annotation: Any) -> None:
+        """Add one annotation of a COCO file; what cannot be used is counted instead.
+
+        Raises
+        ------
+        UserError
+            The annotation is malformed.
+        """
+        if not isinstance(annotation, dict):
+            raise UserError(
+                f"'annotations' holds {str(annotation)[:80]!r}, which is no annotation."
+            )
+        listed = annotation.get("image_id")
+        if not isinstance(listed, Hashable):
+            raise _malformed(annotation, "its 'image_id' is no number")
+        if listed not in self.sizes:
+            self.unknown[listed] += 1
             return
-        if int(annotation.get("iscrowd") or 0):
+        image_id = self.numbers.get(listed, listed)
+        if _is_crowd(annotation) and not self.crowds_as_cells:
             self.crowd[image_id] += 1
             return
         segmentation = annotation.get("segmentation")
         if isinstance(segmentation, dict):
-            self._add_rle(image_id, annotation, segmentation)
+            self._add_rle(image_id, self.sizes[listed], annotation, segmentation)
             return
-        given = segmentation or []
-        if given and not isinstance(given[0], list):
-            given = [given]  # one polygon without its outer list
+        given = _parts(annotation, segmentation)
         polygons = [part for part in given if len(part) >= 6 and len(part) % 2 == 0]
         if not polygons:
             self.degenerate[image_id] += 1
             return
         if len(polygons) < len(given):
             self.reduced[image_id] += 1
-        for part in polygons:
-            self.coordinates.extend(part)
-            self.part_ends.append(len(self.coordinates))
+        try:
+            for part in polygons:
+                self.coordinates.extend(part)
+                self.part_ends.append(len(self.coordinates))
+        except (TypeError, OverflowError) as error:
+            raise _malformed(
+                annotation, "its 'segmentation' has a coordinate that is no number"
+            ) from error
         self.cell_ends.append(len(self.part_ends) - 1)
         self.rles.append(None)
-        area, box = annotation.get("area"), annotation.get("bbox")
+        area = _area(annotation)
         area = sum(shoelace_area(part) for part in polygons) if area is None else area
-        self._add_common(image_id, annotation, area, box or _bounds(polygons))
+        self._add_common(image_id, annotation, area, _box(annotation) or _bounds(polygons))
 
-    def _add_rle(self, image_id: int, annotation: dict, rle: dict) -> None:
+    def _add_rle(self, image_id: int, size: tuple[int, int], annotation: dict, rle: dict) -> None:
         from pycocotools import mask
 
-        height, width = self.sizes[image_id]
         try:
-            if list(rle["size"]) != [height, width]:
-                raise ValueError(f"its size is {rle['size']}, not {[height, width]}")
-            if isinstance(rle["counts"], list):
-                if sum(rle["counts"]) != height * width:
-                    raise ValueError("its counts do not add up to the size of the image")
-                rle = mask.frPyObjects(rle, height, width)
-            counts = rle["counts"]
-            rle = {
-                "size": rle["size"],
-                "counts": counts.encode() if isinstance(counts, str) else counts,
-            }
-            area = int(mask.area(rle))
-            box = [float(value) for value in mask.toBbox(rle)]
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"annotation {annotation.get('id')}: its run-length encoding is broken ({error})."
-            ) from error
-        if area == 0:
+            counts = run_lengths.compressed(rle, *size)
+        except ValueError as error:
+            raise _malformed(annotation, f"its run-length encoding is broken: {error}") from error
+        checked = {"size": list(size), "counts": counts}
+        pixels = int(mask.area(checked))
+        if pixels == 0:
             self.degenerate[image_id] += 1
             return
         self.cell_ends.append(len(self.part_ends) - 1)
-        self.rles.append(rle["counts"])
-        published = annotation.get("area")
-        area = area if published is None else published
-        self._add_common(image_id, annotation, area, annotation.get("bbox") or box)
+        self.rles.append(counts)
+        area = _area(annotation)
+        box = _box(annotation) or [float(value) for value in mask.toBbox(checked)]
+        self._add_common(image_id, annotation, pixels if area is None else area, box)
 
-    def _add_common(self, image_id: int, annotation: dict, area: float, box: list) -> None:
+    def _add_common(
+        self, image_id: int, annotation: dict, area: float, box: Sequence[float]
+    ) -> None:
         self.image_ids.append(image_id)
-        self.annotation_ids.append(int(annotation.get("id", len(self.annotation_ids) + 1)))
+        self.annotation_ids.append(_id(annotation, otherwise=len(self.annotation_ids) + 1))
         self.areas.append(area)
         self.boxes.extend(box)
-        self.categories[annotation.get("category_id"), image_id] += 1
+        category = annotation.get("category_id")
+        self.categories[category if isinstance(category, Hashable) else None, image_id] += 1
 
     def table(self) -> pa.Table:
         """Columns of the cells table but the image key and the cell type; nothing is copied."""
@@ -150,27 +165,131 @@ class Cells:
                 others[image_id] += count
         return others
 
+    def check_coordinates(self) -> None:
+        """Refuse outlines that reach further beyond the frame than a program would let them.
+
+        Raises
+        ------
+        UserError
+            A corner lies outside :func:`cellseg.run_lengths.margin`.
+        """
+        cells, extents = self._extents()
+        if not extents:
+            return
+        margin = run_lengths.margin(extents["y"][0], extents["x"][0])
+        for name, (side, low, high) in extents.items():
+            least, most = -margin, side + margin
+            far = np.flatnonzero((low < least) | (high > most))
+            if len(far):
+                first = far[0]
+                value = low[first] if low[first] < least[first] else high[first]
+                raise UserError(
+                    f"annotation {self.annotation_ids[cells[first]]}: its outline has a corner at "
+                    f"{name} = {value:g}, far outside the image, which is {side[first]} pixels "
+                    f"{'wide' if name == 'x' else 'high'}. Correct or remove it."
+                )
+
     def beyond_frame(self) -> tuple[Counter, Counter]:
         """Cells that leave the frame in part, and cells that lie outside it, by image id."""
-        leaving, outside = Counter(), Counter()
+        cells, extents = self._extents()
+        partly = np.zeros(len(cells), bool)
+        wholly = np.zeros(len(cells), bool)
+        for side, low, high in extents.values():
+            partly |= (low < 0) | (high > side)
+            wholly |= (high <= 0) | (low >= side)
+        image_ids = np.frombuffer(self.image_ids, np.int64)[cells] if len(cells) else cells
+        return (
+            Counter(image_ids[partly & ~wholly].tolist()),
+            Counter(image_ids[wholly].tolist()),
+        )
+
+    def _extents(
+        self,
+    ) -> tuple[np.ndarray, dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+        """Cells with polygons, and by axis the image's side, their least and largest coordinate."""
         if not self.part_ends[1:]:
-            return leaving, outside
+            return np.zeros(0, np.int64), {}
         ends = np.frombuffer(self.cell_ends, np.int32)
         polygonal = np.flatnonzero(np.diff(ends))
         starts = np.frombuffer(self.part_ends, np.int32)[ends[polygonal]]
         image_ids = np.frombuffer(self.image_ids, np.int64)[polygonal]
-        limits = np.array([self.sizes[image_id] for image_id in image_ids.tolist()])
-        partly = np.zeros(len(polygonal), bool)
-        wholly = np.zeros(len(polygonal), bool)
-        for axis, limit in ((0, limits[:, 1]), (1, limits[:, 0])):
-            values = np.frombuffer(self.coordinates, np.float64)[axis::2]
-            low = np.minimum.reduceat(values, starts // 2)
-            high = np.maximum.reduceat(values, starts // 2)
-            partly |= (low < 0) | (high > limit)
-            wholly |= (high <= 0) | (low >= limit)
-        leaving.update(image_ids[partly & ~wholly].tolist())
-        outside.update(image_ids[wholly].tolist())
-        return leaving, outside
+        size_of = {self.numbers.get(listed, listed): size for listed, size in self.sizes.items()}
+        sizes = np.array([size_of[image_id] for image_id in image_ids.tolist()])
+        coordinates = np.frombuffer(self.coordinates, np.float64)
+        return polygonal, {
+            name: (
+                sizes[:, 1 - axis],
+                np.minimum.reduceat(coordinates[axis::2], starts // 2),
+                np.maximum.reduceat(coordinates[axis::2], starts // 2),
+            )
+            for axis, name in enumerate("xy")
+        }
+
+
+def _malformed(annotation: Mapping, what: str) -> UserError:
+    return UserError(f"annotation {str(annotation.get('id'))[:60]}: {what}. Correct or remove it.")
+
+
+def _is_crowd(annotation: Mapping) -> bool:
+    value = annotation.get("iscrowd") or 0
+    if value not in (0, 1, "0", "1"):
+        raise _malformed(annotation, f"its 'iscrowd' is {str(value)[:60]!r}, neither 0 nor 1")
+    return bool(int(value))
+
+
+def _parts(annotation: Mapping, segmentation: Any) -> list[list]:
+    """The polygons of an outline, each a flat list ``[x1, y1, x2, y2, …]``.
+
+    Besides the list of such lists that COCO asks for, programs write one polygon without its outer
+    list, and points as pairs.
+    """
+    if not segmentation:
+        return []
+    if not isinstance(segmentation, list):
+        raise _malformed(annotation, "its 'segmentation' is neither a list nor run lengths")
+    if not isinstance(segmentation[0], list):
+        return [segmentation]
+    if not all(isinstance(part, list) for part in segmentation):
+        raise _malformed(annotation, "its 'segmentation' has numbers next to polygons")
+    if len(segmentation) > 2 and all(len(part) == 2 for part in segmentation):
+        segmentation = [segmentation]  # points of one polygon: one of two numbers has no area
+    return [
+        [value for point in part for value in point]
+        if part and all(isinstance(point, list) for point in part)
+        else part
+        for part in segmentation
+    ]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _area(annotation: Mapping) -> float | None:
+    """The published area; None, so that it is computed, where that is no positive number."""
+    area = annotation.get("area")
+    return area if _is_number(area) and 0 < area < 1e300 else None
+
+
+def _box(annotation: Mapping) -> Sequence[float] | None:
+    """The published box; None, so that it is computed, where there is none or it is turned.
+
+    Turned boxes have a fifth number, the angle. A box with a value that is no number is no box.
+    """
+    box = annotation.get("bbox") or []
+    if not isinstance(box, list) or len(box) not in (0, 4, 5):
+        raise _malformed(annotation, f"its 'bbox' is {str(box)[:60]}, not x, y, width and height")
+    sound = len(box) == 4 and all(map(_is_number, box)) and box[2] >= 0 and box[3] >= 0
+    return box if sound else None
+
+
+def _id(annotation: Mapping, otherwise: int) -> int:
+    """The annotation's id; where that is no whole number of 64 bits, the given number."""
+    value = annotation.get("id")
+    if isinstance(value, str) and value.isdecimal():  # the key of a dict
+        value = int(value)
+    number = whole(value)
+    return number if number is not None and abs(number) < 1 << 63 else otherwise
 
 
 def shoelace_area(polygon: list[float]) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import yaml
 from jsonschema import Draft202012Validator
 
+from cellseg.errors import UserError
 from cellseg.study import as_list
 
 # Dates stay text: no setting is one, and folders are named by them.
@@ -21,7 +22,13 @@ def typed(config: Mapping, given: Mapping, schema: Mapping) -> dict:
     config : the whole configuration, with what was given on top; not changed
     given : what was given by ``--config``, as Snakemake has it; other values stay as they are
     schema : JSON schema of the configuration
+
+    Raises
+    ------
+    UserError
+        A value in braces or brackets is no YAML, or a part of one became a key: quotes are missing.
     """
+    _refuse_missing_quotes(given, schema)
     read = _read(config, given)
     if read == config:
         return read
@@ -29,6 +36,28 @@ def typed(config: Mapping, given: Mapping, schema: Mapping) -> dict:
         if error.validator == "type" and "string" in as_list(error.validator_value):
             _restore(read, config, list(error.absolute_path))
     return read
+
+
+def _refuse_missing_quotes(given: Mapping, schema: Mapping) -> None:
+    """Snakemake takes what it cannot read for text, and YAML a part after a comma for a key."""
+    advice = (
+        "Put quotes around values with commas, colons, #, @ or brackets, such as "
+        '--config \'apply={run: "…", images: "/data/plate 1, day 2"}\'.'
+    )
+    for key, value in given.items():
+        if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+            try:
+                yaml.safe_load(value)
+            except yaml.YAMLError as error:
+                problem = getattr(error, "problem", None) or "it cannot be read"
+                raise UserError(
+                    f"--config {key}={value} is not valid YAML: {problem}. {advice}"
+                ) from None
+        known = schema["properties"].get(key, {}).get("properties")
+        if isinstance(value, Mapping) and known:
+            for inner, nothing in value.items():
+                if nothing in (None, "") and inner not in known:
+                    raise UserError(f"--config {key}: '{inner}' has no value. {advice}")
 
 
 def _restore(read: Mapping, config: Mapping, path: list) -> None:

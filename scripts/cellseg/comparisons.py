@@ -8,7 +8,7 @@ import numpy as np
 
 from cellseg import main_scores
 from cellseg.figures import conditions
-from cellseg.intervals import t_interval
+from cellseg.intervals import ENOUGH_SEEDS, t_interval
 from cellseg.main_scores import SCORES, Score
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 TREATMENTS = ("kept", "removed")
 """Of small objects."""
-ENOUGH_SEEDS = 3
-"""Fewer say too little of the noise between trainings: then images are the pairs."""
 SIGNIFICANT = 0.05
 
 T_TEST = "paired t test"
@@ -36,7 +34,7 @@ COLUMNS = (
 def compare(images: "pd.DataFrame", runs: "pd.DataFrame") -> "pd.DataFrame":
     """Every pair of conditions, on every main score, with small objects kept and removed.
 
-    With at least :data:`ENOUGH_SEEDS` common seeds, these are paired and Student's paired t test
+    With at least ``ENOUGH_SEEDS`` common seeds, these are paired and Student's paired t test
     asks whether other trainings would differ too (a rank test cannot: its least p is 0.06 for five
     pairs). With fewer, the same images are paired, each averaged over the seeds of a condition, and
     Wilcoxon's signed rank test asks whether *these* networks differ on other images. What another

@@ -6,9 +6,18 @@ from functools import partial
 
 from jsonschema import Draft202012Validator
 
-from cellseg import ensemble_checks, head_names, names, searches
+from cellseg import (
+    config_values,
+    ensemble_checks,
+    head_names,
+    home_folder,
+    names,
+    placeholders,
+    searches,
+)
 from cellseg.errors import UserError
 from cellseg.image_names import CELL_TYPES
+from cellseg.panopticnet import checks as backbone_checks
 from cellseg.study import as_list, merged
 
 _NUMBER = re.compile(r"(?=[-+.]*\d)([-+]?\d*)(?:\.(\d*))?(?:[eE]([-+]?\d+))?")
@@ -29,13 +38,15 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     Raises
     ------
     UserError
-        For a key, value or name that does not exist; names the nearest one that does.
+        For a placeholder that is not filled in, or a key, value or name that does not exist; names
+        the nearest one that does.
     """
-    _check_keys(config)
+    config_values.check(config)
+    placeholders.refuse(config, schema)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
         raise UserError("\n".join(["the configuration is not valid."] + _explain_all(errors)))
-    study = _filled(config, schema, schema)
+    study = home_folder.expanded(_filled(config, schema, schema))
     _check_names(study)
     ensemble_checks.check_study(study)
     for name in study["searches"]:
@@ -124,14 +135,6 @@ def _as_number(value: object) -> str:
     return f": write {whole or 0}.{fraction or 0}e{sign}{exponent}"
 
 
-def _check_keys(value: object, where: str = "") -> None:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise UserError(f"{where or 'the top level'}: the name {key!r} needs quotes.")
-            _check_keys(inner, f"{where}.{key}".lstrip("."))
-
-
 def _check_names(study: Mapping) -> None:
     """Cross-check every name that one part of the configuration uses of another.
 
@@ -209,7 +212,11 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
     names.check(f"{where}.training.tiling", training["tiling"], study["tilings"])
     if model.get("weights") is not None:
         names.check(f"{where}.weights", model["weights"], study["pretrained"])
-    if "backbone_levels" in model:
+    if "backbone" in model:
+        weights = model.get("weights")
+        address = None if weights is None else study["pretrained"][weights]["url"]
+        size = study["tilings"][training["tiling"]]["size"]
+        backbone_checks.check_model(where, model, size, address)
         _check_levels(where, model)
 
 

@@ -3,13 +3,9 @@
 These checks only refuse: what passes is untouched, so that rules do not watch this module's code.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 from cellseg import images
 from cellseg.cells import Cells
@@ -21,15 +17,15 @@ SHOWN = 10
 
 
 class Annotated(NamedTuple):
-    """An image file, the size that its annotations are for (pixels), and the file of these."""
+    """A picture, with the size that its annotations are for, and the file of these."""
 
-    path: str
-    height: int
-    width: int
+    picture: images.Picture
     where: str
 
 
-def refuse_unusable_images(annotated: Sequence[Annotated], threads: int = 1) -> None:
+def refuse_unusable_images(
+    annotated: Sequence[Annotated], threads: int = 1
+) -> list[tuple[str, str] | None]:
     """Read every image whole, as training and prediction will; stop if one cannot be used.
 
     A file's header says nothing of a transfer that broke off. To decode an image of LIVECell takes
@@ -39,36 +35,42 @@ def refuse_unusable_images(annotated: Sequence[Annotated], threads: int = 1) -> 
     ----------
     threads : that read at once
 
+    Returns
+    -------
+    list of what is to be listed of each, see :func:`cellseg.images.read_as_annotated`
+
     Raises
     ------
     UserError
         An image is broken, or of another size than its annotations.
     """
     # Threads, since decoders work without Python's lock and a disk may be far away.
-    told = [line for line in ordered_map(_fault, annotated, threads, processes=False) if line]
+    read = list(ordered_map(_read, annotated, threads, processes=False))
+    told = [fault for fault, _ in read if fault]
     if told:
         more = f"\n- and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
         lines = "\n".join(f"- {line}" for line in told[:SHOWN])
         raise UserError(f"{len(told)} of {len(annotated)} images cannot be used:\n{lines}{more}")
     print(f"{len(annotated)} images read: all have the size of their annotations.", flush=True)
+    return [problem for _, problem in read]
 
 
-def _fault(image: Annotated) -> str | None:
+def _read(annotated: Annotated) -> tuple[str | None, tuple[str, str] | None]:
+    """What makes an image unusable, and what is to be listed of one that can be used."""
+    path, shape, part = annotated.picture
     try:
-        height, width = images.read(image.path).shape
+        grey, problem = images.read_as_annotated(path, shape, part)
     except UserError as error:
-        with suppress(UserError):
-            if images.read_array(image.path).size == 0:  # so TIFFs read that were cut off
-                return f"{image.path} holds no pixels: it is broken. Copy it once more."
-        return str(error)
-    if (height, width) == (image.height, image.width):
-        return None
-    turned = ", as if one of the two were turned" if (width, height) == image[1:3] else ""
+        return str(error), None
+    if grey.shape == shape:
+        return None, problem
+    (height, width), (asked_height, asked_width) = grey.shape, shape
+    turned = ", as if one of the two were turned" if (width, height) == shape else ""
     return (
-        f"{image.path} is {height} pixels high and {width} wide, but {image.where} annotates an "
-        f"image {image.height} high and {image.width} wide{turned}. Put the image there that was "
+        f"{path} is {height} pixels high and {width} wide, but {annotated.where} annotates an "
+        f"image {asked_height} high and {asked_width} wide{turned}. Put the image there that was "
         "annotated, or correct the annotation."
-    )
+    ), None
 
 
 def refuse_no_images(
@@ -125,7 +127,11 @@ def refuse_no_cells(split: str, where: str | None, cells: Cells, kept: int) -> N
     reasons = [
         (len(cells.areas), "on images that are dropped: see 'policy' and 'missing_images'"),
         (cells.unknown.total(), "of images that it does not list: correct its 'images'"),
-        (cells.crowd.total(), "regions of many cells ('iscrowd: 1'): outline each cell"),
+        (
+            cells.crowd.total(),
+            "regions of many cells ('iscrowd: 1'): if each is one cell, as CVAT's painted masks "
+            "are, set 'crowds: as-cells' for this data set",
+        ),
         (
             cells.degenerate.total(),
             "without an outline ('segmentation' needs three points or more; a box is none): export "
@@ -140,35 +146,13 @@ def refuse_no_cells(split: str, where: str | None, cells: Cells, kept: int) -> N
         )
 
 
-def refuse_binary_masks(folder: Path, paths: Sequence[Path], cells: Cells) -> None:
-    """Stop at label images that tell cells from background, but not from each other.
-
-    Each of them has a single value, in pieces: at least three, and two an image, not counting
-    specks under a tenth of an image's largest piece.
-
-    Parameters
-    ----------
-    folder : folder of the label images of a split
-    paths : the label images
-    cells : of these images, numbered 1, 2, … in the order of `paths`
-    """
-    counts: Mapping[int, int] = Counter(cells.image_ids)
-    if max(counts.values(), default=0) != 1:
-        return
-    pieces = sum(_pieces(paths[number - 1]) for number in sorted(counts))
-    if pieces >= max(3, 2 * len(counts)):
-        raise UserError(
-            f"{folder} looks like a folder of binary masks: each label image has a single value, "
-            f"which makes it one cell, but there are {pieces} separate pieces in {len(counts)}. "
-            "Give each cell a value of its own. Where no cells touch, scikit-image does: "
-            "skimage.measure.label(mask > 0), saved as 16-bit TIFF or npy."
+def report_crowds(split: str, where: str | None, cells: Cells) -> None:
+    """Say how many annotations are left out as crowd regions: their cells count as background."""
+    n_crowds = cells.crowd.total()
+    if n_crowds:
+        print(
+            f"WARNING: {split}: {n_crowds} of {n_crowds + len(cells.areas)} annotations of {where} "
+            "are crowd regions ('iscrowd: 1') and are left out: their pixels count as background. "
+            "If each is one cell, set 'crowds: as-cells' for this data set.",
+            flush=True,
         )
-
-
-def _pieces(path: Path) -> int:
-    """Pieces of a label image, specks not counted; pixels that touch by a corner hang together."""
-    from scipy.ndimage import label
-
-    numbered, _ = label(images.read_labels(path) > 0, np.ones((3, 3)))
-    areas = np.bincount(numbered.ravel())[1:]
-    return np.count_nonzero(areas >= areas.max() / 10)

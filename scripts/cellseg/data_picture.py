@@ -61,13 +61,14 @@ def draw(images: pd.DataFrame, cells: pd.DataFrame, title: str):
 
 
 def _draw_images(axes, images: pd.DataFrame, types: list[str]) -> None:
-    begin = np.zeros(len(types))
-    for split in SPLITS:
-        of_split = images[images["split"] == split]
-        number = of_split["cell_type"].value_counts().reindex(types, fill_value=0).to_numpy()
-        axes.barh(range(len(types)), number, 0.6, begin, color=COLOURS[split])
-        begin += number
-    for place, number in enumerate(begin):
+    import seaborn as sns
+
+    ordered = images.assign(cell_type=pd.Categorical(images["cell_type"], types))
+    sns.histplot(
+        ordered, y="cell_type", hue="split", hue_order=SPLITS[::-1], palette=COLOURS,
+        multiple="stack", shrink=0.6, alpha=1, linewidth=0, legend=False, ax=axes,
+    )  # fmt: skip
+    for place, number in enumerate(ordered["cell_type"].value_counts(sort=False)):
         axes.annotate(
             f"{number:,.0f}",
             (number, place),
@@ -76,30 +77,27 @@ def _draw_images(axes, images: pd.DataFrame, types: list[str]) -> None:
             va="center",
             fontsize=6,
         )
-    axes.set(title="Images", xlabel="number of images")
+    axes.set(title="Images", xlabel="number of images", ylabel="")
     axes.margins(x=0.15)
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _draw_density(axes, images: pd.DataFrame, types: list[str]) -> None:
+    import seaborn as sns
+
     random = np.random.default_rng(0)  # spreads the points so that they do not hide each other
-    for place, cell_type in enumerate(types):
-        some = images[(images["cell_type"] == cell_type) & (images["n_cells"] > 0)]
-        at = place + random.uniform(-0.25, 0.25, len(some))
-        colours = some["split"].map(COLOURS)
-        few = len(images) < 500
-        axes.scatter(
-            some["n_cells"],
-            at,
-            8 if few else 2,
-            c=colours,
-            alpha=0.9 if few else 0.35,
-            linewidths=0,
-            rasterized=not few,
-        )
-        if len(some):
-            axes.vlines(some["n_cells"].median(), place - 0.36, place + 0.36, color="black", lw=1)
-    axes.set(title="Cells per image", xlabel="number of cells (line: median)")
+    some = images[images["n_cells"] > 0]
+    place = pd.Categorical(some["cell_type"], types).codes
+    few = len(images) < 500
+    if len(some):  # seaborn warns of none
+        sns.scatterplot(
+            x=some["n_cells"], y=place + random.uniform(-0.25, 0.25, len(some)), hue=some["split"],
+            palette=COLOURS, s=8 if few else 2, alpha=0.9 if few else 0.35, linewidth=0,
+            rasterized=not few, legend=False, ax=axes,
+        )  # fmt: skip
+    median = some.groupby(place)["n_cells"].median()
+    axes.vlines(median, median.index - 0.36, median.index + 0.36, color="black", lw=1)
+    axes.set(title="Cells per image", xlabel="number of cells (line: median)", ylabel="")
     axes.set(xscale="log", xlim=_decades(images.loc[images["n_cells"] > 0, "n_cells"]))
     _plain_log_ticks(axes)
 

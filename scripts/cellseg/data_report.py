@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellseg import data_picture, ensemble_checks
+from cellseg import data_picture, ensemble_checks, made_files
 from cellseg.data_picture import SIZE_CLASSES, area_edges, size_class
 from cellseg.files import replacing
 from cellseg.source import SPLITS
@@ -37,13 +37,13 @@ def write(
     UserError
         Of :func:`cellseg.ensemble_checks.check_images`.
     """
-    image_table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
+    image_table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     ensemble_checks.check_images(ensembles, image_table)
     columns = ["image", "cell_type", "area"]
     cell_table = pd.concat(
         [
             # the split of a cell is that of the table its image stands in
-            pd.read_parquet(path, columns=columns).assign(split=split)
+            made_files.read_parquet(path, columns=columns).assign(split=split)
             for path, split in zip(cells, map(_split_of, images), strict=True)
         ],
         ignore_index=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cellseg import unpack
 from cellseg.image_counts import LIVECELL_PIXELS, Images
-from cellseg.panopticnet.sizes import PARAMETERS
+from cellseg.panopticnet.declarations import declared
 from cellseg.run_space import LABEL_PIXEL
 from cellseg.study import Run, extensions, tiling_of
 from cellseg.tiles import offsets
@@ -62,7 +62,7 @@ def expected_and_there(
     models = [study["models"][run.model] for run in runs]
     backbones = {model["weights"]: model["backbone"] for model in models if model.get("weights")}
     for name, backbone in backbones.items():
-        yield 4.0 * PARAMETERS[backbone], _size(folder / f"pretrained/{name}.h5")
+        yield 4.0 * declared(backbone).parameters, _size(folder / f"pretrained/{name}.h5")
 
 
 def _extensions(
@@ -117,7 +117,7 @@ def _measured(folder: Path, complete: bool) -> float | None:
         marker = Path(path) / unpack.MARKER
         if unpack.MARKER in names:
             try:
-                size += sum(json.loads(marker.read_text())["files"].values())
+                size += sum(json.loads(marker.read_text(encoding="utf-8"))["files"].values())
             except (OSError, ValueError, KeyError):
                 continue
             folders.clear()

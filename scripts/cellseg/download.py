@@ -38,7 +38,8 @@ def fetch_file(
     url : address of the file
     path : where it goes
     sha256 : expected hash; without one, any content is accepted
-    retries : attempts after a failed one. An attempt that brought bytes does not count.
+    retries : attempts after a failed one. An attempt that came further than all before does not
+        count.
     check : called with the path of the file when no hash is known; raises UserError when
         the content is broken
     first_wait : seconds before the second attempt; doubled each time
@@ -108,18 +109,20 @@ def _verified(
 
 
 def _persist(url: str, part: Path, path: Path, retries: int, first_wait: float) -> None:
-    """Transfer until complete; give up after `retries` attempts in a row that brought nothing."""
+    """Transfer until complete; give up after `retries` attempts in a row that came no further."""
     import requests
 
     failures = 0
+    furthest = part.stat().st_size if part.exists() else 0
     while True:
-        before = part.stat().st_size if part.exists() else 0
         try:
             _transfer(url, part)
             return
         except requests.RequestException as error:
-            grown = part.exists() and part.stat().st_size > before
-            failures = 1 if grown else failures + 1
+            # Not more than before this attempt: a server may send the first bytes for ever.
+            reached = part.stat().st_size if part.exists() else 0
+            failures = 1 if reached > furthest else failures + 1
+            furthest = max(furthest, reached)
             response = getattr(error, "response", None)
             lasting = isinstance(error, ValueError) or (
                 response is not None
@@ -147,7 +150,9 @@ def _transfer(url: str, part: Path) -> None:
     """Fetch what `part` lacks; raises a requests exception when it is not complete afterwards."""
     import requests
 
-    validator = _validator_file(part).read_text() if _validator_file(part).exists() else ""
+    validator = (
+        _validator_file(part).read_text(encoding="utf-8") if _validator_file(part).exists() else ""
+    )
     have = part.stat().st_size if part.exists() and validator else 0
     headers = {"Accept-Encoding": "identity"}  # sizes must be those of the file itself
     if have:
@@ -167,7 +172,7 @@ def _transfer(url: str, part: Path) -> None:
             part.unlink()
             raise requests.ConnectionError("the server continued at a wrong place")
         total = int(length) if length and length.isdigit() else None
-        _validator_file(part).write_text(_validator(response.headers))
+        _validator_file(part).write_text(_validator(response.headers), encoding="utf-8")
         progress = _Progress(part.name.removesuffix(".part"), have, total)
         with part.open("ab" if have else "wb") as file:
             for chunk in response.iter_content(CHUNK):

@@ -15,7 +15,7 @@ from types import ModuleType
 import h5py
 import pandas as pd
 
-from cellseg import files, lenient, resume
+from cellseg import files, found_nothing, lenient, own_folders, resume
 from cellseg.errors import UserError
 from cellseg.resume import ResumeFolder
 from cellseg.stream import TileStream
@@ -121,9 +121,12 @@ def _train_member(
 ) -> pd.DataFrame:
     state = ResumeFolder(member / "state", stamp)
     if state.load() is None:
-        shutil.rmtree(member, ignore_errors=True)
-    member.mkdir(parents=True, exist_ok=True)
+        own_folders.remove(member)
+    own_folders.make(member.parent)
+    own_folders.make(member)
     history = family.train(settings, *streams, member, state, weights)
+    steps = len(streams[0]) * len(history)
+    found_nothing.say_after_training(family, settings, streams[1], member, steps)
     finished = {"stamp": stamp, "history": history.to_dict("records")}
     files.write_json(member / "finished.json", finished)
     state.clear()

@@ -6,14 +6,25 @@ from cellseg.bioimage_io import output_name
 from cellseg.channels import USED, marker_head, mask_head
 from cellseg.watershed import options_of
 
+PACKAGES = ("tensorflow", "scikit-image", "imagecodecs")
+"""What the example needs of PyPI; imagecodecs for compressed TIFFs, such as LIVECell's."""
+
+INSTALL = f"pip install {' '.join(PACKAGES)}"
+
 TEMPLATE = '''\
-"""Cells of one image: python example.py IMAGE  (pip install tensorflow scikit-image)"""
-import shutil, sys
-import numpy as np, tensorflow as tf
+"""Cells of one image: python example.py IMAGE  ({install})"""
+import os, shutil, sys
+import numpy as np
 from skimage import {modules}
 
 shutil.unpack_archive("model.zip", "model")
-model = tf.saved_model.load("model")
+stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+os.dup2(nowhere, 2)  # TensorFlow writes several lines when it starts, whatever its log level
+try:
+    import tensorflow as tf
+    model = tf.saved_model.load("model")
+finally:
+    os.dup2(stderr, 2)
 image = io.imread(sys.argv[1])  # grey values from 0 to 255, (height, width)
 maps = {{name: values.numpy() for name, values in model.maps(image.astype("float32")).items()}}
 peaks = {peak_map}
@@ -55,6 +66,7 @@ def example(heads: Iterable[str], watershed: Mapping) -> str:
     names = ("feature", "filters", "io", "measure", "morphology", "segmentation")
     modules = [name for name in names if f"{name}." in body or name in ("io", "segmentation")]
     return TEMPLATE.format(
+        install=INSTALL,
         modules=", ".join(modules),
         peak_map=peak_map,
         markers=markers,

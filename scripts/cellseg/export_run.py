@@ -1,6 +1,5 @@
 """A trained run as one file that can be given away: network, thresholds, card and example."""
 
-import json
 import shutil
 import tempfile
 import zipfile
@@ -18,10 +17,12 @@ from cellseg import (
     ensemble,
     export_example,
     files,
+    made_files,
     model_card,
     prediction_record,
     score_tables,
 )
+from cellseg.provenance import SETTINGS as RUN_SETTINGS
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
 
@@ -55,7 +56,12 @@ def export(
         say how it was predicted.
     """
     settings, provenance, thresholds = (
-        json.loads(Path(run[name]).read_text()) for name in ("settings", "provenance", "watershed")
+        made_files.read_json(run[name], *keys)
+        for name, keys in (
+            ("settings", RUN_SETTINGS),
+            ("provenance", ("train_images", "val_images", "versions")),
+            ("watershed", ("watershed",)),
+        )
     )
     options = prediction_record.read(run["watershed"])
     ensemble.refuse(settings, run["weights"], "is exported")
@@ -78,7 +84,7 @@ def export(
             shutil.copyfile(run[name], made / f"{name}.json")
         shutil.copyfile(run["metrics"], made / "scores.csv")
         example = export_example.example(settings["heads"], thresholds["watershed"])
-        (made / "example.py").write_text(example)
+        (made / "example.py").write_text(example, encoding="utf-8")
         card = model_card.text(
             condition=thresholds["condition"],
             kind=kind,
@@ -87,13 +93,14 @@ def export(
             watershed=thresholds,
             prediction=options,
             data=model_card.trained_on(
-                provenance, pd.concat([pd.read_parquet(path) for path in images])
+                provenance, pd.concat([made_files.read_parquet(path) for path in images])
             ),
             metrics=score_tables.read(run["metrics"], ["small_objects", "msa"]),
             coco=score_tables.read(run["coco"], ["small_objects", "ap"]),
             window=network.window,
+            install=export_example.INSTALL,
         )
-        (made / "README.md").write_text(card)
+        (made / "README.md").write_text(card, encoding="utf-8")
         description = bioimage_io.describe(
             made,
             condition=thresholds["condition"],
@@ -105,7 +112,7 @@ def export(
             timestamp=provenance["finished"],
         )
         (made / "rdf.yaml").write_text(
-            yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
+            yaml.safe_dump(description, sort_keys=False, allow_unicode=True), encoding="utf-8"
         )
         _pack(made, output)
 

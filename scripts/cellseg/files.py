@@ -1,10 +1,12 @@
 """Files that appear whole or not at all."""
 
-import glob
+import hashlib
 import io
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -20,14 +22,17 @@ from cellseg import full_disk
 if TYPE_CHECKING:
     import h5py
 
+LONGEST_NAME = 120
+"""Bytes of a file's name that the name of its temporary folder repeats; disks allow 255 in all."""
+
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
+    """Yield a temporary path next to `path`; rename it to `path` when the block succeeds.
 
-    A failed block leaves what was at `path` untouched and nothing half-written beside it. The
+    A failed block leaves what was at `path` untouched and nothing half-written next to it. The
     temporary name keeps the suffix, because writers such as Matplotlib choose the format by it.
-    What an earlier, killed process left aside is removed: a file has one writer at a time.
+    What an earlier, killed process left is removed; folders of other writers are not.
 
     Raises
     ------
@@ -37,9 +42,9 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     with full_disk.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
-            shutil.rmtree(left, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        _remove_abandoned(path)
+        here = f".{_short(path.name)}.partial-{socket.gethostname()}-{os.getpid()}-"
+        folder = Path(tempfile.mkdtemp(prefix=here, dir=path.parent))
         try:
             temporary = folder / path.name
             yield temporary
@@ -47,6 +52,37 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _short(name: str) -> str:
+    """The name, or its start and a hash where a longer one might be too long for the disk."""
+    if len(os.fsencode(name)) <= LONGEST_NAME:
+        return name
+    return f"{name[:20]}~{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporary folders for `path` whose process of this machine has ended."""
+    pattern = re.compile(
+        rf"\.{re.escape(_short(path.name))}\.partial-(?P<host>.+)-(?P<process>\d+)-[a-z0-9_]{{8}}"
+    )
+    with os.scandir(path.parent) as entries:
+        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    for name in names:
+        written = pattern.fullmatch(name)
+        # Of another machine's process nobody here knows whether it still writes.
+        if written and written["host"] == socket.gethostname() and not _runs(written["process"]):
+            shutil.rmtree(path.parent / name, ignore_errors=True)
+
+
+def _runs(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
 
 
 def _to_disk(path: Path) -> None:
@@ -61,7 +97,9 @@ def _to_disk(path: Path) -> None:
 def write_json(path: str | os.PathLike, content: object) -> None:
     """Write `content` as indented JSON with a final newline; keys keep their order."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        temporary.write_text(
+            json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 @contextmanager

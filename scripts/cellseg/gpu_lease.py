@@ -136,7 +136,9 @@ def _of_driver() -> list[Gpu]:
     gpus = []
     for number, path in enumerate(sorted(PROC.glob("*/information"))):
         # Before the GPU was first used the driver may write question marks for its UUID.
-        uuid = re.search(r"^GPU UUID:\s*(GPU-[\w-]+)\s*$", path.read_text(), flags=re.M)
+        uuid = re.search(
+            r"^GPU UUID:\s*(GPU-[\w-]+)\s*$", path.read_text(encoding="utf-8"), flags=re.M
+        )
         gpus.append(Gpu(str(number), uuid[1] if uuid else str(number)))
     return gpus
 

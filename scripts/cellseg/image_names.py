@@ -3,6 +3,8 @@
 import re
 from pathlib import PurePath
 
+from cellseg.errors import UserError
+
 CELL_TYPES = ("A172", "BT474", "BV2", "Huh7", "MCF7", "SHSY5Y", "SkBr3", "SKOV3")
 
 # Named in issue 21 of the repository sartorius-research/LIVECell, where "_Phase_" is left out.
@@ -27,6 +29,28 @@ _NAME = re.compile(
 _STORAGE = re.compile(r"(images?|pictures|train\w*|val\w*|test\w*|livecell_\w+)", re.IGNORECASE)
 PARTS = ("well", "position", "hours", "crop")
 _OFFICIAL = {name.lower(): name for name in CELL_TYPES}
+
+
+def printable(path: PurePath) -> bool:
+    """Whether a name can be written into tables: it is text in the encoding of the disk."""
+    return re.search(r"[\ud800-\udfff]", str(path)) is None
+
+
+def shown(path: PurePath) -> str:
+    """A name as it can be printed, whatever its bytes."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
+def refuse_unprintable(path: PurePath) -> None:
+    """Stop at a file of a data set whose name cannot be written into tables.
+
+    Raises
+    ------
+    UserError
+        The name is no UTF-8 text.
+    """
+    if not printable(path):
+        raise UserError(f"the name of {shown(path)} is not UTF-8 text. Rename the file.")
 
 
 def official_cell_type(name: str) -> str:

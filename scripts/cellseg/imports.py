@@ -13,10 +13,12 @@ from functools import cache
 from pathlib import Path
 
 UNWATCHED = (
-    *("data_checks.py", "errors.py", "families/__init__.py", "full_disk.py", "gpu_lease.py"),
-    "script.py",
+    *("command.py", "data_checks.py", "errors.py", "families/__init__.py", "found_nothing.py"),
+    *("full_disk.py", "gpu_lease.py", "job_output.py", "script.py", "signals.py"),
 )
 """No result depends on them: a family that is added to the registry trains no other one again."""
+UNFOLLOWED = ("found_nothing.py",)
+"""Nor on what these import: a training that looks whether cells are found watches no scores."""
 
 
 @cache
@@ -47,13 +49,14 @@ def used_by(script: Path, library: Path, modules: tuple[str, ...] = ()) -> list[
         file = waiting.pop()
         if file not in found:
             found.add(file)
-            waiting.extend(_imported(file, library))
+            within = file.is_relative_to(library) and file.relative_to(library).as_posix()
+            waiting.extend([] if within in UNFOLLOWED else _imported(file, library))
     return sorted(found)
 
 
 @cache
 def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(), filename=str(file))
+    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
 
 
 @cache
@@ -63,7 +66,7 @@ def _code(file: Path) -> str:
     Taken from the text, not from the syntax tree, whose text differs between Python versions: a
     new interpreter would rerun everything.
     """
-    lines = file.read_text().splitlines()
+    lines = file.read_text(encoding="utf-8").splitlines()
     for node in ast.walk(_tree(file)):
         documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
         if documented and ast.get_docstring(node, clean=False) is not None:
@@ -71,7 +74,7 @@ def _code(file: Path) -> str:
             lines[first.lineno - 1 : first.end_lineno] = [""] * (
                 first.end_lineno - first.lineno + 1
             )
-    for token in tokenize.generate_tokens(io.StringIO(file.read_text()).readline):
+    for token in tokenize.generate_tokens(io.StringIO(file.read_text(encoding="utf-8")).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]

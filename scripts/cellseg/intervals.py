@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from pandas.core.groupby import DataFrameGroupBy
 
 QUANTILE = 0.975  # of the upper end of a 95 % interval
+ENOUGH_SEEDS = 3
+"""Fewer say too little of the noise between trainings: of two, t multiplies the error by 12.7."""
 
 Statistics = dict[str, "float | pd.DataFrame"]
 

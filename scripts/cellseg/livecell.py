@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from cellseg import download, unpack
@@ -28,6 +28,32 @@ ANNOTATIONS: dict[str, tuple[str, ...]] = {
     ),
     "size-splits": tuple(f"annotations/LIVECell_dataset_size_split/{size}.json" for size in _SIZES),
 }
+IMAGES = "images.zip"
+
+
+def files_of(groups: Iterable[str]) -> list[str]:
+    """Annotation files of some groups of :data:`ANNOTATIONS`."""
+    return [name for group in groups for name in ANNOTATIONS[group]]
+
+
+def lacking(base_url: str, files: Sequence[str], folder: Path) -> list[tuple[str, Path]]:
+    """Address and path of each file that is not there; images may be unpacked already.
+
+    Parameters
+    ----------
+    base_url, files, folder : as of :func:`fetch_dataset`
+    """
+    wanted = [*files, *([] if (folder / "images").is_dir() else [IMAGES])]
+    return [
+        (_url(base_url, name), folder / name) for name in wanted if not (folder / name).is_file()
+    ]
+
+
+def listed(pairs: Iterable[tuple[str, Path]]) -> Iterator[str]:
+    """Lines with each address and, below it, the path where its file belongs."""
+    for url, path in pairs:
+        yield f"  {url}"
+        yield f"    -> {path}"
 
 
 def fetch_dataset(
@@ -37,12 +63,13 @@ def fetch_dataset(
     manifest: str | os.PathLike,
     checksums: Mapping[str, str] | None = None,
     retries: int = 4,
-    images_archive: str = "images.zip",
+    images_archive: str = IMAGES,
     first_wait: float = 2.0,
 ) -> None:
     """Fetch annotations and images, and unpack the images into ``<folder>/images``.
 
-    Whatever is there already, by hand or from an earlier call, is checked and kept.
+    Whatever is there already, by hand or from an earlier call, is checked and kept. After a file
+    that cannot be had the others are still fetched; without a connection each is tried once.
 
     Parameters
     ----------
@@ -73,6 +100,7 @@ def fetch_dataset(
     known = _read_manifest(manifest)
     expected = {name: entry["sha256"] for name, entry in known.items()} | pinned
 
+    unreachable: list[download.NotFetched] = []
     for name in wanted:
         images = folder / "images"
         if name == images_archive and _has_images(images, folder / name, expected.get(name)):
@@ -82,17 +110,20 @@ def fetch_dataset(
                 _url(base_url, name),
                 folder / name,
                 sha256=expected.get(name),
-                retries=retries,
+                retries=0 if any(map(_no_connection, unreachable)) else retries,
                 check=_check_json if name.endswith(".json") else None,
                 first_wait=first_wait,
             )
         except download.NotFetched as error:
-            raise UserError(_by_hand(error, base_url, wanted, folder)) from error
+            unreachable.append(error)
+            continue
         if name == images_archive:
             _unpack(folder / name, images, entry["sha256"])
         # An archive is only trusted once it has been unpacked, and an annotation once read.
         known[name] = entry
         write_json(manifest, known)
+    if unreachable:
+        raise UserError(_by_hand(unreachable, base_url, files, folder)) from unreachable[0]
 
 
 def _read_manifest(path: Path) -> dict[str, dict]:
@@ -148,12 +179,19 @@ def _url(base_url: str, name: str) -> str:
     return f"{base_url.rstrip('/')}/{name}"
 
 
-def _by_hand(error: Exception, base_url: str, wanted: Sequence[str], folder: Path) -> str:
-    missing = [name for name in wanted if not (folder / name).is_file()]
-    lines = [f"  {_url(base_url, name)}\n    -> {folder / name}" for name in missing]
-    reason = str(error).partition(". Without internet")[0]
-    return (
-        f"{reason}.\nIf there is no internet here, fetch these files elsewhere and put them there "
-        "by hand:\n" + "\n".join(lines) + "\nThen rerun: what is there is checked and kept. Parts "
-        "of a broken transfer stay, and the next run goes on from them."
+def _no_connection(error: download.NotFetched) -> bool:
+    """Whether no server answered; another file of one that did may be had."""
+    return "the server says" not in str(error)
+
+
+def _by_hand(errors: Sequence[Exception], base_url: str, files: Sequence[str], folder: Path) -> str:
+    reasons = [str(error).partition(". Without internet")[0] for error in errors]
+    return "\n".join(
+        [
+            *(f"{reason}." for reason in reasons),
+            "If there is no internet here, fetch these files elsewhere and put them there by hand:",
+            *listed(lacking(base_url, files, folder)),
+            "Then rerun: what is there is checked and kept. Parts of a broken transfer stay, and "
+            "the next run goes on from them.",
+        ]
     )

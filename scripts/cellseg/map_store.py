@@ -197,6 +197,8 @@ class MapStore:
                 raise self._broken(f"has no channel '{name}'")
             low, high = self._ranges[image][self.channels.index(name)]
             grey = cv2.imdecode(self._content(_picture(name, image)), cv2.IMREAD_UNCHANGED)
+            if grey is None or grey.ndim != 2 or grey.dtype not in (np.uint8, np.uint16):
+                raise self._broken(f"has no grey picture at '{_picture(name, image)}'")
             share = _curve(grey.dtype)
             values = (low * (1 - share) + high * share).astype(np.float32)  # exact at both ends
             head, channel = name.split("/")
@@ -211,11 +213,14 @@ class MapStore:
             raise self._broken(f"has no '{name}', or was packed by another program")
         content = b""
         with self.path.open("rb") as file:
-            file.seek(member.header_offset)
-            header = file.read(LOCAL_HEADER.size)
-            if len(header) == LOCAL_HEADER.size:
-                file.seek(sum(LOCAL_HEADER.unpack(header)), os.SEEK_CUR)
-                content = file.read(member.file_size)
+            # A damaged list may name places before the file or far behind it.
+            n_bytes = os.fstat(file.fileno()).st_size
+            if 0 <= member.header_offset < n_bytes and member.file_size <= n_bytes:
+                file.seek(member.header_offset)
+                header = file.read(LOCAL_HEADER.size)
+                if len(header) == LOCAL_HEADER.size:
+                    file.seek(sum(LOCAL_HEADER.unpack(header)), os.SEEK_CUR)
+                    content = file.read(member.file_size)
         # OpenCV returns the upper part of a truncated picture without an error.
         if zlib.crc32(content) != member.CRC:
             raise self._broken(f"is damaged at '{name}'")

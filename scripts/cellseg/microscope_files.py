@@ -1,15 +1,17 @@
 """Images as microscopes and their users leave them: stacks, any depth, calibrated or not."""
 
-import re
+import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
-from cellseg import images
+from cellseg import images, upright
+from cellseg.decoded import UNNAMED, WHOLE, Part
 from cellseg.errors import UserError
 
 MICROMETRES = {
@@ -22,8 +24,8 @@ MICROMETRES = {
 
 PRINTED = 20.0
 """Micrometres a pixel: a resolution in centimetres that is coarser is that of a printer."""
-
-STACKED = "TZC"  # the order of ImageJ, and so of pages
+LONGEST = 200
+"""Bytes of a name: file systems take 255, and its results and their temporary files add to it."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,17 @@ class Stack:
     frames : ndarray of shape (pages, H, W) or (pages, H, W, C), in the depth of the file
     axes : letters of ``TZC``, how the pages are ordered; empty for a single picture
     lengths : of these axes, their product is the number of pages
+    calibration : of the frames
+    orientation : as the file has it, see :mod:`cellseg.upright`; the frames are upright
+    first_page : number of the first frame, counted from 1
     """
 
     frames: np.ndarray
     axes: str
     lengths: tuple[int, ...]
     calibration: Calibration
+    orientation: int = 1
+    first_page: int = 1
 
 
 def find(folder: Path, without: Sequence[Path] = ()) -> list[Path]:
@@ -74,7 +81,7 @@ def find(folder: Path, without: Sequence[Path] = ()) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise UserError(f"apply.images: the folder {folder} does not exist.")
-    found = [path for path in images.find(folder, images.SUFFIXES, without) if not path.is_dir()]
+    found = images.find(folder, images.SUFFIXES, without)
     if not found:
         others = sorted({path.suffix for path in folder.rglob("*") if path.is_file()} - {""})
         besides = f" There are files that end in {', '.join(others[:8])}: export" if others else ""
@@ -85,67 +92,48 @@ def find(folder: Path, without: Sequence[Path] = ()) -> list[Path]:
     return found
 
 
-def read(path: Path, pixel_size: float | None = None) -> Stack:
-    """All pages of a TIFF, or the picture of another file.
+def read(path: Path, pixel_size: float | None = None, part: Part = WHOLE) -> Stack:
+    """All pages of an image file that are asked for, upright.
 
     Channels are pages too, but for those of colour pictures.
 
     Parameters
     ----------
     pixel_size : µm, in place of what the file tells
+    part : channel or page that is asked for alone
 
     Raises
     ------
     UserError
-        The file is broken, or its pages differ in size.
+        The file is broken, its pages differ in size, or it has no such channel or page.
     """
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        return Stack(images.read_array(path)[None], "", (), _of_size(Calibration(), pixel_size))
+    decoded = images.decode(path).only(part, path)
+    calibration = _calibration_of(path)
+    if pixel_size is not None:
+        calibration = replace(calibration, pixel_size=(pixel_size, pixel_size))
+    if upright.swaps(decoded.orientation):
+        calibration = replace(
+            calibration,
+            pixel_size=calibration.pixel_size and calibration.pixel_size[::-1],
+            resolution=calibration.resolution and calibration.resolution[::-1],
+        )
+    # Rows and columns first, as they are turned; pages last.
+    turned = upright.turn(np.moveaxis(decoded.frames, 0, -1), decoded.orientation)
+    axes, lengths = decoded.axes, decoded.lengths
+    if UNNAMED in axes:  # which ImageJ does not know
+        axes = axes.replace(UNNAMED, "T") if "T" not in axes else "T"
+        lengths = lengths if len(axes) == len(lengths) else (len(decoded.frames),)
+    return Stack(
+        np.moveaxis(turned, -1, 0), axes, lengths, calibration, decoded.orientation, part.page or 1
+    )
+
+
+def _calibration_of(path: Path) -> Calibration:
     try:
-        with tifffile.TiffFile(path) as file:
-            _check_length(file, path)
-            if len(file.series) != 1:
-                raise UserError(
-                    f"{path} holds pictures of different sizes or kinds ({len(file.series)}). "
-                    "Store each in a file of its own."
-                )
-            values, axes = file.series[0].asarray(), file.series[0].axes
-            calibration = _of_size(_calibration(file), pixel_size)
-    except UserError:
-        raise
-    except Exception as error:  # tifffile's, imagecodecs', NumPy's
-        raise UserError(
-            f"{path} cannot be read as a TIFF ({error}). Replace the file: it is broken."
-        ) from error
-    return Stack(*_in_order(values, axes, path), calibration)
-
-
-def _check_length(file: tifffile.TiffFile, path: Path) -> None:
-    """Refuse a file whose end is missing, for which tifffile may give zeros."""
-    size = path.stat().st_size
-    for page in file.pages:
-        ends = np.add(page.dataoffsets, page.databytecounts)
-        if len(ends) and ends.max() > size:
-            raise UserError(f"{path} is cut off: its last part is missing. Copy it once more.")
-
-
-def _in_order(values: np.ndarray, axes: str, path: Path) -> tuple[np.ndarray, str, tuple[int, ...]]:
-    """Pages first, in ImageJ's order of time, slice and channel; then rows, columns, colours."""
-    if "Y" not in axes or "X" not in axes:
-        raise UserError(f"{path} holds no pictures: the axes of its data are {axes}.")
-    colours = [axis for axis in "S" if axis in axes]
-    outer = [axis for axis in axes if axis not in "YXS"]
-    known = set(outer) <= set(STACKED)
-    if known:
-        outer.sort(key=STACKED.index)
-    order = [axes.index(axis) for axis in (*outer, "Y", "X", *colours)]
-    values = values.transpose(order)
-    lengths = values.shape[: len(outer)]
-    frames = values.reshape(-1, *values.shape[len(outer) :])
-    kept = [(axis, length) for axis, length in zip(outer, lengths, strict=True) if length > 1]
-    if not known:  # such as pages that no metadata explain
-        kept = [("T", len(frames))] if len(frames) > 1 else []
-    return frames, "".join(axis for axis, _ in kept), tuple(length for _, length in kept)
+        with tifffile.TiffFile(path, _multifile=False) as file:
+            return _calibration(file)
+    except Exception:  # no TIFF, or without a size that can be understood
+        return Calibration()
 
 
 def _calibration(file: tifffile.TiffFile) -> Calibration:
@@ -162,12 +150,6 @@ def _calibration(file: tifffile.TiffFile) -> Calibration:
     return Calibration(
         pixel_size, resolution, unit, _positive(imagej, "spacing"), _positive(imagej, "finterval")
     )
-
-
-def _of_size(calibration: Calibration, pixel_size: float | None) -> Calibration:
-    if pixel_size is None:
-        return calibration
-    return replace(calibration, pixel_size=(pixel_size, pixel_size))
 
 
 def _resolution(page: tifffile.TiffPage) -> tuple[tuple[float, float] | None, str]:
@@ -232,19 +214,25 @@ def write_labels(path: Path, labels: np.ndarray, stack: Stack) -> None:
 def output_names(paths: Sequence[Path], folder: Path) -> list[str]:
     """A name for what is made of each image: its path below `folder`, as short as is unique.
 
-    The suffix goes, unless another image has the same name with another one.
+    The suffix goes, unless another image has the same name with another one. The end of a name
+    becomes a checksum where it is too long for what is added to it, or would be taken twice.
     """
-    below = [path.relative_to(folder) for path in paths]
-    short = [path.with_suffix("").as_posix() for path in below]
-    counts: dict[str, int] = {}
-    for name in short:
-        counts[name.casefold()] = counts.get(name.casefold(), 0) + 1
-    return [
-        name if counts[name.casefold()] == 1 else path.as_posix()
-        for name, path in zip(short, below, strict=True)
-    ]
+    below = [path.relative_to(folder).as_posix() for path in paths]
+    short = [PurePosixPath(name).with_suffix("").as_posix() for name in below]
+    counts = Counter(name.casefold() for name in short)
+    names, taken = [], set()
+    for name, whole in zip(short, below, strict=True):
+        chosen = name if counts[name.casefold()] == 1 else whole
+        if chosen.casefold() in taken or len(PurePosixPath(chosen).name.encode()) > LONGEST:
+            chosen = _with_checksum(chosen, whole)
+        taken.add(chosen.casefold())
+        names.append(chosen)
+    return names
 
 
-def printable(path: Path) -> bool:
-    """Whether a name can be written into tables: it is text in the encoding of the disk."""
-    return re.search(r"[\ud800-\udfff]", str(path)) is None
+def _with_checksum(name: str, whole: str) -> str:
+    """A name of at most :data:`LONGEST` bytes that no other path has."""
+    stamp = f"~{hashlib.sha256(whole.encode()).hexdigest()[:10]}"
+    path = PurePosixPath(name)
+    start = path.name.encode()[: LONGEST - len(stamp)].decode(errors="ignore")
+    return path.with_name(f"{start}{stamp}").as_posix()

@@ -1,5 +1,6 @@
 """The page that says what an exported network is: README.md of an export."""
 
+import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -76,6 +77,7 @@ def text(
     metrics: pd.DataFrame,
     coco: pd.DataFrame,
     window: int,
+    install: str,
 ) -> str:
     """The card, in Markdown.
 
@@ -87,6 +89,7 @@ def text(
     data : of :func:`trained_on`
     metrics, coco : tables of its scores
     window : side of the windows that the network sees, pixels
+    install : command that installs what the example needs
     """
     model, training = settings["model"], settings["training"]
     imagenet = model.get("weights")
@@ -99,7 +102,7 @@ def text(
         f"Run: data set `{condition['dataset']}`, model `{condition['model']}`, heads "
         f"`{condition['heads']}`, subset `{condition['subset']}`, seed {condition['seed']}.",
         "## Use",
-        "    pip install tensorflow scikit-image\n    python example.py IMAGE.png",
+        f"    {install}\n    python example.py IMAGE.tif",
         "`example.py` needs nothing of livecell-bench. `maps` of the SavedModel in `model.zip` "
         "takes a grey image of any size, values from 0 to 255, as float32 (height, width), and "
         f"gives a map for each head; it cuts windows of {window} pixels, normalises each "
@@ -118,7 +121,10 @@ def text(
         "## What it was trained on",
         _table(
             ["cell type", "images", "annotated cells in them", "validation images"],
-            [*data.itertuples(index=False), ("all", *data.iloc[:, 1:].sum())],
+            [
+                *((_plain(name), *counts) for name, *counts in data.itertuples(index=False)),
+                ("all", *data.iloc[:, 1:].sum()),
+            ],
         ),
         *_synthetic(provenance),
         "## Validation: scores on images it has not seen",
@@ -174,7 +180,7 @@ def _scores(metrics: pd.DataFrame, coco: pd.DataFrame) -> list[str]:
     ]
     types = [
         (
-            name,
+            _plain(name),
             len(group),
             int(group["n_true"].sum()),
             *(_number(group[score.name].mean(), score) for score in SCORES),
@@ -190,6 +196,11 @@ def _scores(metrics: pd.DataFrame, coco: pd.DataFrame) -> list[str]:
         _table(["cell type", "images", "cells", *map(_column, SCORES)], types),
         "Every image: `scores.csv`.",
     ]
+
+
+def _plain(name: object) -> str:
+    """A cell type, which may be called like a folder of the user, with nothing taken for markup."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!&])", r"\\\1", " ".join(str(name).split()))
 
 
 def _column(score: main_scores.Score) -> str:

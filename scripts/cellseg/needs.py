@@ -79,8 +79,12 @@ def _rows_of_trainings(pattern: str, settings: str) -> Iterator[dict[str, float]
 def memory_mb(pattern: str, first: int, attempt: int = 1, settings: str | None = None) -> int:
     """Memory to ask for in MB: `first` while nothing is measured, more with each attempt."""
     used = [row["max_rss"] for row in measured(pattern, settings) if row.get("max_rss")]
-    need = math.ceil((SPARE * max(used) + OWN_MB) / 100) * 100 if used else first
-    return need * attempt
+    return (with_spare(max(used)) if used else first) * attempt
+
+
+def with_spare(expected: float) -> int:
+    """Memory to ask for in MB, for a script that takes as much as expected."""
+    return math.ceil((SPARE * expected + OWN_MB) / 100) * 100
 
 
 def minutes(pattern: str, first: int, attempt: int = 1, settings: str | None = None) -> int:

@@ -1,6 +1,5 @@
 """One run: predict whole images with its network."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -10,8 +9,16 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from cellseg import channels, ensemble, many_views, map_store, prediction
-from cellseg import images as image_files
+from cellseg import (
+    cell_tables,
+    channels,
+    ensemble,
+    made_files,
+    many_views,
+    map_store,
+    prediction,
+    provenance,
+)
 from cellseg.errors import UserError
 
 
@@ -40,10 +47,10 @@ def predict(
     folder : of the trained run
     output : maps to write, see :mod:`cellseg.map_store`
     """
-    run = json.loads(Path(settings).read_text())
+    run = made_files.read_json(settings, *provenance.SETTINGS)
     family = load_family(run["model"])
     family.set_threads(threads)
-    table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
+    table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     table = scored_images(table if only is None else table[table["image"].isin(only)], every)
     parts = [(nullcontext(folder), table)]
     if run["model"].get("ensemble"):
@@ -60,15 +67,14 @@ def predict(
         for opened, rows in parts:
             with opened as own_folder:
                 predict_image = image_predictor(run, family, own_folder, options)
-                for row in rows.itertuples():
-                    image = image_files.read(row.path)
-                    stack = prediction.stacked(predict_image(image), names)
+                for key, picture in zip(rows["image"], cell_tables.pictures(rows), strict=True):
+                    stack = prediction.stacked(predict_image(picture.read()), names)
                     if not np.isfinite(stack).all():
                         raise UserError(
                             f"the network of {folder} predicts values that are not finite for "
-                            f"{row.path}. Train it anew with a lower training.learning_rate."
+                            f"{picture.path}. Train it anew with a lower training.learning_rate."
                         )
-                    yield row.image, stack
+                    yield key, stack
 
     map_store.write(output, names, maps(), threads, options)
     seconds = (time.perf_counter() - started) / len(table)

@@ -26,7 +26,7 @@ def read(path: str | Path) -> dict:
         The file cannot be read or lacks a setting. The message names it and what makes it anew.
     """
     try:
-        settings = json.loads(Path(path).read_text())["prediction"]
+        settings = json.loads(Path(path).read_text(encoding="utf-8"))["prediction"]
         missing = [name for name in SETTINGS if name not in settings]
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise _unusable(path, repr(error)) from None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cellseg import search_progress
+from cellseg import other_runs, search_progress
 from cellseg import study as studies
 from cellseg.active_jobs import RUNNING, Marks, SlurmJobs, rules_besides
 from cellseg.errors import UserError
@@ -78,6 +78,7 @@ def collect(
     slurm: SlurmJobs | None,
     marks: Marks,
     now: float,
+    others: bool = True,
 ) -> Progress:
     """Look at the results of a study.
 
@@ -88,6 +89,7 @@ def collect(
     slurm : what squeue said, or None
     marks : those of Snakemake
     now : seconds since the epoch
+    others : list running ones, too, that the study does not ask for
     """
 
     def folder_of(run: Run, steps: list[Step]) -> RunFolder:
@@ -110,6 +112,11 @@ def collect(
         searches[name], rungs = search_progress.collect(study, name, results, folder_of)
         looks += [look for trials in rungs for look in trials.looks]
         every += [folder for trials in rungs for folder in trials.folders.values()]
+    if others:
+        runs = {folder.run for folder in every}
+        for folder, look in other_runs.running(results, runs, folder_of):
+            looks.append(look)
+            every.append(folder)
     known = {step.comment for folder in every for step in folder.steps}
     return Progress(
         total=total,

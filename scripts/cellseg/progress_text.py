@@ -80,6 +80,12 @@ def _sentences(progress: Progress) -> list[str]:
     if progress.other_jobs:
         jobs = ", ".join(f"{rule} ({number})" for rule, number in progress.other_jobs.items())
         sentences.append(f"Other jobs in Slurm: {jobs}.")
+    others = [look for look in progress.looks if not look.of_study]
+    if others:
+        sentences.append(
+            f"Also running, not counted above: {number_of(len(others), 'run')} (marked *) asked "
+            "for by file name or by another configuration."
+        )
     sentences += [f"Note: {note}" for note in progress.notes]
     return [line for sentence in sentences for line in wrapped(sentence, "  ")]
 
@@ -93,13 +99,13 @@ def _running(looks: list[Look]) -> list[str]:
         silent = UNKNOWN if look.silent_seconds is None else f"{duration(look.silent_seconds)} ago"
         rows.append(
             [
-                _name(look.run, axes),
+                _name(look.run, axes) + ("" if look.of_study else " *"),
                 DOING.get(look.rule, look.rule),
                 *(
                     [UNKNOWN] * 4
                     if training is None
                     else [
-                        f"{training.epoch}/{training.epochs}",
+                        f"{training.epoch}/{training.epochs or UNKNOWN}",
                         _loss(training.loss),
                         _loss(training.val_loss),
                         duration(training.seconds_left),

@@ -9,6 +9,9 @@ import numpy as np
 
 from cellseg.resume import stamp
 
+SETTINGS = ("heads", "model", "tiling", "training")
+"""What makes a network, of the settings of a run, see :func:`cellseg.study.run_settings`."""
+
 
 def record(settings: object, versions: Mapping[str, str], device: str, **more: object) -> dict:
     """Provenance of a run.

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cellseg import full_disk
+from cellseg import full_disk, own_folders
 from cellseg.files import write_json
+
+STATE = "state.json"
 
 
 def stamp(content: object) -> str:
@@ -30,7 +31,7 @@ def fingerprint(path: str | Path) -> str:
 
 
 class ResumeFolder:
-    """State that was saved last, thrown away when its stamp differs.
+    """State that was saved last, deleted with a message when its stamp differs.
 
     The stamp stands for all that decides the training: settings, code, tiles, weights.
 
@@ -51,15 +52,37 @@ class ResumeFolder:
 
     def load(self) -> dict | None:
         """State saved last, or None when there is none with this stamp; ``files`` is its folder."""
-        try:
-            state = json.loads((self.folder / "state.json").read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            state = {}
-        if state.get("stamp") == self.stamp:
+        state = self._read()
+        if state is not None and state["stamp"] == self.stamp:
             self.saved = state["files"]
             return {**state, "files": self.folder / self.saved}
+        if state is not None:
+            print(
+                "Not resuming: settings, code or inputs differ from those of the state in "
+                f"{self.folder}. Training starts from the beginning.",
+                flush=True,
+            )
         self.clear()
         return None
+
+    def _read(self) -> dict | None:
+        """What ``state.json`` says; None if there is none, or, said once, if it is damaged."""
+        path = self.folder / STATE
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+            files = state["files"]
+            if not isinstance(state["stamp"], str) or Path(files).name != files:
+                raise ValueError("it names no folder next to it")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            print(
+                f"Not resuming: {path} is damaged ({type(error).__name__}). Training starts from "
+                "the beginning.",
+                flush=True,
+            )
+            return None
+        return state
 
     @contextmanager
     def writing(self, name: str, content: dict) -> Iterator[Path]:
@@ -73,23 +96,34 @@ class ResumeFolder:
             The disk is full. The state before is still there to go on from.
         """
         folder = self.folder / name
-        shutil.rmtree(folder, ignore_errors=True)
+        own_folders.remove(folder)
         try:
             with full_disk.explained(folder):
-                folder.mkdir(parents=True)
+                own_folders.make(self.folder)
+                own_folders.make(folder)
                 yield folder
-                write_json(
-                    self.folder / "state.json", {"stamp": self.stamp, "files": name, **content}
-                )
+                write_json(self.folder / STATE, {"stamp": self.stamp, "files": name, **content})
         except Exception:  # no interrupt: that may come when the state counts already
-            shutil.rmtree(folder, ignore_errors=True)
+            own_folders.remove(folder)
             raise
         self.saved = name
-        for old in self.folder.iterdir():
-            if old.is_dir() and old.name != name:
-                shutil.rmtree(old, ignore_errors=True)
+        self._remove_states(but=name)
+
+    @property
+    def best(self) -> Path:
+        """Weight file with the lowest validation loss so far."""
+        return self.folder / "best.h5"
 
     def clear(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the state, and the folder unless it is a link or was there before."""
+        self._remove_states()
+        for path in (self.folder / STATE, self.best):
+            path.unlink(missing_ok=True)
+        own_folders.remove(self.folder)
         self.saved = None
+
+    def _remove_states(self, but: str | None = None) -> None:
+        if self.folder.is_dir():
+            for old in self.folder.iterdir():
+                if old.name != but:
+                    own_folders.remove(old)

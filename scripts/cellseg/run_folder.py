@@ -23,7 +23,10 @@ LATELY = 300  # seconds: a log written to since then is taken for alive where no
 
 @dataclass
 class Look:
-    """A run that is worth a line: it runs, waits, failed or was interrupted."""
+    """A run that is worth a line: it runs, waits, failed or was interrupted.
+
+    `of_study` is False for one that the configuration does not ask for.
+    """
 
     run: Run
     state: str
@@ -32,6 +35,7 @@ class Look:
     error: str | None = None
     training: Training | None = None
     silent_seconds: float | None = None
+    of_study: bool = True
 
 
 class RunFolder:
@@ -108,7 +112,7 @@ class RunFolder:
 
         Parameters
         ----------
-        epochs : of its training, by the configuration
+        epochs : of its training, by the configuration; 0 where that does not know the run
         """
         state, step = self._decided
         if step is None:

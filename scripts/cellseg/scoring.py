@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellseg import cell_scores, size_scores, true_cells
+from cellseg import cell_scores, found_nothing, made_files, size_scores, true_cells
 from cellseg.average_precision import ImageMatches, coco_scores, match_cells
 from cellseg.errors import UserError
 from cellseg.files import open_stack, replacing
@@ -36,6 +36,7 @@ def score_run(
     data_split: str,
     small_objects_threshold: int,
     threads: int,
+    steps: int | None = None,
 ) -> None:
     """Score every predicted image of a run against the truth.
 
@@ -60,13 +61,14 @@ def score_run(
     data_split : the split that the images are of
     small_objects_threshold : pixels, see :func:`cellseg.object_scores.score_image`
     threads : processes at once; the result is the same for any
+    steps : of the training, named where the network found almost nothing; None for not known
 
     Raises
     ------
     UserError
         An image has no true labels, no row in the table, or another shape than its true labels.
     """
-    table = pd.read_parquet(images, columns=["image", "cell_type"])
+    table = made_files.read_parquet(images, columns=["image", "cell_type"])
     cell_type = dict(zip(table["image"], table["cell_type"], strict=True))
     names = sorted(open_stack(predicted).files)
     if not names:
@@ -112,6 +114,11 @@ def score_run(
         f"pixel IoU {kept['pixel_iou'].mean():.3f}, both means over images; "
         f"COCO AP {coco['ap'].iloc[0]:.3f}."
     )
+    counts = [int(kept[name].sum()) for name in ("n_true", "n_pred")]
+    where = f"{len(names)} images of the {data_split} split"
+    told = found_nothing.warning(*counts, kept["f1_50"].mean(), where, steps)
+    if told:
+        print(told)
 
 
 def _score_image(

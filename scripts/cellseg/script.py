@@ -1,61 +1,52 @@
 """What every rule script does around its work: keep a log, speak plainly about errors."""
 
+import fcntl
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
-from cellseg import full_disk
-from cellseg.errors import UserError
+from cellseg import full_disk, job_output, signals
+from cellseg.command import Lasting
+from cellseg.errors import UserError, printable
 
 ON_PYTHON_3_13 = ".*arbitrary keyword arguments is deprecated"
 """Of TensorFlow 2.21's AutoGraph, a hundred times in a training."""
 
 
-class _Tee:
-    """Writes to the terminal, and to the log file what a finished line shows in the end."""
-
-    def __init__(self, terminal, log):
-        self.terminal, self.log = terminal, log
-        self.line = ""
-
-    def write(self, text: str) -> int:
-        self.terminal.write(text)
-        *finished, self.line = (self.line + text).split("\n")
-        with suppress(OSError):  # a full disk: no work fails for want of its log
-            for line in finished:
-                # A progress bar rewrites its line: what came before the last return is gone.
-                self.log.write(line.rstrip("\r").rpartition("\r")[2] + "\n")
-        return len(text)
-
-    def flush(self) -> None:
-        self.terminal.flush()
-        with suppress(OSError):
-            self.log.flush()
-
-    def close(self) -> None:
-        """Close nothing: libraries that took this for their stream close it when Python ends."""
-
-    def __getattr__(self, name: str):
-        return getattr(self.terminal, name)
-
-
 @contextmanager
-def running(log: str | os.PathLike) -> Iterator[None]:
+def running(
+    log: str | os.PathLike, rule: str = "", wildcards: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """Copy what is printed to `log`; end with status 1 and a plain message on a UserError.
 
-    A full disk is told as plainly where it is met outside of what the package writes.
+    Each line on the terminal starts with the rule and its wildcards, since other jobs print there
+    too. A full disk is told as plainly where it is met outside of what the package writes. If the
+    Snakemake that started the job is killed, the job is asked to stop (SIGTERM).
+
+    Parameters
+    ----------
+    log : file that is replaced
+    rule, wildcards : of the job
     """
+    label = job_output.label(rule, dict((wildcards or {}).items()))
     try:
         with full_disk.explained(log):
             Path(log).parent.mkdir(parents=True, exist_ok=True)
-            file = open(log, "w", buffering=1)  # noqa: SIM115  (closing it may fail, see below)
+            # Not in a with block: closing it may fail, see below.
+            file = open(log, "a", buffering=1, encoding="utf-8")  # noqa: SIM115
+            _wait_for_earlier(file, label)
+            file.truncate(0)
     except UserError as error:
-        sys.exit(f"\nError: {error}\n")
+        sys.exit(f"\nError: {printable(error)}\n")
+    signals.stop_without("snakemake")
     stdout, stderr = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Tee(stdout, file), _Tee(stderr, file)
+    sys.stdout, sys.stderr = (
+        job_output.Tee(Lasting(stream), file, label) for stream in (stdout, stderr)
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default")
@@ -72,10 +63,25 @@ def running(log: str | os.PathLike) -> Iterator[None]:
             sys.exit(1)
         import traceback
 
+        if isinstance(error, Exception):
+            traceback.print_exc(file=sys.stderr)
+            sys.exit(1)
         with suppress(OSError):
             traceback.print_exc(file=file)
         raise
     finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
         sys.stdout, sys.stderr = stdout, stderr
         with suppress(OSError):
             file.close()
+
+
+def _wait_for_earlier(log: TextIO, label: str) -> None:
+    """Wait until no other process runs this job: one may be left of a Snakemake that was killed."""
+    with suppress(OSError):  # some network file systems know no locks
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{label}: waiting for a process of an earlier call to end.", flush=True)
+            fcntl.flock(log, fcntl.LOCK_EX)

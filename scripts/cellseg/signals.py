@@ -1,9 +1,10 @@
-"""Passing signals on to the scripts that a Snakemake process has started."""
+"""Signals between a Snakemake process and the scripts that it has started."""
 
 import contextlib
 import os
 import signal
 import threading
+import time
 
 import psutil
 
@@ -30,3 +31,32 @@ def _watch(reader: int) -> None:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     if process.name() not in SHELLS:
                         process.terminate()
+
+
+def stop_without(program: str, every: float = 1.0) -> None:
+    """Send SIGTERM to this process once the program that it works for is gone.
+
+    Nothing else ends a job whose Snakemake was killed: it would go on while the next call starts
+    the same job again.
+
+    Parameters
+    ----------
+    program : part of the command line of the process above this one that is watched; shells
+        between the two are passed over. Without such a process nothing is watched
+    every : seconds between two looks
+    """
+    with contextlib.suppress(psutil.Error):
+        above = next((one for one in psutil.Process().parents() if _runs(one, program)), None)
+        if above is not None:
+            threading.Thread(target=_stop_after, args=(above, every), daemon=True).start()
+
+
+def _runs(process: psutil.Process, program: str) -> bool:
+    return process.name() not in SHELLS and program in " ".join(process.cmdline())
+
+
+def _stop_after(process: psutil.Process, every: float) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(every)
+    os.kill(os.getpid(), signal.SIGTERM)

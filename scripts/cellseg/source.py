@@ -4,10 +4,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from cellseg import lenient
 from cellseg.errors import UserError
 from cellseg.images import LABEL_SUFFIXES, find
 
 SPLITS = ("train", "val", "test")
+CHOICES = {"missing_images": ("error", "drop"), "crowds": ("error", "drop", "as-cells")}
+"""Settings of a local data set that decide what becomes of images and cells, and their values."""
 ANNOTATIONS = "annotations/LIVECell/livecell_coco_{split}.json"
 
 
@@ -51,15 +54,18 @@ def local(dataset: str, settings: Mapping) -> dict:
         - ``{"path": folder}``: a folder in the official layout, see :func:`official_layout`
         - ``{"images": folder, "annotations": {split: COCO JSON}}``
         - ``{"images": folder, "labels": {split: folder of label images}}``, each label image
-          (tif, png, npy) named like its image
+          (tif, png, npy) named like its image, see
+          :func:`cellseg.label_images.names_of_image`
 
+        ``"channel"`` and ``"page"``, numbers from 1, choose one picture of files with several.
         ``"missing_images": "drop"`` leaves out images that the JSON lists but the folder lacks; by
-        default they are an error.
+        default they are an error. ``"crowds"``: see :func:`cellseg.annotations.parse`.
 
     Returns
     -------
     dict
-        ``{"dataset", "images", "annotations" or "labels"}`` and ``"missing_images"`` where set
+        ``{"dataset", "images", "annotations" or "labels"}``, and ``"missing_images"``,
+        ``"crowds"``, ``"channel"`` and ``"page"`` if set
 
     Raises
     ------
@@ -74,10 +80,12 @@ def local(dataset: str, settings: Mapping) -> dict:
         described = official_layout(dataset, settings["path"])
     else:
         described = {"dataset": dataset, **_described_one_by_one(where, settings)}
-    if "missing_images" in settings:
-        if settings["missing_images"] not in ("error", "drop"):
-            raise UserError(f"{where}: 'missing_images' must be 'error' or 'drop'.")
-        described["missing_images"] = settings["missing_images"]
+    for key, values in CHOICES.items():
+        if key in settings:
+            if settings[key] not in values:
+                raise UserError(f"{where}: '{key}' must be one of {', '.join(values)}.")
+            described[key] = settings[key]
+    described |= {key: settings[key] for key in ("channel", "page") if key in settings}
     return described
 
 
@@ -103,6 +111,51 @@ def _described_one_by_one(where: str, settings: Mapping) -> dict:
         "images": str(settings["images"]),
         kind: {split: str(path) for split, path in paths.items()},
     }
+
+
+def refuse_missing(dataset: str, settings: Mapping, folder: str | os.PathLike) -> None:
+    """Refuse a local data set whose folders or files do not exist, before anything is started.
+
+    Images that were read before are not looked for: results can be redrawn without them.
+
+    Parameters
+    ----------
+    dataset, settings : as of :func:`local`, checked against the schema
+    folder : where the workflow keeps what it made of the data set
+
+    Raises
+    ------
+    UserError
+        Names the key of each path that does not exist.
+    """
+    known = lenient.json_file(Path(folder) / "source.json")
+    read_before = isinstance(known, dict) and known.get("images") == settings.get("images")
+    paths = {key: settings[key] for key in ("path", "images") if key in settings}
+    if read_before:
+        paths.pop("images", None)
+    for kind in ("labels", "annotations"):
+        paths |= {f"{kind}.{split}": path for split, path in settings.get(kind, {}).items()}
+    lines = [
+        f"datasets.{dataset}.{key}: {problem}"
+        for key, path in paths.items()
+        if (problem := _missing(Path(path), file=key.startswith("annotations")))
+    ]
+    if lines:
+        raise UserError("\n".join(lines))
+    if "path" in settings:
+        official_layout(dataset, settings["path"])
+
+
+def _missing(path: Path, file: bool) -> str:
+    """What to say of a path that is no folder, or no file; empty where it is one."""
+    what = "file" if file else "folder"
+    if path.is_file() if file else path.is_dir():
+        return ""
+    if path.exists():
+        return f"{path} is not a {what}. Name a {what}."
+    more = " Write out what '~' means." if path.parts[:1] == ("~",) else ""
+    more = more or ("" if path.is_absolute() else f" It is looked for in {Path.cwd()}.")
+    return f"the {what} {path} does not exist.{more}"
 
 
 def _annotation_file(folder: Path, split: str) -> Path | None:

@@ -29,6 +29,7 @@ class Space:
     maps : of one run, while its cells are found; none where the study keeps maps
     free : on the disk
     n_runs, n_unfinished : all runs, and those that lack a file
+    n_unknown : runs on data sets of which nothing is known yet; not counted in bytes
     unknown : data sets of which nothing is known before their annotations are read; not counted
     searches : of a study, by name, how many runs each has, and their bytes; not counted
     """
@@ -44,6 +45,7 @@ class Space:
     n_unfinished: int
     unknown: tuple[str, ...]
     searches: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    n_unknown: int = 0
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,7 @@ def _space(
         n_unfinished=runs.n_unfinished,
         unknown=tuple(name for name in own if not own[name]),
         searches=searches,
+        n_unknown=sum(not own[run.dataset] for run in variants),
     )
 
 
@@ -175,12 +178,41 @@ def lines(space: Space, jobs: int | None, of: str = "study") -> list[str]:
     jobs : runs that may be in progress at once; None where that is not known
     of : what takes it, ``study`` or ``search``
     """
-    passing = max(space.state, space.maps)
-    at_once = max(1, min(jobs or 1, space.n_unfinished))
+    if space.n_unknown == space.n_runs > 0:
+        told = _lines_of_unknown(space, of)
+    else:
+        told = _lines_of_known(space, jobs, of)
+    if space.searches:
+        # Of data that are not known yet, no bytes are.
+        each = (
+            f"{name} ({n_runs} runs{f': {_gb(size)}' if size else ''})"
+            for name, (n_runs, size) in space.searches.items()
+        )
+        told.append(f"       Not counted, for scripts/search.py makes them: {', '.join(each)}.")
+    needed = space.runs + space.data - space.there
+    needed += _at_once(space, jobs) * max(space.state, space.maps) if space.n_unfinished else 0
+    if needed > space.free:
+        told.append(
+            f"Warning: the disk of {space.folder} is too small by about "
+            f"{_gb(needed - space.free)}. Free space, keep no maps, run fewer jobs at once, or "
+            "put it on another disk (a link)."
+        )
+    return told
+
+
+def _at_once(space: Space, jobs: int | None) -> int:
+    """Runs in progress at once."""
+    return max(1, min(jobs or 1, space.n_unfinished))
+
+
+def _lines_of_known(space: Space, jobs: int | None, of: str) -> list[str]:
+    passing, at_once = max(space.state, space.maps), _at_once(space, jobs)
     maps = f" or predicted maps {_gb(space.maps)}" if space.maps else ""
     together = f"; {at_once} at once: {_gb(passing * at_once)}" if at_once > 1 else ""
+    runs = space.n_runs - space.n_unknown
+    counted = f"{runs} of {space.n_runs}" if space.n_unknown else f"{runs}"
     told = [
-        f"Space: the {of} keeps about {_gb(space.runs + space.data)} (runs, {space.n_runs}: "
+        f"Space: the {of} keeps about {_gb(space.runs + space.data)} (runs, {counted}: "
         f"{_gb(space.runs)}; data: {_gb(space.data)}), {_gb(space.there)} of it are there; "
         f"{_gb(space.free)} are free on the disk of {space.folder}.",
         f"       A run in progress takes up to {_gb(passing)} more (a training's state "
@@ -190,22 +222,17 @@ def lines(space: Space, jobs: int | None, of: str = "study") -> list[str]:
         told.append(
             f"       Not counted, for their images are not known yet: {', '.join(space.unknown)}."
         )
-    if space.searches:
-        # Of data that are not known yet, no bytes are.
-        each = (
-            f"{name} ({n_runs} runs{f': {_gb(size)}' if size else ''})"
-            for name, (n_runs, size) in space.searches.items()
-        )
-        told.append(f"       Not counted, for scripts/search.py makes them: {', '.join(each)}.")
-    needed = space.runs + space.data - space.there
-    needed += passing * at_once if space.n_unfinished else 0
-    if needed > space.free:
-        told.append(
-            f"Warning: the disk of {space.folder} is too small by about "
-            f"{_gb(needed - space.free)}. Free space, keep no maps, run fewer jobs at once, or "
-            "put it on another disk (a link)."
-        )
     return told
+
+
+def _lines_of_unknown(space: Space, of: str) -> list[str]:
+    """Where no image is known, there are no bytes to tell of, and 0 would be wrong."""
+    besides = f" Besides, it keeps {_gb(space.data)} of pretrained weights." if space.data else ""
+    return [
+        f"Space: what the {of} takes is not known before the images of {', '.join(space.unknown)} "
+        f"are read (snakemake data).{besides}",
+        f"       {_gb(space.free)} are free on the disk of {space.folder}.",
+    ]
 
 
 def _with_means(

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from itertools import product
 
 from cellseg import head_names
+from cellseg.errors import UserError
 
 AXES = ("model", "heads", "subset", "seed")
+
+LARGEST_SEED = 2**32 - 1
+"""Of the random generators of NumPy and TensorFlow."""
 
 RUN_FOLDER = "{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
 """Folder of a run within that of all results."""
@@ -85,7 +89,14 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
 
     Two configurations that mean the same training give the same settings, whatever the order of
     their keys.
+
+    Raises
+    ------
+    UserError
+        The seed is larger than random generators take.
     """
+    if seed > LARGEST_SEED:
+        raise UserError(f"seed {seed} is too large: {LARGEST_SEED} is the largest. Choose another.")
     entry = {key: value for key, value in study["models"][model].items() if key != "training"}
     training = training_of(study, model)
     extends = "extend" in study["subsets"][subset]
@@ -139,4 +150,4 @@ def in_order(value: object) -> object:
     """The same with sorted keys, at every depth: Snakemake compares settings by their text."""
     if isinstance(value, Mapping):
         return {key: in_order(value[key]) for key in sorted(value)}
-    return value
+    return [in_order(one) for one in value] if isinstance(value, list) else value

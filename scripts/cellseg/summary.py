@@ -4,7 +4,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellseg import main_scores, score_tables
+from cellseg import found_nothing, main_scores, score_tables
 from cellseg.errors import UserError
 from cellseg.figures import conditions
 from cellseg.main_scores import NOT_KNOWN
@@ -63,6 +63,7 @@ def table(folder: str | Path) -> str:
                 _step(conditions.rows_of(training, **here)),
             ]
         )
+    nothing = summary[summary["f1_50_mean"] < found_nothing.LEAST_F1]
     told = [axis for axis in axes if axis not in named]
     if "tuning" in told and (summary["tuning"] == NOT_KNOWN).all():
         told.remove("tuning")
@@ -84,9 +85,22 @@ def table(folder: str | Path) -> str:
                 WIDTH,
             ),
             "",
+            *_almost_nothing(nothing[named]),
             *_where(folder),
         ]
     )
+
+
+def _almost_nothing(conditions_of: "pd.DataFrame") -> list[str]:
+    """A warning for the conditions whose networks found almost nothing; no lines for none."""
+    if conditions_of.empty:
+        return []
+    which = "; ".join(" ".join(map(str, row)) for row in conditions_of.itertuples(index=False))
+    text = (
+        f"Warning: found almost nothing (F1 at IoU 0.5 below {found_nothing.LEAST_F1}): {which}. "
+        "See logs/train.log and logs/score.log of these runs for the reason."
+    )
+    return [*textwrap.wrap(text, WIDTH), ""]
 
 
 def _all(folder: Path, name: str) -> "pd.DataFrame":

@@ -1,12 +1,11 @@
 """The tables of an experiment: images, runs, conditions (summary), histories and cell sizes."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from cellseg import pooled_pixels, score_names, score_tables, size_scores
+from cellseg import made_files, pooled_pixels, score_names, score_tables, size_scores
 from cellseg.errors import UserError
 from cellseg.intervals import t_interval
 from cellseg.score_names import ALL_TYPES, NO_TUNING
@@ -118,7 +117,7 @@ def with_watershed(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFr
     """
     rows = []
     for path in paths:
-        content = _json(path)
+        content = made_files.read_json(path, "tuning", "condition", "watershed")
         tuning = content["tuning"] or NO_TUNING
         rows.append({**content["condition"], "tuning": tuning, **content["watershed"]})
     return runs.merge(pd.DataFrame(rows), how="left", on=RUN, validate="many_to_one")
@@ -210,7 +209,9 @@ def training(
         table = score_tables.read(history, ["epoch"])
         for position, axis in enumerate(RUN):
             table.insert(position, axis, condition[axis])
-        tables.append(table.assign(**_facts(_json(setting), _json(origin))))
+        tables.append(
+            table.assign(**_facts(made_files.read_json(setting), made_files.read_json(origin)))
+        )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -235,7 +236,3 @@ def _ordered(rows: pd.DataFrame, run: list[str], types: list[str]) -> pd.DataFra
     keys = pd.DataFrame({"run": order, "split": rows["data_split"], "type": place})
     keys["small"] = rows["small_objects"]
     return rows.loc[keys.sort_values(list(keys), kind="stable").index].reset_index(drop=True)
-
-
-def _json(path: str | Path) -> dict:
-    return json.loads(Path(path).read_text())

@@ -8,9 +8,10 @@ from math import ceil
 
 import numpy as np
 
-from cellseg import images, mappable
+from cellseg import mappable
 from cellseg.errors import UserError
 from cellseg.files import replacing
+from cellseg.images import Picture
 
 MODES = ("cut", "resize")
 
@@ -99,8 +100,7 @@ class _Plan:
 
 def write(
     image_keys: Sequence[str],
-    image_paths: Sequence[str | os.PathLike],
-    shapes: Sequence[tuple[int, int]],
+    pictures: Sequence[Picture],
     labels_path: str | os.PathLike,
     path: str | os.PathLike,
     size: int,
@@ -111,8 +111,7 @@ def write(
 
     Parameters
     ----------
-    image_keys, image_paths : key and file of every image
-    shapes : height and width of every image, pixels
+    image_keys, pictures : key and picture of every image; their shapes must be known
     labels_path : npz of label images by image key
     path : the npz to write. It is not compressed, so that it can be memory-mapped.
     size : of a tile, pixels; a power of two
@@ -131,16 +130,16 @@ def write(
         raise UserError(f"tile size {size}: it must be a power of two of at least 16 pixels.")
     if not 0 <= overlap < size:
         raise UserError(f"tile overlap {overlap}: it must be at least 0 and less than {size}.")
-    plan = _plan(image_keys, shapes, size, mode, overlap)
-    by_key = dict(zip(image_keys, zip(image_paths, shapes, strict=True), strict=True))
+    plan = _plan(image_keys, [picture.shape for picture in pictures], size, mode, overlap)
+    by_key = dict(zip(image_keys, pictures, strict=True))
     with np.load(labels_path) as labels, replacing(path) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             # All grey values, then all labels: a zip file takes one array after the other.
             shape = (len(plan.image), size, size, 1)
-            grey = _tiles(plan, lambda key: _grey(*by_key[key]), size, mode)
+            grey = _tiles(plan, lambda key: _grey(by_key[key]), size, mode)
             mappable.write_rows(archive, "X", grey, shape, np.uint8)
             cells = _tiles(
-                plan, lambda key: _labels(labels, key, by_key[key][1]), size, mode, nearest=True
+                plan, lambda key: _labels(labels, key, by_key[key].shape), size, mode, nearest=True
             )
             mappable.write_rows(archive, "y", cells, shape, np.int32)
             mappable.write(archive, "image", np.array(plan.image, dtype=np.str_))
@@ -203,10 +202,10 @@ def _tiles(
             yield cut(whole, size, row, column)
 
 
-def _grey(path: str | os.PathLike, shape: tuple[int, int]) -> np.ndarray:
-    image = images.read(path)
-    if image.shape != tuple(shape):
-        raise UserError(f"{path} has {image.shape} pixels, its annotations say {tuple(shape)}.")
+def _grey(picture: Picture) -> np.ndarray:
+    image, shape = picture.read(), tuple(picture.shape)
+    if image.shape != shape:
+        raise UserError(f"{picture.path} has {image.shape} pixels, its annotations say {shape}.")
     return image
 
 

@@ -10,7 +10,16 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cellseg import ensemble, files, provenance, resume, subsets
+from cellseg import (
+    ensemble,
+    files,
+    found_nothing,
+    grey_values,
+    made_files,
+    provenance,
+    resume,
+    subsets,
+)
 from cellseg import tiles as tile_files
 from cellseg.augmentation import Augmentation
 from cellseg.errors import UserError
@@ -52,7 +61,7 @@ def train(
     """
     family.set_threads(threads)
     cv2.setNumThreads(1)  # the data stream has workers of its own
-    table = pd.concat([pd.read_parquet(path) for path in images], ignore_index=True)
+    table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     chosen = subsets.select(table, settings["subset"], settings["seed"])
     # A drawn validation split takes images of both tile files, so the two are one pool.
     pool = TilePool([tile_files.open(path) for path in (tiles["train"], tiles["val"], *extension)])
@@ -76,10 +85,13 @@ def train(
             for cell_type, part in by_type.items()
         }
         history = ensemble.train(family, settings, streams, folder, stamp, backbone)
+        epochs = history[ensemble.CELL_TYPE].value_counts()
+        steps = sum(len(train) * int(epochs[name]) for name, (train, _) in streams.items())
     else:
         if state.load() is None:
             shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         history = family.train(settings, train_stream, validation_stream, folder, state, backbone)
+        steps = len(train_stream) * len(history)
     with files.replacing(folder / "history.csv") as temporary:
         history.to_csv(temporary, index=False)
     files.write_json(folder / "settings.json", settings)
@@ -94,10 +106,14 @@ def train(
             train_images=chosen["train"],
             val_images=chosen["val"],
             train_tiles=len(train_stream.index),
+            steps=steps,
             **({"synthetic_images": n_synthetic} if n_synthetic else {}),
+            grey_values={"percentiles": grey_values.PERCENTILES},
             parameters=family.parameters(settings) * len(by_type or [settings]),
         ),
     )
+    if by_type is None:
+        found_nothing.say_after_training(family, settings, validation_stream, folder, steps)
     # Only now: had the job died above, the last state would still be there to go on from.
     state.clear()
 

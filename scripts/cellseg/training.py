@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from cellseg import interruption
+from cellseg import interruption, own_folders
 from cellseg.errors import UserError
 from cellseg.interruption import Interruption
 from cellseg.resume import ResumeFolder
@@ -99,10 +99,9 @@ def fit(
         A loss is not finite (the message names epoch, step and what to change), the state to
         resume from is damaged, or a signal asked to stop (the state is then saved).
     """
-    best = resume.folder / "best.h5"
     with interruption.noticed() as interrupted:
         rows, epoch = _resumed(learner, resume, options)
-        resume.folder.mkdir(parents=True, exist_ok=True)
+        own_folders.make(resume.folder)
         while len(rows) < options["epochs"] and not _stopped_early(rows, options):
             started = time.perf_counter()
             number = len(rows) + 1
@@ -122,12 +121,12 @@ def fit(
             epoch = Epoch()
             learner.log_epoch(number, row)
             if row["val_loss"] <= min(earlier["val_loss"] for earlier in rows):
-                learner.save_weights(best)
+                learner.save_weights(resume.best)
             _save(learner, resume, rows, epoch)
             _report(row, options["epochs"])
 
         if options["keep"] == "best":
-            learner.load_weights(best)
+            learner.load_weights(resume.best)
         if options["batch_norm_batches"]:
             learner.recalibrate(train, options["batch_norm_batches"])
     return pd.DataFrame(rows)

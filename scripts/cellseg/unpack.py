@@ -1,9 +1,12 @@
 """Unpacking zip archives from the internet: safely, and whole or not at all."""
 
+import errno
 import json
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -11,6 +14,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from cellseg import full_disk
 from cellseg.errors import UserError
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error)
+"""What the decompressors of a zip raise, next to OSError."""
 
 MARKER = ".unpacked.json"  # lies in the unpacked folder and says what it was made from
 
@@ -58,7 +64,9 @@ def _unpack(archive: Path, folder: Path, sha256: str) -> None:
             for path in sorted(content.rglob("*"))
             if path.is_file()
         }
-        (content / MARKER).write_text(json.dumps({"sha256": sha256, "files": sizes}, indent=1))
+        (content / MARKER).write_text(
+            json.dumps({"sha256": sha256, "files": sizes}, indent=1), encoding="utf-8"
+        )
         if folder.exists():
             folder.rename(aside / "old")
         content.rename(folder)
@@ -69,7 +77,7 @@ def _unpack(archive: Path, folder: Path, sha256: str) -> None:
 def is_unpacked(folder: Path, sha256: str | None) -> bool:
     """Whether `folder` holds all of the archive with this hash; None means whichever it was."""
     try:
-        marker = json.loads((folder / MARKER).read_text())
+        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         return sha256 in (None, marker["sha256"]) and all(
             (folder / name).stat().st_size == size for name, size in marker["files"].items()
         )
@@ -97,7 +105,12 @@ def _extract(archive: Path, folder: Path) -> None:
             folder.mkdir()
             for member in members:
                 content.extract(member, folder)  # checks the CRC of every file
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (*_BROKEN, NotImplementedError, RuntimeError, ValueError) as error:
+        raise BrokenArchive(f"{archive} is a broken zip archive ({error}).") from error
+    except OSError as error:
+        # bz2 gives no number, and a place before the file is no argument; the rest is the disk.
+        if error.errno not in (None, errno.EINVAL):
+            raise
         raise BrokenArchive(f"{archive} is a broken zip archive ({error}).") from error
 
 

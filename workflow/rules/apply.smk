@@ -14,6 +14,7 @@ rule apply:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
     resources:
+        **OF_NETWORKS,
         gpu=GPUS,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
@@ -50,7 +51,11 @@ rule export:
         mem_mb=8000,
         runtime=60,
     params:
-        code=code_with_family("export"),
+        code=code_with_family("export", families.FACTS),
         kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
     script:
         "../../scripts/export.py"
+
+
+onsuccess:
+    say_where_to_look()

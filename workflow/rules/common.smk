@@ -1,34 +1,50 @@
 """All Python of the workflow: the checked configuration, paths, and what each rule needs."""
 
+import atexit
 import glob
+import os
 import sys
+import time
 from pathlib import Path
 
 import yaml
 
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+SCRIPTS = str(Path(workflow.basedir) / "scripts")
+sys.path.insert(0, SCRIPTS)
 
 from snakemake import __version__ as snakemake_version
+from snakemake.cli import get_argument_parser
 from snakemake.exceptions import WorkflowError
 from snakemake.io import strip_wildcard_constraints
+from snakemake.logging import logger
+from snakemake.resources import Resources
 
 from cellseg import config as study_config
 from cellseg import (
     application,
     asked_files,
     checkout_path,
+    cluster as clusters,
     command_line,
     ensemble_checks,
     families,
     head_names,
     imports,
+    job_environment,
+    local_images,
     needs,
+    network_memory,
     searches,
     signals,
+    slurm_refusals,
     source,
+    unreachable,
+    workflow_profile,
 )
 from cellseg import study as studies
-from cellseg.errors import UserError
+from cellseg.errors import UserError, printable
+
+job_environment.prepare(SCRIPTS)
 
 REPLACED = "config_yaml_is_replaced"
 given = workflow.config_settings
@@ -44,7 +60,9 @@ elif REPLACED in given.overwrite_config:
 config_models = list(config.get("models") or [])  # without those that searches add
 
 schema = yaml.safe_load(
-    (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()
+    (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text(
+        encoding="utf-8"
+    )
 )
 try:
     checkout_path.check(sys.executable, str(workflow.basedir))
@@ -54,32 +72,74 @@ try:
     study["apply"]["output"] = application.output_folder(
         study["apply"], "results/applied"
     )
-    if workflow.is_main_process:
-        # Snakemake tells a workflow its targets only once it is read.
-        asked_files.check(sys.argv[1:], "results/", study, config_models)
+    cluster = clusters.read(os.environ.get(clusters.VARIABLE))
+    ON_GPU = study["accelerator"] == "gpu"
+    partitions = clusters.ask_slurm() if cluster and workflow.is_main_process else {}
+    if cluster:
+        clusters.check_partitions(cluster, ON_GPU, partitions)
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(printable(error)) from None
 
 config.update(study)  # scripts see the defaults too
 
 if workflow.remote_exec:  # the Snakemake within a cluster's job
     signals.pass_on_sigterm()
 
+if workflow.is_main_process:
+    # Its settings are known only once a workflow is read, and the plan printed right after.
+    without_profile = workflow_profile.warning(
+        sys.argv[1:], Path(workflow._rundir), Path(workflow.basedir)
+    )
+    if without_profile:
+        print(without_profile, file=sys.stderr)
+
 DATA = "results/data/{dataset}"
 TILES = f"{DATA}/tiles/{{tiling}}/{{split}}.npz"
+CONTENT = (
+    ".content.json"  # next to a file that may be too large for Snakemake to compare
+)
 EXTENSION = f"{DATA}/extended-{{times}}/{{split}}"
 EXTENSION_TILES = f"{EXTENSION}/tiles/{{tiling}}.npz"
 PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = f"results/{studies.RUN_FOLDER}"
 TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
-PUBLISHED = str(Path(workflow.basedir) / "workflow/published.csv")
+# Relative: Snakemake compares paths, and a moved checkout must not rerun what it feeds.
+PUBLISHED = os.path.relpath(Path(workflow.basedir) / "workflow/published.csv")
 OVERVIEW = "results/{dataset}/overview.rst"
 SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
 SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
-GPUS = 1 if study["accelerator"] == "gpu" else 0
+STARTED = time.time()
+GPUS = 1 if ON_GPU and clusters.counts_gpus(cluster) else 0
+OF_NETWORKS = clusters.of_networks(cluster, ON_GPU)
+# Short jobs go to Slurm in groups, whose members run one after the other: such a group asks for one
+# member's processors and memory, and for the sum of their times.
+SHORT = {"serial": 1} if cluster else {}
+MINUTES_OF_SHORT = (cluster or clusters.Cluster()).max_runtime // clusters.GROUPED
+
+
+resource_scopes:
+    serial="local",  # within a group, not over all jobs
+    runtime="local",  # so that its limit below is one for each job
+
+
+if cluster:
+    # Here and not in the profile, whose lists --default-resources and --resources replace.
+    given_resources = workflow.resource_settings
+    defaults = Resources.from_mapping(cluster.jobs)
+    defaults.update(given_resources.default_resources or Resources.default("bare"))
+    given_resources.default_resources = defaults
+    most_mb = clusters.most_memory(cluster, ON_GPU, partitions)
+    limits = {"serial": 1, "mem_mb": most_mb, "runtime": cluster.max_runtime}
+    for name, most in limits.items():
+        if most is not None and name not in workflow.global_resources:
+            workflow.global_resources[name] = most  # of a job that asks for more, too
+if workflow.is_main_process and "snakemake_executor_plugin_slurm" in sys.modules:
+    slurm_refusals.watch(
+        sys.modules["snakemake_executor_plugin_slurm"].Executor, logger.error
+    )
 
 
 def one_of(names):
@@ -98,19 +158,34 @@ def datasets_of(kind):
     return [name for name, entry in study["datasets"].items() if entry["kind"] == kind]
 
 
+of_experiment = schema["properties"]["experiments"]["additionalProperties"]
+KNOWN = {
+    **{
+        axis: list(study[f"{axis}s"])
+        for axis in ("dataset", "model", "subset", "experiment", "tiling", "tuning")
+    },
+    "search": list(study["searches"]),
+    "pretrained": list(study["pretrained"]),
+    "heads": head_names.combinations(),
+    "figure": of_experiment["properties"]["figures"]["items"]["enum"],
+    "split": SPLITS,
+}
+
+
 wildcard_constraints:
-    dataset=one_of(study["datasets"]),
+    dataset=one_of(KNOWN["dataset"]),
     model=models(),
-    subset=one_of(study["subsets"]),
-    experiment=one_of(study["experiments"]),
-    tiling=one_of(study["tilings"]),
-    pretrained=one_of(study["pretrained"]),
-    heads=one_of(head_names.combinations()),
+    subset=one_of(KNOWN["subset"]),
+    experiment=one_of(KNOWN["experiment"]),
+    figure=one_of(KNOWN["figure"]),
+    tiling=one_of(KNOWN["tiling"]),
+    pretrained=one_of(KNOWN["pretrained"]),
+    heads=one_of(KNOWN["heads"]),
     seed="[0-9]+",
-    tuning=one_of(study["tunings"]),
-    search=one_of(study["searches"]),
-    variant=f"(tuning-({one_of(study['tunings'])})/)?",
-    split="train|val|test",
+    tuning=one_of(KNOWN["tuning"]),
+    search=one_of(KNOWN["search"]),
+    variant=f"(tuning-({one_of(KNOWN['tuning'])})/)?",
+    split=one_of(KNOWN["split"]),
     times="[1-9][0-9]*",
 
 
@@ -124,10 +199,17 @@ def code(script, *modules):
     return lambda wildcards: imports.fingerprint(path, library, modules)
 
 
-def code_with_family(script):
-    """Params function: as `code`, with the module of the run's model family."""
+def code_with_family(script, *registries):
+    """Params function: as `code`, with the module of the run's model family.
+
+    `registries` are further ones that the script looks the family up in.
+    """
     return lambda wildcards: code(
-        script, families.FAMILIES[study["models"][wildcards.model]["family"]]
+        script,
+        *(
+            modules[study["models"][wildcards.model]["family"]]
+            for modules in (families.FAMILIES, *registries)
+        ),
     )(wildcards)
 
 
@@ -147,14 +229,39 @@ def memory(benchmark, first):
     )
 
 
-def memory_of_training(benchmark, first):
-    """Resource function: MB, as trainings with the same settings took; else `first`."""
-    return lambda wildcards, attempt: needs.memory_mb(
-        alike(benchmark, wildcards, ("heads", "subset", "seed")),
-        first,
-        attempt,
-        needs.decisive(settings_of(wildcards)),
-    )
+def memory_of_training(benchmark):
+    """Resource function: MB, as trainings with the same settings took; else by the network."""
+
+    def megabytes(wildcards, attempt):
+        settings = settings_of(wildcards)
+        return needs.memory_mb(
+            alike(benchmark, wildcards, ("heads", "subset", "seed")),
+            needs.with_spare(network_memory.training_mb(settings, ON_GPU)),
+            attempt,
+            needs.decisive(settings),
+        )
+
+    return megabytes
+
+
+def memory_of_prediction(benchmark, gpu=ON_GPU):
+    """Resource function: MB, as predictions of the same model took; else by the network."""
+
+    def megabytes(wildcards, attempt):
+        entry = study["datasets"][wildcards.dataset]
+        expected = network_memory.prediction_mb(
+            settings_of(wildcards),
+            study["prediction"],
+            entry.get("height", 520) * entry.get("width", 704),  # LIVECell's
+            gpu,
+        )
+        return needs.memory_mb(
+            alike(benchmark, wildcards, ("heads", "subset", "seed")),
+            needs.with_spare(expected),
+            attempt,
+        )
+
+    return megabytes
 
 
 def minutes_of_training(benchmark, first):
@@ -167,10 +274,13 @@ def minutes_of_training(benchmark, first):
     )
 
 
-def minutes(benchmark, first):
-    """Resource function: time limit, as jobs of the same model took; else `first`."""
-    return lambda wildcards, attempt: needs.minutes(
-        alike(benchmark, wildcards, ("heads", "subset", "seed")), first, attempt
+def minutes(benchmark, first, most=needs.MOST_MINUTES):
+    """Resource function: time limit, as jobs of the same model took; else `first`; at most `most`."""
+    return lambda wildcards, attempt: min(
+        needs.minutes(
+            alike(benchmark, wildcards, ("heads", "subset", "seed")), first, attempt
+        ),
+        most,
     )
 
 
@@ -183,9 +293,11 @@ def processors(benchmark, first):
 
 def settings_of(wildcards):
     """Settings of one run, sorted: a change reruns what uses it and nothing else."""
-    return studies.run_settings(
-        study, wildcards.model, wildcards.heads, wildcards.subset, int(wildcards.seed)
-    )
+    axes = wildcards.model, wildcards.heads, wildcards.subset, int(wildcards.seed)
+    try:
+        return studies.run_settings(study, *axes)
+    except UserError as error:
+        raise WorkflowError(printable(error)) from None
 
 
 def passing(path):
@@ -242,32 +354,60 @@ def local_annotations(wildcards):
     entry = study["datasets"][wildcards.dataset]
     if entry["kind"] != "local":
         return []
+    if "path" not in entry:
+        return source.annotation_files(entry)  # whether or not the images are there
     try:
         return source.annotation_files(source.local(wildcards.dataset, entry))
     except UserError:
         return []  # the rule use_local says what is wrong
 
 
+def content_of_local_images(wildcards):
+    """Params function: what the images of a local data set hold, whatever their dates; else None.
+
+    Not as inputs: thousands of paths would fill the plan, and results could not be redrawn once
+    the images are put away.
+    """
+    name, entry = wildcards.dataset, study["datasets"][wildcards.dataset]
+    if entry["kind"] != "local":
+        return None
+    try:
+        paths = local_images.used(source.local(name, entry), [Path("results")])
+    except UserError:
+        paths = []  # the rule use_local says what is wrong
+    return local_images.stamp(paths, Path(f".snakemake/local-images/{name}.json"))
+
+
 def tiles_of(split):
-    """Input function: the tiles that a run's model is trained on."""
-    return lambda wildcards: TILES.format(
-        dataset=wildcards.dataset,
-        tiling=studies.tiling_of(study, wildcards.model),
-        split=split,
+    """Input function: the tiles that a run's model is trained on, whatever their date."""
+    return lambda wildcards: ancient(
+        TILES.format(
+            dataset=wildcards.dataset,
+            tiling=studies.tiling_of(study, wildcards.model),
+            split=split,
+        )
     )
 
 
 def extension_tiles_of(wildcards):
     """Input function: tiles of synthetic images that a run's subset asks for, or nothing."""
     return [
-        EXTENSION_TILES.format(
-            dataset=wildcards.dataset,
-            times=times,
-            split=split,
-            tiling=studies.tiling_of(study, wildcards.model),
+        ancient(
+            EXTENSION_TILES.format(
+                dataset=wildcards.dataset,
+                times=times,
+                split=split,
+                tiling=studies.tiling_of(study, wildcards.model),
+            )
         )
         for times, split in studies.extensions(study["subsets"][wildcards.subset])
     ]
+
+
+def content_of_tiles(wildcards):
+    """Input function: what the tiles of a run hold, in small files that Snakemake compares."""
+    tiles = [tiles_of(split)(wildcards) for split in ("train", "val")]
+    return [path + CONTENT for path in [*tiles, *extension_tiles_of(wildcards)]]
 
 
 def extension_figures():
@@ -370,6 +510,33 @@ def on_dataset(files):
     ]
 
 
+def shown_in_overview(wildcards):
+    """Params function: what the front page of a data set shows of the study."""
+    mine = {
+        name: {key: entry[key] for key in ("title", "runs", "tuning")}
+        for name, entry in study["experiments"].items()
+        if entry.get("dataset", study["dataset"]) == wildcards.dataset
+    }
+    used = {run.model for run in RUNS if run.dataset == wildcards.dataset}
+    return studies.in_order(
+        {
+            "dataset": wildcards.dataset,
+            "datasets": {
+                wildcards.dataset: {
+                    "kind": study["datasets"][wildcards.dataset]["kind"]
+                }
+            },
+            "experiments": mine,
+            "models": sorted(used),
+            "scoring": {
+                key: study["scoring"][key]
+                for key in ("every", "small_objects_threshold")
+            },
+            "tilings": sorted(study["tilings"]),
+        }
+    )
+
+
 def benchmark_patterns(wildcards):
     """Params function: the benchmark files of each rule, with wildcards in braces."""
     return {
@@ -389,7 +556,7 @@ def chosen_for_apply(wildcards):
     try:
         return application.stamp(study["apply"])
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        raise WorkflowError(printable(error)) from None
 
 
 def used_tiles():
@@ -402,34 +569,110 @@ def used_tiles():
     ]
 
 
+def weights_used():
+    """Names of the pretrained weights that the study's models start from."""
+    return sorted({study["models"][run.model].get("weights") for run in RUNS} - {None})
+
+
 def used_weights():
     """Pretrained weight files that the study's models start from."""
-    names = {study["models"][run.model].get("weights") for run in RUNS} - {None}
-    return [PRETRAINED.format(pretrained=name) for name in sorted(names)]
+    return [PRETRAINED.format(pretrained=name) for name in weights_used()]
 
 
-def partition(resources):
-    """The Slurm partition that a profile's resources name, or None."""
-    return resources["slurm_partition"].raw if "slurm_partition" in resources else None
+def names_of_command():
+    """Targets of the command, and what other options name: Snakemake tells of them only later."""
+    if Path(sys.argv[0]).name not in ("snakemake", "__main__.py"):
+        return [], []  # called from Python
+    given = get_argument_parser().parse_args(sys.argv[1:])
+    others = (given.until, given.omit_from, given.forcerun, given.prioritize)
+    return given.targets, [name for names in others for name in names or []]
 
 
-if workflow.is_main_process and not GPUS and not workflow.output_settings.quiet:
-    profile = workflow.resource_settings
-    of_trainings = partition(profile.overwrite_resources.get("train", {}))
-    if of_trainings not in (None, partition(profile.default_resources or {})):
-        print(
-            "Warning: `accelerator` is cpu, and the profile sends trainings to the partition "
-            f"{of_trainings} without asking for a GPU. Set `accelerator: gpu` in the config, or name "
-            "a partition without GPUs below `train` in the profile.",
-            file=sys.stderr,
+def makeable():
+    """What all rules make: outputs first, then logs and benchmarks."""
+    outputs = [path for one in workflow.rules for path in one.output]
+    products = [path for one in workflow.rules for path in one.products()]
+    for path in dict.fromkeys([*outputs, *products]):
+        matched = lambda asked, path=path: (
+            found.groupdict() if (found := path.match(asked)) else None
         )
+        yield asked_files.Makeable(str(strip_wildcard_constraints(path)), matched)
 
-if workflow.is_main_process and workflow.output_settings.dryrun:
-    if not workflow.output_settings.quiet:
+
+def datasets_on():
+    """The data set of each experiment and search."""
+    return {
+        axis: {
+            name: entry.get("dataset", study["dataset"])
+            for name, entry in study[entries].items()
+        }
+        for axis, entries in (("experiment", "experiments"), ("search", "searches"))
+    }
+
+
+def needed_datasets(targets, files):
+    """Data sets that the targets of a command are made of."""
+    rules_named = {one.name for one in workflow.rules} & set(targets)
+    if not targets or rules_named - {"apply"}:
+        return sorted({run.dataset for run in RUNS})
+    wildcards = [asked_files.wildcards(target, files) for target in targets]
+    return sorted(
+        {found["dataset"] for found in wildcards if found and "dataset" in found}
+    )
+
+
+def keep_going_to_fetch():
+    """Let `prefetch` fetch what it can: one file that cannot be had says nothing of the others."""
+    targets, _ = names_of_command()
+    if workflow.is_main_process and targets == ["prefetch"]:
+        workflow.scheduler.keepgoing = True  # as `--keep-going`
+
+
+def say_what_was_not_fetched():
+    """The end of a run that did not reach files: all of them, and what to put where."""
+    if not workflow.is_main_process:
+        return
+    used = {run.dataset for run in RUNS} & set(datasets_of("download"))
+    lines = unreachable.lines(
+        study, sorted(used), weights_used(), Path("results"), STARTED
+    )
+    if lines:
+        # After the lines with which Snakemake itself ends.
+        atexit.register(print, "\n".join(["", *lines]), file=sys.stderr)
+
+
+def say_where_to_look():
+    """The last line of `snakemake apply`, also where the cells were found by a job on a cluster."""
+    targets, _ = names_of_command()
+    applied = [target for target in targets if target.startswith(f"{APPLIED}/")]
+    if workflow.is_main_process and ("apply" in targets or applied):
+        # After the lines with which Snakemake itself ends.
+        atexit.register(print, f"Open {APPLIED}/overview.html", flush=True)
+
+
+def check_command():
+    """Once all rules are read: refuse what cannot be made, and begin a plan with its space."""
+    if not workflow.is_main_process:
+        return
+    targets, others = names_of_command()
+    files = list(makeable())
+    trials = set(study["models"]) - set(config_models)
+    try:
+        asked_files.check(
+            [*targets, *others], "results", files, KNOWN, datasets_on(), trials
+        )
+        for name in needed_datasets(targets, files):
+            if study["datasets"][name]["kind"] == "local":
+                source.refuse_missing(
+                    name, study["datasets"][name], DATA.format(dataset=name)
+                )
+    except UserError as error:
+        raise WorkflowError(printable(error)) from None
+    if workflow.output_settings.dryrun and not workflow.output_settings.quiet:
         from cellseg import space  # with NumPy, which no job has to wait for
 
         # The plan goes to stdout, where it is read by programs too.
-        for line in space.lines(
+        lines = space.lines(
             space.plan(study, "results"), workflow.resource_settings.nodes
-        ):
-            print(line, file=sys.stderr)
+        )
+        print("\n".join(lines), file=sys.stderr)

@@ -30,6 +30,9 @@ rule simulate:
         dataset=one_of(datasets_of("simulated")),
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         code=code("simulate"),
         folder=f"{DATA}/source",
@@ -51,7 +54,14 @@ rule use_local:
     params:
         code=code("use_local"),
         settings=dataset_settings(
-            "path", "images", "annotations", "labels", "missing_images"
+            "path",
+            "images",
+            "annotations",
+            "labels",
+            "missing_images",
+            "crowds",
+            "channel",
+            "page",
         ),
     script:
         "../../scripts/use_local.py"
@@ -87,6 +97,7 @@ rule parse:
     params:
         code=code("parse"),
         duplicates=lambda wildcards: study["datasets"][wildcards.dataset]["policy"],
+        images=content_of_local_images,
     script:
         "../../scripts/parse.py"
 
@@ -123,6 +134,7 @@ rule tile:
         labels=f"{DATA}/labels/{{split}}.npz",
     output:
         tiles=TILES,
+        content=TILES + CONTENT,
     log:
         "results/logs/tile/{dataset}-{tiling}-{split}.log",
     benchmark:
@@ -130,7 +142,7 @@ rule tile:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=memory("results/logs/tile/{dataset}-{tiling}-{split}.tsv", 4000),
+        mem_mb=memory("results/logs/tile/{dataset}-{tiling}-{split}.tsv", 2000),
         runtime=minutes("results/logs/tile/{dataset}-{tiling}-{split}.tsv", 120),
     params:
         code=code("tile"),
@@ -194,6 +206,7 @@ use rule parse as parse_extension with:
     params:
         code=code("parse"),
         duplicates="as-published",
+        images=None,  # made by the workflow
 
 
 use rule rasterize as rasterize_extension with:
@@ -226,6 +239,7 @@ use rule tile as tile_extension with:
         labels=f"{EXTENSION}/labels.npz",
     output:
         tiles=EXTENSION_TILES,
+        content=EXTENSION_TILES + CONTENT,
     log:
         "results/logs/tile_extension/{dataset}-{times}-{tiling}-{split}.log",
     benchmark:
@@ -325,3 +339,11 @@ rule prefetch:
     input:
         of_used_datasets(f"{DATA}/source.json"),
         used_weights(),
+
+
+onstart:
+    keep_going_to_fetch()
+
+
+onerror:
+    say_what_was_not_fetched()

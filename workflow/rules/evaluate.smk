@@ -43,8 +43,11 @@ rule segment:
         "../../envs/analysis.yaml"
     threads: processors(f"{RUN}/{{variant}}benchmarks/segment.tsv", 4)
     resources:
+        **SHORT,
         mem_mb=memory(f"{RUN}/{{variant}}benchmarks/segment.tsv", 4000),
-        runtime=minutes(f"{RUN}/{{variant}}benchmarks/segment.tsv", 120),
+        runtime=minutes(
+            f"{RUN}/{{variant}}benchmarks/segment.tsv", 120, MINUTES_OF_SHORT
+        ),
     params:
         code=code("segment"),
         condition=condition_of,
@@ -64,6 +67,7 @@ rule score:
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
         outlines=f"{DATA}/labels/{study['scoring']['data_split']}.cells.npz",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+        run=f"{RUN}/provenance.json",
     output:
         metrics=f"{RUN}/{{variant}}metrics.csv",
         coco=f"{RUN}/{{variant}}coco.csv",
@@ -76,8 +80,9 @@ rule score:
         "../../envs/analysis.yaml"
     threads: processors(f"{RUN}/{{variant}}benchmarks/score.tsv", 4)
     resources:
+        **SHORT,
         mem_mb=memory(f"{RUN}/{{variant}}benchmarks/score.tsv", 4000),
-        runtime=minutes(f"{RUN}/{{variant}}benchmarks/score.tsv", 120),
+        runtime=minutes(f"{RUN}/{{variant}}benchmarks/score.tsv", 120, MINUTES_OF_SHORT),
     params:
         code=code("score"),
         condition=condition_of,
@@ -142,8 +147,9 @@ rule format_tables:
     conda:
         "../../envs/analysis.yaml"
     resources:
+        **SHORT,
         mem_mb=4000,
-        runtime=20,
+        runtime=min(20, MINUTES_OF_SHORT),
     params:
         code=code("format_tables"),
         experiment=told_in_captions,

@@ -19,8 +19,9 @@ rule figure:
     conda:
         "../../envs/analysis.yaml"
     resources:
+        **SHORT,
         mem_mb=2000,
-        runtime=20,
+        runtime=min(20, MINUTES_OF_SHORT),
     params:
         code=code("figure"),
         figure="{figure}",
@@ -86,8 +87,9 @@ rule overlay:
     conda:
         "../../envs/analysis.yaml"
     resources:
+        **SHORT,
         mem_mb=4000,
-        runtime=30,
+        runtime=min(30, MINUTES_OF_SHORT),
     params:
         code=code("overlay"),
         tuning=tuning_of,
@@ -115,8 +117,9 @@ rule learning_curve:
     conda:
         "../../envs/analysis.yaml"
     resources:
+        **SHORT,
         mem_mb=2000,
-        runtime=20,
+        runtime=min(20, MINUTES_OF_SHORT),
     params:
         code=code("learning_curve"),
     script:

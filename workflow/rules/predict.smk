@@ -14,8 +14,9 @@ rule predict:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
     resources:
+        **OF_NETWORKS,
         gpu=GPUS,
-        mem_mb=memory(f"{RUN}/benchmarks/predict.tsv", 8000),
+        mem_mb=memory_of_prediction(f"{RUN}/benchmarks/predict.tsv"),
         runtime=minutes(f"{RUN}/benchmarks/predict.tsv", 120),
     params:
         code=code_with_family("predict"),
@@ -41,8 +42,9 @@ use rule predict as predict_validation with:
     benchmark:
         f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv"
     resources:
+        **OF_NETWORKS,
         gpu=GPUS,
-        mem_mb=memory(f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv", 8000),
+        mem_mb=memory_of_prediction(f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv"),
         runtime=minutes(f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv", 120),
     params:
         code=code_with_family("predict"),
@@ -65,8 +67,9 @@ rule predict_shown:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
     resources:
-        mem_mb=8000,
-        runtime=60,
+        **SHORT,
+        mem_mb=memory_of_prediction(f"{RUN}/benchmarks/predict.tsv", gpu=False),
+        runtime=min(60, MINUTES_OF_SHORT),
     params:
         code=code_with_family("predict_shown"),
         prediction=studies.in_order(study["prediction"]),

@@ -28,6 +28,7 @@ rule overview:
     params:
         code=code("overview"),
         benchmarks=benchmark_patterns,
+        study=shown_in_overview,
         snakemake_version=snakemake_version,
     script:
         "../../scripts/overview.py"

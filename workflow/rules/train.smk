@@ -23,6 +23,7 @@ rule train:
         train_images=f"{DATA}/annotations/train.images.parquet",
         val_images=f"{DATA}/annotations/val.images.parquet",
         extension_tiles=extension_tiles_of,
+        content_of_tiles=content_of_tiles,
         weights=weights_of,
     output:
         weights=f"{RUN}/weights.h5",
@@ -37,8 +38,9 @@ rule train:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
     resources:
+        **OF_NETWORKS,
         gpu=GPUS,
-        mem_mb=memory_of_training(f"{RUN}/benchmarks/train.tsv", 16000),
+        mem_mb=memory_of_training(f"{RUN}/benchmarks/train.tsv"),
         runtime=minutes_of_training(f"{RUN}/benchmarks/train.tsv", 24 * 60),
     params:
         code=code_with_family("train"),

@@ -7,15 +7,15 @@ at the edge of cells, noise between them).
 
 import os
 from functools import partial
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from cellseg import images
+from cellseg import cell_tables, made_files
 from cellseg.extension.background import REACH, distance_to
 from cellseg.files import open_stack
+from cellseg.images import Picture
 from cellseg.parallel import ordered_map
 
 FEATURES = {
@@ -52,18 +52,18 @@ def table(
     DataFrame
         image, cell_type and a column a feature; see :data:`FEATURES`
     """
-    listed = pd.read_parquet(images_table, columns=["image", "path", "cell_type", "n_cells"])
+    listed = made_files.read_parquet(images_table)
     listed = listed[listed["n_cells"] > 0]
-    jobs = list(zip(listed["image"], listed["path"], strict=True))
+    jobs = list(zip(listed["image"], cell_tables.pictures(listed), strict=True))
     rows = ordered_map(partial(_features_of, str(labels)), jobs, processes)
     features = pd.DataFrame(list(rows), columns=list(FEATURES), index=listed.index)
     return pd.concat([listed[["image", "cell_type"]], features], axis=1).reset_index(drop=True)
 
 
-def _features_of(labels: str, job: tuple[str, str]) -> dict[str, float]:
+def _features_of(labels: str, job: tuple[str, Picture]) -> dict[str, float]:
     cv2.setNumThreads(1)
-    image, path = job
-    return features(images.read(Path(path)), open_stack(labels)[image])
+    image, picture = job
+    return features(picture.read(), open_stack(labels)[image])
 
 
 def features(image: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -11,6 +11,9 @@ from cellseg.extension import comparison, features
 from cellseg.figures import extension_pca, style
 from cellseg.files import replacing
 
+FEWEST = 3
+"""Real images: two lie on one line, and have no second component."""
+
 
 def write(
     real: tuple[str | os.PathLike, str | os.PathLike],
@@ -31,14 +34,15 @@ def write(
     Raises
     ------
     UserError
-        Fewer than two real images have cells.
+        Fewer than :data:`FEWEST` real images have cells, or no synthetic one has.
     """
     first, second = (features.table(*pair, processes) for pair in (real, synthetic))
-    if len(first) < 2 or len(second) == 0:
-        raise UserError(
-            f"{real[0]}: {len(first)} of its images have cells, too few to compare others with. "
-            "Extend a split with more images."
-        )
+    for (images, _), found, fewest in ((real, first, FEWEST), (synthetic, second, 1)):
+        if len(found) < fewest:
+            raise UserError(
+                f"{images}: {len(found)} of its images have cells, and their principal components "
+                f"need {fewest} at least. Extend a split with more images."
+            )
     a, b = comparison.standardised(first, second)
     axes, shares = comparison.principal_components(a)
     table = pd.concat(

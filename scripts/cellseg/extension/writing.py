@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-import pandas as pd
 
-from cellseg import cell_tables, images
+from cellseg import cell_tables, images, made_files
 from cellseg.cells import shoelace_area
 from cellseg.errors import UserError
 from cellseg.extension import names
@@ -68,9 +67,10 @@ def write(
     """
     folder = Path(source).parent
     shutil.rmtree(folder / "images", ignore_errors=True)
-    table = pd.read_parquet(images_table).set_index("image")
+    table = made_files.read_parquet(images_table).set_index("image")
+    pictures = dict(zip(table.index, cell_tables.pictures(table), strict=True))
     jobs = (
-        (image, table.path[image], (height, width), outlines)
+        (image, pictures[image]._replace(shape=(height, width)), outlines)
         for image, height, width, outlines, _ in cell_tables.segmentations(
             images_table, cells_table
         )
@@ -81,7 +81,7 @@ def write(
     digest = hashlib.sha256()
     n_full = 0
     annotations = folder / f"{split}.json"
-    with replacing(annotations) as temporary, temporary.open("w") as file:
+    with replacing(annotations) as temporary, temporary.open("w", encoding="utf-8") as file:
         coco = _CocoWriter(file)
         for done, (image, frames) in enumerate(ordered_map(work, jobs, processes), start=1):
             for number, (content, shape, cells, full) in enumerate(frames, start=1):
@@ -110,18 +110,18 @@ def write(
 
 
 def _extend_image(
-    job: tuple[str, str, tuple[int, int], list], **settings
+    job: tuple[str, images.Picture, list], **settings
 ) -> tuple[str, list[tuple[bytes, tuple[int, int], list, bool]]]:
     """Synthetic images of an image: file, shape, cells as JSON has them, full too early or not."""
     import cv2
 
     cv2.setNumThreads(1)  # the processes share the cores
-    image, path, shape, outlines = job
-    grey = images.read(path)
+    image, picture, outlines = job
+    grey, shape = picture.read(), picture.shape
     if grey.shape != shape:
         raise UserError(
-            f"{path} has {grey.shape} pixels, its annotations say {shape}. Correct the annotations "
-            "or replace the image."
+            f"{picture.path} has {grey.shape} pixels, its annotations say {shape}. Correct the "
+            "annotations or replace the image."
         )
     frames = extend(image, grey, outlines, **settings)
     return image, [

@@ -44,8 +44,9 @@ FACTS: dict[str, str] = {
 }
 """By name: a module that tells of a network by the settings of its model, without building it.
 
-``parameters(model, n_heads)`` is the number of its weights, ``description(model)`` a few words in
-Markdown. It must import no deep-learning library: a plan of the study asks it.
+``parameters(model, n_heads)`` is the number of its weights, ``values(model, n_heads)`` that of the
+values in all its maps for each pixel of the image, ``description(model)`` a few words in Markdown.
+It must import no deep-learning library: a plan of the study asks it.
 """
 
 
@@ -75,6 +76,11 @@ def load(model: Mapping) -> ModuleType:
 def expected_parameters(model: Mapping, n_heads: int) -> int:
     """Number of weights of a model's network, within some three per cent, without building it."""
     return importlib.import_module(FACTS[model["family"]]).parameters(model, n_heads)
+
+
+def values_per_pixel(model: Mapping, n_heads: int) -> float:
+    """Values in all maps of a model's network for each pixel of its input, without building it."""
+    return importlib.import_module(FACTS[model["family"]]).values(model, n_heads)
 
 
 def description(model: Mapping) -> str:

@@ -5,6 +5,7 @@ the only module that calls deepcell. Normalisation happens in the data stream, s
 built without deepcell's own normalisation layer.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from deepcell import losses
 from deepcell.model_zoo.panopticnet import PanopticNet
 from tf_keras.src.saving.legacy.hdf5_format import save_weights_to_hdf5_group
 
-from cellseg import full_disk
+from cellseg import backbone_files, full_disk, hdf5_checks
 from cellseg.errors import UserError
 from cellseg.files import write_hdf5
 from cellseg.heads import HEADS
@@ -77,7 +78,7 @@ def train(
 
     learner = DeepcellLearner(settings, size=train.tiles.size, folder=folder)
     if weights is not None:
-        load_backbone(learner.model, weights)
+        load_backbone(learner.model, weights, settings["model"]["backbone"])
     history = fit(learner, train, validation, settings["training"], resume)
     learner.save_weights(folder / WEIGHTS)
     return history
@@ -192,6 +193,7 @@ def exportable(settings: Mapping, folder: Path, size: int) -> tuple[Callable, li
 def _trained(settings: Mapping, path: Path, size: int) -> tf_keras.Model:
     """The network with the weights of a file, for squares of `size` pixels."""
     model = build(settings, size)
+    hdf5_checks.refuse(path)
     try:
         model.load_weights(str(path))
     except (OSError, ValueError) as error:
@@ -202,36 +204,55 @@ def _trained(settings: Mapping, path: Path, size: int) -> tf_keras.Model:
     return model
 
 
-def load_backbone(model: tf_keras.Model, path: Path) -> int:
+def load_backbone(model: tf_keras.Model, path: Path, backbone: str = "") -> int:
     """Copy ImageNet weights into the backbone, by layer name; return how many layers matched.
+
+    EfficientNet's input normalisation is left at the identity: the images are normalised already.
+
+    Parameters
+    ----------
+    model : a PanopticNet
+    backbone : its name, for errors
 
     Raises
     ------
     UserError
         The file is not for this backbone. Keras would skip the layers without a word.
     """
+    hdf5_checks.refuse(path)
     try:
-        with h5py.File(path) as file:
+        with h5py.File(path, "r") as file:
             group = file.get("model_weights", file)
-            expected = {name for name in group.attrs["layer_names"] if len(group[name])}
-    except (OSError, KeyError) as error:
-        raise UserError(f"{path} is not a Keras weight file ({error}). Fetch it anew.") from error
-    expected = {name.decode() if isinstance(name, bytes) else name for name in expected}
-    own = {layer.name for layer in model.layers if layer.weights}
-    # A few layers lie behind the coarsest level and are no part of the network (MobileNetV2's last
-    # convolution), and EfficientNet's input normalisation has another name, in deepcell as here.
-    missing = sorted(expected - own)
-    if len(missing) > 0.1 * len(expected) or not expected:
+            found = [name for name in group.attrs["layer_names"] if len(group[name])]
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{path} does not fit the backbone: it has {len(expected)} layers, of which "
-            f"{len(missing)} are not in the model (such as {', '.join(missing[:3])}). Give the "
-            "model of the config the `weights` of its own backbone, without top."
-        )
+            f"{path} is not a Keras weight file ({error}). Copy or make it again."
+        ) from error
+    found = [name.decode() if isinstance(name, bytes) else name for name in found]
+    shared = backbone_files.shared_layers(path, backbone, _backbone_layers(model), found)
+    kept = [
+        (layer, layer.get_weights())
+        for layer in model.layers
+        if isinstance(layer, tf_keras.layers.Normalization)
+    ]
     try:
         model.load_weights(str(path), by_name=True)
     except ValueError as error:
-        raise UserError(f"{path} has other shapes than the backbone ({error}).") from error
-    return len(expected & own)
+        raise UserError(
+            f"{path} has other shapes than the backbone {backbone} ({error})."
+        ) from error
+    for layer, weights in kept:
+        layer.set_weights(weights)
+        layer.finalize_state()  # computes with copies of its weights
+    return len(shared)
+
+
+def _backbone_layers(model: tf_keras.Model) -> list[str]:
+    """Names of the backbone's layers with weights, as far as the pyramid uses them."""
+    levels = (layer for layer in model.layers if re.fullmatch(r"C\d_reduced", layer.name))
+    coarsest = max(levels, key=lambda layer: layer.name)
+    inner = tf_keras.Model(model.inputs, coarsest.input).layers
+    return [layer.name for layer in inner if layer.weights and layer.name != "conv_channels"]
 
 
 def set_threads(threads: int) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from cellseg.keras3 import learner, predictor
 from cellseg.panopticnet import network
-from cellseg.panopticnet.backbones import STRIDE
+from cellseg.panopticnet.declarations import declared
 from cellseg.resume import ResumeFolder
 from cellseg.stream import TileStream
 
@@ -45,7 +45,8 @@ class Predictor(predictor.KerasPredictor):
     """A trained PanopticNet, applied to images of any size."""
 
     def __init__(self, settings: Mapping, folder: Path) -> None:
-        super().__init__(network.build, STRIDE, settings, folder)
+        backbone = declared(settings["model"]["backbone"])
+        super().__init__(network.build, backbone.stride, settings, folder, backbone.smallest)
 
 
 def exportable(settings: Mapping, folder: Path, size: int) -> tuple[Callable, list]:

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cellseg import main_scores
@@ -29,15 +29,14 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
 
     Parameters
     ----------
-    tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment
+    tables : the tables ``images``, ``runs`` and ``training`` of an experiment
     question : what the experiment asks, written below the title
     """
+    import pandas as pd
 
     runs = conditions.select(tables["runs"])
-    summary = conditions.select(tables["summary"])
     training = tables["training"]
     conditions.need(runs, "runs", [*conditions.AXES, "seed", *(score.name for score in SCORES)])
-    conditions.need(summary, "summary", [f"{score.name}_mean" for score in SCORES])
     conditions.need(
         training, "training", [*conditions.AXES, "seed", "step_ms", "backbone", "parameters"]
     )
@@ -46,6 +45,7 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         for row in conditions.unique(runs, conditions.AXES)
     ]
     named = conditions.varying(runs) or ["model"]
+    own_runs = [conditions.rows_of(runs, **row).set_index("seed") for row in rows]
     own_training = [conditions.rows_of(training, **row) for row in rows]
     labels = [
         style.wrap(_label(row, named, own), LABEL_WIDTH)
@@ -59,18 +59,12 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     figure = style.new(style.DOUBLE_COLUMN, HEADING + ends[-1])
     grid = figure.subplots(1, len(SCORES) + 2, sharey=True)
     for axes, score in zip(grid, SCORES, strict=False):
-        statistics = [conditions.interval(summary, score.name, **row) for row in rows]
-        values = [
-            conditions.rows_of(runs, **row).sort_values("seed")[score.name].tolist() for row in rows
-        ]
-        _column(axes, score.heading, places, statistics, values, style.BLUE, "{:.3f}", 1.0)
+        values = [own[score.name] for own in own_runs]
+        _column(axes, score.heading, places, values, style.BLUE, "{:.3f}", 1.0)
     times = [step_times(own) for own in own_training]
-    statistics = [conditions.over_seeds(values) for values in times]
-    _column(
-        grid[-2], main_scores.STEP.heading, places, statistics, list(map(list, times)), style.ORANGE
-    )
-    sizes = [(own["parameters"].max() / 1e6, math.nan, math.nan) for own in own_training]
-    _column(grid[-1], "parameters (10⁶)", places, sizes, [[]] * len(rows), style.GREY)
+    _column(grid[-2], main_scores.STEP.heading, places, times, style.ORANGE)
+    sizes = [pd.Series([own["parameters"].max() / 1e6]) for own in own_training]
+    _column(grid[-1], "parameters (10⁶)", places, sizes, style.GREY)
     grid[0].set_yticks(places, labels)
     grid[0].set_ylim(ends[-1] + 0.5, 0)
 
@@ -81,7 +75,7 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         f"{main_scores.definitions(SCORES, lambda score: score.heading)}. "
         f"Step time{' on ' + ', '.join(devices) if devices else ''}: {main_scores.STEP.meaning}. "
         + conditions.spread(runs)
-        + ("Numbers: mean ± half of the interval." if conditions.seeds(runs)[1] else "")
+        + ("Numbers: mean ± half of the interval." if conditions.interval(runs) else "")
     )
     subtitle = conditions.subtitle(question, tables, runs)
     return style.finish(figure, TITLE, note, gap=0.08, subtitle=subtitle)
@@ -97,30 +91,27 @@ def _label(row: Mapping[str, str], named: list[str], training: "pd.DataFrame") -
 def _column(
     axes: "Axes",
     name: str,
-    places: list[float],
-    statistics: list[tuple[float, float, float]],
-    values: list[list[float]],
+    places: Sequence[float],
+    values: Sequence["pd.Series"],
     colour: str,
     form: str = "",
     upper: float | None = None,
 ) -> None:
-    """Bars of one quantity with the numbers above them."""
-    for place, row, seeds in zip(places, statistics, values, strict=True):
-        mean, low, high = row
-        marks.bar(axes, place + 1.3, 3.8, row, seeds, colour, horizontal=True)
-        if math.isfinite(mean):
-            written = form or ("{:,.1f}" if mean < 100 else "{:,.0f}")
-            half = f" ± {written.format((high - low) / 2)}" if math.isfinite(high - low) else ""
-            axes.text(
-                0,
-                place - 1.0,
-                written.format(mean) + half,
-                va="bottom",
-                ha="left",
-                size=style.SMALL_SIZE + 0.5,
-            )
-    ends = [end for row in statistics for end in (row[0], row[2]) if math.isfinite(end)]
-    highest = max([*ends, *(value for seeds in values for value in seeds)], default=1.0)
+    """Bars of one quantity with the numbers above them, of `values` by seed for each place."""
+    import pandas as pd
+
+    table = pd.concat(
+        [of_row.rename_axis("seed").rename("value").reset_index().assign(at=place + 1.3)
+         for place, of_row in zip(places, values, strict=True)]
+    )  # fmt: skip
+    marks.bars(axes, table.assign(series=name), 3.8, {name: colour}, horizontal=True)
+    for place, of_row in zip(places, values, strict=True):
+        mean, half = conditions.over_seeds(of_row)[0], conditions.half_interval(of_row)
+        written = form or ("{:,.1f}" if mean < 100 else "{:,.0f}")
+        text = written.format(mean) if math.isfinite(mean) else "n/a"
+        text += f" ± {written.format(half)}" if math.isfinite(half) else ""
+        axes.text(0, place - 1.0, text, va="bottom", ha="left", size=style.SMALL_SIZE + 0.5)
+    highest = axes.dataLim.x1 if math.isfinite(axes.dataLim.x1) else 1.0
     axes.set_xlim(0, upper * 1.02 if upper else max(highest * 1.08, 1e-9))
     axes.set_title(name, loc="left", weight="bold")
     axes.locator_params(axis="x", nbins=4)

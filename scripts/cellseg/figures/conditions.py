@@ -17,7 +17,7 @@ AXIS_NAMES = {
     "subset": "training subset",
     "tuning": "thresholds tuned by",
 }
-TABLES = ("images", "runs", "summary", "training", "sizes")
+TABLES = ("images", "runs", "training", "sizes")
 # Scores with nothing removed are the plain ones: every annotated cell counts.
 PRIMARY = "kept"
 
@@ -50,23 +50,19 @@ def select(
     return table
 
 
-def by_cell_type(
-    tables: Mapping[str, "pd.DataFrame"], score: str
-) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    """Rows of the tables ``runs``, of single cell types, and ``summary``, of all; both checked.
+def by_cell_type(runs: "pd.DataFrame", score: str) -> "pd.DataFrame":
+    """Rows of single cell types of the table ``runs``, checked.
 
     Raises
     ------
     UserError
-        A table lacks a column, or has no rows.
+        The table lacks a column, or has no such rows.
     """
-    runs = select(tables["runs"], cell_type=None)
+    runs = select(runs, cell_type=None)
     need(runs, "runs", [*AXES, "seed", "cell_type", score])
     runs = runs[runs["cell_type"].notna() & (runs["cell_type"] != "all")]
     need(runs, "runs (rows of single cell types)", [])
-    summary = select(tables["summary"], cell_type=None)
-    need(summary, "summary", [*AXES, "cell_type", f"{score}_mean"])
-    return runs, summary
+    return runs
 
 
 def unique(table: "pd.DataFrame", columns: Sequence[str]) -> list[tuple]:
@@ -81,19 +77,23 @@ def rows_of(table: "pd.DataFrame", **values: str) -> "pd.DataFrame":
     return table
 
 
-def interval(summary: "pd.DataFrame", score: str, **values: str) -> tuple[float, float, float]:
-    """Mean and 95 % t interval (low, high) of `score` in the first matching row; nan if none."""
-    rows = rows_of(summary, **values)
-    if rows.empty:
-        return (float("nan"),) * 3
-    row = rows.iloc[0]
-    return tuple(float(row[f"{score}_{part}"]) for part in ("mean", "low", "high"))
-
-
 def over_seeds(values: "pd.Series") -> tuple[float, float, float]:
-    """Mean of one value a seed and its 95 % t interval; nan ends for fewer than two."""
+    """Mean of one value a seed and its 95 % t interval; nan ends for too few seeds to draw one."""
     statistics = intervals.t_interval(values)
-    return tuple(float(statistics[part]) for part in ("mean", "low", "high"))
+    enough = values.count() >= intervals.ENOUGH_SEEDS
+    low, high = ((float(statistics[end]) if enough else float("nan")) for end in ("low", "high"))
+    return float(statistics["mean"]), low, high
+
+
+def ends(values: "pd.Series") -> tuple[float, float]:
+    """Ends of the interval of :func:`over_seeds`, as seaborn's `errorbar` wants them."""
+    return over_seeds(values)[1:]
+
+
+def half_interval(values: "pd.Series") -> float:
+    """Half of the interval of :func:`over_seeds`."""
+    _, low, high = over_seeds(values)
+    return (high - low) / 2
 
 
 def varying(table: "pd.DataFrame", axes: Sequence[str] = AXES) -> list[str]:
@@ -160,27 +160,45 @@ def measured_on(images: "pd.DataFrame") -> str:
     return f"{split}{data}: {counted(len(once), 'image')}, {cells}"
 
 
-def seeds(table: "pd.DataFrame", axes: Sequence[str] = AXES) -> tuple[str, bool]:
+def seeds(table: "pd.DataFrame") -> tuple[str, bool]:
     """How many seeds a condition has, in words, and whether any has more than one."""
-    numbers = table.groupby(list(axes), sort=False)["seed"].nunique()
+    numbers = table.groupby(AXES, sort=False)["seed"].nunique()
     low, high = int(numbers.min()), int(numbers.max())
     return counted(high, "seed") if low == high else f"{low} to {high} seeds", high > 1
 
 
+def interval(table: "pd.DataFrame") -> str:
+    """What the interval of a condition is, in words; empty where no condition has seeds enough."""
+    numbers = table.groupby(AXES, sort=False)["seed"].nunique()
+    if numbers.max() < intervals.ENOUGH_SEEDS:
+        return ""
+    few = numbers.min() < intervals.ENOUGH_SEEDS
+    return "95 % t interval of that mean" + (
+        f" where it is over {intervals.ENOUGH_SEEDS} seeds or more" if few else ""
+    )
+
+
+def no_interval(table: "pd.DataFrame") -> str:
+    """Why there is no interval, such as ``mean over 2 seeds, too few for an interval``."""
+    number, several = seeds(table)
+    return (
+        f"mean over {number}, too few for an interval" if several else f"{number}, so no interval"
+    )
+
+
 def band(table: "pd.DataFrame") -> str:
     """What lines and bands stand for, as a sentence."""
-    number, several = seeds(table)
-    if not several:
-        return f"Lines: {number}, so no interval. "
-    return f"Lines: mean over {number}; bands: 95 % t interval of that mean. "
+    drawn = interval(table)
+    if not drawn:
+        return f"Lines: {no_interval(table)}. "
+    return f"Lines: mean over {seeds(table)[0]}; bands: {drawn}. "
 
 
-def spread(table: "pd.DataFrame", mark: str = "Bars", axes: Sequence[str] = AXES) -> str:
+def spread(table: "pd.DataFrame", mark: str = "Bars") -> str:
     """What bars, whiskers and points stand for, as a sentence."""
-    number, several = seeds(table, axes)
-    if not several:
-        return f"{mark}: {number}, so no interval. "
-    return (
-        f"{mark}: mean over {number}; whiskers: 95 % t interval of that mean (cut at the range "
-        "of the axis); points: single seeds. "
-    )
+    number, several = seeds(table)
+    drawn = interval(table)
+    points = "; points: single seeds" if several else ""
+    if not drawn:
+        return f"{mark}: {no_interval(table)}{points}. "
+    return f"{mark}: mean over {number}; whiskers: {drawn} (cut at the range of the axis){points}. "

@@ -63,13 +63,13 @@ def load(
     mean = mean.merge(table.drop_duplicates("image")[facts], on="image")
     chosen = shown.choose(mean, 3, SCORE.name)
 
-    paths = shown.pictures_of(images)
+    pictures = shown.pictures_of(images)
     archive = open_stack(truth)
     columns = [
         Column(
             heading=f"{rank}: {row.image}\n{row.cell_type} · "
             + conditions.counted(int(row.n_true), "true cell"),
-            image=shown.picture(paths, row.image, images),
+            image=shown.picture(pictures, row.image, images),
             truth=shown.labels_of(archive, row.image, truth),
         )
         for rank, row in chosen

@@ -68,7 +68,9 @@ def counts(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
             # Where the grid ends earlier, the labels lie in the place of the missing panel.
             axes.xaxis.set_in_layout(number // columns == rows - 1)
     log = _scales(grid[0, 0], images)
-    several = conditions.seeds(images)[1]
+    number, several = conditions.seeds(images)
+    drawn = conditions.interval(images)
+    mean = f"mean over {number} ± half of the {drawn}" if drawn else conditions.no_interval(images)
     note = (
         conditions.constants(images)
         + f"Small objects {conditions.PRIMARY}. Each point is an image"
@@ -76,12 +78,7 @@ def counts(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
         + "Dashed: as many predicted as true cells. Bias: mean over images of predicted less true "
         "cells. Error: mean over images of the absolute difference, in per cent of the true cells "
         "(images with any). "
-        + (
-            f"Both for each seed, then mean over {conditions.seeds(images)[0]} ± half of its 95 % "
-            "t interval. "
-            if several
-            else ""
-        )
+        + (f"Both for each seed, then {mean}. " if several else "")
         + ("Log scales." if log else "")
     )
     keys = [

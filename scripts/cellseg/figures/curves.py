@@ -5,7 +5,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cellseg import intervals
 from cellseg.figures import conditions, marks, style
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 MOST = 8  # lines a panel: no more can be told apart
 PANEL_HEIGHT, WIDE_PANEL_HEIGHT, STRIP_HEIGHT = 48.0, 64.0, 14.0  # mm
 NARROW = 4  # lines that a single column has room for
+BAND = {"alpha": 0.18, "linewidth": 0}
 FEW = 3  # lines a panel, up to which single points do not hide them
 
 
@@ -49,20 +49,6 @@ def arrange(table: "pd.DataFrame") -> tuple[list[str], list[str]]:
     raise AssertionError("unreachable: a panel a condition always fits")
 
 
-def over_seeds(values: "pd.DataFrame", by: Sequence[str]) -> "pd.DataFrame":
-    """Mean and interval of the column ``value`` over the seeds of each condition and of `by`.
-
-    Returns
-    -------
-    DataFrame
-        The axes of a condition, `by`, mean, low and high.
-    """
-    import pandas as pd
-
-    groups = values.groupby([*conditions.AXES, *by], sort=False)["value"]
-    return pd.DataFrame(intervals.t_interval(groups)).drop(columns="std").reset_index()
-
-
 def octave_of(numbers: "pd.Series") -> "pd.Series":
     """Lower end of the octave of each number of 1 or more: 1, 2, 4, …"""
     import numpy as np
@@ -71,7 +57,7 @@ def octave_of(numbers: "pd.Series") -> "pd.Series":
 
 
 def draw(
-    lines: "pd.DataFrame",
+    values: "pd.DataFrame",
     title: str,
     subtitle: str,
     note: str,
@@ -87,7 +73,7 @@ def draw(
 
     Parameters
     ----------
-    lines : the axes of a condition, x, mean, low and high; a row a point of a line
+    values : the axes of a condition, seed, x and value; lines are their means over seeds
     counts : columns start, end and number: how many there are of each range of x, drawn below
         each panel; with it the horizontal axis is logarithmic, and ranges are octaves
     counts_name : of what
@@ -95,9 +81,9 @@ def draw(
     points_name : what they are
     guides : places of vertical lines
     """
-    panel_axes, line_axes = arrange(lines)
-    panels = conditions.unique(lines, panel_axes) if panel_axes else [()]
-    series = conditions.unique(lines, line_axes) if line_axes else [()]
+    panel_axes, line_axes = arrange(values)
+    panels = conditions.unique(values, panel_axes) if panel_axes else [()]
+    series = conditions.unique(values, line_axes) if line_axes else [()]
     looks = {name: look(number) for number, name in enumerate(series)}
     points = points if len(series) <= FEW else None
     columns = min(len(panels), 3)
@@ -112,10 +98,6 @@ def draw(
         rows * len(heights), columns, sharex=True, sharey="row", squeeze=False,
         gridspec_kw={"height_ratios": heights * rows},
     )  # fmt: skip
-    ends = [lines[["mean", "high"]].max().max()]
-    if points is not None:
-        ends.append(points["value"].max())
-    upper = marks.score_range(ends)
     for number in range(rows * columns):
         row, column = divmod(number, columns)
         axes, *strip = grid[row * len(heights) : (row + 1) * len(heights), column]
@@ -130,8 +112,7 @@ def draw(
             mine = here | dict(zip(line_axes, name, strict=True))
             if points is not None:
                 _points(axes, conditions.rows_of(points, **mine), drawn["color"])
-            _line(axes, conditions.rows_of(lines, **mine).sort_values("x"), drawn)
-        marks.score_axis(axes, upper, y_name if column == 0 else "")
+            line(axes, conditions.rows_of(values, **mine), drawn, 3.5, err_kws=BAND)
         if panel_axes:
             text = conditions.label(here, panel_axes, "\n")
             axes.set_title(style.wrap(text, room), loc="left")
@@ -143,6 +124,8 @@ def draw(
             lowest.tick_params(labelbottom=True)
             lowest.set_xlabel(x_name)
             lowest.xaxis.set_in_layout(row == rows - 1)
+    drawn = grid[:: len(heights)].flat[: len(panels)]
+    marks.score_axes(drawn, y_name)
     keys = [
         marks.line_key(
             style.wrap(conditions.label(dict(zip(line_axes, name, strict=True)), line_axes),
@@ -156,20 +139,33 @@ def draw(
     return style.finish(figure, title, note, keys, subtitle=subtitle)
 
 
-def _line(axes: "Axes", rows: "pd.DataFrame", drawn: dict[str, str]) -> None:
-    """One condition: a band, and a line through its means."""
+def line(
+    axes: "Axes", rows: "pd.DataFrame", drawn: dict[str, str], size: float, **interval
+) -> None:
+    """A line through the means of ``value`` over seeds at each ``x``, with their intervals.
+
+    Parameters
+    ----------
+    drawn : colour, marker and dashes
+    size : of the marker, points
+    interval : how seaborn draws it
+    """
+    import seaborn as sns
     from matplotlib.patheffects import Normal, Stroke
 
-    axes.fill_between(
-        rows["x"], rows["low"], rows["high"], color=drawn["color"], alpha=0.18, linewidth=0
-    )
     # A white edge, so that points of the same colour do not hide the line.
     edged = [Stroke(linewidth=2.2, foreground="white"), Normal()]
-    without = {key: value for key, value in drawn.items() if key != "marker"}
-    axes.plot(rows["x"], rows["mean"], **without, path_effects=edged, zorder=3)
+    symbols = {"marker": drawn["marker"], "markersize": size}
+    number = len(axes.lines)
+    sns.lineplot(
+        rows, x="x", y="value", errorbar=conditions.ends, color=drawn["color"],
+        linestyle=drawn["linestyle"], path_effects=edged, zorder=3, legend=False, ax=axes,
+        **interval,
+    )  # fmt: skip
+    axes.set(xlabel="", ylabel="")
     axes.plot(
-        rows["x"], rows["mean"], color=drawn["color"], marker=drawn["marker"], linestyle="",
-        markersize=3.5, markeredgecolor="white", markeredgewidth=0.4, zorder=4,
+        *axes.lines[number].get_data(), color=drawn["color"], linestyle="", **symbols,
+        markeredgecolor="white", markeredgewidth=0.4, zorder=4,
     )  # fmt: skip
 
 
@@ -182,21 +178,23 @@ def _points(axes: "Axes", points: "pd.DataFrame", colour: str) -> None:
 
 def _strip(axes: "Axes", counts: "pd.DataFrame", name: str, room: float) -> None:
     """How many there are of each octave, below a panel."""
+    import seaborn as sns
     from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
     first, last = counts["start"].min(), counts["end"].max()
+    octaves = round(math.log2(last / first))
+    edges = [first * 2**number for number in range(octaves + 1)]
     axes.set_xscale("log", base=2)
-    axes.bar(
-        counts["start"], counts["number"], counts["end"] - counts["start"], align="edge",
-        color=style.LIGHT_GREY, edgecolor=style.GREY, linewidth=0.4,
+    sns.histplot(
+        counts, x="start", weights="number", bins=[math.log2(edge) for edge in edges], alpha=1,
+        color=style.LIGHT_GREY, edgecolor=style.GREY, linewidth=0.4, ax=axes,
     )  # fmt: skip
+    axes.set_xlabel("")
     axes.set_ylim(0, counts["number"].max() * 1.1)
     axes.set_ylabel(name)
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.yaxis.set_major_formatter("{x:,.0f}")
     # Labels at as many ends of octaves as have room.
-    octaves = round(math.log2(last / first))
-    edges = [first * 2**number for number in range(octaves + 1)]
     texts = [f"{edge:,.0f}" for edge in edges]
     wanted = max(style.text_width(text) for text in texts) + 1.5
     step = math.ceil(wanted * octaves / room)

@@ -10,7 +10,6 @@ from cellseg.errors import UserError
 from cellseg.figures import conditions, curves, marks, style
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -30,9 +29,8 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
 
     Parameters
     ----------
-    tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment;
-        ``training`` has the columns ``train_images``, ``synthetic_images``, ``cell_types`` and
-        ``validation``
+    tables : the tables ``images``, ``runs`` and ``training`` of an experiment; ``training`` has
+        the columns ``train_images``, ``synthetic_images``, ``cell_types`` and ``validation``
     question : what the experiment asks, written below the title
 
     Raises
@@ -40,19 +38,14 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     UserError
         Two subsets of a line are of one size.
     """
-    import numpy as np
-
     runs = conditions.select(tables["runs"])
-    summary = conditions.select(tables["summary"])
     training = tables["training"]
     conditions.need(runs, "runs", [*conditions.AXES, "seed", SCORE.name])
-    conditions.need(summary, "summary", [*conditions.AXES, f"{SCORE.name}_mean"])
     facts = ["train_images", "synthetic_images", "cell_types", "validation"]
     conditions.need(training, "training", [*conditions.AXES, *facts])
     sizes = _sizes(training)
-    summary = summary.merge(sizes, on=conditions.AXES).sort_values("train_images", kind="stable")
-    runs = runs.merge(sizes, on=conditions.AXES)
-    conditions.need(summary, "training (rows of the scored runs)", [])
+    runs = runs.merge(sizes, on=conditions.AXES).assign(value=lambda runs: runs[SCORE.name])
+    conditions.need(runs, "training (rows of the scored runs)", [])
 
     named = conditions.varying(runs, ["model", "heads"])
     kinds_differ = runs["kind"].nunique() > 1
@@ -67,9 +60,7 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     figure = style.new(width, 62 * rows)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     looks = {name: curves.look(number) for number, name in enumerate(series)}
-    ends = [runs[SCORE.name], *(summary[f"{SCORE.name}_{end}"] for end in ("mean", "low", "high"))]
-    low, high = _limits(np.concatenate([values.to_numpy(float) for values in ends]))
-    ticks = np.sort(sizes["train_images"].unique())
+    ticks = sorted(sizes["train_images"].unique().tolist())
     for number, axes in enumerate(grid.flat):
         if number >= len(panels):
             axes.set_visible(False)
@@ -79,24 +70,24 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         for place, name in enumerate(series):
             # Series stand a little beside each other, so that whiskers do not hide one another.
             shift = 1.03 ** (place - (len(series) - 1) / 2)
-            mine = here | dict(zip(lines_of, name, strict=True))
-            _line(
-                axes,
-                conditions.rows_of(runs, **mine),
-                conditions.rows_of(summary, **mine),
-                shift,
-                looks[name],
-            )
+            mine = conditions.rows_of(runs, **here, **dict(zip(lines_of, name, strict=True)))
+            mine = mine.assign(x=mine["train_images"] * shift)
+            curves.line(axes, mine, looks[name], 4.5, err_style="bars", err_kws=marks.WHISKER)
+            if mine["seed"].nunique() > 1:
+                edge = {"edgecolor": looks[name]["color"], "linewidth": 0.5}
+                marks.seeds(axes, mine["x"], mine["value"], **edge)
         if heads is not None:
             room = (width - 14) / columns - 4
             axes.set_title(style.wrap(conditions.label(here, ["heads"]), room), loc="left")
-        marks.score_axis(axes, high, SCORE.heading if number % columns == 0 else "")
-        axes.set_ylim(low, high)
         if number + columns >= len(panels):
             axes.tick_params(labelbottom=True)
             real = "real " if runs["synthetic_images"].any() else ""
             axes.set_xlabel(f"{real}training images (log scale)")
         _ticks(axes, ticks, (width - 16) / columns - 4)
+    drawn = grid.flat[: len(panels)]
+    low, high = _limits([end for axes in drawn for end in axes.dataLim.intervaly])
+    marks.score_axes(drawn, SCORE.heading)
+    grid[0, 0].set_ylim(low, high)
     labels = [conditions.label(dict(zip(lines_of, name, strict=True)), lines_of) for name in series]
     keys = [
         marks.line_key(style.wrap(text, width - 16), **look)
@@ -157,52 +148,19 @@ def _told(sizes: "pd.DataFrame") -> str:
     return f"Training images: {text}. " if text else ""
 
 
-def _line(
-    axes: "Axes", runs: "pd.DataFrame", summary: "pd.DataFrame", shift: float, look: dict
-) -> None:
-    """One series: a line through the means, whiskers, and a point a seed."""
-    colour = look["color"]
-    means = summary.groupby("train_images")[f"{SCORE.name}_mean"].mean()
-    axes.plot(means.index * shift, means, color=colour, linestyle=look["linestyle"])
-    for row in summary.itertuples():
-        at = row.train_images * shift
-        statistics = tuple(getattr(row, f"{SCORE.name}_{part}") for part in ("mean", "low", "high"))
-        marks.whisker(axes, at, statistics, colour)
-        axes.plot(
-            at,
-            statistics[0],
-            color=colour,
-            marker=look["marker"],
-            zorder=4,
-            markersize=4.5,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-        )
-    if runs["seed"].nunique() > 1:
-        axes.scatter(
-            runs["train_images"] * shift,
-            runs[SCORE.name],
-            marks.SEED_SIZE,
-            zorder=5,
-            color="white",
-            edgecolor=colour,
-            linewidth=0.5,
-        )
-
-
-def _limits(values: "np.ndarray") -> tuple[float, float]:
+def _limits(values: Sequence[float]) -> tuple[float, float]:
     """Round limits around scores, within what a score can be."""
-    values = values[values == values].clip(0, 1)
-    if not values.size:
+    values = [min(max(value, 0.0), 1.0) for value in values if math.isfinite(value)]
+    if not values:
         return 0.0, 1.0
-    low = math.floor((values.min() - 0.02) * 20) / 20
-    high = math.ceil((values.max() + 0.02) * 20) / 20
+    low = math.floor((min(values) - 0.02) * 20) / 20
+    high = math.ceil((max(values) + 0.02) * 20) / 20
     if high - low < 0.2:  # differences within noise should not look large
         low, high = low - 0.1, high + 0.1
     return max(round(low, 2), 0.0), min(round(high, 2), 1.02)
 
 
-def _ticks(axes: "Axes", sizes: "np.ndarray", width: float) -> None:
+def _ticks(axes: "Axes", sizes: Sequence[float], width: float) -> None:
     """Ticks at the sizes that were used, upright where they would collide.
 
     Of sizes that are too close even so the smaller has no label.
@@ -223,7 +181,7 @@ def _ticks(axes: "Axes", sizes: "np.ndarray", width: float) -> None:
             last = places[number]
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(FixedLocator(sizes.tolist()))
+    axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_major_formatter(FixedFormatter(texts))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="x", rotation=90 if crowded else 0)

@@ -1,7 +1,6 @@
 """Errors by kind, as deepcell's graph tells them apart, per 100 true cells."""
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -48,7 +47,6 @@ def errors(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
         for row in conditions.unique(runs, conditions.AXES)
     ]
     own = [conditions.rows_of(runs, **row).sort_values("seed") for row in rows]
-    totals = [conditions.over_seeds(table["total"]) for table in own]
     labels = [style.wrap(conditions.label(row, named), LABEL_WIDTH) for row in rows]
     several = conditions.seeds(runs)[1]
 
@@ -62,24 +60,22 @@ def errors(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
     grid = figure.subplots(1, columns, squeeze=False)[0]
     widest = max(style.text_width(line) for text in labels for line in text.split("\n"))
     room = (style.DOUBLE_COLUMN - 2 * style.MARGIN) / columns - widest - 6
-    ends = [end for total in totals for end in (total[0], total[2]) if math.isfinite(end)]
-    highest = max([*ends, runs["total"].max()]) or 1.0
+    ends = [*runs["total"], *(conditions.ends(table["total"])[1] for table in own)]
+    highest = max(end for end in ends if end == end) or 1.0
     upper = highest * room / (room - FOUND_WIDTH)
     for axes, part in zip(grid, parts, strict=True):
         ends_of_rows = list(itertools.accumulate(heights[part]))
         middles = [
             end - height / 2 for end, height in zip(ends_of_rows, heights[part], strict=True)
         ]
-        for middle, table, total in zip(middles, own[part], totals[part], strict=True):
+        for middle, table in zip(middles, own[part], strict=True):
             at = middle - (LANE / 2 if several else 0)
             _bar(axes, at, table, room / upper)
             text = f"{table['found'].mean():.1f} found"
             look = {"size": style.SMALL_SIZE, "color": style.GREY, "va": "center_baseline"}
             axes.text(upper, at, text, ha="right", **look)
-            if several:
-                lane = middle + BAR / 2
-                marks.whisker(axes, lane, total, style.BLACK, horizontal=True)
-                _seeds(axes, lane, table["total"])
+        if several:
+            _lanes(axes, [middle + BAR / 2 for middle in middles], own[part])
         axes.set_xlim(0, upper)
         axes.set_ylim(body, 0)
         axes.set_yticks(middles, labels[part])
@@ -88,19 +84,17 @@ def errors(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
         axes.set_xlabel("errors per 100 true cells")
         axes.grid(axis="x")
 
-    number = conditions.seeds(runs)[0]
-    seeds = (
-        f"Bars: mean over {number}; below each bar the sum of all kinds, points for single seeds "
-        "and whiskers for the 95 % t interval of its mean. "
-        if several
-        else f"{number.capitalize()}, so no interval. "
-    )
+    drawn, number = conditions.interval(runs), conditions.seeds(runs)[0]
+    seeds = f"Bars: {f'mean over {number}' if drawn else conditions.no_interval(runs)}"
+    if several:
+        seeds += "; below each bar the sum of all kinds, with a point a seed"
+        seeds += f" and the {drawn}" if drawn else ""
     note = (
         conditions.constants(runs, [axis for axis in conditions.AXES if axis not in named])
         + "Cells without a partner at IoU > 0.6 go by those they touch: missed and gained count "
         "cells; a merge, split or catastrophe (several true in several predicted cells) counts "
         "once, however many cells it has. At the right: true cells of 100 with such a partner. "
-        f"Small objects {conditions.PRIMARY}. " + seeds
+        f"Small objects {conditions.PRIMARY}. {seeds}."
     )
     keys = [marks.patch_key(colour, kind) for kind, colour in COLOURS.items()]
     subtitle = conditions.subtitle(question, tables, runs)
@@ -125,9 +119,15 @@ def _bar(axes: "Axes", place: float, runs: "pd.DataFrame", scale: float) -> None
         left += rate
 
 
-def _seeds(axes: "Axes", place: float, totals: Sequence[float]) -> None:
-    """Single seeds as points, on one line."""
-    axes.scatter(
-        totals, [place] * len(totals), marks.SEED_SIZE, color="white", edgecolor=style.BLACK,
-        linewidth=0.35, zorder=5,
+def _lanes(axes: "Axes", places: Sequence[float], runs: Sequence["pd.DataFrame"]) -> None:
+    """The sum of all kinds by seed, and the interval of its mean, on a line a condition."""
+    import pandas as pd
+    import seaborn as sns
+
+    table = pd.concat([own.assign(at=place) for place, own in zip(places, runs, strict=True)])
+    sns.lineplot(
+        table, x="total", y="at", orient="y", errorbar=conditions.ends, err_style="bars",
+        err_kws=marks.WHISKER, color=style.BLACK, linestyle="", zorder=3, legend=False, ax=axes,
     )  # fmt: skip
+    axes.set_ylabel("")
+    marks.seeds(axes, table["total"], table["at"])

@@ -9,7 +9,6 @@ from cellseg.figures import conditions, marks, style
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 CELLS, PIXELS = main_scores.named("f1_50", "pixel_f1")
@@ -42,11 +41,11 @@ def by_cell_type(
 
     Parameters
     ----------
-    tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment;
-        ``training`` has the columns ``cell_types`` and ``synthetic_images``
+    tables : the tables ``images``, ``runs`` and ``training`` of an experiment; ``training`` has
+        the columns ``cell_types`` and ``synthetic_images``
     question : what the experiment asks, written below the title
     """
-    runs, summary = conditions.by_cell_type(tables, score.name)
+    runs = conditions.by_cell_type(tables["runs"], score.name)
     conditions.need(tables["training"], "training", ["subset", "cell_types", "synthetic_images"])
     types = sorted(runs["cell_type"].unique(), key=str.lower)
     trained = tables["training"].groupby("subset")[["cell_types", "synthetic_images"]].first()
@@ -66,7 +65,13 @@ def by_cell_type(
     palette = style.SERIES_COLOURS
     colours = {name: palette[number % len(palette)] for number, name in enumerate(series)}
 
-    most = runs.groupby(["panel", "cell_type"])["series"].nunique().max()
+    # Around the place of a cell type those there are, for a gap would read as 0.
+    runs["order"] = runs["series"].map(series.index)
+    bars = runs.groupby(["panel", "cell_type"])["order"]
+    number, count = bars.rank("dense") - 1, bars.transform("nunique")
+    most = count.max()
+    step = min(0.84 / most, 0.5)
+    runs["at"] = runs["cell_type"].map(types.index) + (number - (count - 1) / 2) * step
     needed = len(types) * max(9.0, BAR_WIDTH * (most + 1)) + 14
     width = style.SINGLE_COLUMN if needed <= style.SINGLE_COLUMN else style.DOUBLE_COLUMN
     side_by_side = 2 if len(panels) > 1 and 2 * needed <= style.DOUBLE_COLUMN else 1
@@ -74,9 +79,6 @@ def by_cell_type(
     lines = -(-len(panels) // side_by_side)
     figure = style.new(width, (PANEL_HEIGHT + 8) * lines)
     grid = figure.subplots(lines, side_by_side, sharey=True, squeeze=False)
-    shown = summary.merge(runs[[*conditions.AXES, "cell_type"]].drop_duplicates())
-    ends = [runs[score.name].max(), shown[f"{score.name}_high"].max()]
-    upper = marks.score_range(ends)
     images = conditions.held_out(tables["images"]).drop_duplicates("image")
     numbers = images["cell_type"].value_counts()
     room = (width - 14) / side_by_side / len(types)
@@ -86,15 +88,15 @@ def by_cell_type(
             axes.set_visible(False)
             continue
         here = conditions.rows_of(runs, panel=panels[number])
-        for place, kind in enumerate(types):
-            group = conditions.rows_of(here, cell_type=kind)
-            _bars(axes, place, group, shown, score.name, colours, min(0.84 / most, 0.5))
+        here = here.assign(value=here[score.name])
+        marks.bars(axes, here, 0.9 * step, colours)
+        marks.unseen(axes, here)
         marks.group_axis(axes, len(types))
         axes.set_xticks(range(len(types)), names)
         axes.tick_params(axis="x", length=0)
-        marks.score_axis(axes, upper, score.heading if number % side_by_side == 0 else "")
         title = style.wrap(panels[number], (width - 14) / side_by_side)
         axes.set_title(title, loc="left")
+    marks.score_axes(grid.flat[: len(panels)], score.heading)
 
     keys = [
         marks.patch_key(colour, style.wrap(name, width - 16)) for name, colour in colours.items()
@@ -142,22 +144,3 @@ def _in_panels(runs: "pd.DataFrame") -> "pd.DataFrame":
     if named and apart and together.nunique() <= len(style.SERIES_COLOURS):
         return runs.assign(series=together, panel="")
     return runs
-
-
-def _bars(
-    axes: "Axes",
-    place: float,
-    runs: "pd.DataFrame",
-    summary: "pd.DataFrame",
-    score: str,
-    colours: Mapping[str, str],
-    step: float,
-) -> None:
-    """Bars of one cell type around its place: those there are, for a gap would read as 0."""
-    present = [name for name in colours if (runs["series"] == name).any()]
-    for number, name in enumerate(present):
-        rows = conditions.rows_of(runs, series=name).sort_values("seed")
-        condition = {axis: rows[axis].iloc[0] for axis in (*conditions.AXES, "cell_type")}
-        at = place + (number - (len(present) - 1) / 2) * step
-        statistics = conditions.interval(summary, score, **condition)
-        marks.bar(axes, at, 0.9 * step, statistics, rows[score].tolist(), colours[name])

@@ -27,14 +27,11 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
 
     Parameters
     ----------
-    tables : the tables ``images``, ``runs`` and ``summary`` of an experiment
+    tables : the tables ``images`` and ``runs`` of an experiment
     question : what the experiment asks, written below the title
     """
-    runs, summary = (
-        conditions.select(tables[name], small_objects=None) for name in ("runs", "summary")
-    )
+    runs = conditions.select(tables["runs"], small_objects=None)
     conditions.need(runs, "runs", [*conditions.AXES, "seed", "small_objects", SCORE.name])
-    conditions.need(summary, "summary", [*conditions.AXES, "small_objects", f"{SCORE.name}_mean"])
     combinations = [heads for (heads,) in conditions.unique(runs, ["heads"])]
     panels = conditions.unique(runs, ["model", "subset"])
     named = {head for heads in combinations for head in heads.split("+")}
@@ -53,25 +50,18 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
     grid = figure.add_gridspec(
         lines + 1, columns, height_ratios=[PANEL_HEIGHT + 6] * lines + [matrix]
     )
-    ends = [runs[SCORE.name].max(), summary.get(f"{SCORE.name}_high", runs[SCORE.name]).max()]
-    upper = marks.score_range(ends)
     axes_named = conditions.varying(runs, ["model", "subset"])
     for number, (model, subset) in enumerate(panels):
         line, column = divmod(number, columns)
         axes = figure.add_subplot(grid[line, column])
         here = {"model": model, "subset": subset}
-        _bars(
-            axes,
-            conditions.rows_of(runs, **here),
-            conditions.rows_of(summary, **here),
-            combinations,
-        )
-        marks.score_axis(axes, upper, SCORE.heading if column == 0 else "")
+        _bars(axes, conditions.rows_of(runs, **here), combinations)
         axes.tick_params(labelleft=column == 0)
         axes.tick_params(axis="x", length=0, labelbottom=False)
         if axes_named:
             text = conditions.label(here, axes_named, "\n")
             axes.set_title(style.wrap(text, (width - LABEL_WIDTH) / columns), loc="left")
+    marks.score_axes(figure.axes, SCORE.heading)
     for column in range(columns):
         _matrix(figure.add_subplot(grid[lines, column]), combinations, rows, column == 0)
 
@@ -91,25 +81,19 @@ def _rank(head: str) -> int:
     return order.index(head) if head in order else len(order)
 
 
-def _bars(
-    axes: "Axes", runs: "pd.DataFrame", summary: "pd.DataFrame", combinations: list[str]
-) -> None:
+def _bars(axes: "Axes", runs: "pd.DataFrame", combinations: list[str]) -> None:
     kinds = [kind for kind in COLOURS if (runs["small_objects"] == kind).any()]
     width = 0.8 / max(len(kinds), 1)
-    for place, heads in enumerate(combinations):
-        if not (runs["heads"] == heads).any():
-            # An empty place would read as a score of 0.
-            look = {"size": style.SMALL_SIZE, "color": style.GREY, "rotation": 90}
-            axes.text(place, 0, " not run", ha="center", va="bottom", **look)
-        for number, kind in enumerate(kinds):
-            rows = conditions.rows_of(runs, heads=heads, small_objects=kind).sort_values("seed")
-            if rows.empty:
-                continue
-            position = place + (number - (len(kinds) - 1) / 2) * width
-            statistics = conditions.interval(summary, SCORE.name, heads=heads, small_objects=kind)
-            marks.bar(
-                axes, position, 0.92 * width, statistics, rows[SCORE.name].tolist(), COLOURS[kind]
-            )
+    place = runs["heads"].map(combinations.index)
+    side = runs["small_objects"].map(kinds.index) - (len(kinds) - 1) / 2
+    table = runs.assign(at=place + side * width, value=runs[SCORE.name])
+    table["series"] = runs["small_objects"]
+    marks.bars(axes, table, 0.92 * width, COLOURS)
+    marks.unseen(axes, table)
+    for missing in sorted(set(range(len(combinations))) - set(place)):
+        # An empty place would read as a score of 0.
+        look = {"size": style.SMALL_SIZE, "color": style.GREY, "rotation": 90}
+        axes.text(missing, 0, " not run", ha="center", va="bottom", **look)
     marks.group_axis(axes, len(combinations))
 
 

@@ -19,26 +19,14 @@ def f1_by_iou(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
 
     Parameters
     ----------
-    tables : the tables ``images``, ``runs`` and ``summary`` of an experiment
+    tables : the tables ``images`` and ``runs`` of an experiment
     question : what the experiment asks, written below the title
     """
-    import pandas as pd
-
-    names = {threshold: f"f1_{round(100 * threshold)}" for threshold in THRESHOLDS}
+    thresholds = {f"f1_{round(100 * threshold)}": threshold for threshold in THRESHOLDS}
     runs = conditions.select(tables["runs"])
-    summary = conditions.select(tables["summary"])
-    conditions.need(runs, "runs", [*conditions.AXES, "seed", *names.values()])
-    parts = ("mean", "low", "high")
-    needed = [f"{name}_{part}" for name in names.values() for part in parts]
-    conditions.need(summary, "summary", [*conditions.AXES, *needed])
-    lines = pd.concat(
-        [
-            summary[conditions.AXES].assign(
-                x=threshold, **{part: summary[f"{name}_{part}"] for part in parts}
-            )
-            for threshold, name in names.items()
-        ]
-    )
+    run = [*conditions.AXES, "seed"]
+    conditions.need(runs, "runs", [*run, *thresholds])
+    values = runs.melt(run, list(thresholds), var_name="x").replace({"x": thresholds})
     note = (
         conditions.constants(runs)
         + "F1 of cells matched at an IoU of at least the threshold, mean over images, small "
@@ -46,4 +34,4 @@ def f1_by_iou(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         + conditions.band(runs)
     )
     subtitle = conditions.subtitle(question, tables, runs)
-    return curves.draw(lines, TITLE, subtitle, note, "IoU threshold", "F1")
+    return curves.draw(values, TITLE, subtitle, note, "IoU threshold", "F1")

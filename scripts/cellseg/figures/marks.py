@@ -1,69 +1,71 @@
 """Marks shared by figures: bars with intervals and seeds, keys of a legend, a range for scores."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cellseg.figures import style
+from cellseg.figures import conditions, style
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 SEED_SIZE = 3.5  # area of a seed's point, square points
+WHISKER = {"elinewidth": 0.8, "capsize": 2, "capthick": 0.8}  # points
 
 
-def bar(
+def bars(
     axes: "Axes",
-    position: float,
+    table: "pd.DataFrame",
     width: float,
-    statistics: tuple[float, float, float],
-    values: Sequence[float],
-    colour: str,
+    colours: Mapping[str, str],
     horizontal: bool = False,
 ) -> None:
-    """Draw a mean as a bar, its interval as a whisker and single seeds as points.
+    """Draw means over seeds as bars, their intervals as whiskers and single seeds as points.
 
     Parameters
     ----------
-    statistics : mean, low and high end of the interval; ends may be nan
-    values : one a seed, in the order of seeds
+    table : a row a seed of a bar: ``at`` (place of the bar), ``value``, ``series`` and ``seed``
+    width : of a bar, in units of ``at``
+    colours : of each series
     """
-    mean = statistics[0]
-    if not math.isfinite(mean):
-        where = (0, position) if horizontal else (position, 0)
-        align = {"ha": "left", "va": "center"} if horizontal else {"ha": "center", "va": "bottom"}
-        axes.text(*where, "n/a", size=style.SMALL_SIZE, color=style.GREY, **align)
-        return
-    draw = axes.barh if horizontal else axes.bar
-    draw(position, mean, width, color=colour, linewidth=0)
-    # Above the points, which would hide a narrow interval.
-    whisker(axes, position, statistics, style.BLACK, horizontal)
-    if len(values) < 2:
-        return
-    step = 0.75 * width / (len(values) - 1)
-    places = [position + (i - (len(values) - 1) / 2) * step for i in range(len(values))]
-    x, y = (values, places) if horizontal else (places, values)
-    axes.scatter(x, y, SEED_SIZE, color="white", edgecolor=style.BLACK, linewidth=0.35, zorder=3)
+    import numpy as np
+    import seaborn as sns
+
+    known = table.dropna(subset="value").sort_values(["at", "seed"])
+    gaps = np.diff(known["at"].unique())
+    unit = gaps.min() if len(gaps) else 1.0  # in which seaborn measures widths
+    x, y, orient = ("value", "at", "y") if horizontal else ("at", "value", "x")
+    # Whiskers above the points, which would hide a narrow interval.
+    sns.barplot(
+        known, x=x, y=y, hue="series", palette=dict(colours), orient=orient, native_scale=True,
+        dodge=False, width=width / unit, saturation=1, linewidth=0, errorbar=conditions.ends,
+        capsize=0.25 * width / unit, err_kws={"color": style.BLACK, "linewidth": 0.8, "zorder": 4},
+        legend=False, ax=axes,
+    )  # fmt: skip
+    axes.set(xlabel="", ylabel="")
+    of_bar = known.groupby("at")["seed"]
+    count = of_bar.transform("size")
+    offset = (of_bar.cumcount() - (count - 1) / 2) * 0.75 * width / (count - 1).clip(lower=1)
+    points = known.assign(at=known["at"] + offset)[count > 1]
+    seeds(axes, points[x], points[y], zorder=3)
 
 
-def whisker(
-    axes: "Axes",
-    position: float,
-    statistics: tuple[float, float, float],
-    colour: str,
-    horizontal: bool = False,
-) -> None:
-    """Draw the interval of a mean, nothing where it is not known."""
-    mean, low, high = statistics
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return
-    error = [[mean - low], [high - mean]]
-    look = {"fmt": "none", "ecolor": colour, "elinewidth": 0.8, "capsize": 2, "capthick": 0.8}
-    if horizontal:
-        axes.errorbar(mean, position, xerr=error, zorder=4, **look)
-    else:
-        axes.errorbar(position, mean, yerr=error, zorder=4, **look)
+def unseen(axes: "Axes", table: "pd.DataFrame") -> None:
+    """Write the means that no bar of :func:`bars` shows: undefined ones, and those of 0."""
+    look = {"size": style.SMALL_SIZE, "color": style.GREY, "ha": "center", "va": "bottom"}
+    for at, mean in table.groupby("at")["value"].mean().items():
+        if mean != mean:
+            axes.text(at, 0, "n/a", **look)
+        elif f"{mean:.3f}" == "0.000":
+            axes.text(at, 0, " 0.000", rotation=90, **look)
+
+
+def seeds(axes: "Axes", x: Sequence[float], y: Sequence[float], **look) -> None:
+    """Draw single seeds as points."""
+    look = {"color": "white", "edgecolor": style.BLACK, "linewidth": 0.35, "zorder": 5} | look
+    axes.scatter(x, y, SEED_SIZE, **look)
 
 
 def point_size(number: int) -> float:
@@ -85,6 +87,13 @@ def group_axis(axes: "Axes", groups: int) -> None:
     spare = max(0.1, (4 - groups) / 2)
     axes.set_xlim(-0.5 - spare, groups - 0.5 + spare)
     axes.set_xticks(range(groups))
+
+
+def score_axes(grid: Sequence["Axes"], name: str) -> None:
+    """Give all panels the vertical axis of a score, up to the highest that one shows."""
+    upper = score_range([axes.dataLim.y1 for axes in grid])
+    for axes in grid:
+        score_axis(axes, upper, name if axes.get_subplotspec().is_first_col() else "")
 
 
 def score_axis(axes: "Axes", upper: float, name: str) -> None:

@@ -39,7 +39,7 @@ def load(
         An image is missing from one of the files.
     """
     scores = score_tables.read(metrics, ["image", "f1_50", "n_true", "n_pred"])
-    paths = shown.pictures_of(images)
+    pictures = shown.pictures_of(images)
     cases = []
     store = map_store.open(maps)
     heads = [name.split("/")[0] for name in store.channels]
@@ -50,7 +50,7 @@ def load(
             cases.append(
                 Case(
                     heading=heading(rank, row),
-                    image=shown.picture(paths, row.image, images),
+                    image=shown.picture(pictures, row.image, images),
                     truth=shown.labels_of(true, row.image, truth),
                     prediction=shown.labels_of(predicted, row.image, prediction),
                     markers=_map(found, marker),

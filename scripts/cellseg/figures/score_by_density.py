@@ -34,8 +34,8 @@ def score_by_density(tables: Mapping[str, "pd.DataFrame"], question: str = "") -
     conditions.need(images, "images (rows with true cells)", [])
     images = images.assign(start=curves.octave_of(images["n_true"]), value=images[SCORE.name])
     keys = [*conditions.AXES, "seed", "start"]
-    per_run = images.groupby(keys, sort=False)["value"].mean().reset_index()
-    lines = curves.over_seeds(per_run, ["start"])
+    values = images.groupby(keys, sort=False)["value"].mean().reset_index()
+    values["x"] = 2**0.5 * values["start"]  # the middle of the octave, on a log axis
     once = images.drop_duplicates("image")
     counts = once.groupby("start").size().rename("number").reset_index()
     counts["end"] = 2 * counts["start"]
@@ -50,7 +50,7 @@ def score_by_density(tables: Mapping[str, "pd.DataFrame"], question: str = "") -
         "density, so that a line may also tell them apart."
     )
     return curves.draw(
-        lines.assign(x=2**0.5 * lines["start"]),  # the middle of the octave, on a log axis
+        values,
         TITLE,
         conditions.subtitle(question, tables, images),
         note,

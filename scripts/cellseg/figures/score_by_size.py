@@ -33,10 +33,10 @@ def score_by_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "
     conditions.need(sizes, "sizes", [*conditions.AXES, "seed", *size_scores.COLUMNS])
     enough = sizes[sizes["n_true"] >= FEWEST]
     conditions.need(enough, f"sizes (rows of at least {FEWEST} true cells)", [])
-    lines = curves.over_seeds(
-        enough.assign(value=enough["n_found"] / enough["n_true"]), ["area_from", "area_to"]
+    values = enough.assign(
+        value=enough["n_found"] / enough["n_true"],
+        x=(enough["area_from"] * enough["area_to"]) ** 0.5,  # the middle on a log axis
     )
-    lines["x"] = (lines["area_from"] * lines["area_to"]) ** 0.5  # the middle on a log axis
     run = [*conditions.AXES, "seed"]
     once = sizes.merge(sizes[run].head(1)).rename(
         columns={"area_from": "start", "area_to": "end", "n_true": "number"}
@@ -53,7 +53,7 @@ def score_by_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "
         "large cells."
     )
     return curves.draw(
-        lines,
+        values,
         TITLE,
         conditions.subtitle(question, tables, sizes),
         note,

@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cellseg import made_files
 from cellseg.errors import UserError
 from cellseg.figures import conditions
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cellseg.images import Picture
 
 
 def choose(scores: "pd.DataFrame", count: int, score: str = "f1_50") -> list[tuple[str, object]]:
@@ -68,17 +71,17 @@ def labels_of(archive: "np.lib.npyio.NpzFile", image: str, path: str | Path) -> 
     return archive[image]
 
 
-def pictures_of(table: str | Path) -> "pd.Series":
-    """Path of each image, by its name, from the Parquet table of a split."""
-    import pandas as pd
+def pictures_of(table: str | Path) -> "dict[str, Picture]":
+    """Picture of each image, by its name, from the Parquet table of a split."""
 
-    return pd.read_parquet(table, columns=["image", "path"]).set_index("image")["path"]
+    from cellseg import cell_tables
+
+    images = made_files.read_parquet(table)
+    return dict(zip(images["image"], cell_tables.pictures(images), strict=True))
 
 
-def picture(paths: "pd.Series", image: str, table: str | Path) -> np.ndarray:
+def picture(pictures: "dict[str, Picture]", image: str, table: str | Path) -> np.ndarray:
     """Read an image, ndarray of shape (H, W), uint8; UserError where `table` has none."""
-    from cellseg import images
-
-    if image not in paths.index:
+    if image not in pictures:
         raise UserError(f"{table} has no image '{image}'; rerun the parse rule.")
-    return images.read(paths[image])
+    return pictures[image].read()

@@ -26,8 +26,8 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
 
     Parameters
     ----------
-    tables : the tables ``images``, ``runs``, ``summary`` and ``training`` of an experiment; the
-        columns ``cell_types`` and ``synthetic_images`` of ``training`` tell what a subset trains on
+    tables : the tables ``images``, ``runs`` and ``training`` of an experiment; the columns
+        ``cell_types`` and ``synthetic_images`` of ``training`` say what a subset trains on
     question : what the experiment asks, written below the title
 
     Raises
@@ -35,7 +35,7 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
     UserError
         A subset of the experiment trains on several cell types.
     """
-    runs, summary = conditions.by_cell_type(tables, SCORE.name)
+    runs = conditions.by_cell_type(tables["runs"], SCORE.name)
     trained_on = _trained_on(tables["training"])
     rows = sorted(trained_on, key=lambda subset: (trained_on[subset].lower(), subset))
     kinds = sorted(runs["cell_type"].unique(), key=str.lower)
@@ -47,37 +47,43 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
     names = [trained_on[subset] if once else f"{trained_on[subset]} ({subset})" for subset in rows]
     images = conditions.held_out(tables["images"]).drop_duplicates("image")
     numbers = images["cell_type"].value_counts()
-    several = conditions.seeds(runs)[1]
+    interval = conditions.interval(runs)
     widest = max(style.text_width(name) for name in names)
-    needed = (13.0 if several else 8.0) * len(kinds) + min(widest, 35) + 6
+    beside = min(widest, 35) + 6  # names of rows
+    needed = (13.0 if interval else 8.0) * len(kinds) + beside
     width = style.SINGLE_COLUMN if needed + BAR <= style.SINGLE_COLUMN else style.DOUBLE_COLUMN
     columns = min(len(panels), max(1, int((style.DOUBLE_COLUMN - BAR) // needed)))
     width = style.DOUBLE_COLUMN if columns > 1 else width
+    panel = (width - BAR - beside) / columns
     lines = -(-len(panels) // columns)
     figure = style.new(width, lines * (CELL_HEIGHT * len(rows) + AXIS + HEADING))
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-    upper = marks.score_range([summary[f"{SCORE.name}_mean"].max()])
+    of_fields = runs.groupby(["model", "heads", "subset", "cell_type"])[SCORE.name]
+    means, halves = of_fields.mean(), of_fields.agg(conditions.half_interval)
+    upper = marks.score_range([means.max()])
     named = conditions.varying(runs, ["model", "heads"])
     for number, axes in enumerate(grid.flat):
         if number >= len(panels):
             axes.set_visible(False)
             continue
         model, heads = panels[number]
-        here = conditions.rows_of(summary, model=model, heads=heads)
-        values = [
-            [conditions.interval(here, SCORE.name, subset=subset, cell_type=kind) for kind in kinds]
-            for subset in rows
-        ]
-        own = [[trained_on[subset] == kind for kind in kinds] for subset in rows]
-        shown = _matrix(axes, values, own, upper)
-        room = (width - BAR) / columns / len(kinds) - 3
+        mean, half = (
+            table[model, heads].unstack().reindex(index=rows, columns=kinds)
+            for table in (means, halves)
+        )
+        _matrix(axes, mean, half, upper)
+        for row, subset in enumerate(rows):
+            if trained_on[subset] in kinds:
+                _frame(axes, kinds.index(trained_on[subset]), row)
+        room = panel / len(kinds) - 2
         axes.set_xticks(
-            range(len(kinds)),
+            [column + 0.5 for column in range(len(kinds))],
             [f"{style.wrap(kind, room)}\nn = {numbers.get(kind, 0):,}" for kind in kinds],
         )
-        axes.set_yticks(range(len(rows)), [style.wrap(name, 35) for name in names])
+        axes.set_yticks(
+            [row + 0.5 for row in range(len(rows))], [style.wrap(name, 35) for name in names]
+        )
         axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
         if number % columns == 0:
             axes.set_ylabel("trained on")
         if number + columns >= len(panels):
@@ -85,15 +91,19 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
             axes.set_xlabel("tested on")
         if named:
             text = conditions.label({"model": model, "heads": heads}, named)
-            axes.set_title(style.wrap(text, (width - BAR) / columns - 4), loc="left")
-    key = figure.colorbar(shown, ax=grid, shrink=0.8, aspect=25)
+            axes.set_title(style.wrap(text, panel - 4), loc="left")
+    key = figure.colorbar(grid[0, 0].collections[0], ax=grid, shrink=0.8, aspect=25)
     key.set_label(SCORE.heading)
     key.outline.set_visible(False)
     note = (
         conditions.constants(runs, ["model", "heads"])
         + f"{SCORE.meaning}, mean over the n test images of a cell type, small objects "
-        f"{conditions.PRIMARY}. Numbers: mean over {conditions.seeds(runs)[0]}"
-        + (" ± half of the 95 % t interval of that mean. " if several else ". ")
+        f"{conditions.PRIMARY}. Numbers: "
+        + (
+            f"mean over {conditions.seeds(runs)[0]} ± half of the {interval}. "
+            if interval
+            else f"{conditions.no_interval(runs)}. "
+        )
         + "Framed: trained and tested on the same cell type."
     )
     subtitle = conditions.subtitle(question, tables, runs)
@@ -117,38 +127,27 @@ def _trained_on(training: "pd.DataFrame") -> dict[str, str]:
     return found
 
 
-def _matrix(axes: "Axes", values: list[list[tuple]], own: list[list[bool]], upper: float) -> object:
-    """Fields coloured by their mean, with the numbers in them; returns what has the colours."""
-    import numpy as np
-    from matplotlib import colormaps
+def _matrix(axes: "Axes", means: "pd.DataFrame", halves: "pd.DataFrame", upper: float) -> None:
+    """Fields coloured by their mean, with it and half of its interval written in them."""
+    import seaborn as sns
+
+    written = means.map("{:.2f}".format) + halves.map(" ± {:.2f}".format).where(halves.notna(), "")
+    look = {"size": style.SMALL_SIZE}
+    sns.heatmap(
+        means, vmin=0, vmax=upper, cmap=COLOURS, annot=written, fmt="", annot_kws=look,
+        linewidths=1, cbar=False, xticklabels=False, yticklabels=False, ax=axes,
+    )  # fmt: skip
+    axes.set(xlabel="", ylabel="", facecolor=style.LIGHT_GREY)
+    # Black on medium colours, where seaborn's white is hard to read.
+    for text, mean in zip(axes.texts, means.to_numpy()[means.notna()], strict=True):
+        text.set_color("white" if mean < upper / 2 else style.BLACK)
+    for row, column in zip(*means.isna().to_numpy().nonzero(), strict=True):
+        axes.text(column + 0.5, row + 0.5, "n/a", ha="center", va="center", **look)
+
+
+def _frame(axes: "Axes", column: int, row: int) -> None:
+    """Mark a field whose cell type was trained on."""
     from matplotlib.patches import Rectangle
 
-    colours = colormaps[COLOURS].with_extremes(bad=style.LIGHT_GREY)
-    means = np.array([[mean for mean, _, _ in row] for row in values])
-    shown = axes.imshow(means, colours, aspect="auto", vmin=0, vmax=upper)
-    for row, fields in enumerate(values):
-        for column, (mean, low, high) in enumerate(fields):
-            half = (high - low) / 2
-            text = "n/a" if mean != mean else f"{mean:.2f}"
-            text += f" ± {half:.2f}" if half == half else ""
-            dark = mean == mean and shown.norm(mean) < 0.5
-            axes.text(
-                column, row, text, ha="center", va="center", size=style.SMALL_SIZE,
-                color="white" if dark else style.BLACK,
-            )  # fmt: skip
-            if own[row][column]:
-                axes.add_patch(
-                    Rectangle(
-                        (column - 0.46, row - 0.46),
-                        0.92,
-                        0.92,
-                        fill=False,
-                        edgecolor=style.VERMILLION,
-                        linewidth=1.2,
-                    )
-                )
-    axes.set_xticks(np.arange(1, len(values[0])) - 0.5, minor=True)
-    axes.set_yticks(np.arange(1, len(values)) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=1)
-    axes.tick_params(which="minor", length=0)
-    return shown
+    look = {"fill": False, "edgecolor": style.VERMILLION, "linewidth": 1.2}
+    axes.add_patch(Rectangle((column + 0.04, row + 0.04), 0.92, 0.92, **look))

@@ -5,8 +5,9 @@ from enum import Enum
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from cellseg.comparisons import ENOUGH_SEEDS, NO_TEST, SIGNED_RANK, SIGNIFICANT, T_TEST
+from cellseg.comparisons import NO_TEST, SIGNED_RANK, SIGNIFICANT, T_TEST
 from cellseg.figures import conditions
+from cellseg.intervals import ENOUGH_SEEDS
 from cellseg.main_scores import Score, listed
 
 if TYPE_CHECKING:

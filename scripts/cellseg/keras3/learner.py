@@ -51,7 +51,7 @@ def train(
         tf.config.experimental.enable_op_determinism()
     learner = make(settings, train.tiles.size, folder)
     if weights is not None:
-        weight_files.load_backbone(learner.model, weights)
+        weight_files.load_backbone(learner.model, weights, settings["model"]["backbone"])
     history = fit(learner, train, validation, settings["training"], resume)
     learner.save_weights(folder / WEIGHTS)
     return history

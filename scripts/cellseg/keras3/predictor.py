@@ -22,22 +22,28 @@ class KerasPredictor:
         given are multiples of it
     settings : from :func:`cellseg.study.run_settings`
     folder : holds weights.h5
+    smallest : least height and width that `build` is given, a multiple of `stride`
     """
 
-    def __init__(self, build: Build, stride: int, settings: Mapping, folder: Path) -> None:
+    def __init__(
+        self, build: Build, stride: int, settings: Mapping, folder: Path, smallest: int = 1
+    ) -> None:
         compute_in(False)
-        self.build, self.stride = build, stride
+        self.build, self.stride, self.smallest = build, stride, smallest
         self.settings, self.path = settings, folder / WEIGHTS
         self._predictors: dict[tuple[int, int], object] = {}
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Maps of images ``(N, H, W, 1)`` float32, by head name.
 
-        Heights and widths that are no multiple of the stride are filled up with the mirrored
-        image, and the maps cut back.
+        Heights and widths that are too small or no multiple of the stride are filled up with the
+        mirrored image, and the maps cut back.
         """
         height, width = images.shape[1:3]
-        missing = [(0, -length % self.stride) for length in (height, width)]
+        missing = [
+            (0, max(self.smallest, length + -length % self.stride) - length)
+            for length in (height, width)
+        ]
         padded = np.pad(images, [(0, 0), *missing, (0, 0)], mode="symmetric")
         maps = self._predictor(padded.shape[1:3])(padded)
         return {head: maps[head][:, :height, :width] for head in self.settings["heads"]}

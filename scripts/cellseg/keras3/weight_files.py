@@ -8,7 +8,7 @@ import h5py
 import keras
 import numpy as np
 
-from cellseg import files
+from cellseg import backbone_files, files, hdf5_checks
 from cellseg.errors import UserError
 from cellseg.keras3.layers import leaves
 
@@ -68,19 +68,25 @@ def read(path: Path) -> Weights:
     Raises
     ------
     UserError
-        It is no such file.
+        It is no such file, or its data do not all lie in it.
     """
+    hdf5_checks.refuse(path)
     try:
-        with h5py.File(path) as file:
+        with h5py.File(path, "r") as file:
             group = file.get("model_weights", file)
             names = [_text(name) for name in group.attrs["layer_names"]]
             found = {}
             for name, common in zip(names, _common_names(names), strict=True):
                 for number, weight in enumerate(group[name].attrs["weight_names"]):
-                    found[common, number] = group[name][_text(weight)][()]
+                    value = group[name][_text(weight)][()]
+                    if not isinstance(value, (np.ndarray, np.number)):
+                        raise TypeError(f"'{_text(weight)}' is no array of numbers")
+                    found[common, number] = np.asarray(value)
             return found
-    except (OSError, KeyError) as error:
-        raise UserError(f"{path} is not a Keras weight file ({error}). Fetch it anew.") from error
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} is not a Keras weight file ({error}). Copy or make it again."
+        ) from error
 
 
 def load(model: keras.Model, path: Path) -> None:
@@ -104,10 +110,15 @@ def load(model: keras.Model, path: Path) -> None:
     _assign(model, own, weights)
 
 
-def load_backbone(model: keras.Model, path: Path) -> int:
+def load_backbone(model: keras.Model, path: Path, backbone: str = "") -> int:
     """Set the backbone's weights from a file without top layers; return how many layers matched.
 
     EfficientNet's input normalisation is left at the identity: the images are normalised already.
+
+    Parameters
+    ----------
+    model : a PanopticNet, whose ``backbone_layers`` are the names of its backbone's layers
+    backbone : name of the backbone, for errors
 
     Raises
     ------
@@ -115,26 +126,19 @@ def load_backbone(model: keras.Model, path: Path) -> int:
         The file is not for this backbone.
     """
     weights, own = read(path), _with_common_names(model)
-    weights = {key: value for key, value in weights.items() if key[0] != "normalization"}
-    layers = {layer for layer, _ in weights}
-    # A few layers lie behind the coarsest level and are no part of the network, such as
-    # MobileNetV2's last convolution.
-    missing = sorted(layers - {layer for layer, _ in own})
-    if len(missing) > 0.1 * len(layers) or not layers:
-        raise UserError(
-            f"{path} does not fit the backbone: it has {len(layers)} layers, of which "
-            f"{len(missing)} are not in the model (such as {', '.join(missing[:3])}). Give the "
-            "model of the config the `weights` of its own backbone, without top."
-        )
-    shared = {key: weights[key] for key in weights.keys() & own.keys()}
+    common = _common(model)
+    wanted = [common[layer] for layer in common if layer in model.backbone_layers]
+    found = list(dict.fromkeys(layer for layer, _ in weights))
+    layers = set(backbone_files.shared_layers(path, backbone, wanted, found))
+    shared = {key: value for key, value in weights.items() if key[0] in layers}
     for key, value in shared.items():
-        if own[key].shape != value.shape:
+        if key not in own or own[key].shape != value.shape:
             raise UserError(
-                f"{path} has other shapes than the backbone (layer {key[0]}). Give the model of "
-                "the config the `weights` of its own backbone."
+                f"{path} has other shapes than the backbone {backbone} (layer {key[0]}). Give the "
+                "model of the config the `weights` of its own backbone."
             )
     _assign(model, own, shared)
-    return len(layers) - len(missing)
+    return len(layers)
 
 
 def _assign(
@@ -148,10 +152,17 @@ def _assign(
 
 
 def _with_common_names(model: keras.Model) -> dict[tuple[str, int], keras.Variable]:
-    found = named_weights(model)
-    names = list(dict.fromkeys(layer for layer, _ in found))
-    common = dict(zip(names, _common_names(names), strict=True))
-    return {(common[layer], number): variable for (layer, number), variable in found.items()}
+    common = _common(model)
+    return {
+        (common[layer], number): variable
+        for (layer, number), variable in named_weights(model).items()
+    }
+
+
+def _common(model: keras.Model) -> dict[str, str]:
+    """By name of each layer with weights: its name without what differs between Keras versions."""
+    names = list(dict.fromkeys(layer for layer, _ in named_weights(model)))
+    return dict(zip(names, _common_names(names), strict=True))
 
 
 def _common_names(names: list[str]) -> list[str]:

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 
 
 def text(words: object) -> str:
-    """Words in which nothing is taken for markup."""
-    escaped = re.sub(r"([\\`*_|])", r"\\\1", str(words))
+    """Words in one line, in which nothing is taken for markup."""
+    one_line = " ".join(str(words).split())
+    escaped = re.sub(r"([\\`*_|])", r"\\\1", one_line)
     # At the start of a paragraph or cell also what would begin a list or a directive.
     escaped = re.sub(r"^([^\w\s\\])", r"\\\1", escaped)
     return re.sub(r"^(\w+)([.)]\s)", r"\1\\\2", escaped)
 
 
 def code(words: object) -> str:
-    """A name or path in the type of code."""
-    return f"``{words}``"
+    """A name or path in the type of code, in one line."""
+    return f"``{' '.join(str(words).replace('``', '` `').split())}``"
 
 
 def heading(words: str, level: int = 1) -> str:

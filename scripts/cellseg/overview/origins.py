@@ -1,13 +1,12 @@
 """What the runs of a study were made with, and where they differ in it."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from cellseg.errors import UserError
+from cellseg import made_files
 from cellseg.study import AXES, Run
 
 RUN = ["dataset", *AXES]
@@ -40,7 +39,7 @@ def table(runs: Sequence[Run], paths: Sequence[str | Path]) -> pd.DataFrame:
     UserError
         A file is missing or no JSON.
     """
-    rows = [_row(run, _read(path)) for run, path in zip(runs, paths, strict=True)]
+    rows = [_row(run, made_files.read_json(path)) for run, path in zip(runs, paths, strict=True)]
     packages = [name for row in rows for name in row["versions"]]
     made = []
     for row in rows:
@@ -49,15 +48,6 @@ def table(runs: Sequence[Run], paths: Sequence[str | Path]) -> pd.DataFrame:
             {**row, **{n: versions.get(n, NOT_USED) for n in dict.fromkeys([*VERSIONS, *packages])}}
         )
     return pd.DataFrame(made)
-
-
-def _read(path: str | Path) -> dict:
-    try:
-        return json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read ({error}). Delete it and run again: the run is trained anew."
-        ) from None
 
 
 def _row(run: Run, read: dict) -> dict:

@@ -1,66 +1,11 @@
-"""Backbones of PanopticNet and the layers at which the feature pyramid taps them."""
+"""Backbones of PanopticNet, built as :mod:`cellseg.panopticnet.declarations` says."""
 
 import keras
 from keras import layers
 
+from cellseg.errors import UserError
 from cellseg.keras3.batch_norm import BatchNormalization
-
-_RESNET = (
-    "conv1_relu",
-    "conv2_block3_out",
-    "conv3_block{}_out",
-    "conv4_block{}_out",
-    "conv5_block3_out",
-)
-_DENSENET = (
-    "conv1_relu",
-    "conv2_block6_concat",
-    "conv3_block12_concat",
-    "conv4_block{}_concat",
-    "conv5_block{}_concat",
-)
-_EFFICIENTNET = (
-    "block2a_expand_activation", "block3a_expand_activation", "block4a_expand_activation",
-    "block6a_expand_activation", "top_activation",
-)  # fmt: skip
-_VGG = tuple(f"block{number}_pool" for number in range(1, 6))
-
-
-def _with(names: tuple[str, ...], *numbers: int) -> tuple[str, ...]:
-    """Put the numbers of a depth into the names with a gap."""
-    remaining = list(numbers)
-    return tuple(name.format(remaining.pop(0)) if "{}" in name else name for name in names)
-
-
-TAPS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "resnet50": ("ResNet50", _with(_RESNET, 4, 6)),
-    "resnet101": ("ResNet101", _with(_RESNET, 4, 23)),
-    "resnet152": ("ResNet152", _with(_RESNET, 8, 36)),
-    "densenet121": ("DenseNet121", _with(_DENSENET, 24, 16)),
-    "densenet169": ("DenseNet169", _with(_DENSENET, 32, 32)),
-    "densenet201": ("DenseNet201", _with(_DENSENET, 48, 32)),
-    **{f"efficientnetb{n}": (f"EfficientNetB{n}", _EFFICIENTNET) for n in range(8)},
-    "mobilenet": (
-        "MobileNet",
-        tuple(f"conv_pw_{number}_relu" for number in (1, 3, 5, 11, 13)),
-    ),
-    "mobilenetv2": (
-        "MobileNetV2",
-        (
-            "expanded_conv_project_BN",
-            "block_2_add",
-            "block_5_add",
-            "block_12_add",
-            "block_16_project_BN",
-        ),
-    ),
-    "vgg16": ("VGG16", _VGG),
-    "vgg19": ("VGG19", _VGG),
-}
-"""Per backbone: its class in ``keras.applications``, and the layers of strides 2, 4, 8, 16, 32."""
-
-STRIDE = 32
-"""Pixels of the input per pixel of the coarsest level; heights and widths are multiples of it."""
+from cellseg.panopticnet.declarations import FILE, declared
 
 
 def features(name: str, inputs: keras.KerasTensor) -> list[keras.KerasTensor]:
@@ -68,16 +13,32 @@ def features(name: str, inputs: keras.KerasTensor) -> list[keras.KerasTensor]:
 
     Parameters
     ----------
-    name : ``featurenet`` (deepcell's own light backbone) or a key of :data:`TAPS`
+    name : a key of :data:`cellseg.panopticnet.declarations.BACKBONES`
     inputs : (N, H, W, 3), what the backbone's first layer sees
+
+    Raises
+    ------
+    UserError
+        The declaration is incomplete, or names a builder or a layer that does not exist.
     """
-    if name == "featurenet":
-        return _featurenet(inputs)
-    application, taps = TAPS[name]
-    model = getattr(keras.applications, application)(
+    backbone = declared(name)
+    build = BUILDERS.get(backbone.builder) or getattr(keras.applications, backbone.builder, None)
+    if build is None:
+        raise UserError(
+            f"backbone '{name}': keras.applications has no class {backbone.builder}. Correct "
+            f"`builder` in {FILE}, or add a function to BUILDERS in "
+            "scripts/cellseg/panopticnet/backbones.py."
+        )
+    model = build(
         include_top=False, weights=None, input_tensor=inputs, input_shape=inputs.shape[1:]
     )
-    return [model.get_layer(tap).output for tap in taps]
+    known = {layer.name for layer in model.layers}
+    if missing := [tap for tap in backbone.taps if tap not in known]:
+        raise UserError(
+            f"backbone '{name}': {backbone.builder} has no layer {', '.join(missing)}. Correct "
+            f"`taps` in {FILE}."
+        )
+    return [model.get_layer(tap).output for tap in backbone.taps]
 
 
 def adapted(model: keras.Model, rescaling: bool) -> keras.Model:
@@ -97,9 +58,12 @@ def adapted(model: keras.Model, rescaling: bool) -> keras.Model:
     return keras.models.clone_model(model, clone_function=layer_for)
 
 
-def _featurenet(inputs: keras.KerasTensor) -> list[keras.KerasTensor]:
-    """Five blocks of two 3x3 convolutions with 32 filters, each halved by max pooling."""
-    x, levels, number = inputs, [], 0
+def featurenet(input_tensor: keras.KerasTensor, **_) -> keras.Model:
+    """deepcell's light backbone: five blocks of two 3x3 convolutions with 32 filters.
+
+    Each block ends in a max pooling that halves the map.
+    """
+    x, number = input_tensor, 0
     for level in range(1, 6):
         for _ in range(2):
             suffix = f"_{number}" if number else ""
@@ -108,5 +72,8 @@ def _featurenet(inputs: keras.KerasTensor) -> list[keras.KerasTensor]:
             x = layers.ReLU(name=f"activation{suffix}")(x)
             number += 1
         x = layers.MaxPooling2D(name=f"C{level}")(x)
-        levels.append(x)
-    return levels
+    return keras.Model(keras.utils.get_source_inputs(input_tensor), x)
+
+
+BUILDERS = {"featurenet": featurenet}
+"""Functions that build what ``keras.applications`` lacks; they take the same arguments."""

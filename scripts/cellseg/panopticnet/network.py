@@ -37,11 +37,13 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     settings : from :func:`cellseg.study.run_settings`
         ``model`` names backbone, backbone_levels, location, weights, preprocessing, rescaling
         and leak; ``heads`` the outputs; ``training`` the normalization
-    shape : height and width in pixels, multiples of :data:`cellseg.panopticnet.backbones.STRIDE`
+    shape : height and width in pixels, multiples of the ``stride`` that the backbone declares
 
     Returns
     -------
     Model from (N, H, W, 1) to a dict of head name to (N, H, W, channels), float32
+        Its attribute ``backbone_layers`` are the names of the layers that a file of the backbone's
+        weights can set.
     """
     model = settings["model"]
     image = keras.Input((*shape, 1), name="image")
@@ -55,7 +57,13 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     level, x = _pyramid(features, model["backbone_levels"])
     channels = {head: HEADS[head].channels for head in settings["heads"]}
     network = keras.Model(image, SemanticHeads(channels, level, model["leak"], name="heads")(x))
-    return backbones.adapted(network, rescaling=model["rescaling"] == "as-published")
+    adapted = backbones.adapted(network, rescaling=model["rescaling"] == "as-published")
+    coarsest = max(int(level[1]) for level in model["backbone_levels"])
+    inner = keras.Model(image, features[coarsest - 1])
+    adapted.backbone_layers = tuple(
+        layer.name for layer in inner.layers if layer.name != "conv_channels"
+    )
+    return adapted
 
 
 def _pyramid(features: list, backbone_levels: list[str]):

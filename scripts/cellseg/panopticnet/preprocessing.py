@@ -6,11 +6,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from cellseg.panopticnet.declarations import declared
+
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 """Of ImageNet's pixels, red, green, blue, on a scale from 0 to 1."""
 
 CAFFE_MEAN = np.array([103.939, 116.779, 123.68])
-"""What ResNet and VGG take off: blue, green, red, 0 to 255."""
+"""What Keras' mode caffe takes off: blue, green, red, 0 to 255."""
 
 STANDARDIZED = ("whole-image", "batch")
 
@@ -29,6 +31,11 @@ def scaling(model: Mapping, normalization: str) -> tuple[np.ndarray, np.ndarray]
     Returns
     -------
     two ndarrays of shape (3,), float64; or None, to feed the values as they are
+
+    Raises
+    ------
+    UserError
+        The backbone declares no preprocessing.
     """
     if model["weights"] is None or model["preprocessing"] == "as-published":
         return None
@@ -37,12 +44,14 @@ def scaling(model: Mapping, normalization: str) -> tuple[np.ndarray, np.ndarray]
         factor, offset = DEVIATION, MEAN
     else:
         factor, offset = np.full(3, 1 / 255 if normalization == "none" else 1.0), np.zeros(3)
-    backbone = model["backbone"]
-    if backbone.startswith(("resnet", "vgg")):  # blue first, minus the mean, 0 to 255
-        return factor[::-1] * 255, offset[::-1] * 255 - CAFFE_MEAN
-    if backbone.startswith("mobilenet"):  # -1 to 1
-        return factor * 2, offset * 2 - 1
-    return factor / DEVIATION, (offset - MEAN) / DEVIATION  # DenseNet, EfficientNet
+    match declared(model["backbone"]).preprocessing:
+        case "caffe":  # blue first, minus the mean, 0 to 255
+            return factor[::-1] * 255, offset[::-1] * 255 - CAFFE_MEAN
+        case "tf":  # -1 to 1
+            return factor * 2, offset * 2 - 1
+        case "torch":  # minus the mean, over the deviation
+            return factor / DEVIATION, (offset - MEAN) / DEVIATION
+    return None  # "none": takes values as they are
 
 
 def grey_kernel(shape, dtype=None):

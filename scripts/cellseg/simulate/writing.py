@@ -122,7 +122,7 @@ def _check_replaceable(folder: Path) -> None:
         str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()
     )
     try:
-        ours = {MARKER, *json.loads((folder / MARKER).read_text())["files"]}
+        ours = {MARKER, *json.loads((folder / MARKER).read_text(encoding="utf-8"))["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         ours = set()
     foreign = [name for name in present if name not in ours]
@@ -234,4 +234,4 @@ def _coco(records: list[dict], annotations: list[dict]) -> dict:
 
 def _dump(path: Path, content: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")

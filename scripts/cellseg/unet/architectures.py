@@ -16,6 +16,9 @@ ARCHITECTURES = {
 }
 """Channels of each level, from the image to the bottom, in multiples of ``width``."""
 
+LAYERS_OF_BLOCK = 6
+"""Two of convolution, batch norm and ReLU."""
+
 
 def channels(model: Mapping) -> list[int]:
     """Channels of each level of a network, the finest first.
@@ -47,6 +50,20 @@ def parameters(model: Mapping, n_heads: int) -> int:
         total += 4 * coarse * fine + fine  # 2x2 transposed convolution with bias
         total += _block(2 * fine, fine)
     return total + 2 * n_heads * (levels[0] + 1)
+
+
+def values(model: Mapping, n_heads: int) -> float:
+    """Values in the outputs of all layers for each pixel of the image; heads add little.
+
+    Parameters
+    ----------
+    model : as for :func:`channels`
+    """
+    levels = channels(model)
+    blocks = sum(LAYERS_OF_BLOCK * number / 4**level for level, number in enumerate(levels))
+    # On the way up: the transposed convolution, what is put to it, and a block.
+    upward = sum((LAYERS_OF_BLOCK + 3) * n / 4**level for level, n in enumerate(levels[:-1]))
+    return blocks + upward + 2 * n_heads
 
 
 def description(model: Mapping) -> str:

@@ -1,0 +1,26 @@
+"""``~`` at the start of a path in the configuration, which only a shell would replace."""
+
+import os.path
+from collections.abc import Mapping
+
+_OF_DATASETS = ("path", "images", "annotations", "labels")
+_OF_APPLY = ("run", "images", "output")
+
+
+def expanded(study: Mapping) -> dict:
+    """The complete configuration, with the home folder in paths of local data and of ``apply``."""
+    datasets = {
+        name: _with_home(entry, _OF_DATASETS) if entry["kind"] == "local" else entry
+        for name, entry in study["datasets"].items()
+    }
+    return {**study, "datasets": datasets, "apply": _with_home(study["apply"], _OF_APPLY)}
+
+
+def _with_home(entry: Mapping, keys: tuple[str, ...]) -> dict:
+    return {key: _expand(value) if key in keys else value for key, value in entry.items()}
+
+
+def _expand(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _expand(inner) for key, inner in value.items()}
+    return os.path.expanduser(value) if isinstance(value, str) else value

@@ -1,0 +1,184 @@
+"""The study that cases of settings change, and the files that its jobs read."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+import planned_jobs
+import squares
+from cellseg import map_store, search_files, searches
+from planned_jobs import Plan
+from setting_cases import World
+
+ALL_HEADS = "inner-distance+outer-distance+fgbg+pixelwise"
+COMMON = "inner-distance+pixelwise"
+SPLITS = ("train", "val", "test")
+
+BASE = {
+    "dataset": "squares",
+    "datasets": {
+        "squares": {
+            "kind": "local",
+            "images": "squares/images",
+            "annotations": {split: f"squares/{split}.json" for split in SPLITS},
+        },
+        "painted": {
+            "kind": "local",
+            "images": "squares/images",
+            "labels": {split: f"squares/labels/{split}" for split in SPLITS},
+        },
+        "official": {"kind": "local", "path": "squares/official"},
+        "simulated": {
+            "kind": "simulated",
+            "cell_types": ["BV2", "SkBr3"],
+            "images": {"train": 1, "val": 1, "test": 1},
+            "height": 64,
+            "width": 64,
+        },
+        "downloaded": {"kind": "download", "url": "http://127.0.0.1:9/set/", "retries": 0},
+    },
+    "tilings": {"cut-64": {"size": 64, "overlap": 8}, "squeezed": {"mode": "resize", "size": 64}},
+    "training": {
+        "tiling": "cut-64",
+        "epochs": 8,
+        "batch_size": 16,  # an epoch is one step
+        "rotation": 30,
+        "flips": False,
+    },
+    "pretrained": {
+        "one": {"url": "http://127.0.0.1:9/set/one.h5"},
+        "two": {"url": "http://127.0.0.1:9/set/two.h5"},
+    },
+    "models": {
+        "unet": {"family": "unet", "width": 2},
+        "net": {
+            "family": "panopticnet",
+            "backbone": "featurenet",
+            "pyramid_levels": ["P3", "P4", "P5"],
+        },
+        "reference": {
+            "family": "deepcell",
+            "backbone": "featurenet",
+            "pyramid_levels": ["P3", "P4", "P5"],
+        },
+        "searched": {"family": "unet", "architecture": "unet-expanded"},
+    },
+    "subsets": {
+        "full": {},
+        "half": {"fraction": 0.5, "selection": "seeded"},
+        "extended": {"extend": 1},
+    },
+    "watershed": {"interior_smooth": 0},
+    "tunings": {
+        "thresholds": {"maxima_threshold": [0.05, 0.1]},
+        "distances": {"distance_threshold": [0.2]},
+    },
+    "apply": {"run": "trained/first", "images": "squares/images/A172_Phase_C0_1_00d00h00m_1.tif"},
+    "searches": {
+        "swept": {
+            "title": "Which width?",
+            "model": "searched",
+            "heads": "fgbg",
+            "subset": "full",
+            "trials": 4,
+            "rungs": [1, 2],
+            "space": {
+                "width": [2, 3],
+                "training.clip_norm": {"log": [0.001, 0.1]},
+                "training.batch_norm_momentum": {"uniform": [0.1, 0.9]},
+                "slope": {"sets": {"none": {"leak": 0}, "some": {"leak": 0.5}}},
+            },
+        }
+    },
+    "experiments": {
+        "first": {
+            "title": "What is seen?",
+            "runs": [
+                {"model": "unet", "heads": ALL_HEADS, "subset": "full", "seed": 0},
+                {"model": "unet", "heads": "fgbg", "subset": ["half", "extended"], "seed": 0},
+                {"model": ["net", "reference"], "heads": COMMON, "subset": "full", "seed": 0},
+            ],
+            "figures": ["f1-by-heads"],
+        },
+        "tuned": {
+            "title": "And tuned?",
+            "tuning": "thresholds",
+            "runs": [{"model": "unet", "heads": COMMON, "subset": "full", "seed": 0}],
+            "figures": ["contact-sheet"],
+        },
+    },
+}
+
+TARGETS = (
+    *("all", "prefetch", "apply"),
+    *(f"results/data/{name}/annotations/problems.csv" for name in BASE["datasets"]),
+    *(f"results/data/{name}/labels/test.npz" for name in BASE["datasets"]),
+    *(f"results/data/squares/tiles/squeezed/{split}.npz" for split in ("train", "val")),
+    "results/squares/searches/swept/search.png",
+    f"results/squares/runs/unet/{COMMON}/full/seed-0/tuning-distances/chosen.json",
+    "results/squares/runs/unet/fgbg/half/seed-0/export.zip",
+    *(f"results/data/pretrained/{name}.h5" for name in BASE["pretrained"]),
+)
+"""What is planned: a job of every rule."""
+
+
+def plan(checkout: Path, root: Path, config: Mapping, study: Mapping) -> Plan:
+    """Plan a variant of the base study, with the first trial of each rung of its search.
+
+    Parameters
+    ----------
+    study : the same variant, resolved
+    """
+    trials = [
+        f"{search_files.run_path(run)}/history.csv"
+        for epochs in study["searches"]["swept"]["rungs"]
+        for run in searches.runs_of(study, "swept", 1, epochs)
+    ]
+    return planned_jobs.plan(checkout, root, config, [*TARGETS, *trials])
+
+
+def write(root: Path) -> None:
+    """Write the images, trained runs and tables that jobs take as given."""
+    squares.write(root / "squares")
+    table = root / "results/squares/searches/swept/trials.csv"
+    weights = [root / f"results/data/pretrained/{name}.h5" for name in BASE["pretrained"]]
+    for path in (table, *weights):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def write_runs(root: Path, settings: dict) -> None:
+    """Write two trained runs for ``apply``, with thresholds of their own and tuned ones.
+
+    Parameters
+    ----------
+    settings : of the run
+    """
+    prediction = {"window": None, "overlap": 0.25, "batch_size": 8, "flips": False,
+                  "rotations": False, "scales": [1]}  # fmt: skip
+    for name, smallest in (("first", 0), ("second", 20)):
+        for tuning, more in ((None, 0), ("thresholds", 130)):
+            folder = root / "trained" / name / (f"tuning-{tuning}" if tuning else "")
+            folder.mkdir(parents=True, exist_ok=True)
+            watershed = {"interior_smooth": 0, "small_objects_threshold": smallest + more}
+            about = {"tuning": tuning, "prediction": prediction, "watershed": watershed}
+            (folder / "watershed.json").write_text(json.dumps(about))
+        (root / "trained" / name / "settings.json").write_text(json.dumps(settings))
+        (root / "trained" / name / "weights.h5").touch()
+
+
+def write_maps(path: Path, images: dict[str, dict]) -> None:
+    """Write predicted maps: by image, arrays (H, W) by channel such as ``pixelwise/1``."""
+    names = list(next(iter(images.values())))
+    stacks = [(image, np.stack([maps[n] for n in names], -1)) for image, maps in images.items()]
+    map_store.write(path, names, stacks)
+
+
+def make_data(world: World) -> None:
+    """Make tables, labels and tiles of the squares where jobs look for them."""
+    for pattern in ("use_local squares", "parse squares", "rasterize squares/*",
+                    "tile squares/*"):  # fmt: skip
+        for job in world.plan.find(pattern):
+            world.make(job)

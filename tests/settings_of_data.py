@@ -1,0 +1,279 @@
+"""Cases of the settings that decide which images, labels, tiles and subsets there are."""
+
+import json
+import shutil
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import tifffile
+
+import livecell_server
+import squares
+from cellseg import download, tiles
+from setting_cases import OTHER, Case, World
+
+TRAIN = "train *: params.settings"
+TABLES = "results/data/squares/annotations"
+
+
+# --- what is seen
+
+
+def datasets_of_figures(world: World) -> list[str]:
+    return sorted({job.wildcards["dataset"] for job in world.plan.find("figure *")})
+
+
+def rule_that_makes_official(world: World) -> str:
+    [rule] = [
+        job.rule
+        for job in world.plan.jobs.values()
+        if "results/data/official/source.json" in job.output.values()
+    ]
+    return rule
+
+
+def requests(world: World) -> dict[str, tuple]:
+    """Address, hash and retries of each file that is fetched, by its name."""
+    asked, published = {}, livecell_server.mini_livecell()
+
+    def fetch_file(url, path, sha256=None, retries=4, **more):
+        asked[Path(path).name] = (url, sha256, retries)
+        name = next((one for one in published if str(path).endswith(one)), None)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(published[name] if name else b"{}")
+        return {"url": url, "size": 0, "sha256": livecell_server.sha256(Path(path).read_bytes())}
+
+    shutil.rmtree(world.root / "results/data/downloaded", ignore_errors=True)
+    with mock.patch.object(download, "fetch_file", fetch_file):
+        world.run("download downloaded")
+    return asked
+
+
+def simulated(world: World) -> tuple[dict, np.ndarray]:
+    """Number of images by split and cell type, and the first image."""
+    shutil.rmtree(world.root / "results/data/simulated", ignore_errors=True)
+    source = json.loads(Path(world.run("simulate simulated").source).read_text())
+    counts = {}
+    for split, path in source["annotations"].items():
+        listed = json.loads((world.root / path).read_text())["images"]
+        types = [image["file_name"].split("_")[0] for image in listed]
+        counts[split] = {one: types.count(one) for one in sorted(set(types))}
+    first = min((world.root / source["images"]).rglob("*.tif"))
+    return counts, tifffile.imread(first)
+
+
+def parsed(world: World, dataset: str) -> dict[str, pd.DataFrame]:
+    """Images by split, of what ``use_local`` says of a local data set."""
+    source = world.run(f"use_local {dataset}").source
+    return tables(world, dataset, source)
+
+
+def tables(world: World, dataset: str, source: str) -> dict[str, pd.DataFrame]:
+    images = world.run(f"parse {dataset}", source=source).images
+    return {Path(path).name.split(".")[0]: pd.read_parquet(path) for path in images}
+
+
+def counts(dataset: str, split: str):
+    return lambda world: len(parsed(world, dataset)[split])
+
+
+def found_although_missing(world: World) -> int | str:
+    try:
+        return len(parsed(world, "squares")["train"])
+    except SystemExit:
+        return "refused"
+
+
+def with_duplicates(dataset: str):
+    """Training images of a list in which one is of test, too."""
+
+    def see(world: World) -> int:
+        splits = {split: f"squares/{split}.json" for split in ("val", "test")}
+        about = {"images": "squares/images", "annotations": {"train": "squares/doubled.json"}}
+        about["annotations"] |= splits
+        source = world.folder / "doubled-source.json"
+        source.write_text(json.dumps(about))
+        return len(tables(world, dataset, str(source))["train"])
+
+    return see
+
+
+def areas_of_overlapping(dataset: str):
+    """Visible pixels of the four cells that overlap in 36 pixels each."""
+
+    def see(world: World) -> list[int]:
+        inputs = {kind: f"{TABLES}/test.{kind}.parquet" for kind in ("images", "cells")}
+        labels = np.load(world.run(f"rasterize {dataset}/test", **inputs).labels)
+        return np.bincount(labels[squares.names("test")[0]].ravel())[3:].tolist()
+
+    return see
+
+
+OVERLAPS = [
+    ("smaller-on-top", [64, 108, 108, 64]),
+    ("later", [28, 144, 108, 64]),
+    ("earlier", [64, 108, 144, 28]),
+]
+
+
+def tiles_made(world: World) -> tuple[int, ...]:
+    return tiles.open(world.run("tile squares/cut-64/train").tiles).X.shape[:3]
+
+
+def chosen(world: World) -> dict[str, list[str]]:
+    """Type and well of each image that a run is trained on and validated with."""
+    world.run("train squares/unet/fgbg/half/0")
+    [trained] = world.family.trained
+    return {
+        name: sorted({image.split("_1_")[0] for image in stream.tiles.image[stream.index]})
+        for name, stream in (("train", trained.train), ("val", trained.validation))
+    }
+
+
+def numbers_chosen(world: World) -> tuple[int, int]:
+    return tuple(len(names) for names in chosen(world).values())
+
+
+def synthetic(world: World) -> tuple[int, ...]:
+    """Synthetic images of each real one that are made, and those that are trained on."""
+    made = [int(job.wildcards["times"]) for job in world.plan.find("extend *")]
+    read = [len(job.input["extension_tiles"]) for job in world.plan.find("train *extended/0")]
+    return (*made, *read)
+
+
+def extension(world: World) -> tuple[list[np.ndarray], list[int]]:
+    """Synthetic images of the first real ones, and the numbers of their cells."""
+    inputs = {}
+    for kind in ("images", "cells"):
+        table = pd.read_parquet(world.root / f"{TABLES}/train.{kind}.parquet")
+        inputs[kind] = str(world.folder / f"few.{kind}.parquet")
+        table[table["image"].isin(squares.names("train")[:2])].to_parquet(inputs[kind])
+    source = Path(world.run("extend *", **inputs).source)
+    annotations = json.loads(next(source.parent.glob("train.json")).read_text())["annotations"]
+    cells = [cell["image_id"] for cell in annotations]
+    images = [tifffile.imread(path) for path in sorted(source.parent.rglob("*.tif"))]
+    return images, [cells.count(one) for one in sorted(set(cells))]
+
+
+def sum_of_extension(world: World) -> int:
+    return int(sum(image.astype(int).sum() for image in extension(world)[0]))
+
+
+def cases_of(kind: str, dataset: str, *captions: str) -> list[Case]:
+    """Policies of every kind of data set; captions tell that of the scored one."""
+    key = f"datasets.*<{kind}>"
+    return [
+        Case(f"{key}.policy", f"datasets.{dataset}.policy",
+             [("deduplicated", 8), ("as-published", 9)], with_duplicates(dataset),
+             [f"parse {dataset}: params.duplicates", *captions]),
+        Case(f"{key}.overlap", f"datasets.{dataset}.overlap", OVERLAPS,
+             areas_of_overlapping(dataset), [f"rasterize {dataset}/*: params.overlap"]),
+    ]  # fmt: skip
+
+
+def local_files(key: str, dataset: str, file: str, fewer: str) -> list[Case]:
+    return [
+        Case(f"datasets.*<local>.{key}.{split}", f"datasets.{dataset}.{key}.{split}",
+             [(file.format(split), n), (fewer.format(split), n - 1)], counts(dataset, split),
+             [f"use_local {dataset}: params.settings.{key}.{split}",
+              f"parse {dataset}: input.annotations"])
+        for split, n in (("train", 8), ("val", 4), ("test", 4))
+    ]  # fmt: skip
+
+
+def simulation(key: str, *seen: tuple, sees) -> Case:
+    return Case(f"datasets.*<simulated>.{key}", f"datasets.simulated.{key}", seen,
+                lambda world: sees(*simulated(world)),
+                [f"simulate simulated: params.simulation.{key}"])  # fmt: skip
+
+
+EXTENDS = ["train *extended/0: params.settings.extension.{}", "extend *: params.extension.{}"]
+
+CASES = [
+    Case("dataset", "dataset", [("squares", ["squares"]), ("simulated", ["simulated"])],
+         datasets_of_figures,
+         ["* squares*: removed", "* simulated*: added"], alone=True),
+    Case("datasets.*.kind", "datasets.official",
+         [({"kind": "local", "path": "squares/official"}, "use_local"),
+          ({"kind": "simulated"}, "simulate"),
+          ({"kind": "download", "url": "http://127.0.0.1:9/"}, "download")],
+         rule_that_makes_official,
+         ["use_local official: removed", "[ds]* official: added",
+          "parse official: input.annotations"], alone=True),
+    Case("datasets.*<download>.url", "datasets.downloaded.url",
+         [(f"http://127.0.0.1:9/{name}/", f"http://127.0.0.1:9/{name}/images.zip")
+          for name in ("set", "moved")],
+         lambda world: requests(world)["images.zip"][0],
+         ["download downloaded: params.settings.url"]),
+    Case("datasets.*<download>.annotations", "datasets.downloaded.annotations",
+         [(["whole"], False), (["whole", "size-splits"], True)],
+         lambda world: "0_train2percent.json" in requests(world),
+         ["download downloaded: params.settings.annotations"]),
+    # Neither is a param: pinned hashes must not train every network again.
+    Case("datasets.*<download>.checksums.*", "datasets.downloaded.checksums",
+         [({}, None), ({"images.zip": "0" * 64}, "0" * 64)],
+         lambda world: requests(world)["images.zip"][1]),
+    Case("datasets.*<download>.retries", "datasets.downloaded.retries", [(0, 0), (3, 3)],
+         lambda world: requests(world)["images.zip"][2]),
+    *cases_of("download", "downloaded"),
+    *cases_of("simulated", "simulated"),
+    *cases_of("local", "squares", "format_tables *: params.experiment.policy"),
+    simulation("cell_types", (["BV2", "SkBr3"], ["BV2", "SkBr3"]), (["A172"], ["A172"]),
+               sees=lambda numbers, _: list(numbers["train"])),
+    *(simulation(f"images.{split}", (1, 1), (2, 2),
+                 sees=lambda numbers, _, split=split: numbers[split]["BV2"])
+      for split in ("train", "val", "test")),
+    simulation("height", (64, 64), (80, 80), sees=lambda _, image: image.shape[0]),
+    simulation("width", (64, 64), (72, 72), sees=lambda _, image: image.shape[1]),
+    simulation("seed", (0, OTHER), (1, OTHER), sees=lambda _, image: int(image.sum())),
+    Case("datasets.*<local>.path", "datasets.official.path",
+         [("squares/official", 8), ("squares/moved", 7)], counts("official", "train"),
+         ["use_local official: params.settings.path", "parse official: input.annotations"]),
+    Case("datasets.*<local>.images", "datasets.squares.images",
+         [("squares/images", "images"), ("squares/copies", "copies")],
+         lambda world: Path(parsed(world, "squares")["train"]["path"][0]).parent.name,
+         ["use_local squares: params.settings.images"]),
+    *local_files("annotations", "squares", "squares/{}.json", "squares/fewer-{}.json"),
+    *local_files("labels", "painted", "squares/labels/{}", "squares/fewer/{}"),
+    Case("datasets.*<local>.missing_images", "datasets.squares.missing_images",
+         [("error", "refused"), ("drop", 8)], found_although_missing,
+         ["use_local squares: params.settings.missing_images"],
+         given={"datasets.squares.annotations.train": "squares/missing.json"}),
+    *(Case(f"tilings.*.{key}", f"tilings.cut-64.{key}", seen, tiles_made,
+           [f"tile squares/cut-64/*: params.tiling.{key}", f"{TRAIN}.tiling.{key}",
+            f"tile_extension */cut-64: params.tiling.{key}"])
+      for key, seen in (("mode", [("cut", (16, 64, 64)), ("resize", (8, 64, 64))]),
+                        ("size", [(64, (16, 64, 64)), (128, (8, 128, 128))]),
+                        ("overlap", [(8, (16, 64, 64)), (40, (24, 64, 64))]))),
+    Case("subsets.*.cell_types", "subsets.half.cell_types", [([], (4, 2)), (["BV2"], (2, 1))],
+         numbers_chosen, ["train */half/0: params.settings.subset.cell_types"]),
+    Case("subsets.*.fraction", "subsets.half.fraction",
+         [(0.5, (4, 2)), (0.25, (2, 2)), (1, (8, 4))], numbers_chosen,
+         ["train */half/0: params.settings.subset.fraction"]),
+    Case("subsets.*.selection", "subsets.half.selection",
+         # Every other image is of A172; a seeded half has as many of each type.
+         [("seeded", ["A172", "BV2"]), ("every-nth", ["A172"])],
+         lambda world: sorted({name.split("_")[0] for name in chosen(world)["train"]}),
+         ["train */half/0: params.settings.subset.selection"]),
+    Case("subsets.*.validation", "subsets.half.validation",
+         # Row B of the plate is for validation; one well of six of each type is drawn.
+         [("official", ["B", "B"]), ("by-well", ["A", "A"])],
+         lambda world: sorted(name.split("_")[2][0] for name in chosen(world)["val"]),
+         ["train */half/0: params.settings.subset.validation"]),
+    Case("subsets.*.extend", "subsets.extended.extend",
+         [(1, (1, 1)), (3, (3, 1))], synthetic,
+         ["train *extended/0: params.settings.subset.extend",
+          "train *extended/0: input.extension_tiles",
+          *(f"{rule} squares/{times}/train*: {what}"
+            for rule in ("extend", "*_extension", "extension_report")
+            for times, what in ((1, "removed"), (3, "added")))], alone=True),
+    Case("extension.seed", "extension.seed", [(0, OTHER), (1, OTHER)], sum_of_extension,
+         [pattern.format("seed") for pattern in EXTENDS]),
+    Case("extension.doublings", "extension.doublings", [(2, OTHER), (0.1, OTHER)],
+         sum_of_extension, [pattern.format("doublings") for pattern in EXTENDS]),
+    Case("extension.confluence", "extension.confluence",
+         [([0.02, 0.7], OTHER), ([0.01, 0.015], OTHER)], lambda world: extension(world)[1],
+         [pattern.format("confluence") for pattern in EXTENDS]),
+]  # fmt: skip

@@ -1,0 +1,179 @@
+"""Cases of the settings that decide how images are predicted, and cells found and tuned."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cellseg import files, map_store
+from setting_cases import ABSENT, OTHER, Case, World
+from settings_base import ALL_HEADS, BASE, COMMON, write_maps
+from squares import labels, names
+
+RUN = f"squares/unet/{ALL_HEADS}/full/0"
+TUNED = f"squares/unet/{COMMON}/full/0"
+
+
+# --- prediction
+
+
+def written(world: World, name: str, content: Mapping) -> str:
+    path = world.folder / name
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+def predicted(world: World, job: str = f"predict {RUN}", trained: str = RUN, **inputs) -> Path:
+    """Predict what a job predicts, with the settings that its run is trained with."""
+    settings = world.plan.one(f"train {trained}").params["settings"]
+    return world.run(job, settings=written(world, "settings.json", settings), **inputs).maps
+
+
+def windows(world: World) -> list[int]:
+    """Number, height and width of the windows of each call of the network for an image."""
+    predicted(world)
+    calls = [number for batch in world.family.batches for number in batch.shape[:3]]
+    first = calls[: len(calls) // len(names("test"))]
+    assert first * len(names("test")) == calls
+    return first
+
+
+def images_predicted(world: World) -> list[str]:
+    return map_store.open(predicted(world)).images
+
+
+def wells_predicted(world: World) -> list[str]:
+    return sorted({image.split("_")[2][0] for image in images_predicted(world)})
+
+
+def validation_images(world: World) -> int:
+    """Those that are predicted, of four that the run was validated with."""
+    run = written(world, "provenance.json", {"val_images": names("val")})
+    maps = predicted(world, f"predict_validation {TUNED}/thresholds", TUNED, run=run)
+    return len(map_store.open(maps).images)
+
+
+def prediction(key: str, *seen: tuple, given: Mapping | None = None) -> Case:
+    plan = [f"{rule} *: params.prediction.{key}"
+            for rule in ("predict", "predict_validation", "predict_shown")]  # fmt: skip
+    return Case(f"prediction.{key}", f"prediction.{key}", seen, windows, plan, given or {})
+
+
+ONLY_UNETS = {"experiments.first.runs": BASE["experiments"]["first"]["runs"][:2]}
+"""Networks that take windows of any size."""
+
+
+# --- cells
+
+
+def drawn(*blocks: tuple[slice, slice, float, float]) -> dict[str, np.ndarray]:
+    """Maps of the two heads; each block has rows, columns, interior and inner distance."""
+    interior, inner = np.zeros((40, 60), np.float32), np.zeros((40, 60), np.float32)
+    for rows, columns, probability, distance in blocks:
+        interior[rows, columns], inner[rows, columns] = probability, distance
+    return {"inner-distance/0": inner, "pixelwise/1": interior}
+
+
+def at(row: int, column: int) -> tuple[slice, slice]:
+    return slice(row, row + 1), slice(column, column + 1)
+
+
+MAPS = drawn(
+    # 288 pixels with two peaks, the lower one 0.25 above the valley between them
+    *((slice(4, 16), slice(4, 28), 0.9, 0.6), (*at(9, 8), 0.9, 0.9), (*at(9, 22), 0.9, 0.85)),
+    # 240 pixels, of which 84 are surely inside
+    *((slice(4, 16), slice(34, 54), 0.4, 0.2), (slice(7, 13), slice(37, 51), 0.9, 0.5)),
+    (*at(9, 44), 0.9, 0.9),
+    # 224 pixels, nine of them a hole
+    *((slice(22, 36), slice(4, 20), 0.9, 0.6), (*at(24, 6), 0.9, 0.9)),
+    (slice(28, 31), slice(10, 13), 0.0, 0.0),
+    # nine pixels
+    (slice(24, 27), slice(30, 33), 0.9, 0.9),
+    # 252 pixels with a peak, and one that is 0.05 above its surroundings
+    *((slice(22, 36), slice(38, 56), 0.9, 0.6), (*at(28, 42), 0.9, 0.9), (*at(28, 50), 0.9, 0.65)),
+)
+CELLS = [6, 288 + 240 + 224 + 9 + 252]
+RING = {
+    "inner-distance/0": MAPS["inner-distance/0"],
+    "outer-distance/0": MAPS["pixelwise/1"],
+}
+
+
+def segmented(world: World, maps: Mapping) -> list[int]:
+    """Number of cells and of their pixels; the thresholds are recorded as they were used."""
+    write_maps(world.folder / "maps.zip", {"one": maps})
+    [job] = world.plan.find(f"segment {RUN}/")
+    output = world.run(job.label, maps=str(world.folder / "maps.zip"))
+    assert json.loads(Path(output.settings).read_text())["watershed"] == job.params["watershed"]
+    found = np.load(output.labels)["one"]
+    return [int(found.max()), int(np.count_nonzero(found))]
+
+
+def watershed(key: str, *seen: tuple, maps: Mapping = MAPS, **more) -> Case:
+    plan = [f"segment *0/: params.watershed.{key}", f"tune *: params.watershed.{key}"]
+    return Case(f"watershed.{key}", f"watershed.{key}", seen,
+                lambda world: segmented(world, maps), plan, **more)  # fmt: skip
+
+
+# --- tuning
+
+
+def tuned(world: World, name: str, maps: Mapping) -> tuple[pd.DataFrame, dict]:
+    """The table of what a tuning tried on a validation image, and what it chose."""
+    image = names("val")[0]
+    write_maps(world.folder / "maps.zip", {image: maps})
+    truth = world.folder / "truth.npz"
+    files.write_stack(truth, [(image, labels()[:40, :60])])
+    made = world.run(f"tune {TUNED}/{name}", maps=str(world.folder / "maps.zip"),
+                     truths=[str(truth)])  # fmt: skip
+    return pd.read_csv(made.tried), json.loads(Path(made.chosen).read_text())
+
+
+def tried(axis: str, name: str = "thresholds", maps: Mapping = MAPS):
+    """The values of a setting that were tried, the study's own with them."""
+    return lambda world: sorted(set(tuned(world, name, maps)[0][axis]))
+
+
+def tuning(axis: str, *seen: tuple, name: str = "thresholds", maps: Mapping = MAPS) -> Case:
+    return Case(f"tunings.*.{axis}", f"tunings.{name}.{axis}", seen, tried(axis, name, maps),
+                [f"tune */{name}: params.tuning.{axis}"])  # fmt: skip
+
+
+SCORES = ("msa", "sa50", "sa75", "f1_50", "f1_75", "f1", "pixel_iou")
+
+CASES = [
+    prediction("window", (None, [2, 64, 64]), ("image", [1, 64, 96]), (128, [1, 128, 128]),
+               given=ONLY_UNETS),
+    prediction("overlap", (0.25, [2, 64, 64]), (0.75, [3, 64, 64])),
+    prediction("batch_size", (8, [2, 64, 64]), (1, [1, 64, 64] * 2)),
+    prediction("flips", (False, [2, 64, 64]), (True, [2, 64, 64] * 4)),
+    prediction("rotations", (False, [2, 64, 64]), (True, [2, 64, 64] * 4)),
+    prediction("scales", ([1], [2, 64, 64]), ([1, 2], [2, 64, 64, 8, 64, 64, 4, 64, 64])),
+    Case("keep_maps", "keep_maps", [(False, ["maps"]), (True, [])],
+         lambda world: world.plan.one(f"predict {RUN}").temporary,
+         ["predict *: temporary", "predict_validation *: temporary"]),
+    watershed("maxima_threshold", (0.1, CELLS), (0.5, [5, CELLS[1]])),
+    watershed("maxima_smooth", (0, CELLS), (3, OTHER)),
+    watershed("interior_threshold", (0.3, CELLS), (0.5, [6, CELLS[1] - 240 + 84])),
+    watershed("distance_threshold", (0.01, CELLS), (0.5, [6, CELLS[1] - 240 + 84]), maps=RING),
+    watershed("interior_smooth", (0, CELLS), (2, OTHER)),
+    watershed("radius", (2, OTHER), (12, OTHER), given={"watershed.peaks": "local_maxima"}),
+    watershed("peaks", ("h_maxima", CELLS), ("local_maxima", OTHER)),
+    watershed("fill_holes_threshold", (15, CELLS), (5, [6, CELLS[1] - 9])),
+    watershed("small_objects_threshold", (0, CELLS), (10, [5, CELLS[1] - 9])),
+    tuning("maxima_threshold", ([0.05, 0.1], [0.05, 0.1]), ([0.2], [0.1, 0.2])),
+    tuning("maxima_smooth", (ABSENT, [0]), ([0, 1], [0, 1])),
+    tuning("interior_threshold", (ABSENT, [0.3]), ([0.2, 0.5], [0.2, 0.3, 0.5])),
+    tuning("distance_threshold", ([0.2], [0.01, 0.2]), ([0.3], [0.01, 0.3]), name="distances",
+           maps=RING),
+    tuning("interior_smooth", (ABSENT, [0]), ([2], [0, 2])),
+    tuning("small_objects_threshold", (ABSENT, [0]), ([20], [0, 20])),
+    Case("tunings.*.score", "tunings.thresholds.score", [(score, score) for score in SCORES],
+         lambda world: tuned(world, "thresholds", MAPS)[1]["score"],
+         ["tune */thresholds: params.tuning.score"]),
+    Case("tunings.*.every", "tunings.thresholds.every", [(1, 4), (2, 2)], validation_images,
+         ["predict_validation */thresholds: params.every",
+          "tune */thresholds: params.tuning.every"]),
+]  # fmt: skip

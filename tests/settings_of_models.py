@@ -1,0 +1,233 @@
+"""Cases of the settings of models, and of those of training that only a network shows."""
+
+import math
+from unittest import mock
+
+from cellseg.errors import UserError
+from learners_made import MODELS, RUNS, learner, module, settings
+from setting_cases import ABSENT, Case, World
+from settings_of_training import CASES as TRAINING
+from settings_of_training import training
+
+# --- what is seen
+
+
+def option(family: str, *keys: str):
+    """The value in the settings of a run."""
+
+    def see(world: World) -> object:
+        value = settings(world, family)
+        for key in keys:
+            value = value[key]
+        return value
+
+    return see
+
+
+def of_learners(see):
+    """The same of all families, one after the other."""
+
+    def see_all(world: World) -> list:
+        return [part for family in RUNS for part in see(learner(world, family))]
+
+    return see_all
+
+
+def asked_of_deepcell(name: str):
+    """What deepcell's function is asked to build."""
+
+    def see(world: World) -> object:
+        run, asked = settings(world, "deepcell"), {}
+        family = module(run)
+
+        def network(backbone, **options) -> None:
+            asked.update(options, backbone=backbone)
+
+        with mock.patch.object(family, "PanopticNet", network):
+            family.build(run, 32)
+        return asked[name]
+
+    return see
+
+
+def network(world: World, family: str):
+    """The network as it is built."""
+    run = settings(world, family)
+    return module(run).network.build(run, (64, 64))
+
+
+def names_of_levels(world: World) -> list[str]:
+    names = [layer.name for layer in network(world, "panopticnet").layers]
+    return sorted(name for name in names if name.endswith("_reduced"))
+
+
+def backbone_asked_for(world: World) -> str:
+    """Featurenet is built in the place of any other, which takes less time."""
+    run, asked = settings(world, "panopticnet"), []
+    backbones = module(run).network.backbones
+    build = backbones.features
+
+    def features(name, inputs):
+        asked.append(name)
+        return build("featurenet", inputs)
+
+    with mock.patch.object(backbones, "features", features):
+        network(world, "panopticnet")
+    return asked[0]
+
+
+def has_rescaling(world: World) -> bool:
+    import keras
+
+    backbones = module(settings(world, "panopticnet")).network.backbones
+    build = backbones.features
+
+    def features(name, inputs):
+        return build("featurenet", keras.layers.Rescaling(1 / 255, name="rescaling")(inputs))
+
+    with mock.patch.object(backbones, "features", features):
+        layer = network(world, "panopticnet").get_layer("rescaling")
+    return isinstance(layer, keras.layers.Rescaling)
+
+
+def has_layer(name: str):
+    return lambda world: name in [layer.name for layer in network(world, "panopticnet").layers]
+
+
+def channels_seen(world: World) -> int:
+    """Channels of the first convolution: the image's, and row and column."""
+    return network(world, "panopticnet").get_layer("conv_channels").kernel.shape[2]
+
+
+def backend(family: str):
+    """What Keras computes with, or is refused to: this process computes with TensorFlow."""
+
+    def see(world: World) -> str:
+        asked = settings(world, family)["model"]["backend"]
+        try:
+            return module(settings(world, family)).BACKEND
+        except UserError as error:
+            return f"not with {asked}" if f"not with {asked}" in str(error) else str(error)
+
+    return see
+
+
+def networks_trained(family: str):
+    def see(world: World) -> int:
+        world.run(RUNS[family])
+        return len(world.family.trained)
+
+    return see
+
+
+def weights_given(family: str):
+    def see(world: World) -> str | None:
+        world.run(RUNS[family])
+        [trained] = world.family.trained
+        return trained.weights and trained.weights.name
+
+    return see
+
+
+def families_loaded(world: World) -> list[str]:
+    world.run(RUNS["deepcell"])
+    return [model["family"] for model in world.family.loaded]
+
+
+# --- the cases
+
+
+def model(key: str, *seen: tuple, sees, **more) -> Case:
+    family = key.split("<")[1].split(">")[0]
+    name = key.rpartition(".")[2]
+    plan = [f"train squares/{MODELS[family]}/*: params.settings.model.{name}"]
+    return Case(f"models.*{key}", f"models.{MODELS[family]}.{name}", seen, sees,
+                [*plan, *more.pop("plan", [])], **more)  # fmt: skip
+
+
+def of_both(name: str, *seen: tuple, sees: dict, plan=lambda model: []) -> list[Case]:
+    """A key of several families, with what is seen of each."""
+    return [
+        model(f"<{family}>.{name}", *seen, sees=see, plan=plan(MODELS[family]))
+        for family, see in sees.items()
+    ]
+
+
+def overriding(case: Case, family: str) -> Case:
+    """A setting of training that differs for one model."""
+    name, key = MODELS[family], case.key.removeprefix("training.")
+    plan = [f"train squares/{name}/*: params.settings.training.{key}"]
+    if key == "tiling":
+        plan += [f"train squares/{name}/*: params.settings.tiling.*",
+                 f"train squares/{name}/*: input.*_tiles"]  # fmt: skip
+        if family == "unet":  # which is trained on synthetic images too, and alone
+            plan += ["tile_extension */cut-64: removed", "tile_extension */squeezed: added"]
+    given, other = case.seen[0][0], case.seen[1][0]
+    return Case(f"models.*<{family}>.training.{key}", f"models.{name}.training.{key}",
+                [(ABSENT, given), (other, other)], option(family, "training", *key.split(".")),
+                plan, alone=case.alone)  # fmt: skip
+
+
+NETWORK_CASES = [
+    training("clip_norm", (0.001, [0.001] * 3), (0.5, [0.5] * 3), (None, [None] * 3),
+             sees=of_learners(lambda one: [one.optimizer.clipnorm])),
+    training("clip_norm_by", ("variable", [0.001, None] * 3), ("global", [None, 0.001] * 3),
+             sees=of_learners(lambda one: [one.optimizer.clipnorm,
+                                           one.optimizer.global_clipnorm])),
+    training("softmax_loss_scale", (0.01, [0.01] * 3), (2, [2] * 3),
+             sees=of_learners(lambda one: [round(one.loss / math.log(3), 2)])),
+    training("batch_norm_momentum", (None, [0.99] * 3), (0.5, [0.5] * 3),
+             sees=of_learners(lambda one: [one.momentum])),
+    training("mixed_precision", (False, ["float32", False] * 3), ("float16", ["float16", True] * 3),
+             ("bfloat16", ["bfloat16", False] * 3),
+             sees=of_learners(lambda one: [one.dtype, one.scaled])),
+    training("xla", (False, [False] * 3), (True, [True] * 3),
+             sees=of_learners(lambda one: [one.xla])),
+]  # fmt: skip
+
+LEVELS, FEWER = ["C3", "C4", "C5"], ["C3", "C4"]
+PYRAMID, MORE = ["P3", "P4", "P5"], ["P3", "P4", "P5", "P6"]
+
+CASES = [
+    *NETWORK_CASES,
+    *(overriding(case, family) for family in MODELS for case in [*TRAINING, *NETWORK_CASES]
+      if case.key.startswith("training.")),
+    Case("models.*.family", "models.reference",
+         [({"family": family, "backbone": "featurenet"}, [family])
+          for family in ("deepcell", "panopticnet")],
+         families_loaded, ["train squares/reference/*: params.settings.model.*"], alone=True),
+    *of_both("backbone", ("featurenet", "featurenet"), ("mobilenetv2", "mobilenetv2"),
+             sees={"deepcell": asked_of_deepcell("backbone"), "panopticnet": backbone_asked_for}),
+    model("<deepcell>.backbone_levels", (LEVELS, LEVELS), (FEWER, FEWER),
+          sees=asked_of_deepcell("backbone_levels")),
+    model("<panopticnet>.backbone_levels", (LEVELS, ["C3_reduced", "C4_reduced", "C5_reduced"]),
+          (FEWER, ["C3_reduced", "C4_reduced"]), sees=names_of_levels),
+    model("<deepcell>.pyramid_levels", (PYRAMID, PYRAMID), (MORE, MORE),
+          sees=asked_of_deepcell("pyramid_levels")),
+    # Changes nothing, as the schema says: the finest of the backbone's levels feeds the heads.
+    model("<panopticnet>.pyramid_levels", (PYRAMID, PYRAMID), (MORE, MORE),
+          sees=option("panopticnet", "model", "pyramid_levels")),
+    model("<deepcell>.location", (True, True), (False, False), sees=asked_of_deepcell("location")),
+    model("<panopticnet>.location", (True, 3), (False, 1), sees=channels_seen),
+    *of_both("weights", (None, None), ("one", "one.h5"),
+             sees={family: weights_given(family) for family in ("deepcell", "panopticnet")},
+             plan=lambda name: [f"train squares/{name}/*: input.weights"]),
+    *of_both("ensemble", (None, 1), ("cell-type", 2),
+             sees={family: networks_trained(family) for family in MODELS},
+             plan=lambda name: ["data_report squares: params.ensembles"]),
+    *of_both("backend", ("tensorflow", "tensorflow"), ("jax", "not with jax"),
+             ("torch", "not with torch"),
+             sees={family: backend(family) for family in ("panopticnet", "unet")}),
+    model("<panopticnet>.preprocessing", ("imagenet", True), ("as-published", False),
+          sees=has_layer("preprocessing"), given={"models.net.weights": "one"}),
+    model("<panopticnet>.rescaling", ("none", False), ("as-published", True), sees=has_rescaling),
+    model("<panopticnet>.leak", (0.01, 0.01), (0.5, 0.5),
+          sees=lambda world: network(world, "panopticnet").get_layer("heads").leak),
+    model("<unet>.leak", (0.01, 0.01), (0.5, 0.5),
+          sees=lambda world: network(world, "unet").get_layer("inner-distance").leak),
+    model("<unet>.architecture", ("unet", 4), ("unet-expanded", 5), ("unet-deep", 6),
+          sees=lambda world: sum(layer.name.startswith("pool")
+                                 for layer in network(world, "unet").layers)),
+    model("<unet>.width", (2, 2), (3, 3),
+          sees=lambda world: network(world, "unet").get_layer("down_1_conv_1").filters),
+]  # fmt: skip
