@@ -11,8 +11,8 @@ import tifffile
 
 import livecell_server
 import squares
-from cellseg import download, tiles
-from setting_cases import OTHER, Case, World
+from cellseg import cell_tables, download, tiles
+from setting_cases import ABSENT, OTHER, Case, World
 
 TRAIN = "train *: params.settings"
 TABLES = "results/data/squares/annotations"
@@ -84,6 +84,16 @@ def found_although_missing(world: World) -> int | str:
         return len(parsed(world, "squares")["train"])
     except SystemExit:
         return "refused"
+
+
+def grey_value(world: World) -> int | str:
+    """Of the background of the first training image."""
+    try:
+        table = parsed(world, "squares")["train"]
+    except SystemExit:
+        return "refused"
+    picture = cell_tables.pictures(table)[0]
+    return int(picture._replace(path=world.root / picture.path).read()[0, 0])
 
 
 def with_duplicates(dataset: str):
@@ -241,6 +251,16 @@ CASES = [
          [("error", "refused"), ("drop", 8)], found_although_missing,
          ["use_local squares: params.settings.missing_images"],
          given={"datasets.squares.annotations.train": "squares/missing.json"}),
+    Case("datasets.*<local>.crowds", "datasets.squares.crowds",
+         [("error", "refused"), ("drop", 7), ("as-cells", 8)], found_although_missing,
+         ["use_local squares: params.settings.crowds"],
+         given={"datasets.squares.annotations.train": "squares/crowds.json"}),
+    *(Case(f"datasets.*<local>.{key}", f"datasets.squares.{key}",
+           [(ABSENT, "refused"), (1, squares.BACKGROUND),
+            (2, squares.BACKGROUND + squares.SECOND)], grey_value,
+           [f"use_local squares: params.settings.{key}"],
+           given={"datasets.squares.images": f"squares/{key}s"})
+      for key in ("channel", "page")),
     *(Case(f"tilings.*.{key}", f"tilings.cut-64.{key}", seen, tiles_made,
            [f"tile squares/cut-64/*: params.tiling.{key}", f"{TRAIN}.tiling.{key}",
             f"tile_extension */cut-64: params.tiling.{key}"])

@@ -140,9 +140,13 @@ def applied(world: World) -> Mapping:
     return SimpleNamespace(**tables, record=record, output=output.name)
 
 
-def apply(key: str, *seen: tuple, sees, plan: Sequence[str] = ()) -> Case:
+def apply(key: str, *seen: tuple, sees, plan: Sequence[str] = (), given: Mapping = {}) -> Case:
     return Case(f"apply.{key}", f"apply.{key}", seen, lambda world: sees(applied(world)),
-                [f"apply: params.apply.{key}", *plan], alone=True)  # fmt: skip
+                [f"apply: params.apply.{key}", *plan], given=given, alone=True)  # fmt: skip
+
+
+def pages_seen(results: Mapping) -> str:
+    return ", ".join(map(str, results.images["page"]))
 
 
 def accelerators(world: World) -> list:
@@ -233,6 +237,9 @@ CASES = [
           sees=lambda one: one.output, plan=["apply: output.*"]),
     apply("tuning", (None, 4), ("thresholds", 2), sees=lambda one: len(one.cells),
           plan=["apply: params.chosen"]),
+    *(apply(key, (None, "1, 2"), (2, of_second), sees=pages_seen,
+            given={"apply.images": f"squares/{key}s/A172_Phase_C0_1_00d00h00m_1.tif"})
+      for key, of_second in (("channel", "1"), ("page", "2"))),
     apply("pixel_size", (None, "not known"), (0.5, 121 * 0.25),
           sees=lambda one: one.cells["area_um2"].fillna("not known").tolist()[0]),
     Case("accelerator", "accelerator",

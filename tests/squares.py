@@ -10,6 +10,8 @@ import tifffile
 HEIGHT, WIDTH = 64, 96
 BACKGROUND, MIDDLE, CELL = 100, 130, 160
 """Grey values; the smallest cell has the middle one."""
+SECOND = 40
+"""How much brighter the second channel or page of an image is."""
 SQUARES = (
     (8, 8, 11),  # alone; its centre is the pixel (13, 13)
     (8, 40, 3),  # of nine pixels
@@ -71,10 +73,12 @@ def coco(files: Sequence[str]) -> dict:
 def write(folder: Path) -> None:
     """Write it in every form that `kind: local` takes.
 
-    ``images/`` and a copy, ``copies/``; ``{split}.json`` and ``labels/{split}/``, each with all
-    images, and ``fewer-{split}.json`` and ``fewer/{split}/`` with one less; ``doubled.json``, which
-    lists an image of test among those of train; ``missing.json``, which lists one without a file;
-    ``official/`` in LIVECell's layout, and ``moved/`` with one image less a split.
+    ``images/`` and a copy, ``copies/``; ``channels/`` and ``pages/`` with two in each file;
+    ``{split}.json`` and ``labels/{split}/``, each with all images, and ``fewer-{split}.json`` and
+    ``fewer/{split}/`` with one less; ``doubled.json``, which lists an image of test among those of
+    train; ``missing.json``, which lists one without a file; ``crowds.json``, whose last image has
+    crowd regions alone; ``official/`` in LIVECell's layout, and ``moved/`` with one image less a
+    split.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for split in WELLS:
@@ -86,6 +90,10 @@ def write(folder: Path) -> None:
     }
     for file, listed in lists.items():
         (folder / f"{file}.json").write_text(json.dumps(coco(listed)))
+    crowds = coco(names("train"))
+    for cell in crowds["annotations"][-len(SQUARES) :]:
+        cell["iscrowd"] = 1
+    (folder / "crowds.json").write_text(json.dumps(crowds))
     for split in WELLS:
         _write_labels(folder / "labels" / split, names(split))
         _write_labels(folder / "fewer" / split, names(split)[:-1])
@@ -99,11 +107,15 @@ def write(folder: Path) -> None:
 
 
 def _write_split(folder: Path, split: str) -> None:
-    (folder / "images").mkdir(exist_ok=True)
-    (folder / "copies").mkdir(exist_ok=True)
+    for place in ("images", "copies", "channels", "pages"):
+        (folder / place).mkdir(exist_ok=True)
     for number, file in enumerate(names(split)):
         for place in ("images", "copies"):
             tifffile.imwrite(folder / place / f"{file}.tif", image(number))
+        two = np.stack([image(number), image(number) + SECOND])
+        for place, axes in (("channels", "CYX"), ("pages", "TYX")):
+            tifffile.imwrite(folder / place / f"{file}.tif", two, imagej=True,
+                             metadata={"axes": axes})  # fmt: skip
     (folder / f"{split}.json").write_text(json.dumps(coco(names(split))))
 
 
