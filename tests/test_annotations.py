@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cellseg import annotations, cell_tables, image_names, labels
+from cellseg import annotations, cell_tables, coco, image_names, labels
 from cellseg.cells import BBOX
 from cellseg.errors import UserError
 
@@ -128,6 +128,12 @@ def test_annotations_as_a_dict_keyed_by_id(parse):
     del without_id["id"]
     content = {"images": [image(7)], "annotations": {"3": cell(3, 7), "5": without_id}}
     assert parse(train=content)["train.cells"]["annotation_id"].tolist() == [3, 5]
+
+
+def test_images_as_a_dict_keyed_by_id(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"images": {"7": image(7), "8": image(8)}, "annotations": []}))
+    assert [found["id"] for found in coco.read_images(path)] == [7, 8]
 
 
 def test_several_parts_and_run_lengths(parse, tmp_path):

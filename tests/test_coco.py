@@ -202,3 +202,12 @@ def test_other_files_are_named_and_never_to_be_deleted(read, text, reason):
     with pytest.raises(UserError, match=rf"train\.json.*{reason}") as refused:
         read(text=text)
     assert "elete" not in str(refused.value)
+
+
+def test_numbers_beyond_every_type(read):
+    """Digits without end, as a key and as a value."""
+    cells = {"9" * 5000: cell(id="9" * 5000, area=10**400, bbox=[1, 2, 10**400, 3])}
+    content = {"images": [IMAGE], "annotations": cells}
+    table = read(text=json.dumps(content, default=str))
+    assert table["annotation_id"] == [1] and table["area"] == [300]
+    assert table["bbox_x"] == [10]

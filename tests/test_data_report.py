@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellseg import annotations, data_picture, data_report, source
+from cellseg import annotations, data_picture, data_report, problems, source
 
 SPLITS = ("train", "val", "test")
 
@@ -66,9 +66,9 @@ def test_problems_are_summed_by_kind():
         ("train", "outline without area", "b", 2, 3, "dropped"),
         ("train", "cell of an unlisted image", None, 9, 4, "dropped"),
     ]
-    table = data_report.summarize_problems(
-        pd.DataFrame(rows, columns=annotations.PROBLEM_COLUMNS)
-    ).set_index("problem")
+    table = data_report.summarize_problems(pd.DataFrame(rows, columns=problems.COLUMNS)).set_index(
+        "problem"
+    )
     row = table.loc["outline without area"]
     assert row[["images", "cells", "examples"]].tolist() == [2, 5, "a b"]
     assert table.loc["cell of an unlisted image", "examples"] == ""

@@ -483,7 +483,10 @@ def test_what_is_measured_is_counted(name):
     """Images, cells and seeds of the test split, each image once; epochs and training images."""
     made = Experiment(cell_types={"whole": "A172"})
     once = made.rows().drop_duplicates("image")
-    said = drawn.written(made.draw(name))
+    figure = made.draw(name)
+    said = drawn.written(figure)
+    assert figure.texts[0].get_text()
     measured = f"Test split of cells: 12 images, {once['n_true'].sum():,} cells; 3 seeds."
     trained = "cells: 9 training images, 4 epochs; 3 seeds."
     assert f"Why? {trained if name == 'learning-curves' else measured}" in said
+    assert ("95 % t interval of that mean" in said) == (name != "learning-curves")

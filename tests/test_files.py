@@ -91,6 +91,15 @@ def test_what_is_printed_is_in_the_log_too(checkout, tmp_path):
     assert (tmp_path / "log").read_text() == "done\n2\n"
 
 
+def test_warnings_are_shown_but_for_those_of_autograph_on_python_3_13(checkout, tmp_path):
+    body = """    import ast, warnings
+    ast.Attribute(odd=1)
+    warnings.warn('numpy.old is deprecated', DeprecationWarning)"""
+    done = _run(checkout, tmp_path, body)
+    assert done.returncode == 0 and "numpy.old is deprecated" in done.stderr
+    assert "keyword argument" not in done.stderr
+
+
 def test_user_errors_come_without_a_traceback(checkout, tmp_path):
     body = "    from cellseg.errors import UserError\n    raise UserError('a.tif is broken')"
     done = _run(checkout, tmp_path, body)

@@ -21,15 +21,12 @@ from cellseg import (
 from cellseg.cells import Cells
 from cellseg.decoded import Part
 from cellseg.errors import UserError
-from cellseg.files import replacing
 from cellseg.image_files import ImageFiles
 from cellseg.parallel import ordered_map
-from cellseg.source import SPLITS
+from cellseg.problems import Problems, write
 
 POLICIES = ("as-published", "deduplicated")
 EVALUATION_FIRST = ("test", "val", "train")
-
-PROBLEM_COLUMNS = ["split", "problem", "image", "image_id", "cells", "action"]
 
 
 def parse(
@@ -78,12 +75,12 @@ def parse(
     keys: set[str] = set()
     problems: list[dict] = []
     annotated: list[data_checks.Annotated] = []
-    rows_read: list[tuple[_Problems, Any]] = []
+    rows_read: list[tuple[Problems, Any]] = []
     for split in EVALUATION_FIRST:
         table, cells, pieces = _read_split(source, split, labels)
         print(f"{split}: {len(table)} images listed, {len(cells.areas)} cells", flush=True)
         where = {**source.get("annotations", {}), **source.get("labels", {})}.get(split)
-        found = _Problems(split, problems, table)
+        found = Problems(split, problems, table)
         found.of_cells(cells)
         found.of_labels(pieces)
         data_checks.report_crowds(split, where, cells)
@@ -114,51 +111,7 @@ def parse(
     for (found, row), problem in zip(rows_read, seen, strict=True):
         if problem:
             found.of_image(row, *problem)
-    order = {split: rank for rank, split in enumerate(SPLITS)}
-    rows = sorted(problems, key=lambda row: order[row["split"]])
-    with replacing(Path(folder) / "problems.csv") as temporary:
-        pd.DataFrame(rows, columns=PROBLEM_COLUMNS).to_csv(temporary, index=False)
-
-
-class _Problems:
-    """Collects what is wrong with a split, a row per kind and image."""
-
-    def __init__(self, split: str, rows: list[dict], table: pd.DataFrame) -> None:
-        self.split, self.rows, self.n_listed = split, rows, len(table)
-        self.names = dict(zip(table["image_id"], table["image"], strict=True))
-
-    def add(self, problem: str, table: pd.DataFrame, action: str) -> None:
-        """Note images; `cells` is how many cells each of them has."""
-        for row in table.itertuples():
-            self._row(problem, row.image, row.image_id, getattr(row, "n_cells", 0), action)
-
-    def of_image(self, row: Any, problem: str, action: str) -> None:
-        """Note what is wrong with one image, a row of the table."""
-        self._row(problem, row.image, row.image_id, row.n_cells, action)
-
-    def of_labels(self, pieces: Mapping[int, label_checks.Pieces]) -> None:
-        """Note labels that may be no single cells; `cells` is how many of the image."""
-        for problem, image_id, count in label_checks.listed(pieces):
-            self._row(problem, self.names[image_id], image_id, count, "kept")
-
-    def of_cells(self, cells: Cells) -> None:
-        """Note what is wrong with single cells; `cells` is how many of the image."""
-        leaving, outside = cells.beyond_frame()
-        for problem, counts, action in (
-            ("cell of an unlisted image", cells.unknown, "dropped"),
-            ("outline without area", cells.degenerate, "dropped"),
-            ("outline with a part without area", cells.reduced, "part dropped"),
-            ("crowd region", cells.crowd, "dropped"),
-            ("cell of another category than most", cells.of_other_categories(), "kept"),
-            ("cell partly outside the frame", leaving, "kept"),
-            ("cell outside the frame", outside, "kept"),
-        ):
-            for image_id, count in sorted(counts.items(), key=lambda item: str(item[0])):
-                self._row(problem, self.names.get(image_id, ""), image_id, count, action)
-
-    def _row(self, problem: str, image: str, image_id: int, cells: int, action: str) -> None:
-        values = (self.split, problem, image, image_id, cells, action)
-        self.rows.append(dict(zip(PROBLEM_COLUMNS, values, strict=True)))
+    write(problems, Path(folder) / "problems.csv")
 
 
 def _read_split(
@@ -192,7 +145,7 @@ def _with_files(
     files: ImageFiles,
     source: Mapping,
     labels: Mapping[Path, list[Path]],
-    found: _Problems,
+    found: Problems,
 ) -> pd.DataFrame:
     """Add the path of every image; drop or refuse the images that have none."""
     folder = source.get("labels", {}).get(found.split)
@@ -223,7 +176,7 @@ def _with_files(
     )
 
 
-def _resolve(table: pd.DataFrame, taken: Mapping, policy: str, found: _Problems) -> pd.DataFrame:
+def _resolve(table: pd.DataFrame, taken: Mapping, policy: str, found: Problems) -> pd.DataFrame:
     """Apply the duplicate policy."""
     best = table.sort_values(["n_cells", "image_id"], ascending=[False, True])
     repeated = table["file"].duplicated(keep=False)
@@ -240,7 +193,7 @@ def _resolve(table: pd.DataFrame, taken: Mapping, policy: str, found: _Problems)
 
 
 def _without_emptied(
-    table: pd.DataFrame, cells: Cells, crowds: str, where: str | None, found: _Problems
+    table: pd.DataFrame, cells: Cells, crowds: str, where: str | None, found: Problems
 ) -> pd.DataFrame:
     """Leave out images all of whose annotations are left out: they would teach cells as background.
 

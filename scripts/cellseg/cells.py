@@ -1,6 +1,5 @@
 """Outlined cells, gathered column by column and checked one by one."""
 
-import math
 from array import array
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
@@ -10,9 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cellseg import run_lengths
+from cellseg import coco_annotation, run_lengths
 from cellseg.errors import UserError
-from cellseg.run_lengths import whole
 
 BBOX = ("bbox_x", "bbox_y", "bbox_width", "bbox_height")
 
@@ -68,19 +66,19 @@ class Cells:
             )
         listed = annotation.get("image_id")
         if not isinstance(listed, Hashable):
-            raise _malformed(annotation, "its 'image_id' is no number")
+            raise coco_annotation.malformed(annotation, "its 'image_id' is no number")
         if listed not in self.sizes:
             self.unknown[listed] += 1
             return
         image_id = self.numbers.get(listed, listed)
-        if _is_crowd(annotation) and not self.crowds_as_cells:
+        if coco_annotation.is_crowd(annotation) and not self.crowds_as_cells:
             self.crowd[image_id] += 1
             return
         segmentation = annotation.get("segmentation")
         if isinstance(segmentation, dict):
             self._add_rle(image_id, self.sizes[listed], annotation, segmentation)
             return
-        given = _parts(annotation, segmentation)
+        given = coco_annotation.parts(annotation, segmentation)
         polygons = [part for part in given if len(part) >= 6 and len(part) % 2 == 0]
         if not polygons:
             self.degenerate[image_id] += 1
@@ -92,14 +90,16 @@ class Cells:
                 self.coordinates.extend(part)
                 self.part_ends.append(len(self.coordinates))
         except (TypeError, OverflowError) as error:
-            raise _malformed(
+            raise coco_annotation.malformed(
                 annotation, "its 'segmentation' has a coordinate that is no number"
             ) from error
         self.cell_ends.append(len(self.part_ends) - 1)
         self.rles.append(None)
-        area = _area(annotation)
+        area = coco_annotation.area(annotation)
         area = sum(shoelace_area(part) for part in polygons) if area is None else area
-        self._add_common(image_id, annotation, area, _box(annotation) or _bounds(polygons))
+        self._add_common(
+            image_id, annotation, area, coco_annotation.box(annotation) or _bounds(polygons)
+        )
 
     def _add_rle(self, image_id: int, size: tuple[int, int], annotation: dict, rle: dict) -> None:
         from pycocotools import mask
@@ -107,7 +107,9 @@ class Cells:
         try:
             counts = run_lengths.compressed(rle, *size)
         except ValueError as error:
-            raise _malformed(annotation, f"its run-length encoding is broken: {error}") from error
+            raise coco_annotation.malformed(
+                annotation, f"its run-length encoding is broken: {error}"
+            ) from error
         checked = {"size": list(size), "counts": counts}
         pixels = int(mask.area(checked))
         if pixels == 0:
@@ -115,15 +117,17 @@ class Cells:
             return
         self.cell_ends.append(len(self.part_ends) - 1)
         self.rles.append(counts)
-        area = _area(annotation)
-        box = _box(annotation) or [float(value) for value in mask.toBbox(checked)]
+        area = coco_annotation.area(annotation)
+        box = coco_annotation.box(annotation) or [float(value) for value in mask.toBbox(checked)]
         self._add_common(image_id, annotation, pixels if area is None else area, box)
 
     def _add_common(
         self, image_id: int, annotation: dict, area: float, box: Sequence[float]
     ) -> None:
         self.image_ids.append(image_id)
-        self.annotation_ids.append(_id(annotation, otherwise=len(self.annotation_ids) + 1))
+        self.annotation_ids.append(
+            coco_annotation.number(annotation, otherwise=len(self.annotation_ids) + 1)
+        )
         self.areas.append(area)
         self.boxes.extend(box)
         category = annotation.get("category_id")
@@ -224,72 +228,6 @@ class Cells:
             )
             for axis, name in enumerate("xy")
         }
-
-
-def _malformed(annotation: Mapping, what: str) -> UserError:
-    return UserError(f"annotation {str(annotation.get('id'))[:60]}: {what}. Correct or remove it.")
-
-
-def _is_crowd(annotation: Mapping) -> bool:
-    value = annotation.get("iscrowd") or 0
-    if value not in (0, 1, "0", "1"):
-        raise _malformed(annotation, f"its 'iscrowd' is {str(value)[:60]!r}, neither 0 nor 1")
-    return bool(int(value))
-
-
-def _parts(annotation: Mapping, segmentation: Any) -> list[list]:
-    """The polygons of an outline, each a flat list ``[x1, y1, x2, y2, …]``.
-
-    Besides the list of such lists that COCO asks for, programs write one polygon without its outer
-    list, and points as pairs.
-    """
-    if not segmentation:
-        return []
-    if not isinstance(segmentation, list):
-        raise _malformed(annotation, "its 'segmentation' is neither a list nor run lengths")
-    if not isinstance(segmentation[0], list):
-        return [segmentation]
-    if not all(isinstance(part, list) for part in segmentation):
-        raise _malformed(annotation, "its 'segmentation' has numbers next to polygons")
-    if len(segmentation) > 2 and all(len(part) == 2 for part in segmentation):
-        segmentation = [segmentation]  # points of one polygon: one of two numbers has no area
-    return [
-        [value for point in part for value in point]
-        if part and all(isinstance(point, list) for point in part)
-        else part
-        for part in segmentation
-    ]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _area(annotation: Mapping) -> float | None:
-    """The published area; None, so that it is computed, where that is no positive number."""
-    area = annotation.get("area")
-    return area if _is_number(area) and 0 < area < 1e300 else None
-
-
-def _box(annotation: Mapping) -> Sequence[float] | None:
-    """The published box; None, so that it is computed, where there is none or it is turned.
-
-    Turned boxes have a fifth number, the angle. A box with a value that is no number is no box.
-    """
-    box = annotation.get("bbox") or []
-    if not isinstance(box, list) or len(box) not in (0, 4, 5):
-        raise _malformed(annotation, f"its 'bbox' is {str(box)[:60]}, not x, y, width and height")
-    sound = len(box) == 4 and all(map(_is_number, box)) and box[2] >= 0 and box[3] >= 0
-    return box if sound else None
-
-
-def _id(annotation: Mapping, otherwise: int) -> int:
-    """The annotation's id; where that is no whole number of 64 bits, the given number."""
-    value = annotation.get("id")
-    if isinstance(value, str) and value.isdecimal():  # the key of a dict
-        value = int(value)
-    number = whole(value)
-    return number if number is not None and abs(number) < 1 << 63 else otherwise
 
 
 def shoelace_area(polygon: list[float]) -> float:

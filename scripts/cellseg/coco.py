@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cellseg import json_stream
-from cellseg.cells import Cells, whole
+from cellseg.cells import Cells
 from cellseg.errors import UserError
+from cellseg.run_lengths import whole
 
 BUFFER = 1 << 20  # bytes handed to the JSON parser at a time
 MOST_PIXELS = 1 << 31  # of an image; run lengths count no further

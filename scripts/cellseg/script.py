@@ -13,6 +13,9 @@ from cellseg import full_disk, job_output, signals
 from cellseg.command import Lasting
 from cellseg.errors import UserError, printable
 
+ON_PYTHON_3_13 = ".*arbitrary keyword arguments is deprecated"
+"""Of TensorFlow 2.21's AutoGraph, a hundred times in a training."""
+
 
 @contextmanager
 def running(
@@ -47,6 +50,7 @@ def running(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default")
+            warnings.filterwarnings("ignore", ON_PYTHON_3_13, DeprecationWarning)
             yield
     except UserError as error:
         print(f"\nError: {error}\n", file=sys.stderr)
