@@ -11,7 +11,7 @@ import tifffile
 
 import livecell_server
 import squares
-from cellseg import cell_tables, download, tiles
+from cellseg import download, tiles
 from setting_cases import ABSENT, OTHER, Case, World
 
 TRAIN = "train *: params.settings"
@@ -79,21 +79,23 @@ def counts(dataset: str, split: str):
     return lambda world: len(parsed(world, dataset)[split])
 
 
-def found_although_missing(world: World) -> int | str:
+def training_images(world: World) -> int | str:
     try:
         return len(parsed(world, "squares")["train"])
     except SystemExit:
         return "refused"
 
 
-def grey_value(world: World) -> int | str:
-    """Of the background of the first training image."""
+def grey_of_a_cell(world: World) -> int | str:
+    """In the tiles that are cut from the images of the squares."""
     try:
-        table = parsed(world, "squares")["train"]
+        source = world.run("use_local squares").source
+        [table] = [path for path in world.run("parse squares", source=source).images
+                   if "train" in Path(path).name]  # fmt: skip
+        made = world.run("tile squares/cut-64/train", images=table).tiles
     except SystemExit:
         return "refused"
-    picture = cell_tables.pictures(table)[0]
-    return int(picture._replace(path=world.root / picture.path).read()[0, 0])
+    return int(tiles.open(made).X[0, 13, 13, 0])
 
 
 def with_duplicates(dataset: str):
@@ -183,12 +185,12 @@ def cases_of(kind: str, dataset: str, *captions: str) -> list[Case]:
     ]  # fmt: skip
 
 
-def local_files(key: str, dataset: str, file: str, fewer: str) -> list[Case]:
+def local_files(key: str, dataset: str, file: str, fewer: str, *plan: str) -> list[Case]:
     return [
         Case(f"datasets.*<local>.{key}.{split}", f"datasets.{dataset}.{key}.{split}",
              [(file.format(split), n), (fewer.format(split), n - 1)], counts(dataset, split),
              [f"use_local {dataset}: params.settings.{key}.{split}",
-              f"parse {dataset}: input.annotations"])
+              f"parse {dataset}: input.annotations", *plan])
         for split, n in (("train", 8), ("val", 4), ("test", 4))
     ]  # fmt: skip
 
@@ -211,7 +213,7 @@ CASES = [
           ({"kind": "download", "url": "http://127.0.0.1:9/"}, "download")],
          rule_that_makes_official,
          ["use_local official: removed", "[ds]* official: added",
-          "parse official: input.annotations"], alone=True),
+          "parse official: input.annotations", "parse official: params.images"], alone=True),
     Case("datasets.*<download>.url", "datasets.downloaded.url",
          [(f"http://127.0.0.1:9/{name}/", f"http://127.0.0.1:9/{name}/images.zip")
           for name in ("set", "moved")],
@@ -240,27 +242,32 @@ CASES = [
     simulation("seed", (0, OTHER), (1, OTHER), sees=lambda _, image: int(image.sum())),
     Case("datasets.*<local>.path", "datasets.official.path",
          [("squares/official", 8), ("squares/moved", 7)], counts("official", "train"),
-         ["use_local official: params.settings.path", "parse official: input.annotations"]),
+         ["use_local official: params.settings.path", "parse official: input.annotations",
+          "parse official: params.images"]),
     Case("datasets.*<local>.images", "datasets.squares.images",
          [("squares/images", "images"), ("squares/copies", "copies")],
          lambda world: Path(parsed(world, "squares")["train"]["path"][0]).parent.name,
-         ["use_local squares: params.settings.images"]),
+         ["use_local squares: params.settings.images", "parse squares: params.images"]),
     *local_files("annotations", "squares", "squares/{}.json", "squares/fewer-{}.json"),
-    *local_files("labels", "painted", "squares/labels/{}", "squares/fewer/{}"),
+    *local_files("labels", "painted", "squares/labels/{}", "squares/fewer/{}",
+                 "parse painted: params.images"),
     Case("datasets.*<local>.missing_images", "datasets.squares.missing_images",
-         [("error", "refused"), ("drop", 8)], found_although_missing,
+         [("error", "refused"), ("drop", 8)], training_images,
          ["use_local squares: params.settings.missing_images"],
          given={"datasets.squares.annotations.train": "squares/missing.json"}),
     Case("datasets.*<local>.crowds", "datasets.squares.crowds",
-         [("error", "refused"), ("drop", 7), ("as-cells", 8)], found_although_missing,
+         [("error", "refused"), ("drop", 7), ("as-cells", 8)], training_images,
          ["use_local squares: params.settings.crowds"],
-         given={"datasets.squares.annotations.train": "squares/crowds.json"}),
-    *(Case(f"datasets.*<local>.{key}", f"datasets.squares.{key}",
-           [(ABSENT, "refused"), (1, squares.BACKGROUND),
-            (2, squares.BACKGROUND + squares.SECOND)], grey_value,
-           [f"use_local squares: params.settings.{key}"],
-           given={"datasets.squares.images": f"squares/{key}s"})
-      for key in ("channel", "page")),
+         given={"datasets.squares.annotations.train": "squares/crowded.json"}),
+    Case("datasets.*<local>.page", "datasets.squares.page",
+         [(ABSENT, "refused"), (1, squares.CELL), (2, squares.CELL + 50)], grey_of_a_cell,
+         ["use_local squares: params.settings.page"],
+         given={"datasets.squares.images": "squares/paged"}),
+    Case("datasets.*<local>.channel", "datasets.squares.channel",
+         [(ABSENT, round(0.886 * squares.CELL + 0.114 * squares.BACKGROUND)), (1, squares.CELL),
+          (3, squares.BACKGROUND)], grey_of_a_cell,
+         ["use_local squares: params.settings.channel"],
+         given={"datasets.squares.images": "squares/colour"}),
     *(Case(f"tilings.*.{key}", f"tilings.cut-64.{key}", seen, tiles_made,
            [f"tile squares/cut-64/*: params.tiling.{key}", f"{TRAIN}.tiling.{key}",
             f"tile_extension */cut-64: params.tiling.{key}"])
@@ -285,7 +292,7 @@ CASES = [
     Case("subsets.*.extend", "subsets.extended.extend",
          [(1, (1, 1)), (3, (3, 1))], synthetic,
          ["train *extended/0: params.settings.subset.extend",
-          "train *extended/0: input.extension_tiles",
+          "train *extended/0: input.extension_tiles", "train *extended/0: input.content_of_tiles",
           *(f"{rule} squares/{times}/train*: {what}"
             for rule in ("extend", "*_extension", "extension_report")
             for times, what in ((1, "removed"), (3, "added")))], alone=True),

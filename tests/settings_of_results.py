@@ -24,6 +24,10 @@ from settings_of_maps import (
 )
 
 FIRST = "experiments.first"
+PAGE = "overview squares: params.study"
+"""What the front page of the report shows."""
+OF_RUNS = ["collect squares/first: input.*", "overview squares: input.provenance",
+           f"{PAGE}.experiments.first.runs"]  # fmt: skip
 NO_TUNING = {"experiments.tuned.tuning": None}
 
 
@@ -120,7 +124,7 @@ def seeds(world: World) -> list[int]:
 
 
 def of_runs(axis: str, place: int, *seen: tuple, added: str, removed: str = "") -> Case:
-    plan = ["collect squares/first: input.*", "overview squares: input.provenance",
+    plan = [*OF_RUNS, *([f"{PAGE}.models"] if axis == "model" else []),
             f"* {added}*: added", *([f"* {removed}*: removed"] if removed else [])]  # fmt: skip
     return Case(f"experiments.*.runs[].{axis}", f"{FIRST}.runs.0.{axis}", seen,
                 runs_of("first", place), plan, alone=True)  # fmt: skip
@@ -140,13 +144,10 @@ def applied(world: World) -> Mapping:
     return SimpleNamespace(**tables, record=record, output=output.name)
 
 
-def apply(key: str, *seen: tuple, sees, plan: Sequence[str] = (), given: Mapping = {}) -> Case:
+def apply(key: str, *seen: tuple, sees, plan: Sequence[str] = (), images: str = "images") -> Case:
+    given = {"apply.images": BASE["apply"]["images"].replace("images", images)}
     return Case(f"apply.{key}", f"apply.{key}", seen, lambda world: sees(applied(world)),
-                [f"apply: params.apply.{key}", *plan], given=given, alone=True)  # fmt: skip
-
-
-def pages_seen(results: Mapping) -> str:
-    return ", ".join(map(str, results.images["page"]))
+                [f"apply: params.apply.{key}", *plan], given, alone=True)  # fmt: skip
 
 
 def accelerators(world: World) -> list:
@@ -185,11 +186,13 @@ CASES = [
          given=NO_TUNING, alone=True),
     Case("scoring.every", "scoring.every", [(1, 4), (2, 2)],
          lambda world: len(images_predicted(world)),
-         ["predict *: params.every", "format_tables *: params.experiment.every"]),
+         ["predict *: params.every", "format_tables *: params.experiment.every",
+          f"{PAGE}.scoring.every"]),
     Case("scoring.small_objects_threshold", "scoring.small_objects_threshold",
          [(15, 20), (5, 24)], cells_that_are_not_small,
          ["score *: params.small_objects_threshold",
-          "format_tables *: params.experiment.small_objects_threshold"]),
+          "format_tables *: params.experiment.small_objects_threshold",
+          f"{PAGE}.scoring.small_objects_threshold"]),
     Case("overlays.images", "overlays.images", [(3, [3, 3, False]), (1, [1, 1, False])], shown,
          ["overlay *: params.images", "predict_shown *: params.shown"]),
     Case("overlays.boxes", "overlays.boxes", [(False, [3, 3, False]), (True, [3, 3, True])], shown,
@@ -197,7 +200,8 @@ CASES = [
     Case("experiments.*.title", f"{FIRST}.title",
          [("What is seen?", "What is seen?"), ("What else?", "What else?")],
          lambda world: drawn(world)[1],
-         ["figure */first/*: params.question", "format_tables */first: params.experiment.title"]),
+         ["figure */first/*: params.question", "format_tables */first: params.experiment.title",
+          f"{PAGE}.experiments.first.title"]),
     Case("experiments.*.figures", f"{FIRST}.figures",
          [(["f1-by-heads"], "f1-by-heads"), (["errors"], "errors")], lambda world: drawn(world)[0],
          ["figure squares/first/f1-by-heads: removed", "figure squares/first/errors: added"],
@@ -209,12 +213,13 @@ CASES = [
             for rule in ("segment", "score", "overlay", "predict_shown")),
           *(f"{rule} {TUNED}/thresholds: removed" for rule in ("tune", "predict_validation")),
           *(f"{rule} {TUNED}: removed" for rule in ("predict", "learning_curve")),
-          "overview squares: input.*"], alone=True),
+          "overview squares: input.*", f"{PAGE}.experiments.tuned.*"], alone=True),
     Case("experiments.*.tuning", "experiments.tuned.tuning",
          [("thresholds", ["thresholds", True]), ("distances", ["distances", True]),
           (None, [None, False])], used_thresholds,
          [f"* {TUNED}/*thresholds*: removed", f"* {TUNED}/*: added",
-          "collect squares/tuned: input.*", "contact_sheet squares/tuned: *"], alone=True),
+          "collect squares/tuned: input.*", "contact_sheet squares/tuned: *",
+          f"{PAGE}.experiments.tuned.tuning"], alone=True),
     of_runs("model", 3, ("unet", ["net", "reference", "unet", "unet", "unet"]),
             ("searched", ["net", "reference", "searched", "unet", "unet"]),
             added="squares/searched/", removed=RUN),
@@ -226,8 +231,8 @@ CASES = [
             ("half", ["extended", "full", "full", "half", "half"]),
             added=f"squares/unet/{ALL_HEADS}/half/", removed=RUN),
     Case("experiments.*.runs[].seed", f"{FIRST}.runs.0.seed", [(0, [0] * 3), (5, [5] * 3)], seeds,
-         ["collect squares/first: input.*", "overview squares: input.provenance",
-          f"* {RUN}*: removed", f"* squares/unet/{ALL_HEADS}/full/5*: added"], alone=True),
+         [*OF_RUNS, f"* {RUN}*: removed", f"* squares/unet/{ALL_HEADS}/full/5*: added"],
+         alone=True),
     apply("run", ("trained/first", 4), ("trained/second", 3), sees=lambda one: len(one.cells),
           plan=["apply: params.chosen"]),
     apply("images", (BASE["apply"]["images"], 1), ("squares/images", 16),
@@ -237,11 +242,11 @@ CASES = [
           sees=lambda one: one.output, plan=["apply: output.*"]),
     apply("tuning", (None, 4), ("thresholds", 2), sees=lambda one: len(one.cells),
           plan=["apply: params.chosen"]),
-    *(apply(key, (None, "1, 2"), (2, of_second), sees=pages_seen,
-            given={"apply.images": f"squares/{key}s/A172_Phase_C0_1_00d00h00m_1.tif"})
-      for key, of_second in (("channel", "1"), ("page", "2"))),
     apply("pixel_size", (None, "not known"), (0.5, 121 * 0.25),
           sees=lambda one: one.cells["area_um2"].fillna("not known").tolist()[0]),
+    apply("page", (None, [1, 2]), (2, [2]), sees=lambda one: one.images["page"].tolist(),
+          images="paged"),
+    apply("channel", (None, 4), (3, 0), sees=lambda one: len(one.cells), images="colour"),
     Case("accelerator", "accelerator",
          [("cpu", [0, "train-cpu.yaml", "cpu"]), ("gpu", [1, "train-gpu.yaml", "gpu"])],
          accelerators,

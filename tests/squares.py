@@ -10,8 +10,6 @@ import tifffile
 HEIGHT, WIDTH = 64, 96
 BACKGROUND, MIDDLE, CELL = 100, 130, 160
 """Grey values; the smallest cell has the middle one."""
-SECOND = 40
-"""How much brighter the second channel or page of an image is."""
 SQUARES = (
     (8, 8, 11),  # alone; its centre is the pixel (13, 13)
     (8, 40, 3),  # of nine pixels
@@ -73,12 +71,12 @@ def coco(files: Sequence[str]) -> dict:
 def write(folder: Path) -> None:
     """Write it in every form that `kind: local` takes.
 
-    ``images/`` and a copy, ``copies/``; ``channels/`` and ``pages/`` with two in each file;
-    ``{split}.json`` and ``labels/{split}/``, each with all images, and ``fewer-{split}.json`` and
-    ``fewer/{split}/`` with one less; ``doubled.json``, which lists an image of test among those of
-    train; ``missing.json``, which lists one without a file; ``crowds.json``, whose last image has
-    crowd regions alone; ``official/`` in LIVECell's layout, and ``moved/`` with one image less a
-    split.
+    ``images/`` and a copy, ``copies/``; ``{split}.json`` and ``labels/{split}/``, each with all
+    images, and ``fewer-{split}.json`` and ``fewer/{split}/`` with one less; ``doubled.json``, which
+    lists an image of test among those of train; ``missing.json``, which lists one without a file;
+    ``crowded.json``, which has a crowd in the place of the cells of the first one; ``paged/`` and
+    ``colour/`` with pages and colours, see :func:`pages` and :func:`colours`;
+    ``official/`` in LIVECell's layout, and ``moved/`` with one image less a split.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for split in WELLS:
@@ -90,10 +88,10 @@ def write(folder: Path) -> None:
     }
     for file, listed in lists.items():
         (folder / f"{file}.json").write_text(json.dumps(coco(listed)))
-    crowds = coco(names("train"))
-    for cell in crowds["annotations"][-len(SQUARES) :]:
-        cell["iscrowd"] = 1
-    (folder / "crowds.json").write_text(json.dumps(crowds))
+    crowded = coco(names("train"))
+    for cell in crowded["annotations"]:
+        cell["iscrowd"] = int(cell["image_id"] == 1)
+    (folder / "crowded.json").write_text(json.dumps(crowded))
     for split in WELLS:
         _write_labels(folder / "labels" / split, names(split))
         _write_labels(folder / "fewer" / split, names(split)[:-1])
@@ -106,16 +104,27 @@ def write(folder: Path) -> None:
             (annotations / f"livecell_coco_{split}.json").write_text(json.dumps(coco(listed)))
 
 
+def pages(number: int = 0) -> np.ndarray:
+    """Two pages, the second 50 grey values brighter."""
+    return np.stack([image(number), image(number) + 50])
+
+
+def colours(number: int = 0) -> np.ndarray:
+    """Red and green are the image, blue shows nothing."""
+    red = image(number)
+    return np.dstack([red, red, np.full_like(red, BACKGROUND)])
+
+
 def _write_split(folder: Path, split: str) -> None:
-    for place in ("images", "copies", "channels", "pages"):
-        (folder / place).mkdir(exist_ok=True)
     for number, file in enumerate(names(split)):
-        for place in ("images", "copies"):
-            tifffile.imwrite(folder / place / f"{file}.tif", image(number))
-        two = np.stack([image(number), image(number) + SECOND])
-        for place, axes in (("channels", "CYX"), ("pages", "TYX")):
-            tifffile.imwrite(folder / place / f"{file}.tif", two, imagej=True,
-                             metadata={"axes": axes})  # fmt: skip
+        for place, made, look in (
+            ("images", image, "minisblack"),
+            ("copies", image, "minisblack"),
+            ("paged", pages, "minisblack"),
+            ("colour", colours, "rgb"),
+        ):
+            (folder / place).mkdir(exist_ok=True)
+            tifffile.imwrite(folder / place / f"{file}.tif", made(number), photometric=look)
     (folder / f"{split}.json").write_text(json.dumps(coco(names(split))))
 
 

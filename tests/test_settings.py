@@ -35,7 +35,8 @@ CASES: list[Case] = [
     *settings_of_results.CASES,
     *settings_of_searches.CASES,
 ]
-
+ROUNDS = setting_cases.rounds(CASES)
+"""Cases and values that are planned together."""
 
 SOME = (".kind", ".family", ".backbone", ".window", ".size")
 """Keys of many choices, or of some that another case has, of which a few show that they count."""
@@ -63,8 +64,6 @@ class Walk:
         self.plans: dict[str, Plan] = {}
         self.studies: dict[str, dict] = {}
         self.changes: dict[str, dict[Change, tuple]] = {}
-        self.claimed: dict[str, Counter] = {}
-        self.rounds = setting_cases.rounds(CASES)
 
     def study(self, values: dict) -> dict:
         key = _key(values)
@@ -86,26 +85,16 @@ class Walk:
         return self.plan(dict(case.given))
 
     def round_of(self, case: Case, value: object) -> list[tuple[Case, object]]:
-        return next(one for one in self.rounds if any(c is case and v is value for c, v in one))
+        return next(one for one in ROUNDS if any(c is case and v is value for c, v in one))
 
-    def found(self, case: Case, value: object) -> dict[Change, tuple]:
-        """What the round of a case changes in the plan."""
-        together = self.round_of(case, value)
-        key = str(self.rounds.index(together))
+    def found(self, together: list[tuple[Case, object]]) -> dict[Change, tuple]:
+        """What the cases of a round change in the plan."""
+        key = str(ROUNDS.index(together))
         if key not in self.changes:
-            values = {other.at: one for other, one in together}
-            self.changes[key] = changes(self.base(case), self.plan({**case.given, **values}))
+            given = dict(together[0][0].given)
+            values = {**given, **{case.at: value for case, value in together}}
+            self.changes[key] = changes(self.plan(given), self.plan(values))
         return self.changes[key]
-
-    def claims(self, case: Case, value: object) -> Counter:
-        """How many cases of a round account for each of its changes."""
-        together = self.round_of(case, value)
-        key = str(self.rounds.index(together))
-        if key not in self.claimed:
-            found = self.found(case, value)
-            owned = (setting_cases.own_changes(one, found) for one, _ in together)
-            self.claimed[key] = Counter(change for changes in owned for change in changes)
-        return self.claimed[key]
 
     def world(self, case: Case, number: int, folder: Path) -> World:
         value = case.seen[number][0]
@@ -114,7 +103,8 @@ class Walk:
         if number and case.alone:
             plan = self.plan(values)
         elif number:
-            own = setting_cases.own_changes(case, self.found(case, value))
+            found = self.found(self.round_of(case, value))
+            own = setting_cases.own_changes(case, found)
             plan = setting_cases.with_changes(plan, own)
         return World(self.study(values), plan, self.root, folder)
 
@@ -160,15 +150,23 @@ def test_a_case_has_values_that_differ(case, walk):
 
 
 @pytest.mark.parametrize("case", CASES, ids=_name)
-def test_the_plan_changes_what_a_key_decides_and_nothing_else(case, walk):
+def test_the_plan_changes_what_a_key_decides(case, walk):
     for value, _ in case.seen[1:]:
-        found = walk.found(case, value)
-        names = ", ".join(one.at for one, _ in walk.round_of(case, value))
-        claims = walk.claims(case, value)
-        unexpected = {change: found[change] for change in found.keys() - claims.keys()}
-        assert not unexpected, f"changed by one of {names}"
-        assert [change for change, number in claims.items() if number > 1] == [], names
+        found = walk.found(walk.round_of(case, value))
         assert setting_cases.missing_changes(case, walk.base(case), found) == []
+
+
+@pytest.mark.parametrize("number", range(len(ROUNDS)))
+def test_the_plan_changes_nothing_else(number, walk):
+    """Of a round of cases that are planned together: each change is of one of them."""
+    together = ROUNDS[number]
+    found = walk.found(together)
+    owned = [setting_cases.own_changes(case, found) for case, _ in together]
+    claims = Counter(change for changes in owned for change in changes)
+    names = ", ".join(case.at for case, _ in together)
+    unexpected = {change: found[change] for change in sorted(found.keys() - claims.keys())}
+    assert not unexpected, f"changed by one of {names}"
+    assert [change for change, number in claims.items() if number > 1] == [], names
 
 
 @pytest.mark.filterwarnings("ignore")  # of libraries, in scripts that show them
