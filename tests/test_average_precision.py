@@ -212,7 +212,7 @@ def test_scores_of_unused_labels_are_not_looked_at():
         ({"labels": -cells((0, 10))}, "whole numbers"),
         ({"labels": cells((0, 10)).astype(float)}, "whole numbers"),
         ({"segmentations": [{"size": [9, 400], "counts": [3600]}]}, "size"),
-        ({"segmentations": [{"size": [10, 400], "counts": [3999, 2]}]}, "beyond"),
+        ({"segmentations": [{"size": [10, 400], "counts": [3999, 2]}]}, "add up to 4001"),
     ],
 )
 def test_wrong_input_is_refused(change, message):

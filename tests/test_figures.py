@@ -664,6 +664,8 @@ def run_script(checkout, name, folder, inputs, lists=(), **parts):
         input=Named(**{key: str(value) for key, value in inputs.items()}, **dict(lists)),
         output=output,
         log=[str(folder / f"{name}.log")],
+        rule=name,
+        **({} if "wildcards" in parts else {"wildcards": {}}),
         **{key: Named(**value) for key, value in parts.items()},
     )
     runpy.run_path(str(checkout / "scripts" / f"{name}.py"), init_globals={"snakemake": job})

@@ -3,7 +3,7 @@
 import pytest
 
 from cellseg import needs, network_memory
-from cellseg.panopticnet import sizes
+from cellseg.panopticnet import declarations, sizes
 
 TWO = ("inner-distance", "pixelwise")
 C2, C3 = ["C2", "C3", "C4", "C5"], ["C3", "C4", "C5"]
@@ -96,4 +96,4 @@ def test_larger_windows_take_more(larger):
 
 
 def test_every_backbone_has_its_figures():
-    assert sizes.VALUES.keys() == sizes.PARAMETERS.keys()
+    assert sizes.VALUES.keys() == declarations.BACKBONES.keys()

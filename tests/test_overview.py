@@ -139,7 +139,7 @@ def test_provenance_tells_where_runs_differ(folder, tiny):
 
 def test_provenance_that_cannot_be_read_names_the_file(tmp_path):
     (tmp_path / "provenance.json").write_text("{")
-    with pytest.raises(UserError, match=r"provenance\.json cannot be read"):
+    with pytest.raises(UserError, match=r"provenance\.json is missing, damaged"):
         origins.table([study.Run("d", "m", "h", "s", 0)], [tmp_path / "provenance.json"])
 
 

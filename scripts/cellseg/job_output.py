@@ -43,7 +43,8 @@ class Tee:
         # Printed names of files may hold escape sequences.
         safe = text if text.isascii() and text.isprintable() else printable(text, kept="\n\r\t")
         *finished, self.waiting = re.split(r"(?<=[\r\n])", self.waiting + safe)
-        self._show("".join(self._labelled(line) for line in finished))
+        if finished:
+            self._show("".join(self._labelled(line) for line in finished))
         *finished, self.line = (self.line + safe).split("\n")
         with suppress(OSError):  # a full disk: no work fails for want of its log
             for line in finished:

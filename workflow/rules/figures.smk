@@ -3,7 +3,6 @@ rule figure:
     input:
         images=f"{TABLES}/images.csv",
         runs=f"{TABLES}/runs.csv",
-        summary=f"{TABLES}/summary.csv",
         training=f"{TABLES}/training.csv",
         sizes=f"{TABLES}/sizes.csv",
     output:
