@@ -28,6 +28,7 @@ def written(world: World, name: str, content: Mapping) -> str:
 def predicted(world: World, job: str = f"predict {RUN}", trained: str = RUN, **inputs) -> Path:
     """Predict what a job predicts, with the settings that its run is trained with."""
     settings = world.plan.one(f"train {trained}").params["settings"]
+    world.family.batches.clear()  # a training ends with a look at what its network finds
     return world.run(job, settings=written(world, "settings.json", settings), **inputs).maps
 
 

@@ -43,7 +43,8 @@ def scored(world: World) -> dict[str, str]:
         for image in labels.files
     }
     cell_scores.write(world.folder / "cells.parquet", cells)
-    made = world.run(f"score {RUN}/", predicted=truth, cells=str(world.folder / "cells.parquet"))
+    made = world.run(f"score {RUN}/", predicted=truth, cells=str(world.folder / "cells.parquet"),
+                     run=written(world, "provenance.json", {"steps": 8}))  # fmt: skip
     return {"metrics": str(made.metrics), "predicted": truth}
 
 
