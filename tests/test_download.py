@@ -77,7 +77,9 @@ def test_broken_transfer_goes_on_in_the_next_run(published, fetch, tmp_path):
     have = part.stat().st_size
     assert 0 < have <= 100_000
     fetch()
-    assert published.requests[1] == (FILES[0], f"bytes={have}-")
+    assert [asked for name, asked in published.requests if name == FILES[0]] == [
+        None, f"bytes={have}-"
+    ]  # fmt: skip
     assert (tmp_path / "set" / FILES[0]).read_bytes() == published.files[FILES[0]]
     assert not part.exists()
 
