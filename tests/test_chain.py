@@ -434,4 +434,4 @@ def test_bad_local_data_ends_with_a_message_that_names_the_file(checkout, tmp_pa
     workflow = Workflow.copy(checkout, tmp_path / "checkout", config)
     done = workflow.call("results/data/tiny/source.json")
     assert done.returncode != 0
-    assert "Error: " in done.stdout and "nowhere" in done.stdout
+    assert "datasets.tiny.path" in done.stdout and "nowhere" in done.stdout

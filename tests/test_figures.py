@@ -659,6 +659,9 @@ class Named(SimpleNamespace):
     def get(self, name, default=None):
         return vars(self).get(name, default)
 
+    def items(self):
+        return vars(self).items()
+
 
 def run_script(checkout, name, folder, inputs, lists=(), **parts):
     paths = {"pdf": "pdf", "png": "png", "preview": "jpg"}

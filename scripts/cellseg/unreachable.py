@@ -49,6 +49,7 @@ def lines(
 
 def _failed(log: Path, since: float) -> bool:
     try:
-        return log.stat().st_mtime >= since and SAID in log.read_text(encoding="utf-8", errors="replace")
+        said = log.read_text(encoding="utf-8", errors="replace")
+        return log.stat().st_mtime >= since and SAID in said
     except OSError:
         return False
