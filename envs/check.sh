@@ -16,7 +16,7 @@ needs() { # what is missing, its packages for apt and for dnf
 }
 
 if [ -n "$python" ]; then
-  PYTHONPATH=scripts "$python" -m cellseg.checkout_path "$PWD" || exit 1
+  PYTHONPATH=scripts "$python" -m cellseg.runtime.checkout_path "$PWD" || exit 1
   version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   # What setuptools calls, and where it looks for headers.
   compiler=${CC:-$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("CC") or "cc")')}

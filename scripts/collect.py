@@ -1,25 +1,25 @@
 """The tables of an experiment, from the scores and histories of its runs."""
 
-from cellseg import tables
-from cellseg.files import replacing
-from cellseg.script import running
+from cellseg.io.atomic import replacing
+from cellseg.runtime.script import running
+from cellseg.tables import collect
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
-    images = tables.images(snakemake.input.metrics)
-    runs = tables.with_pooled_pixels(tables.per_run(images), images)
-    runs = tables.with_coco(runs, snakemake.input.coco)
-    runs = tables.with_watershed(runs, snakemake.input.watershed)
+    images = collect.images(snakemake.input.metrics)
+    runs = collect.with_pooled_pixels(collect.per_run(images), images)
+    runs = collect.with_coco(runs, snakemake.input.coco)
+    runs = collect.with_watershed(runs, snakemake.input.watershed)
     made = {
         "images": images,
         "runs": runs,
-        "summary": tables.summarise(runs),
-        "training": tables.training(
+        "summary": collect.summarise(runs),
+        "training": collect.training(
             snakemake.input.metrics,
             snakemake.input.histories,
             snakemake.input.settings,
             snakemake.input.provenance,
         ),
-        "sizes": tables.sizes(snakemake.input.sizes),
+        "sizes": collect.sizes(snakemake.input.sizes),
     }
     for name, table in made.items():
         with replacing(snakemake.output[name]) as temporary:

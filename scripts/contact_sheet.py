@@ -1,7 +1,7 @@
 """Draw the best, median and worst images of an experiment with outlines, a row a condition."""
 
 from cellseg.figures import contact_sheet, contact_sheet_cases, style
-from cellseg.script import running
+from cellseg.runtime.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     columns, rows, subtitle = contact_sheet_cases.load(

@@ -1,7 +1,7 @@
 """Counts, problems and cell sizes of a data set, as tables and one picture."""
 
-from cellseg import data_report
-from cellseg.script import running
+from cellseg.report import data_report
+from cellseg.runtime.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     data_report.write(

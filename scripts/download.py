@@ -1,7 +1,8 @@
 """Fetch the published LIVECell and say where its parts are."""
 
-from cellseg import files, livecell, source
-from cellseg.script import running
+from cellseg.data import livecell, sources
+from cellseg.io import atomic
+from cellseg.runtime.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     settings = snakemake.params.settings
@@ -14,5 +15,5 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         checksums=dataset["checksums"],
         retries=dataset["retries"],
     )
-    described = source.official_layout(snakemake.wildcards.dataset, snakemake.params.folder)
-    files.write_json(snakemake.output.source, described)
+    described = sources.official_layout(snakemake.wildcards.dataset, snakemake.params.folder)
+    atomic.write_json(snakemake.output.source, described)

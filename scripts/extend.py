@@ -1,7 +1,7 @@
 """Synthetic images of a split: its cells at new places and other densities."""
 
-from cellseg.extension import writing
-from cellseg.script import running
+from cellseg.runtime.script import running
+from cellseg.synthesis import writing
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     writing.write(

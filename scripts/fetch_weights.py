@@ -1,8 +1,8 @@
 """Fetch a pretrained backbone from its public address and check it."""
 
-from cellseg import pretrained
-from cellseg.script import running
+from cellseg.data import pretrained_weights
+from cellseg.runtime.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     source = snakemake.params.source
-    pretrained.fetch(source["url"], snakemake.output.weights, source["md5"])
+    pretrained_weights.fetch(source["url"], snakemake.output.weights, source["md5"])

@@ -1,15 +1,13 @@
 """The formatted tables of an experiment, and the comparisons that decide what they mark."""
 
-from cellseg import comparisons, published, score_tables
-from cellseg.files import replacing
-from cellseg.formatted import content, html_page, latex
-from cellseg.formatted.captions import Experiment
-from cellseg.script import running
+from cellseg.io.atomic import replacing
+from cellseg.runtime.script import running
+from cellseg.tables import comparisons, published, read
+from cellseg.tables.formatted import content, html_page, latex
+from cellseg.tables.formatted.captions import Experiment
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
-    tables = {
-        name: score_tables.read(snakemake.input[name]) for name in ("images", "runs", "training")
-    }
+    tables = {name: read.read(snakemake.input[name]) for name in ("images", "runs", "training")}
     compared = comparisons.compare(tables["images"], tables["runs"])
     experiment = Experiment(**snakemake.params.experiment)
     made = content.build(tables, compared, published.read(snakemake.input.published), experiment)

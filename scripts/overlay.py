@@ -1,7 +1,8 @@
 """Draw outlines of true and predicted cells on a few test images of a run."""
 
-from cellseg.figures import conditions, overlay, overlay_cases, preview, style
-from cellseg.script import running
+from cellseg.figures import overlay, overlay_cases, preview, style
+from cellseg.runtime.script import running
+from cellseg.tables import conditions
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     cases = overlay_cases.load(

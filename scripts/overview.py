@@ -2,22 +2,23 @@
 
 from pathlib import Path
 
-from cellseg import score_tables, study
-from cellseg.files import replacing
-from cellseg.overview import origins, page, resources, scores
-from cellseg.script import running
+from cellseg.io.atomic import replacing
+from cellseg.report import origins, page, resources, scores
+from cellseg.runtime.script import running
+from cellseg.study import runs
+from cellseg.tables import read
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     dataset = snakemake.wildcards.dataset
     shown = snakemake.params.study
     made = {
         "resources": resources.table(snakemake.params.benchmarks, shown, dataset),
-        "provenance": origins.table(study.all_runs(shown), snakemake.input.provenance),
+        "provenance": origins.table(runs.all_runs(shown), snakemake.input.provenance),
     }
     text = page.write(
         study=shown,
         dataset=dataset,
-        counts=score_tables.read(snakemake.input.counts, ["split", "cell_type", "images", "cells"]),
+        counts=read.read(snakemake.input.counts, ["split", "cell_type", "images", "cells"]),
         summaries=[scores.read(path) for path in snakemake.input.summaries],
         snakemake_version=snakemake.params.snakemake_version,
         folder=Path(snakemake.output.page).parent,

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from cellseg import annotations
-from cellseg.script import running
+from cellseg.data import annotations
+from cellseg.runtime.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     annotations.parse(

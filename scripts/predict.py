@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
-from cellseg import families, gpu_lease, predict_run
-from cellseg.script import running
+from cellseg import models
+from cellseg.inference import run as predict_run
+from cellseg.runtime import gpu_lease
+from cellseg.runtime.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take(snakemake.config["accelerator"])
@@ -16,7 +18,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         only=json.loads(Path(run).read_text(encoding="utf-8"))["val_images"] if run else None,
         every=snakemake.params.every,
         options=snakemake.params.prediction,
-        load_family=families.load,
+        load_family=models.load,
         folder=Path(snakemake.input.weights).parent,
         output=snakemake.output.maps,
         threads=snakemake.threads,

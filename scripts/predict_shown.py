@@ -2,21 +2,24 @@
 
 from pathlib import Path
 
-from cellseg import families, gpu_lease, predict_run, score_tables
+from cellseg import models
 from cellseg.figures import shown
-from cellseg.script import running
+from cellseg.inference import run
+from cellseg.runtime import gpu_lease
+from cellseg.runtime.script import running
+from cellseg.tables import read
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take("cpu")  # a few images only: no GPU has been asked for
-    scores = score_tables.read(snakemake.input.metrics, ["image", "f1_50"])
+    scores = read.read(snakemake.input.metrics, ["image", "f1_50"])
     chosen = shown.choose(scores, snakemake.params.shown)
-    predict_run.predict(
+    run.predict(
         settings=snakemake.input.settings,
         images=snakemake.input.images,
         only=[row.image for _, row in chosen],
         every=1,
         options=snakemake.params.prediction,
-        load_family=families.load,
+        load_family=models.load,
         folder=Path(snakemake.input.weights).parent,
         output=snakemake.output.maps,
         threads=snakemake.threads,

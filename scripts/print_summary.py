@@ -2,9 +2,10 @@
 
 import sys
 
-from cellseg import command, summary
+from cellseg.report import terminal_summary
+from cellseg.runtime import command
 
 if len(sys.argv) != 2:
     sys.exit(f"Usage: {sys.argv[0]} results/<dataset>")
 with command.running():
-    print(f"\n{summary.table(sys.argv[1])}\n")
+    print(f"\n{terminal_summary.table(sys.argv[1])}\n")

@@ -3,7 +3,10 @@
 import time
 from pathlib import Path
 
-from cellseg import active_jobs, command, config_files, progress, progress_arguments, progress_text
+from cellseg.jobs import active
+from cellseg.progress import collect, text
+from cellseg.runtime import command
+from cellseg.study import config_files, progress_arguments
 
 WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
 RESULTS = Path("results")
@@ -14,17 +17,17 @@ def main() -> None:
     asked = progress_arguments.read()
     folder = Path.cwd()
     study = config_files.study(asked, folder, WORKFLOW / "schemas/config.schema.yaml")
-    study = progress.narrowed(study, asked.dataset, asked.experiment)
-    prefix = active_jobs.job_name_prefix(WORKFLOW / "profiles/slurm/config.yaml")
-    slurm, trouble = active_jobs.ask_slurm(prefix, folder)
-    marks = active_jobs.read_marks(folder / ".snakemake")
+    study = collect.narrowed(study, asked.dataset, asked.experiment)
+    prefix = active.job_name_prefix(WORKFLOW / "profiles/slurm/config.yaml")
+    slurm, trouble = active.ask_slurm(prefix, folder)
+    marks = active.read_marks(folder / ".snakemake")
     whole = asked.dataset is None and asked.experiment is None
-    seen = progress.collect(study, RESULTS, slurm, marks, time.time(), others=whole)
+    seen = collect.collect(study, RESULTS, slurm, marks, time.time(), others=whole)
     if trouble:
         seen.notes.append(f"{trouble}; jobs in Slurm are not counted as such.")
     if not RESULTS.is_dir():
         seen.notes.append(f"there is no folder {folder / RESULTS} yet.")
-    print(progress_text.as_json(seen) if asked.json else progress_text.as_text(seen))
+    print(text.as_json(seen) if asked.json else text.as_text(seen))
 
 
 with command.running():

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from cellseg import scoring
-from cellseg.script import running
+from cellseg.runtime.script import running
+from cellseg.scoring import run
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
-    scoring.score_run(
+    run.score_run(
         truth=snakemake.input.truth,
         true_outlines=snakemake.input.outlines,
         images=snakemake.input.images,

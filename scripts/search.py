@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from cellseg import command, config_files, search_arguments, search_run
-from cellseg.snakemake_call import Snakemake
+from cellseg.runtime import command
+from cellseg.runtime.snakemake_call import Snakemake
+from cellseg.search import run
+from cellseg.study import config_files, search_arguments
 
 SCHEMA = Path(__file__).resolve().parent.parent / "workflow/schemas/config.schema.yaml"
 
@@ -13,7 +15,7 @@ def main() -> None:
     own, arguments = search_arguments.read()
     folder = Path.cwd()
     study = config_files.study(own, folder, SCHEMA)
-    search_run.search(study, own.name, folder, Snakemake(folder, arguments, own.dry_run))
+    run.search(study, own.name, folder, Snakemake(folder, arguments, own.dry_run))
 
 
 with command.running():

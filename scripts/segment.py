@@ -1,14 +1,16 @@
 """Cells of every image, from the predicted maps of one run."""
 
-from cellseg import files, made_files, map_store, segmentation
-from cellseg.script import running
+from cellseg.inference import map_store
+from cellseg.io import atomic, made_files
+from cellseg.runtime.script import running
+from cellseg.segmentation import run
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     tuned = snakemake.input.get("tuned")
     settings = snakemake.params.watershed
     if tuned:
         settings = made_files.read_json(tuned, "watershed")["watershed"]
-    segmentation.segment_run(
+    run.segment_run(
         maps=snakemake.input.maps,
         labels=snakemake.output.labels,
         cells=snakemake.output.cells,
@@ -21,4 +23,4 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         "prediction": map_store.open(snakemake.input.maps).prediction,
         "watershed": settings,
     }
-    files.write_json(snakemake.output.settings, about)
+    atomic.write_json(snakemake.output.settings, about)

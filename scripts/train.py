@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
-from cellseg import families, gpu_lease, train_run
-from cellseg.script import running
+from cellseg import models
+from cellseg.runtime import gpu_lease
+from cellseg.runtime.script import running
+from cellseg.training import run
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take(snakemake.config["accelerator"])
-    train_run.train(
+    run.train(
         settings=snakemake.params.settings,
         tiles={"train": snakemake.input.train_tiles, "val": snakemake.input.val_tiles},
         images=[snakemake.input.train_images, snakemake.input.val_images],
         extension=list(snakemake.input.get("extension_tiles", [])),
         weights=snakemake.input.get("weights") or None,
         code=snakemake.params.code,
-        family=families.load(snakemake.params.settings["model"]),
+        family=models.load(snakemake.params.settings["model"]),
         folder=Path(snakemake.output.weights).parent,
         threads=snakemake.threads,
     )

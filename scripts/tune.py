@@ -1,10 +1,10 @@
 """The watershed's settings that suit one run best, on the images that it was validated with."""
 
-from cellseg import tuning_run
-from cellseg.script import running
+from cellseg.runtime.script import running
+from cellseg.tuning import run
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
-    tuning_run.tune(
+    run.tune(
         maps=snakemake.input.maps,
         truths=snakemake.input.truths,
         tuning=snakemake.params.tuning,

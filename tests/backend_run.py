@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import small_training
-from cellseg import families
+from cellseg import models
 
 
 def run(name: str, start: Path, output: Path, folder: Path) -> None:
@@ -18,7 +18,7 @@ def run(name: str, start: Path, output: Path, folder: Path) -> None:
     settings = small_training.settings(
         1, family=name, location=False, backend=os.environ["KERAS_BACKEND"]
     )
-    family = families.load(settings["model"])
+    family = models.load(settings["model"])
     learner = getattr(family, small_training.LEARNERS[name])(settings, 32, folder)
     if not start.exists():
         learner.save_weights(start)

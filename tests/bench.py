@@ -15,11 +15,14 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 
-from cellseg import labels, metrics, targets, watershed
-from cellseg.augmentation import Augmentation
-from cellseg.average_precision import image_matches
-from cellseg.label_images import encode
-from cellseg.stream import TilePool, TileStream
+from cellseg.data import labels
+from cellseg.data.label_folder import encode
+from cellseg.scoring import metrics
+from cellseg.scoring.coco_average_precision import image_matches
+from cellseg.segmentation import watershed
+from cellseg.targets import transforms
+from cellseg.training.augmentation import Augmentation
+from cellseg.training.batches import TilePool, TileStream
 
 HEIGHT, WIDTH = 520, 704
 REPEATS = 5
@@ -82,8 +85,8 @@ def kernels(image: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
     from pycocotools import mask
 
     polygons = outlines(image)
-    maxima = cv2.GaussianBlur(targets.inner_distance(image), (0, 0), 1)
-    interior = targets.pixelwise(image)[..., 1].astype(np.float32)
+    maxima = cv2.GaussianBlur(transforms.inner_distance(image), (0, 0), 1)
+    interior = transforms.pixelwise(image)[..., 1].astype(np.float32)
     maps = [maxima[None, ..., None], interior[None, ..., None]]
     predicted = np.roll(image, 2, axis=1)
 
@@ -107,17 +110,17 @@ def kernels(image: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
             annotation_masks,
         ),
         "inner distance (deepcell)": (
-            lambda: targets.inner_distance(image),
+            lambda: transforms.inner_distance(image),
             lambda: transform_utils.inner_distance_transform_2d(
                 image, erosion_width=1, alpha="auto", beta=1
             ),
         ),
         "outer distance (deepcell)": (
-            lambda: targets.outer_distance(image),
+            lambda: transforms.outer_distance(image),
             lambda: transform_utils.outer_distance_transform_2d(image, erosion_width=1),
         ),
         "pixelwise (deepcell)": (
-            lambda: targets.pixelwise(image),
+            lambda: transforms.pixelwise(image),
             lambda: transform_utils.pixelwise_transform(image, dilation_radius=1),
         ),
         "watershed, radius 10 (deepcell-toolbox)": watershed_pair(10),
@@ -200,7 +203,7 @@ def data_stream(workers: int) -> tuple[Callable, Callable, int]:
 def main() -> None:
     """Print the table in Markdown."""
     warnings.simplefilter("ignore")
-    import cellseg.deepcell_compat  # noqa: F401
+    import cellseg.models.deepcell.compat  # noqa: F401
 
     cv2.setNumThreads(1)
     print("| stage (compared with) | cells | ours, ms | theirs, ms | theirs / ours |")

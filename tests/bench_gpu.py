@@ -36,9 +36,9 @@ import cv2
 import numpy as np
 
 import small_training
-from cellseg import families
-from cellseg.augmentation import Augmentation
-from cellseg.stream import Batch, TilePool, TileStream
+from cellseg import models
+from cellseg.training.augmentation import Augmentation
+from cellseg.training.batches import Batch, TilePool, TileStream
 
 GIB = 2**30
 BATCH, TILE = 8, 256
@@ -116,10 +116,10 @@ def settings(task: Mapping) -> dict:
 
 
 def learner(task: Mapping, family: ModuleType, folder: str):
-    """A network ready to train, as :func:`cellseg.families.panopticnet.train` makes it."""
+    """A network ready to train, as :func:`cellseg.models.panopticnet.family.train` makes it."""
     import keras
 
-    from cellseg.keras3 import learner as keras_learner
+    from cellseg.models.keras3 import learner as keras_learner
 
     run = settings(task)
     keras.utils.set_random_seed(run["seed"])
@@ -239,7 +239,7 @@ def repeat(batch: Batch, count: int) -> Batch:
 def child(task: Mapping) -> None:
     """Do one task; print JSON lines, of which a later one adds to those before."""
     try:
-        family = families.load(settings(task)["model"])
+        family = models.load(settings(task)["model"])
         family.set_threads(task["threads"])
         cv2.setNumThreads(1)
         with tempfile.TemporaryDirectory() as folder:

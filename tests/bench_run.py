@@ -18,17 +18,13 @@ import pandas as pd
 from scipy import ndimage
 
 from bench import frame, outlines
-from cellseg import (
-    files,
-    labels,
-    map_store,
-    prediction,
-    scoring,
-    segmentation,
-    targets,
-    true_cells,
-    tuning_run,
-)  # fmt: skip
+from cellseg.data import labels, true_cells
+from cellseg.inference import map_store, sliding_window
+from cellseg.io import atomic
+from cellseg.scoring import run
+from cellseg.segmentation import run as segmentation
+from cellseg.targets import transforms
+from cellseg.tuning import run as tuning_run  # fmt: skip
 
 N_IMAGES, N_TUNED, N_TEST = 48, 6, 1512
 CHANNELS = ["inner-distance/0", "pixelwise/1"]
@@ -47,7 +43,7 @@ GRID = {
 def network_output(image: np.ndarray, seed: int) -> np.ndarray:
     """Blurred, noisy targets through a sigmoid, (H, W, 2) float32."""
     random = np.random.default_rng(seed)
-    clean = [targets.inner_distance(image), targets.pixelwise(image)[..., 1]]
+    clean = [transforms.inner_distance(image), transforms.pixelwise(image)[..., 1]]
     maps = []
     for one in clean:
         noise = ndimage.gaussian_filter(random.normal(size=image.shape), 2)
@@ -74,8 +70,8 @@ def stages(folder: Path) -> dict[str, Callable[[], object]]:
     maps = [network_output(image, seed) for seed in range(4)]
     polygons = outlines(image)
     cells = true_cells.draw(polygons, *image.shape)
-    files.write_stack(folder / "truth.npz", ((name, labels.paint(cells)) for name in names))
-    files.write_stack(
+    atomic.write_stack(folder / "truth.npz", ((name, labels.paint(cells)) for name in names))
+    atomic.write_stack(
         folder / "outlines.npz",
         (array for name in names for array in true_cells.arrays(name, cells)),
     )
@@ -92,12 +88,12 @@ def stages(folder: Path) -> dict[str, Callable[[], object]]:
     store("few.zip", N_TUNED)
 
     def score(threads: int) -> None:
-        scoring.score_run(
+        run.score_run(
             truth=folder / "truth.npz", true_outlines=folder / "outlines.npz",
             images=folder / "images.parquet", predicted=folder / "labels.npz",
             predicted_cells=folder / "cells.parquet", output=folder / "metrics.csv",
             coco_output=folder / "coco.csv", sizes_output=folder / "sizes.csv",
-            condition=dict.fromkeys(scoring.CONDITION, 0), data_split="test",
+            condition=dict.fromkeys(run.CONDITION, 0), data_split="test",
             small_objects_threshold=15, threads=threads,
         )  # fmt: skip
 
@@ -114,7 +110,7 @@ def stages(folder: Path) -> dict[str, Callable[[], object]]:
 
     return {
         "predict: windows, normalisation, blending": lambda: [
-            prediction.predict_image(windows, grey, 256, 64, "whole-image") for _ in names
+            sliding_window.predict_image(windows, grey, 256, 64, "whole-image") for _ in names
         ],
         "predict: store the maps": store,
         "segment, 1 thread": lambda: segment(1),
@@ -128,7 +124,8 @@ def stages(folder: Path) -> dict[str, Callable[[], object]]:
 COLD = """
 import time; begun = time.perf_counter()
 import numpy as np
-from cellseg import metrics, watershed
+from cellseg.scoring import metrics
+from cellseg.segmentation import watershed
 labels = np.kron(np.arange(1, 7).reshape(2, 3), np.ones((9, 9))).astype(np.int32)
 maps = np.random.default_rng(0).random(labels.shape).astype(np.float32)
 metrics.score_image(labels, watershed.segment(maps, maps))

@@ -6,7 +6,7 @@ They import two helper modules of Keras 2.8 by names that have changed since.
 
 import sys
 
-import cellseg.deepcell_compat  # noqa: F401
+import cellseg.models.deepcell.compat  # noqa: F401
 import keras
 from tf_keras.src.testing_infra import test_combinations, test_utils
 

@@ -67,10 +67,12 @@ def simulate(seed: int) -> Writer:
 
 def data_writers(base: Path) -> Iterator[tuple[str, Writer]]:
     """From annotations to tiles; `base` gets what the next one reads."""
-    from cellseg import annotations, data_report, drawing, source, tiles
+    from cellseg.data import annotations, sources, tiles
+    from cellseg.data import rasterize as drawing
+    from cellseg.report import data_report
 
     simulate(0)(base, False)
-    described = source.official_layout("d", base / "source")
+    described = sources.official_layout("d", base / "source")
 
     def parse(folder: Path, again: bool) -> None:
         annotations.parse(described, folder / "annotations")
@@ -93,9 +95,9 @@ def data_writers(base: Path) -> Iterator[tuple[str, Writer]]:
         import pandas as pd
 
         images = pd.read_parquet(tables / "test.images.parquet")
-        from cellseg import cell_tables
+        from cellseg.data import annotation_tables
 
-        pictures = cell_tables.pictures(images)
+        pictures = annotation_tables.pictures(images)
         tiles.write(images["image"], pictures, base / "test.npz", folder / "tiles.npz", 64)
 
     def report(folder: Path, again: bool) -> None:
@@ -116,13 +118,19 @@ def data_writers(base: Path) -> Iterator[tuple[str, Writer]]:
 
 def run_writers(base: Path) -> Iterator[tuple[str, Writer]]:
     """From maps to figures, of the truth's own maps."""
-    from cellseg import files, map_store, resume, scoring, segmentation, targets, tuning_run
     from cellseg.figures import style
+    from cellseg.inference import map_store
+    from cellseg.io import atomic
+    from cellseg.scoring import run as scoring
+    from cellseg.segmentation import run as segmentation
+    from cellseg.targets import transforms
+    from cellseg.training import checkpoint
+    from cellseg.tuning import run as tuning_run
 
     truth = np.load(base / "test.npz")
     maps = []
     for name in sorted(truth.files):
-        inner = targets.inner_distance(truth[name])
+        inner = transforms.inner_distance(truth[name])
         stack = np.stack([inner.reshape(truth[name].shape), truth[name] > 0], -1)
         maps.append((name, stack.astype(np.float32)))
 
@@ -174,21 +182,21 @@ def run_writers(base: Path) -> Iterator[tuple[str, Writer]]:
     def table(folder: Path, again: bool) -> None:
         import pandas as pd
 
-        with files.replacing(folder / "runs.csv") as temporary:
+        with atomic.replacing(folder / "runs.csv") as temporary:
             pd.DataFrame(np.random.default_rng(0).random((300, 4))).to_csv(temporary)
 
     def json_file(folder: Path, again: bool) -> None:
-        files.write_json(folder / "settings.json", {"images": ["name"] * 1000})
+        atomic.write_json(folder / "settings.json", {"images": ["name"] * 1000})
 
     def hdf5(folder: Path, again: bool) -> None:
         def fill(file) -> None:
             for number in range(20):
                 file.create_group(f"layer-{number}")["kernel"] = np.ones(3000)
 
-        files.write_hdf5(folder / "weights.h5", fill)
+        atomic.write_hdf5(folder / "weights.h5", fill)
 
     def state(folder: Path, again: bool) -> None:
-        kept = resume.ResumeFolder(folder / "resume", "stamp")
+        kept = checkpoint.ResumeFolder(folder / "resume", "stamp")
         with kept.writing(f"epoch-{1 + again}", {"history": []}) as state_folder:
             np.savez(state_folder / "state.npz", *np.ones((10, 3000)))
 
@@ -201,7 +209,7 @@ def unpack(base: Path) -> Writer:
     """Unpack an archive of images."""
     import zipfile
 
-    from cellseg import unpack as unpacking
+    from cellseg.io import unzip as unpacking
 
     with zipfile.ZipFile(base / "images.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(5):
@@ -216,10 +224,10 @@ def unpack(base: Path) -> Writer:
 def family_writers(base: Path, name: str) -> Iterator[tuple[str, Writer]]:
     """What a learner writes; its TensorBoard log is added to and cannot be put aside."""
     import small_training
-    from cellseg import families
+    from cellseg import models
 
     run = small_training.settings(1, 0, name)
-    family = families.load(run["model"])
+    family = models.load(run["model"])
     family.set_threads(1)
     make = small_training.LEARNERS[name]
     learner = getattr(family, make)(run, size=32, folder=base)

@@ -23,25 +23,15 @@ import tifffile
 import yaml
 from PIL import Image
 
-from cellseg import (
-    coco,
-    config,
-    files,
-    grey_values,
-    hdf5_checks,
-    image_decoding,
-    images,
-    label_images,
-    labels,
-    made_files,
-    map_store,
-    microscope_files,
-    prediction_record,
-    tiles,
-    unpack,
-)
+from cellseg.apply import microscopy
+from cellseg.data import coco, label_folder, labels, tiles
 from cellseg.errors import UserError
-from cellseg.resume import ResumeFolder
+from cellseg.images import decoding, grey_values, reading
+from cellseg.inference import map_store
+from cellseg.inference import record as prediction_record
+from cellseg.io import atomic, hdf5_checks, made_files, unzip
+from cellseg.study import validation
+from cellseg.training.checkpoint import ResumeFolder
 
 SECONDS = 10
 MOST_BYTES = 2 << 30
@@ -100,18 +90,18 @@ def _read_coco(path: Path) -> None:
 
 
 def _read_labels(path: Path) -> None:
-    found = images.read_labels(path)
+    found = reading.read_labels(path)
     assert found.ndim == 2
-    for _ in label_images.encode(found):
+    for _ in label_folder.encode(found):
         pass
 
 
 def _read_image(path: Path) -> None:
-    grey_values.to_8_bit(grey_values.luminance(image_decoding.decode(path).frames[0], path), path)
+    grey_values.to_8_bit(grey_values.luminance(decoding.decode(path).frames[0], path), path)
 
 
 def _unpack(path: Path) -> None:
-    unpack.unpack(path, path.parent / "images", "hash")
+    unzip.unpack(path, path.parent / "images", "hash")
 
 
 def _read_config(path: Path) -> None:
@@ -124,7 +114,7 @@ def _read_config(path: Path) -> None:
     except (yaml.YAMLError, ValueError, RecursionError):
         return  # Snakemake reads it, not we
     if isinstance(content, dict):
-        config.resolve(content, rules)
+        validation.resolve(content, rules)
 
 
 def _read_stack(path: Path) -> None:
@@ -146,8 +136,8 @@ def _read_maps(path: Path) -> None:
 
 def _tiles(folder: Path) -> bytes:
     Image.fromarray(_grey()).save(folder / "a.png")
-    files.write_stack(folder / "labels.npz", [("a", _cells().astype(np.int32))])
-    tiles.write(["a"], [images.Picture(str(folder / "a.png"), (40, 56))], folder / "labels.npz",
+    atomic.write_stack(folder / "labels.npz", [("a", _cells().astype(np.int32))])
+    tiles.write(["a"], [reading.Picture(str(folder / "a.png"), (40, 56))], folder / "labels.npz",
                 folder / "tiles.npz", 32)  # fmt: skip
     return (folder / "tiles.npz").read_bytes()
 
@@ -191,7 +181,7 @@ def sources(folder: Path) -> dict[str, tuple[str, bytes, Read]]:
                        _read_labels),
         "labels-npy": ("l.npy", _saved(lambda f: np.save(f, cells)), _read_labels),
         "image-tiff": ("i.tif", tiff, _read_image),
-        "image-stack": ("i.tif", stack, microscope_files.read),
+        "image-stack": ("i.tif", stack, microscopy.read),
         "image-png": ("i.png", png, _read_image),
         "image-jpeg": ("i.jpg", jpeg, _read_image),
         "archive": ("a.zip", _saved(archive), _unpack),

@@ -9,8 +9,8 @@ from unittest import mock
 
 import numpy as np
 
-from cellseg import families
-from cellseg.heads import HEADS
+from cellseg import models
+from cellseg.targets.heads import HEADS
 from setting_cases import World
 from settings_base import ALL_HEADS, COMMON
 
@@ -31,7 +31,7 @@ def module(run: Mapping) -> ModuleType:
     """The module of a family; both Kerases compute with TensorFlow here."""
     with mock.patch.dict(os.environ), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow warns about its own deprecations
-        return families.load(run["model"])
+        return models.load(run["model"])
 
 
 def learner(world: World, family: str) -> SimpleNamespace:
@@ -57,7 +57,7 @@ def learner(world: World, family: str) -> SimpleNamespace:
 def _of_keras3(family: ModuleType, run: Mapping, fit) -> Iterator:
     import keras
 
-    from cellseg.keras3 import learner as learners
+    from cellseg.models.keras3 import learner as learners
 
     def network(settings: Mapping, shape: tuple) -> keras.Model:
         image = keras.Input((*shape, 1))

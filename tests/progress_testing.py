@@ -6,9 +6,10 @@ import time
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from cellseg import active_jobs, progress
-from cellseg.active_jobs import SlurmJobs
-from cellseg.study import Run
+from cellseg.jobs import active
+from cellseg.jobs.active import SlurmJobs
+from cellseg.progress import collect
+from cellseg.study.runs import Run
 
 TRAINED = ("weights.h5", "history.csv", "settings.json", "provenance.json")
 EPOCH = (
@@ -57,7 +58,7 @@ class Results:
         if locked:
             (locks / "0.output.lock").write_text(output)
 
-    def look(self, study, slurm: SlurmJobs | None = None) -> progress.Progress:
+    def look(self, study, slurm: SlurmJobs | None = None) -> collect.Progress:
         """What progress sees."""
-        marks = active_jobs.read_marks(self.folder / ".snakemake")
-        return progress.collect(study, Path("results"), slurm, marks, NOW)
+        marks = active.read_marks(self.folder / ".snakemake")
+        return collect.collect(study, Path("results"), slurm, marks, NOW)

@@ -10,10 +10,11 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from cellseg import families, gpu_lease
-from cellseg.heads import HEADS
-from cellseg.stream import TileStream
-from cellseg.training import fit
+from cellseg import models
+from cellseg.runtime import gpu_lease
+from cellseg.targets.heads import HEADS
+from cellseg.training.batches import TileStream
+from cellseg.training.loop import fit
 
 VALIDATION_LOSSES = (3.0, 1.0, *[2.0] * 30)
 """After each epoch: the second is the best."""
@@ -21,7 +22,7 @@ VALIDATION_LOSSES = (3.0, 1.0, *[2.0] * 30)
 
 @dataclass
 class RecordingLearner:
-    """See :class:`cellseg.training.Learner`.
+    """See :class:`cellseg.training.loop.Learner`.
 
     Attributes
     ----------
@@ -76,7 +77,7 @@ class Trained:
 
 @dataclass
 class RecordingFamily:
-    """Has what :mod:`cellseg.families` asks of a module.
+    """Has what :mod:`cellseg.models` asks of a module.
 
     As network it calls a pixel a cell whose value is above zero, which suits normalised images.
 
@@ -104,7 +105,7 @@ class RecordingFamily:
             return self
 
         with (
-            mock.patch.object(families, "load", load),
+            mock.patch.object(models, "load", load),
             mock.patch.object(gpu_lease, "take", self.accelerators.append),
         ):
             yield

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from cellseg.augmentation import Augmentation
-from cellseg.stream import TilePool, TileStream
+from cellseg.training.augmentation import Augmentation
+from cellseg.training.batches import TilePool, TileStream
 
 
 def digest(batch) -> str:

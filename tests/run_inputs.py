@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cellseg import cell_tables, files, tiles
-from cellseg.cell_tables import IMAGE_SCHEMA, write_images
+from cellseg.data import annotation_tables, tiles
+from cellseg.data.annotation_tables import IMAGE_SCHEMA, write_images
+from cellseg.io import atomic
 
 
 def write_split(folder: Path, split: str, names: Sequence[tuple[str, str]], noise: int = 0) -> None:
@@ -36,8 +37,8 @@ def write_split(folder: Path, split: str, names: Sequence[tuple[str, str]], nois
         rows.append(row)
     table = pd.DataFrame(rows)
     write_images(folder / f"{split}.images.parquet", table)
-    files.write_stack(folder / f"{split}.labels.npz", [(name, labels) for name, _ in names])
+    atomic.write_stack(folder / f"{split}.labels.npz", [(name, labels) for name, _ in names])
     tiles.write(
-        table["image"], cell_tables.pictures(table),
+        table["image"], annotation_tables.pictures(table),
         folder / f"{split}.labels.npz", folder / f"{split}.npz", 32,
     )  # fmt: skip

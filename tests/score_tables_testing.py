@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from cellseg import score_names, tables
+from cellseg.scoring import names
+from cellseg.tables import collect
 
 Scores = Mapping[str, Mapping[int, Mapping[str, float]]]
 """Of model, seed and image."""
@@ -21,8 +22,8 @@ def experiment(scores: Scores, errors: Mapping[str, int] | None = None) -> dict[
                 **{"dataset": "d", "model": model, "heads": "fgbg", "subset": "full"},
                 **{"seed": seed, "data_split": "test", "image": image, "cell_type": "BV2"},
                 **{"small_objects": small},
-                **dict.fromkeys(score_names.SCORES + score_names.ACCURACIES, score),
-                **dict.fromkeys(score_names.COUNTS, 0),
+                **dict.fromkeys(names.SCORES + names.ACCURACIES, score),
+                **dict.fromkeys(names.COUNTS, 0),
                 **{"missed": (errors or {}).get(model, 0), "n_true": 10, "n_pred": 10},
             }
             for model, seeds in scores.items()
@@ -31,9 +32,9 @@ def experiment(scores: Scores, errors: Mapping[str, int] | None = None) -> dict[
             for small in ("kept", "removed")
         ]
     )
-    runs = tables.per_run(images).assign(tuning=tables.NO_TUNING)
-    for name in score_names.COCO_SCORES:
+    runs = collect.per_run(images).assign(tuning=collect.NO_TUNING)
+    for name in names.COCO_SCORES:
         runs[name] = runs["msa"]
-    training = runs.drop_duplicates(tables.RUN)[tables.RUN]
+    training = runs.drop_duplicates(collect.RUN)[collect.RUN]
     training = pd.concat([training.assign(epoch=n, step_ms=100.0 / n) for n in (1, 2)])
     return {"images": images, "runs": runs, "training": training.assign(device="cpu")}

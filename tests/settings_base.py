@@ -8,7 +8,8 @@ import numpy as np
 
 import planned_jobs
 import squares
-from cellseg import map_store, search_files, searches
+from cellseg.inference import map_store
+from cellseg.study import search_files, searches
 from planned_jobs import Plan
 from setting_cases import World
 

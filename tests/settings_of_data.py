@@ -11,7 +11,8 @@ import tifffile
 
 import livecell_server
 import squares
-from cellseg import download, tiles
+from cellseg.data import tiles
+from cellseg.io import download
 from setting_cases import ABSENT, OTHER, Case, World
 
 TRAIN = "train *: params.settings"

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellseg import files, map_store
+from cellseg.inference import map_store
+from cellseg.io import atomic
 from setting_cases import ABSENT, OTHER, Case, World
 from settings_base import ALL_HEADS, BASE, COMMON, write_maps
 from squares import labels, names
@@ -126,7 +127,7 @@ def tuned(world: World, name: str, maps: Mapping) -> tuple[pd.DataFrame, dict]:
     image = names("val")[0]
     write_maps(world.folder / "maps.zip", {image: maps})
     truth = world.folder / "truth.npz"
-    files.write_stack(truth, [(image, labels()[:40, :60])])
+    atomic.write_stack(truth, [(image, labels()[:40, :60])])
     made = world.run(f"tune {TUNED}/{name}", maps=str(world.folder / "maps.zip"),
                      truths=[str(truth)])  # fmt: skip
     return pd.read_csv(made.tried), json.loads(Path(made.chosen).read_text())

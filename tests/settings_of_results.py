@@ -10,8 +10,10 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from cellseg import cell_scores, download, map_store
 from cellseg.figures import overlay, preview, registry, style
+from cellseg.inference import map_store
+from cellseg.io import download
+from cellseg.segmentation import confidence
 from setting_cases import ABSENT, Case, World
 from settings_base import ALL_HEADS, BASE, COMMON
 from settings_of_maps import (
@@ -39,10 +41,10 @@ def scored(world: World) -> dict[str, str]:
     [truth] = [job.input["truth"] for job in world.plan.find(f"score {RUN}/")]
     labels = np.load(world.root / truth)
     cells = {
-        image: cell_scores.areas_and_means(labels[image], labels[image].astype(np.float32))
+        image: confidence.areas_and_means(labels[image], labels[image].astype(np.float32))
         for image in labels.files
     }
-    cell_scores.write(world.folder / "cells.parquet", cells)
+    confidence.write(world.folder / "cells.parquet", cells)
     made = world.run(f"score {RUN}/", predicted=truth, cells=str(world.folder / "cells.parquet"),
                      run=written(world, "provenance.json", {"steps": 8}))  # fmt: skip
     return {"metrics": str(made.metrics), "predicted": truth}
@@ -81,7 +83,7 @@ def drawn(world: World) -> tuple[str, str]:
     def draw(name, tables, question):
         asked.append((name, question))
 
-    from cellseg.figures import conditions
+    from cellseg.tables import conditions
 
     tables = {name: str(world.folder / f"{name}.csv") for name in conditions.TABLES}
     for path in tables.values():

@@ -7,9 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-from cellseg import search_run
 from cellseg.figures import search as search_figure
 from cellseg.figures import style
+from cellseg.search import run
 from setting_cases import ABSENT, OTHER, Case, World
 from settings_base import BASE, COMMON
 
@@ -41,7 +41,7 @@ class Snakemake:
 def searched(world: World) -> SimpleNamespace:
     """What a search asks for: files by rung, and its table."""
     snakemake = Snakemake(world.folder)
-    search_run.search(world.study, "swept", world.folder, snakemake)
+    run.search(world.study, "swept", world.folder, snakemake)
     *rungs, _figure = snakemake.asked
     [table] = world.folder.rglob("trials.csv")
     with open(table, newline="") as file:

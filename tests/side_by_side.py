@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellseg.intervals import t_interval
+from cellseg.tables.intervals import t_interval
 
 EXPERIMENT = "side-by-side"
 SCORES = ("f1_50", "msa", "pixel_iou")

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from cellseg import families
-from cellseg.augmentation import Augmentation
-from cellseg.resume import ResumeFolder
-from cellseg.stream import TilePool, TileStream
+from cellseg import models
+from cellseg.training.augmentation import Augmentation
+from cellseg.training.batches import TilePool, TileStream
+from cellseg.training.checkpoint import ResumeFolder
 
 HEADS = {"inner-distance": {}, "pixelwise": {}}
 
@@ -55,7 +55,7 @@ def _listed(output) -> list:
 
 
 def settings(epochs: int, seed: int = 0, family: str = "deepcell", **model) -> dict:
-    """Settings of a run as `cellseg.study.run_settings` makes them."""
+    """Settings of a run as `cellseg.study.runs.run_settings` makes them."""
     return {
         "heads": HEADS,
         "model": {
@@ -109,7 +109,7 @@ def main() -> None:
     """Train with one thread and write weights.h5 and history.csv."""
     name, folder, epochs, seed = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     run = settings(epochs, seed, name)
-    family = families.load(run["model"])
+    family = models.load(run["model"])
     family.set_threads(1)
     history = family.train(run, *streams(seed), folder, state(folder))
     history.to_csv(folder / "history.csv", index=False)

@@ -9,7 +9,11 @@ import pandas as pd
 import tifffile
 
 import small_training
-from cellseg import files, map_store, predict_run, provenance, segmentation
+from cellseg.inference import map_store
+from cellseg.inference import run as predict_run
+from cellseg.io import atomic
+from cellseg.segmentation import run as segmentation
+from cellseg.training import provenance
 
 OPTIONS = {"window": None, "overlap": 0.25, "batch_size": 4, "flips": False, "rotations": False,
            "scales": [1]}  # fmt: skip
@@ -47,17 +51,17 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
     condition = {"dataset": "mine", "model": "net", "heads": "inner-distance+pixelwise",
                  "subset": "full", "seed": 0}  # fmt: skip
     run = {name: folder / f"{name}.json" for name in ("settings", "provenance", "watershed")}
-    files.write_json(run["settings"], settings)
+    atomic.write_json(run["settings"], settings)
     more = {"train_images": ["one"], "val_images": ["two"], "parameters": 12345}
     record = provenance.record(settings, family.versions(), family.device(), **more)
-    files.write_json(run["provenance"], record)
+    atomic.write_json(run["provenance"], record)
     about = {
         "condition": condition,
         "tuning": None,
         "prediction": OPTIONS,
         "watershed": _thresholds(settings, family, folder),
     }
-    files.write_json(run["watershed"], about)
+    atomic.write_json(run["watershed"], about)
     for name in ("one", "two"):
         shape = {"one": (50, 70), "two": (20, 130)}[name]
         tifffile.imwrite(folder / f"{name}.tif", picture(*shape))

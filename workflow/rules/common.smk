@@ -19,29 +19,27 @@ from snakemake.io import strip_wildcard_constraints
 from snakemake.logging import logger
 from snakemake.resources import Resources
 
-from cellseg import config as study_config
-from cellseg import (
-    application,
-    asked_files,
+from cellseg import models as families
+from cellseg.apply import request
+from cellseg.data import local_images, sources, unreachable
+from cellseg.jobs import cluster as clusters
+from cellseg.jobs import network_memory, resources as needs, slurm_refusals
+from cellseg.runtime import (
     checkout_path,
-    cluster as clusters,
-    command_line,
-    ensemble_checks,
-    families,
-    head_names,
-    imports,
+    code_fingerprint,
     job_environment,
-    local_images,
-    needs,
-    network_memory,
-    searches,
     signals,
-    slurm_refusals,
-    source,
-    unreachable,
     workflow_profile,
 )
-from cellseg import study as studies
+from cellseg.study import (
+    ensembles,
+    overrides,
+    runs as studies,
+    searches,
+    target_names,
+    validation,
+)
+from cellseg.targets import head_names
 from cellseg.errors import UserError, printable
 
 job_environment.prepare(SCRIPTS)
@@ -66,12 +64,8 @@ schema = yaml.safe_load(
 )
 try:
     checkout_path.check(sys.executable, str(workflow.basedir))
-    study = study_config.resolve(
-        command_line.typed(config, given.config, schema), schema
-    )
-    study["apply"]["output"] = application.output_folder(
-        study["apply"], "results/applied"
-    )
+    study = validation.resolve(overrides.typed(config, given.config, schema), schema)
+    study["apply"]["output"] = request.output_folder(study["apply"], "results/applied")
     cluster = clusters.read(os.environ.get(clusters.VARIABLE))
     ON_GPU = study["accelerator"] == "gpu"
     partitions = clusters.ask_slurm() if cluster and workflow.is_main_process else {}
@@ -196,7 +190,7 @@ def code(script, *modules):
     """
     scripts = Path(workflow.basedir) / "scripts"
     path, library = scripts / f"{script}.py", scripts / "cellseg"
-    return lambda wildcards: imports.fingerprint(path, library, modules)
+    return lambda wildcards: code_fingerprint.fingerprint(path, library, modules)
 
 
 def code_with_family(script, *registries):
@@ -346,7 +340,7 @@ def dataset_settings(*keys):
 
 def ensembles_on(wildcards):
     """Params function: runs of ensembles that the images of a data set must do for."""
-    return ensemble_checks.runs_on(study, wildcards.dataset)
+    return ensembles.runs_on(study, wildcards.dataset)
 
 
 def local_annotations(wildcards):
@@ -355,9 +349,9 @@ def local_annotations(wildcards):
     if entry["kind"] != "local":
         return []
     if "path" not in entry:
-        return source.annotation_files(entry)  # whether or not the images are there
+        return sources.annotation_files(entry)  # whether or not the images are there
     try:
-        return source.annotation_files(source.local(wildcards.dataset, entry))
+        return sources.annotation_files(sources.local(wildcards.dataset, entry))
     except UserError:
         return []  # the rule use_local says what is wrong
 
@@ -372,7 +366,7 @@ def content_of_local_images(wildcards):
     if entry["kind"] != "local":
         return None
     try:
-        paths = local_images.used(source.local(name, entry), [Path("results")])
+        paths = local_images.used(sources.local(name, entry), [Path("results")])
     except UserError:
         paths = []  # the rule use_local says what is wrong
     return local_images.stamp(paths, Path(f".snakemake/local-images/{name}.json"))
@@ -554,7 +548,7 @@ def of_used_datasets(pattern):
 def chosen_for_apply(wildcards):
     """Params function: what tells the run and the images of `apply` from others."""
     try:
-        return application.stamp(study["apply"])
+        return request.stamp(study["apply"])
     except UserError as error:
         raise WorkflowError(printable(error)) from None
 
@@ -596,7 +590,7 @@ def makeable():
         matched = lambda asked, path=path: (
             found.groupdict() if (found := path.match(asked)) else None
         )
-        yield asked_files.Makeable(str(strip_wildcard_constraints(path)), matched)
+        yield target_names.Makeable(str(strip_wildcard_constraints(path)), matched)
 
 
 def datasets_on():
@@ -615,7 +609,7 @@ def needed_datasets(targets, files):
     rules_named = {one.name for one in workflow.rules} & set(targets)
     if not targets or rules_named - {"apply"}:
         return sorted({run.dataset for run in RUNS})
-    wildcards = [asked_files.wildcards(target, files) for target in targets]
+    wildcards = [target_names.wildcards(target, files) for target in targets]
     return sorted(
         {found["dataset"] for found in wildcards if found and "dataset" in found}
     )
@@ -658,18 +652,20 @@ def check_command():
     files = list(makeable())
     trials = set(study["models"]) - set(config_models)
     try:
-        asked_files.check(
+        target_names.check(
             [*targets, *others], "results", files, KNOWN, datasets_on(), trials
         )
         for name in needed_datasets(targets, files):
             if study["datasets"][name]["kind"] == "local":
-                source.refuse_missing(
+                sources.refuse_missing(
                     name, study["datasets"][name], DATA.format(dataset=name)
                 )
     except UserError as error:
         raise WorkflowError(printable(error)) from None
     if workflow.output_settings.dryrun and not workflow.output_settings.quiet:
-        from cellseg import space  # with NumPy, which no job has to wait for
+        from cellseg.space import (
+            plan as space,
+        )  # with NumPy, which no job has to wait for
 
         # The plan goes to stdout, where it is read by programs too.
         lines = space.lines(

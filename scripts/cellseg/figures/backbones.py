@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cellseg import main_scores
-from cellseg.figures import conditions, marks, style
-from cellseg.step_times import step_times
+from cellseg.figures import marks, style
+from cellseg.tables import conditions, glossary
+from cellseg.tables.step_times import step_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "Scores, step time and size of models"
-SCORES = main_scores.named("pixel_iou", "pixel_f1", "f1_50")
+SCORES = glossary.named("pixel_iou", "pixel_f1", "f1_50")
 ROW_HEIGHT, HEADING, LINE = 9.0, 9.0, 3.0  # mm
 LABEL_WIDTH = 40.0  # mm
 
@@ -62,7 +62,7 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         values = [own[score.name] for own in own_runs]
         _column(axes, score.heading, places, values, style.BLUE, "{:.3f}", 1.0)
     times = [step_times(own) for own in own_training]
-    _column(grid[-2], main_scores.STEP.heading, places, times, style.ORANGE)
+    _column(grid[-2], glossary.STEP.heading, places, times, style.ORANGE)
     sizes = [pd.Series([own["parameters"].max() / 1e6]) for own in own_training]
     _column(grid[-1], "parameters (10⁶)", places, sizes, style.GREY)
     grid[0].set_yticks(places, labels)
@@ -72,8 +72,8 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     note = (
         conditions.constants(runs, [axis for axis in conditions.AXES if axis not in named])
         + f"Small objects {conditions.PRIMARY}; scores are means over images; "
-        f"{main_scores.definitions(SCORES, lambda score: score.heading)}. "
-        f"Step time{' on ' + ', '.join(devices) if devices else ''}: {main_scores.STEP.meaning}. "
+        f"{glossary.definitions(SCORES, lambda score: score.heading)}. "
+        f"Step time{' on ' + ', '.join(devices) if devices else ''}: {glossary.STEP.meaning}. "
         + conditions.spread(runs)
         + ("Numbers: mean ± half of the interval." if conditions.interval(runs) else "")
     )

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellseg import main_scores, score_tables
 from cellseg.errors import UserError
-from cellseg.figures import conditions, shown
+from cellseg.figures import shown
 from cellseg.figures.contact_sheet import Column, Row
-from cellseg.files import open_stack
+from cellseg.io.atomic import open_stack
+from cellseg.tables import conditions, glossary, read
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCORE = main_scores.KNOWN["msa"]
+SCORE = glossary.KNOWN["msa"]
 NOTE = (
     f"Every row shows the same images, the best, the median and the worst by {SCORE.heading} "
     f"averaged over the rows. {SCORE.heading}: {SCORE.meaning}. It and the numbers of cells are "
@@ -95,7 +95,7 @@ def load(
 
 
 def _scores(path: str | Path, needed: Sequence[str]) -> "pd.DataFrame":
-    table = score_tables.read(path, [*needed, "small_objects"])
+    table = read.read(path, [*needed, "small_objects"])
     return table[table["small_objects"] == conditions.PRIMARY]
 
 

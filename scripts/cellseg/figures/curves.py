@@ -5,7 +5,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cellseg.figures import conditions, marks, style
+from cellseg.figures import marks, style
+from cellseg.tables import conditions
 
 if TYPE_CHECKING:
     import pandas as pd

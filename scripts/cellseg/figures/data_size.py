@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cellseg import main_scores
 from cellseg.errors import UserError
-from cellseg.figures import conditions, curves, marks, style
+from cellseg.figures import curves, marks, style
+from cellseg.tables import conditions, glossary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "F1 score by number of training images"
-SCORE = main_scores.KNOWN["f1_50"]
+SCORE = glossary.KNOWN["f1_50"]
 KINDS = ["cell_types", "synthetic", "validation"]
 """In what subsets differ besides their size."""
 

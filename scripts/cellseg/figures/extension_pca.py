@@ -29,7 +29,7 @@ def extension_pca(
     table : image, cell_type, kind (``real`` or ``synthetic``), component_1 and component_2
     loadings : a row a feature, a column a component (1, 2)
     shares : ndarray of shape (2,), of the variance of the real images
-    distances : of :func:`cellseg.extension.comparison.distances`
+    distances : of :func:`cellseg.synthesis.comparison.distances`
     title : of the figure
     """
     types = sorted(table["cell_type"].unique())

@@ -4,14 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cellseg import main_scores
-from cellseg.figures import conditions, marks, style
+from cellseg.figures import marks, style
+from cellseg.tables import conditions, glossary
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-CELLS, PIXELS = main_scores.named("f1_50", "pixel_f1")
+CELLS, PIXELS = glossary.named("f1_50", "pixel_f1")
 TITLES = {CELLS: "F1 score by cell type", PIXELS: "Pixel F1 score by cell type"}
 OWN = "trained on that cell type alone"
 EXTENDED = "with synthetic images"
@@ -31,7 +31,7 @@ def pixel_f1_by_cell_type(tables: Mapping[str, "pd.DataFrame"], question: str = 
 
 @style.styled
 def by_cell_type(
-    tables: Mapping[str, "pd.DataFrame"], question: str, score: main_scores.Score
+    tables: Mapping[str, "pd.DataFrame"], question: str, score: glossary.Score
 ) -> "Figure":
     """Bars by cell type, one panel a model and head combination.
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cellseg import channels, main_scores
-from cellseg.figures import conditions, marks, style
+from cellseg.figures import marks, style
+from cellseg.tables import conditions, glossary
+from cellseg.targets import names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "F1 score by head combination"
-SCORE = main_scores.KNOWN["f1_50"]
+SCORE = glossary.KNOWN["f1_50"]
 COLOURS = {"kept": style.BLUE, "removed": style.ORANGE}
 PANEL_HEIGHT, ROW_HEIGHT, LABEL_WIDTH = 38.0, 4.2, 30.0  # mm
 GROUP_WIDTH = 8.0  # mm that one head combination needs at least
@@ -77,7 +78,7 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
 
 
 def _rank(head: str) -> int:
-    order = list(channels.USED)
+    order = list(names.USED)
     return order.index(head) if head in order else len(order)
 
 

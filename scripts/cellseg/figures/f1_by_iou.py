@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cellseg.figures import conditions, curves, style
-from cellseg.score_names import THRESHOLDS
+from cellseg.figures import curves, style
+from cellseg.scoring.names import THRESHOLDS
+from cellseg.tables import conditions
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cellseg.figures import conditions, style
+from cellseg.figures import style
+from cellseg.tables import conditions
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg import channels, map_store, score_tables
-from cellseg.figures import conditions, shown
+from cellseg.figures import shown
 from cellseg.figures.overlay import Case
+from cellseg.inference import map_store
+from cellseg.tables import conditions, read
+from cellseg.targets import names
 
 NOTE = (
     "Images are spread evenly from the best F1 at IoU 0.5 to the worst of the run, small objects "
@@ -27,7 +29,7 @@ def load(
 
     Parameters
     ----------
-    maps : of :mod:`cellseg.map_store`
+    maps : of :mod:`cellseg.inference.map_store`
     truth, prediction : npz of label images by image
     metrics : CSV, one row an image and treatment of small objects
     images : Parquet table with ``image``, ``path`` and ``cell_type``
@@ -38,13 +40,13 @@ def load(
     UserError
         An image is missing from one of the files.
     """
-    scores = score_tables.read(metrics, ["image", "f1_50", "n_true", "n_pred"])
+    scores = read.read(metrics, ["image", "f1_50", "n_true", "n_pred"])
     pictures = shown.pictures_of(images)
     cases = []
     store = map_store.open(maps)
     heads = [name.split("/")[0] for name in store.channels]
     with np.load(truth) as true, np.load(prediction) as predicted:
-        marker, mask = channels.marker_head(heads), channels.mask_head(heads)
+        marker, mask = names.marker_head(heads), names.mask_head(heads)
         for rank, row in shown.choose(scores, count):
             found = store.read(row.image)
             cases.append(
@@ -76,5 +78,5 @@ def _map(maps: dict, head: str | None) -> tuple[str, np.ndarray] | None:
     """Name of a head and its map, as the watershed used it."""
     if head is None:
         return None
-    channel, *_ = channels.USED[head]
+    channel, *_ = names.USED[head]
     return head, maps[head][channel]

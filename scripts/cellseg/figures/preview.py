@@ -2,7 +2,7 @@
 
 import os
 
-from cellseg.files import replacing
+from cellseg.io.atomic import replacing
 
 WIDTH, QUALITY = 1400, 80  # an eighth of the bytes; outlines of one pixel are still seen
 

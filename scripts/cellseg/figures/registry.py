@@ -6,7 +6,6 @@ To add one: a module beside this one, a line in :data:`FIGURES` and its name in 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from cellseg import names
 from cellseg.errors import UserError
 from cellseg.figures import (
     backbones,
@@ -21,6 +20,7 @@ from cellseg.figures import (
     score_by_size,
     transfer,
 )
+from cellseg.study import spelling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ def draw(name: str, tables: Mapping[str, "pd.DataFrame"], question: str = "") ->
     Parameters
     ----------
     name : a key of :data:`FIGURES`
-    tables : the tables of an experiment, see :data:`cellseg.figures.conditions.TABLES`
+    tables : the tables of an experiment, see :data:`cellseg.tables.conditions.TABLES`
     question : what the experiment asks, written below the title
 
     Raises
@@ -59,7 +59,7 @@ def draw(name: str, tables: Mapping[str, "pd.DataFrame"], question: str = "") ->
         There is no such figure, or a table lacks what the figure shows.
     """
     if name not in FIGURES:
-        raise UserError(f"there is no figure '{name}'. {names.nearest(name, list(FIGURES))}")
+        raise UserError(f"there is no figure '{name}'. {spelling.nearest(name, list(FIGURES))}")
     try:
         return FIGURES[name](tables, question)
     except UserError as error:

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cellseg import main_scores
-from cellseg.figures import conditions, curves, style
+from cellseg.figures import curves, style
+from cellseg.tables import conditions, glossary
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 TITLE = "F1 score by number of cells an image"
-SCORE = main_scores.KNOWN["f1_50"]
+SCORE = glossary.KNOWN["f1_50"]
 
 
 @style.styled

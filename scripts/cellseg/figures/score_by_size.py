@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cellseg import size_scores
-from cellseg.data_picture import MEDIUM, SMALL
-from cellseg.figures import conditions, curves, style
+from cellseg.figures import curves, style
+from cellseg.figures.data_overview import MEDIUM, SMALL
+from cellseg.scoring import by_size
+from cellseg.tables import conditions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ def score_by_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "
         No octave has enough true cells.
     """
     sizes = conditions.select(tables["sizes"])
-    conditions.need(sizes, "sizes", [*conditions.AXES, "seed", *size_scores.COLUMNS])
+    conditions.need(sizes, "sizes", [*conditions.AXES, "seed", *by_size.COLUMNS])
     enough = sizes[sizes["n_true"] >= FEWEST]
     conditions.need(enough, f"sizes (rows of at least {FEWEST} true cells)", [])
     values = enough.assign(

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cellseg.figures import conditions, marks, style
-from cellseg.search_space import listed, shown
+from cellseg.figures import marks, style
+from cellseg.study.search_space import listed, shown
+from cellseg.tables import conditions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,10 +23,10 @@ def search(trials: "pd.DataFrame", entry: Mapping) -> "Figure":
 
     Parameters
     ----------
-    trials : table with the columns :data:`cellseg.searches.COLUMNS` and one for each key of
+    trials : table with the columns :data:`cellseg.study.searches.COLUMNS` and one for each key of
         ``space``
     entry : of the search in the configuration: title, model, heads, subset and ``space``, see
-        :func:`cellseg.search_space.draw`
+        :func:`cellseg.study.search_space.draw`
     """
     space = entry["space"]
     conditions.need(trials, "trials", space)

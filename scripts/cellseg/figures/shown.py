@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellseg import made_files
 from cellseg.errors import UserError
-from cellseg.figures import conditions
+from cellseg.io import made_files
+from cellseg.tables import conditions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellseg.images import Picture
+    from cellseg.images.reading import Picture
 
 
 def choose(scores: "pd.DataFrame", count: int, score: str = "f1_50") -> list[tuple[str, object]]:
@@ -74,10 +74,10 @@ def labels_of(archive: "np.lib.npyio.NpzFile", image: str, path: str | Path) -> 
 def pictures_of(table: str | Path) -> "dict[str, Picture]":
     """Picture of each image, by its name, from the Parquet table of a split."""
 
-    from cellseg import cell_tables
+    from cellseg.data import annotation_tables
 
     images = made_files.read_parquet(table)
-    return dict(zip(images["image"], cell_tables.pictures(images), strict=True))
+    return dict(zip(images["image"], annotation_tables.pictures(images), strict=True))
 
 
 def picture(pictures: "dict[str, Picture]", image: str, table: str | Path) -> np.ndarray:

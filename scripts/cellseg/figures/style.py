@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cellseg.files import replacing
+from cellseg.io.atomic import replacing
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

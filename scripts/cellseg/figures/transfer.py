@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cellseg import main_scores
 from cellseg.errors import UserError
-from cellseg.figures import conditions, marks, style
+from cellseg.figures import marks, style
+from cellseg.tables import conditions, glossary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "F1 score by cell type of training and of test images"
-SCORE = main_scores.KNOWN["f1_50"]
+SCORE = glossary.KNOWN["f1_50"]
 COLOURS = "cividis"  # perceptually uniform, and the same to the colour-blind
 CELL_HEIGHT, AXIS, HEADING, BAR = 8.0, 16.0, 7.0, 14.0  # mm
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cellseg import full_disk
 from cellseg.errors import UserError
-from cellseg.images import as_tiff
+from cellseg.images.reading import as_tiff
+from cellseg.io import disk_full
 from cellseg.simulate.cell_types import CELL_TYPES, TYPE_NUMBERS, CellType
 from cellseg.simulate.frame import Frame, simulate_frame
 from cellseg.simulate.sheet import area
@@ -64,7 +64,7 @@ def write_dataset(
         "width": width,
         "seed": seed,
     }
-    with full_disk.explained(folder):
+    with disk_full.explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:

@@ -1,0 +1,227 @@
+"""What `apply` in the configuration asks for: a trained run on a folder of images."""
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellseg.errors import UserError
+from cellseg.inference import record as prediction_record
+
+EXAMPLE = "snakemake --cores 2 apply --config 'apply={run: FOLDER_OF_A_RUN, images: YOUR_FOLDER}'"
+
+RECORD = "applied.json"
+"""What was applied to what; a folder that holds it was made by this workflow."""
+
+CHOSEN = ("run", "images")
+PARTS = ("channel", "page")
+MADE = ("labels", "outlines", "overview.html", "cells.csv", "images.csv", "skipped.csv")
+"""What is made beside the record: the latter four are outputs that Snakemake removes."""
+
+
+def files_of_run(settings: Mapping) -> dict[str, Path]:
+    """The files that say how a run segments: weights, settings, windows and thresholds.
+
+    Parameters
+    ----------
+    settings : ``apply`` of the configuration, of which run and tuning are used
+
+    Raises
+    ------
+    UserError
+        No run is named, or it is not complete, or does not say how it was predicted.
+    """
+    if not settings["run"]:
+        raise UserError(f"apply.run: say which trained run to apply, such as\n    {EXAMPLE}")
+    run = Path(settings["run"])
+    if not run.is_dir():
+        raise UserError(f"apply.run: the folder {run} does not exist. Name the folder of a run.")
+    variant = f"tuning-{settings['tuning']}" if settings["tuning"] else ""
+    files = {
+        "weights": run / "weights.h5",
+        "settings": run / "settings.json",
+        "watershed": run / variant / "watershed.json",
+    }
+    missing = [path for path in files.values() if not path.is_file()]
+    command = f"snakemake --cores 4 {' '.join(path.as_posix() for path in missing)}"
+    if missing:
+        lacking = ", ".join(path.relative_to(run).as_posix() for path in missing)
+        raise UserError(
+            f"apply.run: {run} is not a finished run, it lacks {lacking}. Name the folder that "
+            f"ends in seed-N, or finish it first: {command}"
+        )
+    prediction_record.read(files["watershed"])
+    return files
+
+
+def folder_of_images(settings: Mapping) -> Path:
+    """The folder (or the one image) to segment.
+
+    Raises
+    ------
+    UserError
+        None is named, it does not exist, or the results would lie among the images.
+    """
+    if not settings["images"]:
+        raise UserError(f"apply.images: say which images to segment, such as\n    {EXAMPLE}")
+    images = Path(settings["images"])
+    if not images.exists():
+        raise UserError(f"apply.images: {images} does not exist.")
+    folder = images if images.is_dir() else images.parent
+    output = Path(settings["output"]).resolve()
+    if output == folder.resolve() or output in folder.resolve().parents:
+        raise UserError(
+            f"apply.output: {output} holds the images. Name a folder of its own for the results."
+        )
+    return images
+
+
+def output_folder(settings: Mapping, base: str) -> str:
+    """Where the results go: as configured, else a folder in `base`, named like that of the images.
+
+    Parameters
+    ----------
+    base : such as the folder of all results of the workflow
+
+    Raises
+    ------
+    UserError
+        Its name has braces, which mean wildcards to Snakemake.
+    """
+    output = settings["output"]
+    if output and set(output) & set("{}"):
+        raise UserError(f"apply.output: '{output}' has braces. Give the folder another name.")
+    images = Path(settings["images"] or "unnamed").resolve()
+    name = re.sub(r"[{}]", "_", images.stem if images.is_file() else images.name)
+    return output or (Path(base) / name).as_posix()
+
+
+def find_images(settings: Mapping) -> list[Path]:
+    """The images to segment, sorted; what this workflow made of images before is none.
+
+    Raises
+    ------
+    UserError
+        As :func:`folder_of_images`, or there is no image.
+    """
+    from cellseg.apply import microscopy  # with NumPy, which no other job has to wait for
+
+    images = folder_of_images(settings)
+    made = [record.parent for record in images.rglob(RECORD)] if images.is_dir() else []
+    return microscopy.find(images, [*made, Path(settings["output"])])
+
+
+def stamp(settings: Mapping) -> str:
+    """Twelve hexadecimal digits that change when the run or one of the images does.
+
+    They are told apart by name, size and date: their content is not read.
+
+    Raises
+    ------
+    UserError
+        As :func:`files_of_run`, :func:`find_images` and :func:`earlier`.
+    """
+    digest = hashlib.sha256()
+    paths = [*files_of_run(settings).values(), *find_images(settings)]
+    earlier(settings)
+    for path in paths:
+        status = path.lstat()
+        told = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
+        digest.update(told.encode(errors="surrogateescape"))
+    return digest.hexdigest()[:12]
+
+
+def earlier(settings: Mapping) -> list[str]:
+    """Files that an earlier application of this run to these images wrote, relative to the output.
+
+    Before Snakemake starts a job it removes what that made the last time: whoever plans one asks
+    here first.
+
+    Parameters
+    ----------
+    settings : ``apply`` of the configuration
+
+    Raises
+    ------
+    UserError
+        The output folder holds something else: the cells of other images or pages, or of the same
+        found by another run or with other thresholds, or files that are not of this workflow.
+    """
+    folder = Path(settings["output"])
+    there = [folder / name for name in MADE if (folder / name).exists()]
+    if not there:
+        return []
+    record = _record(folder)
+    if record is None:
+        raise UserError(
+            f"apply.output: {there[0]} is there already, and not by this workflow. Name another "
+            f"folder: {_elsewhere(settings)}"
+        )
+    if any(Path(record[key]).resolve() != Path(settings[key]).resolve() for key in CHOSEN):
+        why = f"the cells of {record['images']}, found by {record['run']}"
+    elif record["tuning"] != settings["tuning"]:
+        names = [name or "none" for name in (record["tuning"], settings["tuning"])]
+        why = f"what this run found with other thresholds (tuning: {names[0]}, not {names[1]})"
+    elif any(record[key] != settings.get(key) for key in PARTS):
+        names = [
+            ", ".join(f"{key}: {one.get(key) or 'all'}" for key in PARTS)
+            for one in (record, settings)
+        ]
+        why = f"what this run found on other pages ({names[0]}; not {names[1]})"
+    else:
+        return record["written"]
+    raise UserError(
+        f"apply.output: {folder} holds {why}, which would be lost. Move it away, or name another "
+        f"folder: {_elsewhere(settings)}"
+    )
+
+
+def _record(folder: Path) -> dict | None:
+    """What was applied to what in a folder; None where this is not told."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        # Earlier versions told it with the thresholds alone, at the end.
+        tuning = record.get("tuning", record.get("watershed", {}).get("tuning"))
+        chosen = {key: str(record[key]) for key in CHOSEN}
+        parts = {key: record.get(key) for key in PARTS}  # that earlier versions did not know
+        written = [name for name in record["written"] if _is_result(name)]
+        return {**chosen, **parts, "tuning": tuning, "written": written}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _is_result(name: object) -> bool:
+    """Whether a record may name this as written: another name is not by this workflow."""
+    if not isinstance(name, str) or ".." in Path(name).parts:
+        return False
+    return bool(re.fullmatch(r"labels/.+_labels\.tif|outlines/.+\.geojson", name, re.DOTALL))
+
+
+def remove(output: Path, name: str) -> None:
+    """Remove a result that is there no more to be made; nothing outside of the output folder.
+
+    Parameters
+    ----------
+    output : folder of the results
+    name : path in it, of :func:`earlier`
+    """
+    path = output / name
+    within = output.resolve() / Path(name).parent
+    # A folder on the way may be a link to another place.
+    if path.parent.resolve() == within and path.is_file() and not path.is_symlink():
+        path.unlink()
+
+
+def _elsewhere(settings: Mapping) -> str:
+    """The arguments of the call, with a folder of results that is not there yet."""
+    output = Path(settings["output"])
+    names = (output.with_name(f"{output.name}-{number}") for number in itertools.count(2))
+    free = next(path for path in names if not path.exists())
+    chosen = {
+        **{key: settings.get(key) for key in (*CHOSEN, "tuning", *PARTS)},
+        "output": free.as_posix(),
+    }
+    told = ", ".join(f"{key}: {value}" for key, value in chosen.items() if value)
+    return f"--config 'apply={{{told}}}'"

@@ -1,0 +1,104 @@
+"""The description of an exported network for the BioImage Model Zoo: rdf.yaml.
+
+Written after version 0.5 of the specification, https://github.com/bioimage-io/spec-bioimage-io.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cellseg.export.model_card import CITE
+
+FORMAT = "0.5.4"
+LICENCES = {"download": "CC-BY-NC-4.0", "simulated": "MIT"}
+"""By kind of data set; of a local one only its owner knows."""
+
+CHANNELS = {
+    "inner-distance": ["inner_distance"],
+    "outer-distance": ["outer_distance"],
+    "fgbg": ["fgbg_background", "fgbg_foreground"],
+    "pixelwise": ["pixelwise_boundary", "pixelwise_interior", "pixelwise_background"],
+}
+"""Names of the channels of each head."""
+
+
+def output_name(head: str) -> str:
+    """Name of a head's maps in an export: an identifier, such as ``inner_distance``."""
+    return head.replace("-", "_")
+
+
+def describe(
+    folder: Path,
+    condition: Mapping,
+    kind: str,
+    family: str,
+    window: int,
+    heads: Sequence[str],
+    tensorflow_version: str,
+    timestamp: str,
+) -> dict:
+    """Description of an export, whose other files lie in `folder` already.
+
+    Parameters
+    ----------
+    folder : with README.md, model.zip, test_input.npy and test_output.npy
+    condition : dataset, model, heads, subset and seed of the run
+    kind, family : of its data set and of its model
+    window : side of the windows, pixels
+    heads : of the network, in the order of its output
+    timestamp : ISO 8601, when the training ended
+    """
+    channels = [channel for head in heads for channel in CHANNELS[head]]
+    name = f"Cells in phase contrast {condition['model']} {condition['heads']}"
+    about = {
+        "type": "model",
+        "format_version": FORMAT,
+        "name": name.replace("+", " and "),
+        "description": (
+            f"PanopticNet of livecell-bench, trained on data set {condition['dataset']} "
+            f"(subset {condition['subset']}, seed {condition['seed']}): maps from which a "
+            "watershed makes cells."
+        ),
+        "timestamp": timestamp,
+        "authors": [{"name": "users of livecell-bench"}],
+        "cite": [{"text": text, "doi": doi} for text, doi in CITE.items()],
+        "documentation": "README.md",
+        "tags": ["cells", "phase-contrast", "instance-segmentation", "2d", "tensorflow"],
+        "inputs": [_tensor(folder, "windows", window, ["grey"], "test_input.npy")],
+        "outputs": [_tensor(folder, "maps", window, channels, "test_output.npy")],
+        "weights": {
+            "tensorflow_saved_model_bundle": {
+                **_file(folder, "model.zip"),
+                "tensorflow_version": tensorflow_version,
+            }
+        },
+        "attachments": [
+            _file(folder, extra)
+            for extra in ("example.py", "settings.json", "watershed.json", "provenance.json")
+        ],
+    }
+    if kind in LICENCES and family != "deepcell":
+        about["license"] = LICENCES[kind]
+    return about
+
+
+def _tensor(folder: Path, name: str, window: int, channels: Sequence[str], test: str) -> dict:
+    data = {"type": "float32"}
+    if name == "windows":
+        data["range"] = [0.0, 255.0]
+    return {
+        "id": name,
+        "description": "grey values" if name == "windows" else "maps of all heads",
+        "axes": [
+            {"type": "batch"},
+            {"type": "space", "id": "y", "size": window},
+            {"type": "space", "id": "x", "size": window},
+            {"type": "channel", "channel_names": list(channels)},
+        ],
+        "data": data,
+        "test_tensor": _file(folder, test),
+    }
+
+
+def _file(folder: Path, name: str) -> dict:
+    return {"source": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}

@@ -1,0 +1,219 @@
+"""The page that says what an exported network is: README.md of an export."""
+
+import re
+from collections.abc import Mapping
+
+import pandas as pd
+
+from cellseg import models
+from cellseg.tables import glossary
+
+SCORES = glossary.named("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1_75", "pixel_iou")
+"""Columns of metrics.csv."""
+
+COCO_SCORES = glossary.named("ap", "ap50", "afnr")
+"""Columns of coco.csv."""
+
+DATA_LICENCES = {
+    "download": (
+        "LIVECell (Edlund et al., *Nature Methods* 18, 1038-1045, 2021): CC BY-NC 4.0. No "
+        "commercial use, and the source is to be named."
+    ),
+    "simulated": "simulated by livecell-bench; nobody else has rights in them.",
+    "local": (
+        "images of whoever exported this: their terms apply, and are to be added here before it is "
+        "given away. If they are LIVECell's, those are CC BY-NC 4.0 (no commercial use)."
+    ),
+}
+"""By kind of data set."""
+
+DEEPCELL = (
+    "- The network was built by the package deepcell (Van Valen Lab, Caltech), whose licence is "
+    "for non-commercial, academic use only."
+)
+
+CITE = {
+    "Greenwald et al., Nature Biotechnology 40, 555-565, 2022 (Mesmer; the network)": (
+        "10.1038/s41587-021-01094-0"
+    ),
+    "Edlund et al., Nature Methods 18, 1038-1045, 2021 (LIVECell; data and scores)": (
+        "10.1038/s41592-021-01249-6"
+    ),
+}
+"""What to cite, with its DOI."""
+
+
+def trained_on(provenance: Mapping, images: pd.DataFrame) -> pd.DataFrame:
+    """Images and annotated cells by cell type.
+
+    Parameters
+    ----------
+    provenance : of the run, with train_images and val_images
+    images : table of all images, see :mod:`cellseg.data.annotation_tables`
+
+    Returns
+    -------
+    DataFrame
+        Columns cell_type, images, cells (trained on), validation_images.
+    """
+    rows = []
+    for cell_type, group in images.groupby("cell_type"):
+        trained = group[group["image"].isin(provenance["train_images"])]
+        validated = group["image"].isin(provenance["val_images"]).sum()
+        if len(trained) or validated:
+            rows.append((cell_type, len(trained), int(trained["n_cells"].sum()), int(validated)))
+    return pd.DataFrame(rows, columns=["cell_type", "images", "cells", "validation_images"])
+
+
+def text(
+    condition: Mapping,
+    kind: str,
+    settings: Mapping,
+    provenance: Mapping,
+    watershed: Mapping,
+    prediction: Mapping,
+    data: pd.DataFrame,
+    metrics: pd.DataFrame,
+    coco: pd.DataFrame,
+    window: int,
+    install: str,
+) -> str:
+    """The card, in Markdown.
+
+    Parameters
+    ----------
+    condition : dataset, model, heads, subset and seed of the run
+    kind : of its data set, a key of :data:`DATA_LICENCES`
+    settings, provenance, watershed, prediction : what the run recorded
+    data : of :func:`trained_on`
+    metrics, coco : tables of its scores
+    window : side of the windows that the network sees, pixels
+    install : command that installs what the example needs
+    """
+    model, training = settings["model"], settings["training"]
+    imagenet = model.get("weights")
+    weights = f"ImageNet weights `{imagenet}`" if imagenet else "random weights"
+    tuned = f" They were tuned on validation images (`{watershed['tuning']}`)." if (
+        watershed["tuning"]) else ""  # fmt: skip
+    sections = [
+        f"# {condition['model']}, {condition['heads']}",
+        "A network that finds single cells in phase-contrast images, exported from livecell-bench. "
+        f"Run: data set `{condition['dataset']}`, model `{condition['model']}`, heads "
+        f"`{condition['heads']}`, subset `{condition['subset']}`, seed {condition['seed']}.",
+        "## Use",
+        f"    {install}\n    python example.py IMAGE.tif",
+        "`example.py` needs nothing of livecell-bench. `maps` of the SavedModel in `model.zip` "
+        "takes a grey image of any size, values from 0 to 255, as float32 (height, width), and "
+        f"gives a map for each head; it cuts windows of {window} pixels, normalises each "
+        f"(`{training['normalization']}`), predicts and blends them. Its signature "
+        f"`serving_default` takes such windows, (N, {window}, {window}, 1), and gives all maps in "
+        "one. The watershed of the example is scikit-image's; livecell-bench also fills small "
+        "holes and merges peaks that are near each other, with the settings of `watershed.json`, "
+        "so a few cells differ.",
+        "## What it is",
+        f"{models.description(model)}, {provenance['parameters']:,} weights, started "
+        f"from {weights}; {training['epochs']} epochs on tiles of {settings['tiling']['size']} "
+        f"pixels. Trained on {provenance['finished'][:10]} with "
+        f"{_versions(provenance['versions'])}. All settings: `settings.json`, "
+        f"`provenance.json`; thresholds: `watershed.json`.{tuned} How the images of the scores "
+        f"below were predicted: `watershed.json`.{otherwise(prediction)}",
+        "## What it was trained on",
+        _table(
+            ["cell type", "images", "annotated cells in them", "validation images"],
+            [
+                *((_plain(name), *counts) for name, *counts in data.itertuples(index=False)),
+                ("all", *data.iloc[:, 1:].sum()),
+            ],
+        ),
+        *_synthetic(provenance),
+        "## Validation: scores on images it has not seen",
+        *_scores(metrics, coco),
+        "## Intended use, and limits",
+        "Counting and outlining cells in phase-contrast images like those it was trained on: same "
+        "contrast, magnification and kinds of cells. Images of other microscopes, magnifications "
+        "or cell types have not been tested; look at the outlines before you use the numbers. Each "
+        "pixel belongs to one cell, so that cells on top of each other are not told apart. Not for "
+        "diagnosis.",
+        "## Licences",
+        f"- The images it was trained on: {DATA_LICENCES[kind]}",
+        *([DEEPCELL] if model["family"] == "deepcell" else []),
+        *(
+            [f"- The backbone started from `{imagenet}`, published with Keras: its terms "
+             "apply too."]
+            if imagenet else []
+        ),
+        "- livecell-bench itself, with `example.py`: MIT.",
+        "Please cite:",
+        "\n".join(f"- {name}, doi:{doi}" for name, doi in CITE.items()),
+    ]  # fmt: skip
+    return "\n\n".join(sections) + "\n"
+
+
+def _synthetic(provenance: Mapping) -> list[str]:
+    n_images = provenance.get("synthetic_images", 0)
+    return [f"And {n_images:,} synthetic images made of these images."] if n_images else []
+
+
+def otherwise(prediction: Mapping) -> str:
+    """What the scored maps were made with and those of the SavedModel are not."""
+    used = {
+        "whole images at once": prediction["window"] == "image",
+        "mirrored windows": prediction["flips"],
+        "turned windows": prediction["rotations"],
+        "other magnifications": prediction["scales"] != [1],
+    }
+    named = ", ".join(name for name, is_used in used.items() if is_used)
+    return f" That was with {named}, which `maps` does without: its cells differ." if named else ""
+
+
+def _scores(metrics: pd.DataFrame, coco: pd.DataFrame) -> list[str]:
+    """Tables of the scores with small objects kept, over all images and by cell type."""
+    kept = metrics[metrics["small_objects"] == "kept"]
+    pooled = coco[(coco["small_objects"] == "kept") & (coco["cell_type"] == "all")].iloc[0]
+    means = [*(kept[score.name].mean() for score in SCORES),
+             *(pooled[score.name] for score in COCO_SCORES)]  # fmt: skip
+    shown = [*SCORES, *COCO_SCORES]
+    rows = [
+        (_column(score), _number(value, score), score.meaning)
+        for score, value in zip(shown, means, strict=True)
+    ]
+    types = [
+        (
+            _plain(name),
+            len(group),
+            int(group["n_true"].sum()),
+            *(_number(group[score.name].mean(), score) for score in SCORES),
+        )
+        for name, group in kept.groupby("cell_type")
+    ]
+    return [
+        f"On the {len(kept)} images of the {kept['data_split'].iloc[0]} split "
+        f"({kept['n_true'].sum():,} annotated cells, {kept['n_pred'].sum():,} found), which it was "
+        "not trained on; no object removed for its size.",
+        _table(["score", "value", "what"], rows),
+        glossary.remarks(shown, _column),
+        _table(["cell type", "images", "cells", *map(_column, SCORES)], types),
+        "Every image: `scores.csv`.",
+    ]
+
+
+def _plain(name: object) -> str:
+    """A cell type, which may be called like a folder of the user, with nothing taken for markup."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!&])", r"\\\1", " ".join(str(name).split()))
+
+
+def _column(score: glossary.Score) -> str:
+    return f"`{score.name}`"
+
+
+def _number(value: float, score: glossary.Score) -> str:
+    return f"{value:.{score.decimals}f}"
+
+
+def _table(head: list[str], rows: list[tuple]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(value) for value in line) + " |" for line in lines)
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())

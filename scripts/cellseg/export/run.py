@@ -1,0 +1,135 @@
+"""A trained run as one file that can be given away: network, thresholds, card and example."""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from cellseg.export import bioimage_io, model_card
+from cellseg.export import example as export_example
+from cellseg.inference import record
+from cellseg.io import atomic, made_files
+from cellseg.simulate.cell_types import CELL_TYPES
+from cellseg.simulate.frame import simulate_frame
+from cellseg.tables import read
+from cellseg.training import ensemble
+from cellseg.training.provenance import SETTINGS as RUN_SETTINGS
+
+if TYPE_CHECKING:
+    from cellseg.export.saved_model import WholeImages
+
+
+def export(
+    run: Mapping[str, str],
+    images: Sequence[str],
+    kind: str,
+    load_family: Callable[[Mapping], ModuleType],
+    output: str,
+    threads: int,
+) -> None:
+    """Write the zip of a run.
+
+    Parameters
+    ----------
+    run : paths of its ``weights``, ``settings``, ``provenance``, ``watershed``, ``metrics`` and
+        ``coco``
+    images : tables of the images that it may have been trained and validated with
+    kind : of its data set: download, simulated or local
+    load_family : from the model's settings to the module of its family
+    output : zip to write; rdf.yaml at its top makes it a package of the BioImage Model Zoo
+
+    Raises
+    ------
+    UserError
+        The network cannot be exported, see :func:`cellseg.export.saved_model.build`, or the run
+        does not say how it was predicted.
+    """
+    settings, provenance, thresholds = (
+        made_files.read_json(run[name], *keys)
+        for name, keys in (
+            ("settings", RUN_SETTINGS),
+            ("provenance", ("train_images", "val_images", "versions")),
+            ("watershed", ("watershed",)),
+        )
+    )
+    options = record.read(run["watershed"])
+    ensemble.refuse(settings, run["weights"], "is exported")
+    if "backend" in settings["model"]:  # which makes no difference to the weights
+        settings["model"]["backend"] = "tensorflow"
+    model = settings["model"]
+    family = load_family(model)
+    family.set_threads(threads)
+    from cellseg.export import (
+        saved_model,  # with TensorFlow: after the family has chosen how to start it
+    )
+
+    folder = Path(run["weights"]).parent
+    network = saved_model.build(family, settings, folder, options)
+    with tempfile.TemporaryDirectory() as temporary:
+        made = Path(temporary)
+        saved_model.save(network, made / "model")
+        shutil.make_archive(str(made / "model"), "zip", made / "model")
+        shutil.rmtree(made / "model")
+        _write_test_tensors(network, made)
+        for name in ("settings", "provenance", "watershed"):
+            shutil.copyfile(run[name], made / f"{name}.json")
+        shutil.copyfile(run["metrics"], made / "scores.csv")
+        example = export_example.example(settings["heads"], thresholds["watershed"])
+        (made / "example.py").write_text(example, encoding="utf-8")
+        card = model_card.text(
+            condition=thresholds["condition"],
+            kind=kind,
+            settings=settings,
+            provenance=provenance,
+            watershed=thresholds,
+            prediction=options,
+            data=model_card.trained_on(
+                provenance, pd.concat([made_files.read_parquet(path) for path in images])
+            ),
+            metrics=read.read(run["metrics"], ["small_objects", "msa"]),
+            coco=read.read(run["coco"], ["small_objects", "ap"]),
+            window=network.window,
+            install=export_example.INSTALL,
+        )
+        (made / "README.md").write_text(card, encoding="utf-8")
+        description = bioimage_io.describe(
+            made,
+            condition=thresholds["condition"],
+            kind=kind,
+            family=model["family"],
+            window=network.window,
+            heads=list(settings["heads"]),
+            tensorflow_version=family.versions()["tensorflow"],
+            timestamp=provenance["finished"],
+        )
+        (made / "rdf.yaml").write_text(
+            yaml.safe_dump(description, sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
+        _pack(made, output)
+
+
+def _write_test_tensors(network: "WholeImages", folder: Path) -> None:
+    """A simulated window and its maps, by which another program checks that it computes the same.
+
+    Simulated, so that nobody's images leave the house with the network.
+    """
+    side = network.window
+    frame = simulate_frame(CELL_TYPES["A172"], 24.0, side, side, np.random.default_rng(0))
+    window = frame.image.astype(np.float32)[None, ..., None]
+    np.save(folder / "test_input.npy", window)
+    np.save(folder / "test_output.npy", network.serving_default(window)["maps"].numpy())
+
+
+def _pack(folder: Path, output: str) -> None:
+    with atomic.replacing(output) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(folder.iterdir()):
+                packed = zipfile.ZIP_STORED if path.suffix == ".zip" else zipfile.ZIP_DEFLATED
+                archive.write(path, path.name, packed)

@@ -1,0 +1,43 @@
+"""How the images of a run were predicted: part of ``watershed.json``, beside the thresholds.
+
+With the weights and the thresholds it says which cells a run finds. It came with the maps: the
+configuration at hand may be another one's.
+"""
+
+import json
+from pathlib import Path
+
+from cellseg.errors import UserError
+
+SETTINGS = ("batch_size", "flips", "overlap", "rotations", "scales", "window")
+"""What it holds, see :func:`cellseg.inference.run.predict`."""
+
+
+def read(path: str | Path) -> dict:
+    """The settings of a run's prediction.
+
+    Parameters
+    ----------
+    path : of the run's ``watershed.json``
+
+    Raises
+    ------
+    UserError
+        The file cannot be read or lacks a setting. The message names it and what makes it anew.
+    """
+    try:
+        settings = json.loads(Path(path).read_text(encoding="utf-8"))["prediction"]
+        missing = [name for name in SETTINGS if name not in settings]
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise _unusable(path, repr(error)) from None
+    if missing:
+        raise _unusable(path, f"it lacks {', '.join(missing)}")
+    return settings
+
+
+def _unusable(path: str | Path, why: str) -> UserError:
+    return UserError(
+        f"{path} does not say how the run was predicted ({why}), as of runs of an earlier version. "
+        f"Predict it anew under the config that it was made with: "
+        f"snakemake --cores 4 --forcerun predict -- {path}"
+    )

@@ -1,0 +1,108 @@
+"""One run: predict whole images with its network."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+
+from cellseg.data import annotation_tables
+from cellseg.errors import UserError
+from cellseg.inference import map_store, sliding_window, test_time_augmentation
+from cellseg.io import made_files
+from cellseg.targets import names as channels
+from cellseg.training import ensemble, provenance
+
+
+def predict(
+    settings: str,
+    images: Sequence[str],
+    only: Sequence[str] | None,
+    every: int,
+    options: Mapping,
+    load_family: Callable[[Mapping], ModuleType],
+    folder: Path,
+    output: str,
+    threads: int,
+) -> None:
+    """Predict whole images and store the channels that the watershed uses.
+
+    Parameters
+    ----------
+    settings : settings.json of the run
+    images : image tables of the splits to predict
+    only : names of the images to predict; None predicts all
+    every : predict every n-th image of each cell type
+    options : ``window`` (pixels, ``image`` for the whole, None for the training tile's),
+        ``overlap`` (share of the window), ``batch_size``, ``flips``, ``rotations`` and ``scales``
+    load_family : from the model's settings to the module of its family
+    folder : of the trained run
+    output : maps to write, see :mod:`cellseg.inference.map_store`
+    """
+    run = made_files.read_json(settings, *provenance.SETTINGS)
+    family = load_family(run["model"])
+    family.set_threads(threads)
+    table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
+    table = scored_images(table if only is None else table[table["image"].isin(only)], every)
+    parts = [(nullcontext(folder), table)]
+    if run["model"].get("ensemble"):
+        weights = folder / ensemble.WEIGHTS
+        ensemble.check(weights, table["cell_type"])
+        parts = [
+            (ensemble.network(weights, cell_type), rows)
+            for cell_type, rows in table.groupby("cell_type", sort=True)
+        ]
+    names = channels.stored(run["heads"])
+    started = time.perf_counter()
+
+    def maps() -> Iterator[tuple[str, np.ndarray]]:
+        for opened, rows in parts:
+            with opened as own_folder:
+                predict_image = image_predictor(run, family, own_folder, options)
+                for key, picture in zip(
+                    rows["image"], annotation_tables.pictures(rows), strict=True
+                ):
+                    stack = sliding_window.stacked(predict_image(picture.read()), names)
+                    if not np.isfinite(stack).all():
+                        raise UserError(
+                            f"the network of {folder} predicts values that are not finite for "
+                            f"{picture.path}. Train it anew with a lower training.learning_rate."
+                        )
+                    yield key, stack
+
+    map_store.write(output, names, maps(), threads, options)
+    seconds = (time.perf_counter() - started) / len(table)
+    print(f"Predicted {len(table)} images, {seconds:.2f} s each.")
+
+
+def image_predictor(
+    run: Mapping, family: ModuleType, folder: Path, options: Mapping
+) -> Callable[[np.ndarray], sliding_window.Maps]:
+    """From whole image to maps, the way the network saw images in training."""
+    normalization = run["training"]["normalization"]
+    size = run["tiling"]["size"]
+    predict = test_time_augmentation.averaged(
+        family.Predictor(run, folder), options["flips"], options["rotations"]
+    )
+
+    def predict_image(image: np.ndarray) -> sliding_window.Maps:
+        if run["tiling"]["mode"] == "resize":
+            return sliding_window.predict_resized(predict, image, size, normalization)
+        if options["window"] == "image":
+            return sliding_window.predict_whole(predict, image, normalization)
+        window = options["window"] or size
+        overlap = round(options["overlap"] * window)
+        return sliding_window.predict_image(
+            predict, image, window, overlap, normalization, options["batch_size"]
+        )
+
+    return test_time_augmentation.over_scales(predict_image, options["scales"])
+
+
+def scored_images(table: pd.DataFrame, every: int) -> pd.DataFrame:
+    """Every n-th image of each cell type, sorted by image."""
+    ordered = table.sort_values("image", kind="stable")
+    return ordered[ordered.groupby("cell_type").cumcount() % every == 0]

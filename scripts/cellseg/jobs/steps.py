@@ -1,0 +1,69 @@
+"""The jobs of a run up to its scores, and the files that tell of each."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from cellseg.jobs.active import slurm_comment
+from cellseg.search import search_scores
+from cellseg.study.runs import Run, tuning_in
+
+
+@dataclass(frozen=True)
+class Step:
+    """One job of a run: its rule, tuning folder ("" for none) and files, relative to the run."""
+
+    rule: str
+    variant: str
+    outputs: tuple[str, ...]
+    log: str
+    benchmark: str
+    comment: str
+
+    @property
+    def temporary(self) -> bool:
+        """Whether its outputs may be removed once they are used."""
+        return self.rule.startswith("predict")
+
+
+def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
+    """Jobs of a run, in their order, for the given tuning folders; the training comes first."""
+    wildcards = [run.dataset, run.model, run.heads, run.subset, str(run.seed)]
+
+    def step(rule: str, variant: str, outputs: list[str], name: str, *more: str) -> Step:
+        return Step(
+            rule=rule,
+            variant=variant,
+            outputs=tuple(variant + output for output in outputs),
+            log=f"{variant}logs/{name}.log",
+            benchmark=f"{variant}benchmarks/{name}.tsv",
+            comment=slurm_comment(rule, [*wildcards, *more]),
+        )
+
+    trained = ["weights.h5", "history.csv", "settings.json", "provenance.json"]
+    steps = [
+        step("train", "", trained, "train"),
+        step("predict", "", ["maps.zip"], "predict"),
+    ]
+    for variant in variants:
+        tuning = tuning_in(variant)
+        if tuning is not None:
+            maps = ["validation-maps.zip"]
+            steps.append(step("predict_validation", variant, maps, "predict", tuning))
+            steps.append(step("tune", variant, ["chosen.json", "tried.csv"], "tune", tuning))
+        segmented = ["labels.npz", "cells.parquet", "watershed.json"]
+        steps.append(step("segment", variant, segmented, "segment", variant))
+        steps.append(step("score", variant, ["metrics.csv"], "score", variant))
+    return steps
+
+
+def steps_of_trial(run: Run, tuning: str | None) -> list[Step]:
+    """Jobs of a trial's run up to its score; of the last one, the file of that alone is asked for.
+
+    Parameters
+    ----------
+    run : the run
+    tuning : what scores it, see :func:`cellseg.search.search_scores.score`
+    """
+    steps = steps_of(run, [] if tuning is None else [f"tuning-{tuning}/"])
+    wanted = [step for step in steps if step.rule in ("train", "predict_validation", "tune")]
+    return [*wanted[:-1], replace(wanted[-1], outputs=(search_scores.file_of(tuning),))]

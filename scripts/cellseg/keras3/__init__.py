@@ -1,7 +1,0 @@
-"""What all networks in Keras 3 share, on TensorFlow, JAX or PyTorch.
-
-Training and prediction of a network that a function ``build(settings, shape)`` makes, with the
-losses, batch norm and weight files that belong to them.
-
-Import :mod:`cellseg.keras_backend` before anything here: it decides what Keras computes with.
-"""

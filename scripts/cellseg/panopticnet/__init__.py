@@ -1,7 +1,0 @@
-"""PanopticNet in Keras 3, for TensorFlow, JAX or PyTorch.
-
-Written from the description of Mesmer's network (Greenwald et al., Nature Biotechnology 2022) and
-compared with what the deepcell package builds: the same weights, the same outputs.
-
-Import :mod:`cellseg.keras_backend` before anything here: it decides what Keras computes with.
-"""

@@ -1,0 +1,67 @@
+"""The scores of each experiment's conditions, short enough for a page."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cellseg.scoring import names
+from cellseg.tables import conditions, glossary
+from cellseg.tables import read as score_tables
+
+SCORES = glossary.named("pixel_iou", "pixel_f1", "f1_50", "msa", "ap50")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one experiment: `axes` are what its conditions differ in, `rows` one a condition.
+
+    A row has a text for each axis, the number of seeds, and a text for each of :data:`SCORES`.
+    """
+
+    experiment: str
+    axes: list[str]
+    rows: list[list[str]]
+    shared: str
+    measured_on: str
+    several_seeds: bool
+
+
+def read(path: str | Path) -> Scores:
+    """Scores of an experiment, of its ``summary.csv``; small objects kept, all cell types.
+
+    Raises
+    ------
+    UserError
+        The table is missing, or lacks a column.
+    """
+    needed = [*conditions.AXES, "cell_type", "small_objects", "n_seeds", "n_images"]
+    table = conditions.select(score_tables.read(path, needed))
+    known = [*conditions.AXES, *(["tuning"] if "tuning" in table else [])]
+    axes = conditions.varying(table, known) or ["model"]
+    rows = [
+        [
+            *(str(row[axis]).replace("+", " + ") for axis in axes),
+            f"{row['n_seeds']:.0f}",
+            *(glossary.with_interval(row, score) for score in SCORES),
+        ]
+        for row in table.to_dict("records")
+    ]
+    told = [axis for axis in known if axis not in axes]
+    if "tuning" in told and (table["tuning"] == names.NO_TUNING).all():
+        told.remove("tuning")
+    return Scores(
+        experiment=Path(path).parent.name,
+        axes=[conditions.AXIS_NAMES[axis] for axis in axes],
+        rows=rows,
+        shared=conditions.constants(table, told),
+        measured_on=_measured_on(table),
+        several_seeds=bool((table["n_seeds"] > 1).any()),
+    )
+
+
+def _measured_on(table: pd.DataFrame) -> str:
+    low, high = int(table["n_images"].min()), int(table["n_images"].max())
+    images = conditions.counted(high, "image") if low == high else f"{low:,} to {high:,} images"
+    split = f" of the {table['data_split'].iloc[0]} split" if "data_split" in table else ""
+    return f"{images}{split}"

@@ -1,0 +1,59 @@
+"""What the extension of a data set is like, beside the real images: two tables and a picture."""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from cellseg.errors import UserError
+from cellseg.figures import extension_pca, style
+from cellseg.io.atomic import replacing
+from cellseg.synthesis import comparison, features
+
+FEWEST = 3
+"""Real images: two lie on one line, and have no second component."""
+
+
+def write(
+    real: tuple[str | os.PathLike, str | os.PathLike],
+    synthetic: tuple[str | os.PathLike, str | os.PathLike],
+    outputs: Mapping[str, str | os.PathLike],
+    title: str,
+    processes: int,
+) -> None:
+    """Write the tables and the picture.
+
+    Parameters
+    ----------
+    real, synthetic : image table and label images of each
+    outputs : paths of ``features`` and ``distances`` (CSV), ``png`` and ``pdf``
+    title : of the picture
+    processes : worker processes
+
+    Raises
+    ------
+    UserError
+        Fewer than :data:`FEWEST` real images have cells, or no synthetic one has.
+    """
+    first, second = (features.table(*pair, processes) for pair in (real, synthetic))
+    for (images, _), found, fewest in ((real, first, FEWEST), (synthetic, second, 1)):
+        if len(found) < fewest:
+            raise UserError(
+                f"{images}: {len(found)} of its images have cells, and their principal components "
+                f"need {fewest} at least. Extend a split with more images."
+            )
+    a, b = comparison.standardised(first, second)
+    axes, shares = comparison.principal_components(a)
+    table = pd.concat(
+        [first.assign(kind="real"), second.assign(kind="synthetic")], ignore_index=True
+    )
+    table[["component_1", "component_2"]] = np.concatenate([a, b]) @ axes.T
+    distances = comparison.distances(first, second)
+    for name, content in (("features", table), ("distances", distances)):
+        with replacing(outputs[name]) as temporary:
+            content.to_csv(temporary, index=False, float_format="%.6g")
+    loadings = pd.DataFrame(axes.T, index=list(features.FEATURES), columns=[1, 2])
+    figure = extension_pca.extension_pca(table, loadings, shares, distances, title)
+    style.save(figure, [outputs["png"], outputs["pdf"]])
+    print(distances.to_string(index=False))

@@ -1,0 +1,165 @@
+"""The short table that a finished study prints: one line a condition, and where to look."""
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellseg.errors import UserError
+from cellseg.scoring import found_nothing
+from cellseg.tables import conditions, glossary, read
+from cellseg.tables.glossary import NOT_KNOWN
+from cellseg.tables.step_times import step_times
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORES = glossary.named("f1_50", "msa", "pixel_iou")
+WIDTH = 88
+"""Of the lines beneath the table, in characters."""
+
+
+def table(folder: str | Path) -> str:
+    """Scores of all conditions of a data set, from the tables of its experiments.
+
+    A condition that several experiments share is listed once.
+
+    Parameters
+    ----------
+    folder : results of one data set, which has ``tables/<experiment>/``
+
+    Returns
+    -------
+    str
+        Lines for a terminal: what is shown, one line a condition, and where the report, tables
+        and figures are.
+
+    Raises
+    ------
+    UserError
+        No experiment has tables yet.
+    """
+    folder = Path(folder)
+    summary, runs, training = (_all(folder, name) for name in ("summary", "runs", "training"))
+    summary, runs = conditions.select(summary), conditions.select(runs)
+    axes = [*conditions.AXES, *(["tuning"] if "tuning" in summary and "tuning" in runs else [])]
+    needed = [*axes, "n_seeds", "n_images", *(f"{score.name}_mean" for score in SCORES)]
+    conditions.need(summary, f"{folder}/tables/*/summary", needed)
+    # Of a condition that several experiments share, show the one with the most seeds.
+    order = summary["n_seeds"].sort_values(ascending=False, kind="stable").index
+    kept = summary.loc[order].drop_duplicates(axes).index
+    summary = summary.loc[sorted(kept)]
+    named = conditions.varying(summary, axes) or ["model"]
+
+    heading = [*named, "seeds", *(score.heading for score in SCORES), "predicted/true", "ms/step"]
+    lines = []
+    for row in summary.to_dict("records"):
+        here = {axis: row[axis] for axis in conditions.AXES}
+        lines.append(
+            [
+                *(str(row[axis]) for axis in named),
+                f"{row['n_seeds']:.0f}",
+                *(glossary.with_interval(row, score) for score in SCORES),
+                _ratio(conditions.rows_of(runs, **{axis: row[axis] for axis in axes})),
+                _step(conditions.rows_of(training, **here)),
+            ]
+        )
+    nothing = summary[summary["f1_50_mean"] < found_nothing.LEAST_F1]
+    told = [axis for axis in axes if axis not in named]
+    if "tuning" in told and (summary["tuning"] == NOT_KNOWN).all():
+        told.remove("tuning")
+    definitions = glossary.definitions(SCORES, lambda score: score.heading)
+    fixed = conditions.constants(summary, told)
+    number = _range(summary["n_images"])
+    split = f"{summary['data_split'].iloc[0]} split, " if "data_split" in summary else ""
+    return "\n".join(
+        [
+            f"{folder.name}: {fixed}".rstrip(),
+            "",
+            *_aligned(heading, lines, left=len(named)),
+            "",
+            *textwrap.wrap(
+                f"Means over images ({split}{number}), small objects {conditions.PRIMARY}, then "
+                f"over seeds; ± is half of the 95 % t interval over seeds. {definitions}. "
+                "predicted/true compares the numbers of cells; ms/step: "
+                f"{glossary.STEP.meaning}, mean over seeds.",
+                WIDTH,
+            ),
+            "",
+            *_almost_nothing(nothing[named]),
+            *_where(folder),
+        ]
+    )
+
+
+def _almost_nothing(conditions_of: "pd.DataFrame") -> list[str]:
+    """A warning for the conditions whose networks found almost nothing; no lines for none."""
+    if conditions_of.empty:
+        return []
+    which = "; ".join(" ".join(map(str, row)) for row in conditions_of.itertuples(index=False))
+    text = (
+        f"Warning: found almost nothing (F1 at IoU 0.5 below {found_nothing.LEAST_F1}): {which}. "
+        "See logs/train.log and logs/score.log of these runs for the reason."
+    )
+    return [*textwrap.wrap(text, WIDTH), ""]
+
+
+def _all(folder: Path, name: str) -> "pd.DataFrame":
+    """Tables called `name` of all experiments, one below the other."""
+    import pandas as pd
+
+    paths = sorted(folder.glob(f"tables/*/{name}.csv"))
+    if not paths:
+        raise UserError(
+            f"{folder} has no tables/<experiment>/{name}.csv: nothing to sum up yet. "
+            "Run the study first, for instance with 'make demo'."
+        )
+    return pd.concat([read.read(path) for path in paths], ignore_index=True)
+
+
+def _ratio(runs: "pd.DataFrame") -> str:
+    """Predicted over true cells, all images and seeds together."""
+    runs = runs.drop_duplicates("seed")  # an experiment may repeat the run of another
+    true = runs["n_true"].sum()
+    return f"{runs['n_pred'].sum() / true:.2f}" if true > 0 else NOT_KNOWN
+
+
+def _step(training: "pd.DataFrame") -> str:
+    """Mean over seeds, as in the formatted tables."""
+    epoch = ["seed", "epoch", *(["cell_type"] if "cell_type" in training else [])]
+    times = step_times(training.drop_duplicates(epoch))  # an experiment may repeat another's run
+    return glossary.with_interval({"step_ms_mean": times.mean()}, glossary.STEP)
+
+
+def _range(numbers: "pd.Series") -> str:
+    low, high = int(numbers.min()), int(numbers.max())
+    return conditions.counted(high, "image") if low == high else f"{low} to {high:,} images"
+
+
+def _aligned(heading: list[str], lines: list[list[str]], left: int) -> list[str]:
+    """Columns under their headings, the first `left` ones flush left, numbers flush right."""
+    widths = [max(map(len, column)) for column in zip(heading, *lines, strict=True)]
+    rows = [heading, ["-" * width for width in widths], *lines]
+    return [
+        "  ".join(
+            text.ljust(width) if place < left else text.rjust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _where(folder: Path) -> list[str]:
+    """What there is to look at, each with its path."""
+    places = {
+        "Report": sorted(folder.glob("report.html")),
+        "Figures": sorted(folder.glob("figures/*/*.png")),
+        "Tables": sorted(folder.glob("tables/*/summary.csv")),
+        "Overlays": sorted(folder.glob("runs/**/overlay.png")),
+    }
+    lines = []
+    for name, paths in places.items():
+        for path in paths[:4]:
+            lines.append(f"{name if path == paths[0] else '':<10}{path}")
+        if len(paths) > 4:
+            lines.append(f"{'':<10}and {len(paths) - 4} more")
+    return lines

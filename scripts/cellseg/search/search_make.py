@@ -1,0 +1,90 @@
+"""Making the runs of a search's rung, some of which may diverge."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cellseg.errors import UserError
+from cellseg.io import atomic
+from cellseg.jobs import logs
+from cellseg.runtime.snakemake_call import Snakemake
+from cellseg.search import search_scores
+from cellseg.study.runs import Run, run_settings
+from cellseg.study.search_files import run_path
+
+
+def make(
+    study: Mapping,
+    runs: Sequence[Run],
+    tuning: str | None,
+    folder: Path,
+    record: Path,
+    snakemake: Snakemake,
+) -> list[Run]:
+    """Make what the scores of runs are read from.
+
+    Parameters
+    ----------
+    study : complete configuration
+    tuning : what scores them, see :func:`cellseg.search.search_scores.score`
+    folder : the checkout
+    record : JSON of the runs that diverged, with their settings; without it each call would train
+        them again, to the same end
+    snakemake : makes the others
+
+    Returns
+    -------
+    list of Run : those whose loss was not finite; all others are there, unless in a dry run
+
+    Raises
+    ------
+    UserError
+        A run failed otherwise, or Snakemake itself.
+    """
+    known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    settings = {run: run_settings(study, *_condition(run)) for run in runs}
+    diverged = [run for run in runs if known.get(run_path(run)) == settings[run]]
+    while True:
+        wanted = [run for run in runs if run not in diverged]
+        if not wanted:
+            return diverged
+        paths = {run: f"{run_path(run)}/{search_scores.file_of(tuning)}"
+                 for run in wanted}  # fmt: skip
+        before = {run: _date_of_log(folder, run) for run in wanted}
+        made = snakemake.make(list(paths.values()))
+        missing = [run for run in wanted if not (folder / paths[run]).exists()]
+        if made and (not missing or snakemake.dry_run):
+            return diverged
+        # A log from before tells of another call, perhaps of other settings.
+        lost = [
+            run
+            for run in missing
+            if _date_of_log(folder, run) != before[run] and _has_diverged(folder, run)
+        ]
+        if lost:
+            known |= {run_path(run): settings[run] for run in lost}
+            atomic.write_json(record, known)
+            diverged = sorted([*diverged, *lost])
+        if not missing or len(lost) < len(missing):
+            raise UserError(
+                "Snakemake ended with an error, and nothing is decided. Mend what it says above; "
+                "the same call goes on where this one stopped."
+            )
+
+
+def _condition(run: Run) -> tuple:
+    return run.model, run.heads, run.subset, run.seed
+
+
+def _log(folder: Path, run: Run) -> Path:
+    return folder / run_path(run) / "logs" / "train.log"
+
+
+def _date_of_log(folder: Path, run: Run) -> int | None:
+    path = _log(folder, run)
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+def _has_diverged(folder: Path, run: Run) -> bool:
+    text = _log(folder, run).read_text(encoding="utf-8", errors="replace")
+    return search_scores.NOT_FINITE in (logs.last_error(text) or "")

@@ -1,0 +1,59 @@
+"""What trials of a search come to on their own validation images, and which of them go on."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellseg.errors import UserError
+
+NOT_FINITE = "the loss is not finite"
+"""In the error of a training that diverged, see :mod:`cellseg.training.loop`."""
+
+
+def file_of(tuning: str | None) -> str:
+    """File of a run, within its folder, that its score is in."""
+    return "history.csv" if tuning is None else f"tuning-{tuning}/chosen.json"
+
+
+def score(run: Path, tuning: str | None, keep: str) -> float:
+    """Score of one run: a loss or, with a tuning, what its best thresholds score.
+
+    Parameters
+    ----------
+    run : its folder
+    tuning : entry of ``tunings``; None takes the validation loss
+    keep : ``best`` or ``last``: of which epoch the weights, and so the loss, are
+
+    Returns
+    -------
+    float : nan where a tuning's score is not defined
+
+    Raises
+    ------
+    UserError
+        The file is not as training or tuning write it.
+    """
+    path = run / file_of(tuning)
+    try:
+        if tuning is not None:
+            return float(json.loads(path.read_text(encoding="utf-8"))["mean"])
+        with open(path, encoding="utf-8", newline="") as file:
+            losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
+        return min(losses) if keep == "best" else losses[-1]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise UserError(f"{path} cannot be read ({error}). Delete it and run again.") from error
+
+
+def ranked(scores: Mapping[int, float], higher: bool) -> list[int]:
+    """Trials from best to worst, without those whose score is nan; a tie goes to the lower number.
+
+    Parameters
+    ----------
+    scores : by trial
+    higher : whether a higher score is better
+    """
+    sign = -1 if higher else 1
+    known = [trial for trial, value in scores.items() if not math.isnan(value)]
+    return sorted(known, key=lambda trial: (sign * scores[trial], trial))

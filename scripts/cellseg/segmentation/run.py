@@ -1,0 +1,57 @@
+"""The predicted maps of a run to label images and a table of cells."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from cellseg.errors import UserError
+from cellseg.inference import map_store
+from cellseg.io import atomic
+from cellseg.runtime.parallel import ordered_map
+from cellseg.segmentation import confidence
+from cellseg.segmentation.watershed import chosen_maps, segment_maps
+
+Found = tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]
+
+
+def segment_run(
+    maps: str | Path, labels: str | Path, cells: str | Path, settings: Mapping, threads: int
+) -> None:
+    """Segment every image of a run.
+
+    Parameters
+    ----------
+    maps : of :mod:`cellseg.inference.map_store`
+    labels : npz to write; member ``<image>`` becomes an ndarray of shape (H, W), int32, cells 1..n
+    cells : Parquet to write, of :mod:`cellseg.segmentation.confidence`
+    settings : of :func:`cellseg.segmentation.watershed.segment_maps`
+    threads : number of images at once; the result is the same for any
+
+    Raises
+    ------
+    UserError
+        The file holds no maps, or heads that the watershed cannot use.
+    """
+    images = map_store.open(maps).images
+    if not images:
+        raise UserError(f"{maps} holds no image. Delete it and run again.")
+    work = partial(_segment_image, maps, settings)
+    measured = {}
+    # The kernels hold no lock of Python's: threads do, and start at once.
+    found = ordered_map(work, images, threads, processes=False)
+    with atomic.stack_writer(labels) as write:
+        for image, (painted, measures) in zip(images, found, strict=True):
+            write(image, painted)
+            measured[image] = measures
+    confidence.write(cells, measured)
+    n_cells = sum(len(pixels) for pixels, _ in measured.values())
+    print(f"Found {n_cells} cells in {len(images)} images.")
+
+
+def _segment_image(maps: str | Path, settings: Mapping, image: str) -> Found:
+    read = map_store.open(maps).read(image)
+    labels = segment_maps(read, settings)
+    _, mask = chosen_maps(read)
+    return labels, confidence.areas_and_means(labels, mask)

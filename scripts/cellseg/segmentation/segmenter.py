@@ -1,0 +1,77 @@
+"""From one image to its cells, by a trained run."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from cellseg.errors import UserError
+from cellseg.inference import map_store, record, sliding_window
+from cellseg.inference import run as predict_run
+from cellseg.io import made_files
+from cellseg.segmentation import confidence
+from cellseg.segmentation.watershed import chosen_maps, segment_maps
+from cellseg.targets import names
+from cellseg.training import ensemble, provenance
+
+
+class Segmenter:
+    """From image to cells, exactly as the workflow finds the cells of its test images.
+
+    Parameters
+    ----------
+    run : of :func:`cellseg.apply.request.files_of_run`
+    load_family : from the model's settings to the module of its family
+
+    Raises
+    ------
+    UserError
+        The run is an ensemble, or does not say how it was predicted.
+    """
+
+    def __init__(
+        self,
+        run: Mapping[str, Path],
+        load_family: Callable[[Mapping], ModuleType],
+        threads: int,
+    ) -> None:
+        settings = made_files.read_json(run["settings"], *provenance.SETTINGS)
+        self.prediction = record.read(run["watershed"])
+        ensemble.refuse(settings, run["weights"], "segments images of unknown cell types")
+        self.watershed = made_files.read_json(run["watershed"], "watershed")
+        self.folder = run["weights"].parent
+        try:
+            self.names = names.stored(settings["heads"])
+            family = load_family(settings["model"])
+            family.set_threads(threads)
+            self.predict = predict_run.image_predictor(
+                settings, family, self.folder, self.prediction
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            # Whatever is in a file that somebody handed on.
+            raise made_files.damaged(run["settings"], error) from error
+        self.about = provenance.record(settings, family.versions(), family.device())
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cells of an image, and how sure the network is of each.
+
+        Parameters
+        ----------
+        image : ndarray of shape (H, W), uint8
+
+        Returns
+        -------
+        labels : ndarray of shape (H, W), int32; cells 1..n
+        scores : ndarray of shape (n,), float64
+        """
+        stack = sliding_window.stacked(self.predict(image), self.names)
+        if not np.isfinite(stack).all():
+            raise UserError(f"the network of {self.folder} predicts values that are not finite.")
+        # Stored maps are rounded, and cells are those of rounded maps.
+        with tempfile.TemporaryDirectory() as folder:
+            map_store.write(f"{folder}/maps.zip", self.names, [("page", stack)])
+            maps = map_store.open(f"{folder}/maps.zip").read("page")
+        labels = segment_maps(maps, self.watershed["watershed"])
+        return labels, confidence.areas_and_means(labels, chosen_maps(maps)[1])[1]

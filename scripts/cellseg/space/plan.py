@@ -1,0 +1,286 @@
+"""The space that a study or a search takes on the disk of its results, estimated beforehand.
+
+What is there is measured. What is not takes the mean of what finished runs of the same model on
+the same data set take, else what the settings let expect.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cellseg.search import rungs
+from cellseg.space import data as data_space
+from cellseg.space import runs as run_space
+from cellseg.space.expected_images import Images, images_of
+from cellseg.space.runs import RunSpace
+from cellseg.study.runs import Run, variants_by_run
+
+
+@dataclass(frozen=True)
+class Space:
+    """Bytes on the disk of the results.
+
+    Attributes
+    ----------
+    folder : of the results
+    runs, data : what all runs keep in the end, and data sets, tiles and pretrained weights
+    there : what is there already of both
+    state : of one training, while it runs
+    maps : of one run, while its cells are found; none where the study keeps maps
+    free : on the disk
+    n_runs, n_unfinished : all runs, and those that lack a file
+    n_unknown : runs on data sets of which nothing is known yet; not counted in bytes
+    unknown : data sets of which nothing is known before their annotations are read; not counted
+    searches : of a study, by name, how many runs each has, and their bytes; not counted
+    """
+
+    folder: Path
+    runs: float
+    data: float
+    there: float
+    state: float
+    maps: float
+    free: float
+    n_runs: int
+    n_unfinished: int
+    unknown: tuple[str, ...]
+    searches: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    n_unknown: int = 0
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Bytes of runs; their attributes as of Space."""
+
+    kept: float
+    there: float
+    state: float
+    maps: float
+    n_unfinished: int
+
+
+def plan(study: Mapping, results: str | os.PathLike) -> Space:
+    """Estimate the space of a whole study, whatever of it is asked for.
+
+    Parameters
+    ----------
+    study : complete configuration, see :func:`cellseg.study.validation.resolve`
+    results : folder of all results; it need not exist
+    """
+    results = Path(results)
+    variants = variants_by_run(study)
+    searches = {name: _variants_of_search(study, name, results) for name in study["searches"]}
+    images = _images(
+        study, [*variants, *(run for runs in searches.values() for run in runs)], results
+    )
+    of_searches = {
+        name: _of_runs(study, runs, run_space.expected_of_trial, images, results)
+        for name, runs in searches.items()
+    }
+    return _space(
+        study,
+        variants,
+        _of_runs(study, variants, run_space.expected, images, results),
+        images,
+        results,
+        {name: (len(searches[name]), runs.kept) for name, runs in of_searches.items()},
+    )
+
+
+def plan_of_search(study: Mapping, name: str, results: str | os.PathLike) -> Space:
+    """Estimate the space of one search; parameters as of :func:`plan`."""
+    results = Path(results)
+    variants = _variants_of_search(study, name, results)
+    images = _images(study, variants, results)
+    runs = _of_runs(study, variants, run_space.expected_of_trial, images, results)
+    return _space(study, variants, runs, images, results, {})
+
+
+def _variants_of_search(study: Mapping, name: str, results: Path) -> dict[Run, list[str]]:
+    """Runs that a search is likely to have, with their tuning folder."""
+    tuning = study["searches"][name]["tuning"]
+    variants = [] if tuning is None else [f"tuning-{tuning}/"]
+    return {run: variants for run in rungs.likely_runs(study, name, results)}
+
+
+def _images(
+    study: Mapping, runs: Iterable[Run], results: Path
+) -> dict[str, dict[str, Images] | None]:
+    """Images of each split of the data sets of runs; None for one not known yet."""
+    return {
+        name: images_of(study["datasets"][name], results / "data" / name / "annotations")
+        for name in sorted({run.dataset for run in runs})
+    }
+
+
+def _of_runs(
+    study: Mapping,
+    variants: Mapping[Run, list[str]],
+    expect: Callable[..., RunSpace],
+    images: Mapping[str, Mapping[str, Images] | None],
+    results: Path,
+) -> _Runs:
+    """Space of runs, each expected by its settings, and measured where it is there."""
+    expected = {
+        run: expect(study, run, folders, images[run.dataset])
+        for run, folders in variants.items()
+        if images[run.dataset]
+    }
+    found = {run: _listed(f"{results}/{run.folder}/", variants[run]) for run in expected}
+    files = _with_means({run: space.files for run, space in expected.items()}, found)
+    kept = there = n_unfinished = 0
+    for run, sizes in files.items():
+        own = {name: found[run].get(name) for name in sizes}
+        kept += sum(sizes[name] if size is None else size for name, size in own.items())
+        there += sum(size for size in own.values() if size is not None)
+        n_unfinished += None in own.values()
+    return _Runs(
+        kept=kept,
+        there=there,
+        state=max((space.state for space in expected.values()), default=0),
+        maps=max((space.maps for space in expected.values()), default=0),
+        n_unfinished=n_unfinished,
+    )
+
+
+def _space(
+    study: Mapping,
+    variants: Mapping[Run, list[str]],
+    runs: _Runs,
+    images: Mapping[str, Mapping[str, Images] | None],
+    results: Path,
+    searches: Mapping[str, tuple[int, float]],
+) -> Space:
+    """Space of runs, with that of their data."""
+    own = {name: images[name] for name in sorted({run.dataset for run in variants})}
+    data = list(data_space.expected_and_there(study, variants, own, results / "data"))
+    return Space(
+        folder=results,
+        runs=runs.kept,
+        data=sum(size if has is None else has for size, has in data),
+        there=runs.there + sum(has or 0 for _, has in data),
+        state=runs.state,
+        maps=runs.maps,
+        free=_free(results),
+        n_runs=len(variants),
+        n_unfinished=runs.n_unfinished,
+        unknown=tuple(name for name in own if not own[name]),
+        searches=searches,
+        n_unknown=sum(not own[run.dataset] for run in variants),
+    )
+
+
+def lines(space: Space, jobs: int | None, of: str = "study") -> list[str]:
+    """What a plan says about space.
+
+    Parameters
+    ----------
+    jobs : runs that may be in progress at once; None where that is not known
+    of : what takes it, ``study`` or ``search``
+    """
+    if space.n_unknown == space.n_runs > 0:
+        told = _lines_of_unknown(space, of)
+    else:
+        told = _lines_of_known(space, jobs, of)
+    if space.searches:
+        # Of data that are not known yet, no bytes are.
+        each = (
+            f"{name} ({n_runs} runs{f': {_gb(size)}' if size else ''})"
+            for name, (n_runs, size) in space.searches.items()
+        )
+        told.append(f"       Not counted, for scripts/search.py makes them: {', '.join(each)}.")
+    needed = space.runs + space.data - space.there
+    needed += _at_once(space, jobs) * max(space.state, space.maps) if space.n_unfinished else 0
+    if needed > space.free:
+        told.append(
+            f"Warning: the disk of {space.folder} is too small by about "
+            f"{_gb(needed - space.free)}. Free space, keep no maps, run fewer jobs at once, or "
+            "put it on another disk (a link)."
+        )
+    return told
+
+
+def _at_once(space: Space, jobs: int | None) -> int:
+    """Runs in progress at once."""
+    return max(1, min(jobs or 1, space.n_unfinished))
+
+
+def _lines_of_known(space: Space, jobs: int | None, of: str) -> list[str]:
+    passing, at_once = max(space.state, space.maps), _at_once(space, jobs)
+    maps = f" or predicted maps {_gb(space.maps)}" if space.maps else ""
+    together = f"; {at_once} at once: {_gb(passing * at_once)}" if at_once > 1 else ""
+    runs = space.n_runs - space.n_unknown
+    counted = f"{runs} of {space.n_runs}" if space.n_unknown else f"{runs}"
+    told = [
+        f"Space: the {of} keeps about {_gb(space.runs + space.data)} (runs, {counted}: "
+        f"{_gb(space.runs)}; data: {_gb(space.data)}), {_gb(space.there)} of it are there; "
+        f"{_gb(space.free)} are free on the disk of {space.folder}.",
+        f"       A run in progress takes up to {_gb(passing)} more (a training's state "
+        f"{_gb(space.state)}{maps}){together}.",
+    ]
+    if space.unknown:
+        told.append(
+            f"       Not counted, for their images are not known yet: {', '.join(space.unknown)}."
+        )
+    return told
+
+
+def _lines_of_unknown(space: Space, of: str) -> list[str]:
+    """Where no image is known, there are no bytes to tell of, and 0 would be wrong."""
+    besides = f" Besides, it keeps {_gb(space.data)} of pretrained weights." if space.data else ""
+    return [
+        f"Space: what the {of} takes is not known before the images of {', '.join(space.unknown)} "
+        f"are read (snakemake data).{besides}",
+        f"       {_gb(space.free)} are free on the disk of {space.folder}.",
+    ]
+
+
+def _with_means(
+    expected: Mapping[Run, Mapping[str, float]], found: Mapping[Run, Mapping[str, int]]
+) -> dict[Run, dict[str, float]]:
+    """The expected files, with means of finished runs in the place of the settings' figures."""
+    alike: dict[tuple, list[int]] = {}
+    for run, sizes in found.items():
+        for name, size in sizes.items():
+            if name in expected[run]:
+                alike.setdefault(_likeness(run, name), []).append(size)
+    means = {key: sum(sizes) / len(sizes) for key, sizes in alike.items()}
+    return {
+        run: {name: means.get(_likeness(run, name), size) for name, size in sizes.items()}
+        for run, sizes in expected.items()
+    }
+
+
+def _likeness(run: Run, name: str) -> tuple:
+    """Runs with the same of this have files of nearly the same size."""
+    of_heads = run.heads if name.endswith((".h5", ".zip")) else None
+    of_subset = run.subset if name.endswith(("provenance.json", "validation-maps.zip")) else None
+    return run.dataset, run.model, of_heads, of_subset, name
+
+
+def _listed(folder: str, variants: Iterable[str]) -> dict[str, int]:
+    """Size of each file of a run, and of its tunings, by name."""
+    sizes = {}
+    for variant in {"", *variants}:
+        try:
+            with os.scandir(folder + variant) as entries:
+                for entry in entries:
+                    if entry.is_file():
+                        sizes[variant + entry.name] = entry.stat().st_size
+        except OSError:
+            continue  # not there yet
+    return sizes
+
+
+def _free(folder: Path) -> int:
+    """Bytes that are free where a folder is, or will be."""
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,144 @@
+"""The space that a run takes on the disk, by its settings and by figures measured on others."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cellseg import models
+from cellseg.data.livecell_names import CELL_TYPES
+from cellseg.space.expected_images import Images
+from cellseg.study.runs import Run, training_of, tuning_in
+from cellseg.targets import head_names
+from cellseg.targets.names import marker_head, stored
+
+# Bytes, measured on the thirteen real images of tests and four epochs of a small network.
+MARKER_MAP_PIXEL, MAP_PIXEL = 0.8, 0.35  # 16 and 8 bits, compressed
+LABEL_PIXEL = 0.12
+FOUND_CELL = 16  # a row of cells.parquet
+SCORED_IMAGE = 1_700  # two rows of metrics.csv
+SHOWN_IMAGE = {"overlay.png": 1.4e6, "overlay.pdf": 0.85e6, "overlay.jpg": 0.18e6}
+NAMED_IMAGE = 45  # in provenance.json
+LOGGED_EPOCH = 350  # a row of history.csv
+SMALL_FILE = 3_000
+CURVE = {"learning_curve.png": 180_000, "learning_curve.pdf": 26_000}
+
+
+@dataclass(frozen=True)
+class RunSpace:
+    """Bytes that a run takes.
+
+    Attributes
+    ----------
+    files : what it keeps, by name within its folder
+    state : of its training, while that runs
+    maps : of its images, while its cells are found; none where the study keeps maps
+    """
+
+    files: dict[str, float]
+    state: float
+    maps: float
+
+
+def expected(
+    study: Mapping, run: Run, variants: Iterable[str], images: Mapping[str, Images]
+) -> RunSpace:
+    """Bytes that a run takes by its settings.
+
+    Parameters
+    ----------
+    study : complete configuration, see :func:`cellseg.study.validation.resolve`
+    run : the run
+    variants : its tuning folders, "" for what is not tuned
+    images : of each split of its data set
+    """
+    split = images[study["scoring"]["data_split"]]
+    scored = split.part(1 / study["scoring"]["every"])
+    shown = min(study["overlays"]["images"], split.count)
+    pixel = _map_bytes(run)
+    files, state = _of_training(study, run, images)
+    files |= CURVE
+    passing = {"maps.zip": scored.pixels * pixel}
+    for variant in variants:
+        files |= {
+            f"{variant}labels.npz": LABEL_PIXEL * scored.pixels,
+            f"{variant}cells.parquet": FOUND_CELL * scored.cells,
+            f"{variant}metrics.csv": SCORED_IMAGE * scored.count,
+            f"{variant}coco.csv": SMALL_FILE,
+            f"{variant}sizes.csv": SMALL_FILE,
+            f"{variant}watershed.json": SMALL_FILE,
+            f"{variant}overlay-maps.zip": pixel * split.pixels / max(split.count, 1) * shown,
+            **{f"{variant}{name}": size * shown for name, size in SHOWN_IMAGE.items()},
+        }
+        tuned, maps = _of_tuning(study, run, variant, images)
+        files |= tuned
+        passing |= maps
+    return _kept(study, files, passing, state)
+
+
+def expected_of_trial(
+    study: Mapping, run: Run, variants: Iterable[str], images: Mapping[str, Images]
+) -> RunSpace:
+    """Bytes of a run of a search, which is not scored; parameters as of :func:`expected`."""
+    files, state = _of_training(study, run, images)
+    passing = {}
+    for variant in variants:
+        tuned, maps = _of_tuning(study, run, variant, images)
+        files |= tuned
+        passing |= maps
+    return _kept(study, files, passing, state)
+
+
+def _of_training(
+    study: Mapping, run: Run, images: Mapping[str, Images]
+) -> tuple[dict[str, float], float]:
+    """Files that a training keeps, and its state while it runs."""
+    model = study["models"][run.model]
+    network = 4.0 * models.expected_parameters(model, len(head_names.split(run.heads)))
+    # Those of an ensemble that are trained lie beside the one in training.
+    networks = _cell_types(study, run) if model["ensemble"] else 1
+    fraction = study["subsets"][run.subset]["fraction"]
+    chosen = (images["train"].count + images["val"].count) * fraction
+    files = {
+        "weights.h5": networks * network,
+        "history.csv": LOGGED_EPOCH * training_of(study, run.model)["epochs"],
+        "settings.json": SMALL_FILE,
+        "provenance.json": SMALL_FILE + NAMED_IMAGE * chosen,
+    }
+    # Adam keeps two moments a weight, so that a state is three times the weights. The one before
+    # goes when the next one is whole, and the best weights so far lie beside both.
+    return files, 7 * network + (networks - 1) * network
+
+
+def _of_tuning(
+    study: Mapping, run: Run, variant: str, images: Mapping[str, Images]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Files that a tuning keeps, and maps; none without a tuning."""
+    tuning = tuning_in(variant)
+    if tuning is None:
+        return {}, {}
+    fraction = study["subsets"][run.subset]["fraction"]
+    validated = images["val"].part(fraction / study["tunings"][tuning]["every"])
+    files = {f"{variant}chosen.json": SMALL_FILE, f"{variant}tried.csv": SMALL_FILE}
+    return files, {f"{variant}validation-maps.zip": validated.pixels * _map_bytes(run)}
+
+
+def _kept(
+    study: Mapping, files: dict[str, float], maps: dict[str, float], state: float
+) -> RunSpace:
+    if study["keep_maps"]:
+        return RunSpace(files | maps, state, 0.0)
+    return RunSpace(files, state, sum(maps.values()))
+
+
+def _cell_types(study: Mapping, run: Run) -> int:
+    """Cell types that a run is trained on; as many as LIVECell's where that is not known yet."""
+    known = study["datasets"][run.dataset].get("cell_types", CELL_TYPES)
+    return len(study["subsets"][run.subset]["cell_types"] or known)
+
+
+def _map_bytes(run: Run) -> float:
+    """Bytes of a pixel of all stored channels of a run."""
+    heads = head_names.split(run.heads)
+    marker = marker_head(heads)
+    return sum(
+        MARKER_MAP_PIXEL if name.split("/")[0] == marker else MAP_PIXEL for name in stored(heads)
+    )

@@ -1,0 +1,153 @@
+"""A study: the runs that a complete configuration asks for, and the settings of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from cellseg.errors import UserError
+from cellseg.targets import head_names
+
+AXES = ("model", "heads", "subset", "seed")
+
+LARGEST_SEED = 2**32 - 1
+"""Of the random generators of NumPy and TensorFlow."""
+
+RUN_FOLDER = "{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
+"""Folder of a run within that of all results."""
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One trained network: a point on the four axes, on one data set."""
+
+    dataset: str
+    model: str
+    heads: str
+    subset: str
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """Where its files are, within the folder of all results."""
+        return RUN_FOLDER.format(**vars(self))
+
+
+def runs_of(study: Mapping, experiment: str) -> list[Run]:
+    """Runs of an experiment, in the order of the configuration, each once."""
+    entry = study["experiments"][experiment]
+    dataset = entry.get("dataset", study["dataset"])
+    points = (
+        Run(dataset, *point)
+        for block in entry["runs"]
+        for point in product(*(as_list(block[axis]) for axis in AXES))
+    )
+    return list(dict.fromkeys(points))
+
+
+def first_runs(study: Mapping, experiment: str) -> list[Run]:
+    """The first run of each condition of an experiment, whatever its seed."""
+    first: dict[tuple, Run] = {}
+    for run in runs_of(study, experiment):
+        first.setdefault((run.model, run.heads, run.subset), run)
+    return list(first.values())
+
+
+def all_runs(study: Mapping) -> list[Run]:
+    """Runs of all experiments, sorted, each once."""
+    return sorted({run for name in study["experiments"] for run in runs_of(study, name)})
+
+
+def variant_of(study: Mapping, experiment: str) -> str:
+    """Folder within a run of what an experiment's tuning of the watershed makes; empty for none."""
+    tuning = study["experiments"][experiment]["tuning"]
+    return "" if tuning is None else f"tuning-{tuning}/"
+
+
+def tuning_in(variant: str) -> str | None:
+    """Name of the tuning that such a folder belongs to, or None."""
+    return variant.removeprefix("tuning-").rstrip("/") or None
+
+
+def all_variants(study: Mapping) -> list[tuple[Run, str]]:
+    """Runs of all experiments with the variants that are asked for, sorted, each once."""
+    names = study["experiments"]
+    return sorted(
+        {(run, variant_of(study, name)) for name in names for run in runs_of(study, name)}
+    )
+
+
+def variants_by_run(study: Mapping) -> dict[Run, list[str]]:
+    """The same, as a list of variants for each run."""
+    variants: dict[Run, list[str]] = {}
+    for run, variant in all_variants(study):
+        variants.setdefault(run, []).append(variant)
+    return variants
+
+
+def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int) -> dict:
+    """Everything that decides what one training computes, with sorted keys.
+
+    Two configurations that mean the same training give the same settings, whatever the order of
+    their keys.
+
+    Raises
+    ------
+    UserError
+        The seed is larger than random generators take.
+    """
+    if seed > LARGEST_SEED:
+        raise UserError(f"seed {seed} is too large: {LARGEST_SEED} is the largest. Choose another.")
+    entry = {key: value for key, value in study["models"][model].items() if key != "training"}
+    training = training_of(study, model)
+    extends = "extend" in study["subsets"][subset]
+    return {
+        # Only where it is used: other runs stay as they are, whatever it says.
+        **({"extension": in_order(study["extension"])} if extends else {}),
+        # The order of heads is the order of the network's outputs and stays.
+        "heads": {head: in_order(study["heads"][head]) for head in head_names.split(heads)},
+        "model": in_order(entry),
+        "seed": seed,
+        "subset": in_order(study["subsets"][subset]),
+        "tiling": in_order(study["tilings"][training["tiling"]]),
+        "training": in_order(training),
+    }
+
+
+def training_of(study: Mapping, model: str) -> dict:
+    """Settings of a model's training: the study's, with its own on top."""
+    return merged(study["training"], study["models"][model]["training"])
+
+
+def extensions(subset: Mapping) -> list[tuple[int, str]]:
+    """Synthetic images that a subset asks for: how many of each image of which split."""
+    if "extend" not in subset:
+        return []
+    # Drawn validation wells leave images of both splits to train on.
+    splits = ("train", "val") if subset["validation"] == "by-well" else ("train",)
+    return [(subset["extend"], split) for split in splits]
+
+
+def tiling_of(study: Mapping, model: str) -> str:
+    """Name of the tiling that a model is trained on."""
+    return training_of(study, model)["tiling"]
+
+
+def as_list(value: object) -> list:
+    """A list, or one value as a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
+def merged(defaults: Mapping, changes: Mapping) -> dict:
+    """`defaults` with `changes` on top, at every depth."""
+    result = dict(defaults)
+    for key, value in changes.items():
+        nested = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if nested else value
+    return result
+
+
+def in_order(value: object) -> object:
+    """The same with sorted keys, at every depth: Snakemake compares settings by their text."""
+    if isinstance(value, Mapping):
+        return {key: in_order(value[key]) for key in sorted(value)}
+    return [in_order(one) for one in value] if isinstance(value, list) else value

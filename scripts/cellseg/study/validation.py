@@ -1,0 +1,284 @@
+"""A configuration: checked against its schema, defaults filled in, names cross-checked."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+
+from jsonschema import Draft202012Validator
+
+from cellseg.data.livecell_names import CELL_TYPES
+from cellseg.errors import UserError
+from cellseg.models.panopticnet import checks as backbone_checks
+from cellseg.study import config_values, ensembles, home_folder, placeholders, searches, spelling
+from cellseg.study.runs import as_list, merged
+from cellseg.targets import head_names
+
+_NUMBER = re.compile(r"(?=[-+.]*\d)([-+]?\d*)(?:\.(\d*))?(?:[eE]([-+]?\d+))?")
+
+
+def resolve(config: Mapping, schema: Mapping) -> dict:
+    """Check a configuration and fill in the defaults.
+
+    Parameters
+    ----------
+    config : as read from YAML; not changed
+    schema : JSON schema with ``default`` values
+
+    Returns
+    -------
+    dict : the complete configuration
+
+    Raises
+    ------
+    UserError
+        For a placeholder that is not filled in, or a key, value or name that does not exist; names
+        the nearest one that does.
+    """
+    config_values.check(config)
+    placeholders.refuse(config, schema)
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
+    if errors:
+        raise UserError("\n".join(["the configuration is not valid."] + _explain_all(errors)))
+    study = home_folder.expanded(_filled(config, schema, schema))
+    _check_names(study)
+    ensembles.check_study(study)
+    for name in study["searches"]:
+        _check_search(name, study)
+    return searches.with_trials(study, config["models"], partial(_complete, study, schema))
+
+
+def _complete(study: Mapping, schema: Mapping, model: Mapping, where: str) -> dict:
+    """Check an entry of `models` that a search made, and fill in its defaults."""
+    of_models = {"$ref": "#/$defs/model", "$defs": schema["$defs"]}
+    errors = sorted(Draft202012Validator(of_models).iter_errors(model), key=lambda e: list(e.path))
+    if errors:
+        raise UserError("\n".join([f"{where} is not a valid model.", *_explain_all(errors)]))
+    filled = _filled(model, of_models, schema)
+    _check_model(where, filled, study)
+    return filled
+
+
+def _target(schema: Mapping, root: Mapping) -> Mapping:
+    """The schema that ``$ref`` points to, with the keys beside it on top."""
+    if "$ref" not in schema:
+        return schema
+    found: Mapping = root
+    for part in schema["$ref"].removeprefix("#/").split("/"):
+        found = found[part]
+    return {**_target(found, root), **{k: v for k, v in schema.items() if k != "$ref"}}
+
+
+def _filled(value: object, schema: Mapping, root: Mapping) -> object:
+    schema = _target(schema, root)
+    if not isinstance(value, Mapping) or schema.get("partial"):
+        return value
+    for branch in schema.get("allOf", []):
+        if Draft202012Validator(branch["if"]).is_valid(value):
+            schema = {**schema, **_target(branch["then"], root)}
+    filled = dict(value)
+    properties = schema.get("properties", {})
+    for key, inner in properties.items():
+        inner = _target(inner, root) if inner is not True else {}
+        if key not in filled and "default" in inner:
+            filled[key] = inner["default"]
+    others = schema.get("additionalProperties")
+    for key in filled:
+        inner = properties.get(key, others)
+        if isinstance(inner, Mapping):
+            filled[key] = _filled(filled[key], inner, root)
+    return filled
+
+
+def _explain_all(errors: Iterable) -> list[str]:
+    return list(dict.fromkeys(f"- {line}" for error in errors for line in _explain(error)))
+
+
+def _explain(error) -> Iterator[str]:
+    where = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        for key in error.instance:
+            if key not in known:
+                yield f"{where}: there is no key '{key}'. {spelling.nearest(str(key), known)}"
+    elif error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        yield f"{where}: the key {', '.join(missing)} is missing.{_meaning(error)}"
+    elif error.validator == "enum":
+        known = [str(value) for value in error.validator_value]
+        given = str(error.instance)
+        yield f"{where}: '{given}' is not possible. {spelling.nearest(given, known)}"
+    else:
+        yield f"{where}: {error.message}{_as_number(error.instance)}{_meaning(error)}"
+
+
+def _meaning(error) -> str:
+    description = error.schema.get("description") if isinstance(error.schema, dict) else None
+    return f" ({description.strip()})" if description else ""
+
+
+def _as_number(value: object) -> str:
+    """How to write a text that looks like a number, for it to be one: YAML 1.1 has narrow rules."""
+    number = _NUMBER.fullmatch(value) if isinstance(value, str) else None
+    if number is None:
+        return ""
+    whole, fraction, exponent = number.groups()
+    if exponent is None:
+        return f": write {value} without quotes"
+    sign = "" if exponent[0] in "+-" else "+"
+    return f": write {whole or 0}.{fraction or 0}e{sign}{exponent}"
+
+
+def _check_names(study: Mapping) -> None:
+    """Cross-check every name that one part of the configuration uses of another.
+
+    A misspelt name would otherwise leave an old table in place: "Nothing to be done".
+    """
+    spelling.check("dataset", study["dataset"], study["datasets"])
+    for name, dataset in study["datasets"].items():
+        if dataset["kind"] == "local":
+            _check_local(f"datasets.{name}", dataset)
+    spelling.check("training.tiling", study["training"]["tiling"], study["tilings"])
+    for name, tiling in study["tilings"].items():
+        if tiling["overlap"] >= tiling["size"]:
+            raise UserError(f"tilings.{name}.overlap: must be less than size ({tiling['size']}).")
+    used = {
+        name
+        for experiment in study["experiments"].values()
+        for block in experiment["runs"]
+        for name in as_list(block["model"])
+    }
+    for name, model in study["models"].items():
+        _check_model(f"models.{name}", model, study)
+        if name in used:
+            _check_window(f"models.{name}", model, study)
+    low, high = study["extension"]["confluence"]
+    if low >= high:
+        raise UserError(
+            f"extension.confluence: {low} to {high} is no range. Give the least share of an image "
+            "that cells cover before the largest, such as [0.02, 0.7]."
+        )
+    for name, subset in study["subsets"].items():
+        _check_subset(f"subsets.{name}", subset, study)
+    for name, tuning in study["tunings"].items():
+        if not any(isinstance(values, list) for values in tuning.values()):
+            raise UserError(f"tunings.{name}: lists no values to try, such as maxima_threshold.")
+    for name, experiment in study["experiments"].items():
+        where = f"experiments.{name}"
+        if "dataset" in experiment:
+            spelling.check(f"{where}.dataset", experiment["dataset"], study["datasets"])
+        if experiment["tuning"] is not None:
+            spelling.check(f"{where}.tuning", experiment["tuning"], study["tunings"])
+            if study["scoring"]["data_split"] == "val":
+                raise UserError(
+                    f"{where}.tuning: thresholds are tuned on validation images, which "
+                    "scoring.data_split scores. Score the test split, or tune nothing."
+                )
+        for block in experiment["runs"]:
+            for axis in ("model", "subset"):
+                for value in as_list(block[axis]):
+                    spelling.check(f"{where}.runs.{axis}", value, study[f"{axis}s"])
+            for value in as_list(block["heads"]):
+                try:
+                    head_names.split(value)
+                except UserError as error:
+                    raise UserError(f"{where}.runs.{error}") from None
+
+
+def _check_search(name: str, study: Mapping) -> None:
+    search, where = study["searches"][name], f"searches.{name}"
+    for axis in ("model", "subset"):
+        spelling.check(f"{where}.{axis}", search[axis], study[f"{axis}s"])
+    if "dataset" in search:
+        spelling.check(f"{where}.dataset", search["dataset"], study["datasets"])
+    if search["tuning"] is not None:
+        spelling.check(f"{where}.tuning", search["tuning"], study["tunings"])
+        _check_window(f"models.{search['model']}", study["models"][search["model"]], study)
+    try:
+        head_names.split(search["heads"])
+    except UserError as error:
+        raise UserError(f"{where}.{error}") from None
+    searches.check(study, name)
+
+
+def _check_model(where: str, model: Mapping, study: Mapping) -> None:
+    training = merged(study["training"], model["training"])
+    spelling.check(f"{where}.training.tiling", training["tiling"], study["tilings"])
+    if model.get("weights") is not None:
+        spelling.check(f"{where}.weights", model["weights"], study["pretrained"])
+    if "backbone" in model:
+        weights = model.get("weights")
+        address = None if weights is None else study["pretrained"][weights]["url"]
+        size = study["tilings"][training["tiling"]]["size"]
+        backbone_checks.check_model(where, model, size, address)
+        _check_levels(where, model)
+
+
+def _check_levels(where: str, model: Mapping) -> None:
+    """Refuse levels of a feature pyramid that do not fit together."""
+    levels = [int(level[1]) for level in model["backbone_levels"]]
+    # deepcell makes a pyramid level of each backbone level, and two coarser ones.
+    possible = [f"P{n}" for n in sorted({*levels, max(levels) + 1, max(levels) + 2})]
+    for level in model["pyramid_levels"]:
+        if level not in possible:
+            raise UserError(
+                f"{where}.pyramid_levels: '{level}' does not come from these backbone_levels. "
+                f"Possible: {', '.join(possible)}."
+            )
+    if levels and sorted(levels) != list(range(min(levels), max(levels) + 1)):
+        raise UserError(
+            f"{where}.backbone_levels: {', '.join(model['backbone_levels'])} leave one out between "
+            "them, and each level is added to the next. Name all from the finest to the coarsest."
+        )
+
+
+def _check_window(where: str, model: Mapping, study: Mapping) -> None:
+    """Refuse windows that the network of a model cannot be applied to."""
+    window = study["prediction"]["window"]
+    tiling = study["tilings"][merged(study["training"], model["training"])["tiling"]]
+    if window == "image" and model["family"] == "deepcell":
+        raise UserError(
+            f"prediction.window: image needs a network that takes any size, and {where} is of "
+            "family deepcell, which takes squares of 2^n pixels. Leave `window` at null, or use "
+            "family panopticnet or unet."
+        )
+    if window == "image" and tiling["mode"] == "resize":
+        raise UserError(
+            f"prediction.window: image predicts images at their own resolution, and {where} is "
+            "trained on resized ones. Leave `window` at null, or use a tiling of mode cut."
+        )
+    if model.get("location") and window and tiling["mode"] == "cut" and window != tiling["size"]:
+        raise UserError(
+            f"prediction.window: {window} differs from the tiles of {tiling['size']} pixels that "
+            f"{where} is trained on, and with `location` a network depends on their size. Leave "
+            f"`window` at null, or set {where}.location to false."
+        )
+
+
+def _check_subset(where: str, subset: Mapping, study: Mapping) -> None:
+    inverse = 1 / subset["fraction"]
+    if subset["selection"] == "every-nth" and abs(inverse - round(inverse)) > 1e-6:
+        raise UserError(
+            f"{where}.fraction: every-nth takes one half, one third and so on, not "
+            f"{subset['fraction']}. Use `selection: seeded` for other fractions."
+        )
+    if subset["validation"] == "by-well" and study["scoring"]["data_split"] == "val":
+        raise UserError(
+            f"{where}.validation: by-well trains on images of the val split, which "
+            "scoring.data_split scores. Score the test split, or keep the official validation."
+        )
+    kinds = {dataset["kind"]: dataset for dataset in study["datasets"].values()}
+    if subset["cell_types"] and "local" not in kinds:
+        known = kinds.get("simulated", {}).get("cell_types", [])
+        for cell_type in subset["cell_types"]:
+            spelling.check(
+                f"{where}.cell_types", cell_type, CELL_TYPES if "download" in kinds else known
+            )
+
+
+def _check_local(where: str, dataset: Mapping) -> None:
+    given = {key for key in ("path", "images", "annotations", "labels") if key in dataset}
+    if given not in ({"path"}, {"images", "annotations"}, {"images", "labels"}):
+        raise UserError(
+            f"{where}: give either `path` (a folder in the official LIVECell layout), or `images` "
+            f"with `annotations`, or `images` with `labels`; given: {', '.join(sorted(given))}."
+        )

@@ -1,0 +1,204 @@
+"""Rows for figures: which conditions there are, how they are named, on what they were measured."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from cellseg.errors import UserError
+from cellseg.scoring.names import NO_TUNING
+from cellseg.tables import intervals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AXES = ["model", "heads", "subset"]
+AXIS_NAMES = {
+    "model": "model",
+    "heads": "heads",
+    "subset": "training subset",
+    "tuning": "thresholds tuned by",
+}
+TABLES = ("images", "runs", "training", "sizes")
+# Scores with nothing removed are the plain ones: every annotated cell counts.
+PRIMARY = "kept"
+
+
+def need(table: "pd.DataFrame", name: str, columns: Iterable[str]) -> None:
+    """Raise a UserError when `columns` are missing from the table called `name`, or it is empty."""
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise UserError(f"table {name}.csv lacks the column(s) {', '.join(missing)}.")
+    if table.empty:
+        raise UserError(f"table {name}.csv has no rows: no run of the experiment was scored.")
+
+
+def held_out(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Rows of the test split where a table has several splits, else all."""
+    if "data_split" in table and (table["data_split"] == "test").any():
+        return table[table["data_split"] == "test"]
+    return table
+
+
+def select(
+    table: "pd.DataFrame", cell_type: str | None = "all", small_objects: str | None = PRIMARY
+) -> "pd.DataFrame":
+    """Rows of one cell type and one treatment of small objects; None keeps all."""
+    table = held_out(table)
+    if cell_type is not None:
+        table = table[table["cell_type"] == cell_type]
+    if small_objects is not None:
+        table = table[table["small_objects"] == small_objects]
+    return table
+
+
+def by_cell_type(runs: "pd.DataFrame", score: str) -> "pd.DataFrame":
+    """Rows of single cell types of the table ``runs``, checked.
+
+    Raises
+    ------
+    UserError
+        The table lacks a column, or has no such rows.
+    """
+    runs = select(runs, cell_type=None)
+    need(runs, "runs", [*AXES, "seed", "cell_type", score])
+    runs = runs[runs["cell_type"].notna() & (runs["cell_type"] != "all")]
+    need(runs, "runs (rows of single cell types)", [])
+    return runs
+
+
+def unique(table: "pd.DataFrame", columns: Sequence[str]) -> list[tuple]:
+    """Distinct values of `columns`, in the order of the table."""
+    return list(table[list(columns)].drop_duplicates().itertuples(index=False, name=None))
+
+
+def rows_of(table: "pd.DataFrame", **values: str) -> "pd.DataFrame":
+    """Rows where every named column has the given value."""
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
+def over_seeds(values: "pd.Series") -> tuple[float, float, float]:
+    """Mean of one value a seed and its 95 % t interval; nan ends for too few seeds to draw one."""
+    statistics = intervals.t_interval(values)
+    enough = values.count() >= intervals.ENOUGH_SEEDS
+    low, high = ((float(statistics[end]) if enough else float("nan")) for end in ("low", "high"))
+    return float(statistics["mean"]), low, high
+
+
+def ends(values: "pd.Series") -> tuple[float, float]:
+    """Ends of the interval of :func:`over_seeds`, as seaborn's `errorbar` wants them."""
+    return over_seeds(values)[1:]
+
+
+def half_interval(values: "pd.Series") -> float:
+    """Half of the interval of :func:`over_seeds`."""
+    _, low, high = over_seeds(values)
+    return (high - low) / 2
+
+
+def varying(table: "pd.DataFrame", axes: Sequence[str] = AXES) -> list[str]:
+    """Axes with more than one value; all are named elsewhere, so that labels stay short."""
+    return [axis for axis in axes if table[axis].nunique() > 1]
+
+
+def label(condition: Mapping[str, str], axes: Sequence[str], separator: str = " · ") -> str:
+    """Name of a condition by `axes`, such as ``resnet50 · inner-distance + pixelwise``."""
+    return separator.join(str(condition[axis]).replace("+", " + ") for axis in axes)
+
+
+def run_name(run: Mapping[str, str]) -> str:
+    """Name of one run by all its axes, for a title."""
+    return f"{label(run, AXES)} · seed {run['seed']}"
+
+
+def constants(table: "pd.DataFrame", axes: Sequence[str] = AXES) -> str:
+    """What all rows share, as a sentence for the note below a figure."""
+    parts = [
+        f"{AXIS_NAMES[axis]}: {str(table[axis].iloc[0]).replace('+', ' + ')}"
+        for axis in axes
+        if table[axis].nunique() == 1
+    ]
+    sentence = "; ".join(parts)
+    return sentence[:1].upper() + sentence[1:] + ". " if parts else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, such as ``1,032 cells``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def subtitle(question: str, tables: Mapping[str, "pd.DataFrame"], rows: "pd.DataFrame") -> str:
+    """What the experiment asks, and on how many images, cells and seeds the figure answers it.
+
+    With the tuning that chose the thresholds, where there was one.
+
+    Parameters
+    ----------
+    tables : the tables ``images`` and ``runs`` of an experiment
+    rows : those that are shown, with the axes of a condition and seed
+    """
+    runs = tables["runs"]
+    names = [name for (name,) in unique(runs, ["tuning"])] if "tuning" in runs else []
+    parts = [measured_on(tables["images"]), seeds(rows)[0], *map(tuned, names)]
+    measured = f"{'; '.join(filter(None, parts))}."
+    return f"{question}\n{measured}" if question else measured
+
+
+def tuned(name: str | None) -> str:
+    """By which entry of `tunings` thresholds were chosen, in words; empty if by none."""
+    return f"{AXIS_NAMES['tuning']}: {name}" if name and name != NO_TUNING else ""
+
+
+def measured_on(images: "pd.DataFrame") -> str:
+    """On how many images and cells the scores of these rows are, such as ``Test split of x: …``."""
+    images = held_out(images)
+    shown = images[images["small_objects"] == PRIMARY]
+    once = (shown if len(shown) else images).drop_duplicates("image")
+    split = f"{once['data_split'].iloc[0]} split of ".capitalize() if "data_split" in once else ""
+    data = ", ".join(sorted(once["dataset"].unique()))
+    cells = counted(int(once["n_true"].sum()), "cell")
+    return f"{split}{data}: {counted(len(once), 'image')}, {cells}"
+
+
+def seeds(table: "pd.DataFrame") -> tuple[str, bool]:
+    """How many seeds a condition has, in words, and whether any has more than one."""
+    numbers = table.groupby(AXES, sort=False)["seed"].nunique()
+    low, high = int(numbers.min()), int(numbers.max())
+    return counted(high, "seed") if low == high else f"{low} to {high} seeds", high > 1
+
+
+def interval(table: "pd.DataFrame") -> str:
+    """What the interval of a condition is, in words; empty where no condition has seeds enough."""
+    numbers = table.groupby(AXES, sort=False)["seed"].nunique()
+    if numbers.max() < intervals.ENOUGH_SEEDS:
+        return ""
+    few = numbers.min() < intervals.ENOUGH_SEEDS
+    return "95 % t interval of that mean" + (
+        f" where it is over {intervals.ENOUGH_SEEDS} seeds or more" if few else ""
+    )
+
+
+def no_interval(table: "pd.DataFrame") -> str:
+    """Why there is no interval, such as ``mean over 2 seeds, too few for an interval``."""
+    number, several = seeds(table)
+    return (
+        f"mean over {number}, too few for an interval" if several else f"{number}, so no interval"
+    )
+
+
+def band(table: "pd.DataFrame") -> str:
+    """What lines and bands stand for, as a sentence."""
+    drawn = interval(table)
+    if not drawn:
+        return f"Lines: {no_interval(table)}. "
+    return f"Lines: mean over {seeds(table)[0]}; bands: {drawn}. "
+
+
+def spread(table: "pd.DataFrame", mark: str = "Bars") -> str:
+    """What bars, whiskers and points stand for, as a sentence."""
+    number, several = seeds(table)
+    drawn = interval(table)
+    points = "; points: single seeds" if several else ""
+    if not drawn:
+        return f"{mark}: {no_interval(table)}{points}. "
+    return f"{mark}: mean over {number}; whiskers: {drawn} (cut at the range of the axis){points}. "

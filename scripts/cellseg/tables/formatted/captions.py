@@ -1,0 +1,148 @@
+"""What is said beneath a table: what was scored and how, what is marked, what is published."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cellseg.tables import conditions, published
+from cellseg.tables.formatted import marking
+from cellseg.tables.glossary import STEP, Score, definitions, listed, remarks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What the configuration says of an experiment and the tables do not.
+
+    ``kind`` and ``policy`` are the data set's, ``every`` and ``small_objects_threshold`` (pixels)
+    those of the scoring.
+    """
+
+    name: str
+    title: str
+    kind: str
+    policy: str
+    every: int
+    small_objects_threshold: int
+
+
+def title(experiment: Experiment, treatment: str) -> str:
+    """Heading of a table, such as ``Which backbone? Small objects kept``."""
+    mark = "" if experiment.title.endswith(("?", ".", "!")) else "."
+    return f"{experiment.title}{mark} Small objects {treatment}"
+
+
+def notes(
+    *,
+    images: "pd.DataFrame",
+    runs: "pd.DataFrame",
+    training: "pd.DataFrame",
+    compared: "pd.DataFrame",
+    scores: Sequence[Score],
+    outcomes: Mapping[Score, marking.Outcome | None],
+    beneath: int,
+    experiment: Experiment,
+    treatment: str,
+) -> list[str]:
+    """Paragraphs of the caption.
+
+    Parameters
+    ----------
+    images, runs, compared : of the table's treatment of small objects
+    training : the table ``training`` of the experiment
+    scores : columns of the table
+    outcomes : from :func:`cellseg.tables.formatted.marking.best`, by column
+    beneath : number of published rows
+    """
+    return [
+        _measured(images, runs, scores, experiment, treatment),
+        _definitions(scores, runs, training),
+        marking.note(compared, outcomes),
+        _published(beneath, runs, experiment, treatment),
+    ]
+
+
+def _measured(
+    images: "pd.DataFrame",
+    runs: "pd.DataFrame",
+    scores: Sequence[Score],
+    experiment: Experiment,
+    treatment: str,
+) -> str:
+    axes = [*conditions.AXES, *(["tuning"] if "tuning" in runs else [])]
+    shared = [
+        axis
+        for axis in axes
+        if axis not in (conditions.varying(runs) or ["model"])
+        and not (axis == "tuning" and (runs[axis] == "-").all())
+    ]
+    once = images.drop_duplicates("image")
+    seeds, several = conditions.seeds(runs)
+    small = (
+        "Small objects are kept."
+        if treatment == "kept"
+        else "True and predicted objects smaller than "
+        f"{experiment.small_objects_threshold} pixels were removed before scoring."
+    )
+    part = f" (one of every {experiment.every} of a cell type)" if experiment.every > 1 else ""
+    return (
+        f"Experiment {experiment.name}. {conditions.constants(runs, shared)}"
+        f"Scored on the {once['data_split'].iloc[0]} split of "
+        f"{', '.join(sorted(once['dataset'].unique()))}: "
+        f"{conditions.counted(len(once), 'image')}{part} with "
+        f"{conditions.counted(int(once['n_true'].sum()), 'true cell')}. {small} "
+        f"{_without_cells(once['n_true'], scores)}Values are "
+        + (
+            f"means over {seeds} ± half of the 95 % t interval of that mean."
+            if several
+            else f"of {seeds}, and have no interval."
+        )
+    )
+
+
+def _without_cells(n_true: "pd.Series", scores: Sequence[Score]) -> str:
+    """How many images have no score, and where their false cells count nevertheless."""
+    without = int((n_true == 0).sum())
+    if not without:
+        return ""
+    counted = [score.name for score in scores if score.over == "cells"]
+    return (
+        f"{without:,} of the images {'has' if without == 1 else 'have'} no true cells: means over "
+        f"images are of the other {len(n_true) - without:,} for every condition, and false cells "
+        f"there count in {listed(counted)} alone. "
+    )
+
+
+def _definitions(scores: Sequence[Score], runs: "pd.DataFrame", training: "pd.DataFrame") -> str:
+    device = _device(training)
+    meanings = definitions(
+        scores, lambda score: f"{score.name}{device}" if score is STEP else score.name
+    )
+    lower = [score.name for score in scores if score.ranks and not score.higher_is_better]
+    lower_is_better = f" Lower is better: {listed(lower)}." if lower else ""
+    said = remarks(scores, lambda score: score.name, list(runs["heads"].unique()))
+    return f"{meanings}.{lower_is_better} {said}"
+
+
+def _device(training: "pd.DataFrame") -> str:
+    devices = sorted(training["device"].dropna().unique()) if "device" in training else []
+    return f" on {', '.join(devices)}" if devices else ""
+
+
+def _published(beneath: int, runs: "pd.DataFrame", experiment: Experiment, treatment: str) -> str:
+    if beneath:
+        policy = (
+            " The published test list names some images twice; here each counts once."
+            if experiment.policy == "deduplicated"
+            else ""
+        )
+        return (
+            "Beneath the rule: published figures of the same score on the same split of the same "
+            f"data set, in fractions. What ranks the cells in ap differs between systems.{policy}"
+        )
+    why = published.obstacle(
+        kind=experiment.kind, every=experiment.every, small_objects=treatment
+    ) or (f"none is known of these scores on the {runs['data_split'].iloc[0]} split")
+    return f"No published figure is comparable: {why}."

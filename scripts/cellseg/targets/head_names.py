@@ -1,0 +1,35 @@
+"""Names of head combinations. Imports nothing heavy: every start of Snakemake reads it."""
+
+from itertools import compress, product
+
+from cellseg.errors import UserError
+from cellseg.targets.names import USED
+
+HEADS = tuple(USED)
+"""Names of all heads, in the order in which they are joined."""
+
+
+def split(name: str) -> list[str]:
+    """Heads of a combination such as ``inner-distance+pixelwise``.
+
+    Raises
+    ------
+    UserError
+        A head is unknown, named twice, or the order is not that of :data:`HEADS`: each combination
+        has one name, so that the same run is never trained under two.
+    """
+    heads = name.split("+")
+    for head in heads:
+        if head not in HEADS:
+            raise UserError(f"heads '{name}': '{head}' is not one of {', '.join(HEADS)}.")
+    canonical = "+".join(head for head in HEADS if head in heads)
+    if name != canonical:
+        raise UserError(f"heads '{name}': write it as '{canonical}'.")
+    return heads
+
+
+def combinations() -> list[str]:
+    """Names of all combinations of heads, such as ``inner-distance+pixelwise``."""
+    chosen = product((False, True), repeat=len(HEADS))
+    names = ("+".join(compress(HEADS, selectors)) for selectors in chosen)
+    return [name for name in names if name]

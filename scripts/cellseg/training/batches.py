@@ -1,0 +1,160 @@
+"""Tiles to batches: augmented, normalised, with the targets of the wanted heads."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Protocol
+
+import numpy as np
+
+from cellseg.images.normalization import BATCH_WISE, normalize
+from cellseg.targets import heads as head_registry
+from cellseg.training.augmentation import Augmentation, warp, warp_target
+
+Batch = tuple[np.ndarray, dict[str, np.ndarray]]
+
+
+class TileArrays(Protocol):
+    """A tile file, opened: see :func:`cellseg.data.tiles.open`."""
+
+    X: np.ndarray  # (N, S, S, 1), uint8
+    y: np.ndarray  # (N, S, S, 1), int32
+    image: np.ndarray  # (N,), str
+
+
+class TilePool:
+    """Several tile files as one, read tile by tile.
+
+    Attributes
+    ----------
+    size : side of the tiles, pixels
+    image : ndarray of shape (N,), str; the image that each tile is from
+    """
+
+    def __init__(self, files: Sequence[TileArrays]) -> None:
+        self.size = files[0].X.shape[1]
+        self.image = np.concatenate([file.image for file in files])
+        self._places = [(file, number) for file in files for number in range(len(file.image))]
+
+    def tile(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Image (S, S) uint8 and labels (S, S) int32 of tile `number`."""
+        file, place = self._places[number]
+        # Copies: a kernel is compiled anew for memory-mapped or read-only arrays.
+        return np.array(file.X[place, ..., 0]), np.array(file.y[place, ..., 0])
+
+
+@dataclass
+class TileStream:
+    """Batches of tiles, the same for a seed whatever the number of workers.
+
+    Each tile of each epoch has a random generator of its own, so neither the number of workers
+    nor where a run was resumed changes what the network sees.
+
+    Attributes
+    ----------
+    tiles : only the tiles of a batch are read
+    index : ndarray of int, the tiles that belong to this stream
+    heads : settings of each head whose targets are wanted
+    augmentation : None for none (validation)
+    targets_first : compute the targets, then warp them, as deepcell does
+        Distances are then interpolated, and no longer those of the warped cells. False warps the
+        labels and computes the targets of those.
+    """
+
+    tiles: TilePool
+    index: np.ndarray
+    heads: Mapping[str, Mapping]
+    batch_size: int
+    normalization: str
+    seed: int
+    augmentation: Augmentation | None = None
+    targets_first: bool = False
+    shuffle: bool = True
+    workers: int = 1
+    _pool: ThreadPoolExecutor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.index) == 0:
+            raise ValueError("a tile stream needs at least one tile")
+        self._pool = ThreadPoolExecutor(self.workers)
+
+    def __len__(self) -> int:
+        """Batches in one epoch; the last one may be smaller."""
+        return -(-len(self.index) // self.batch_size)
+
+    def epoch(self, number: int, first: int = 0) -> Iterator[Batch]:
+        """Yield the batches of epoch `number`, made ahead of their use by the workers.
+
+        Parameters
+        ----------
+        first : batches to leave out at the start, of which no tile is read
+
+        Yields
+        ------
+        x : ndarray of shape (B, S, S, 1), float32
+        y : dict of head name to ndarray of shape (B, S, S, channels), float32
+        """
+        order = np.asarray(self.index)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, number]).permutation(order)
+        starts = range(first * self.batch_size, len(order), self.batch_size)
+        waiting: deque = deque()
+        try:
+            for start in starts:
+                waiting.append(self._begin(number, order[start : start + self.batch_size]))
+                if len(waiting) > 1 + self.workers:
+                    yield self._finish(*waiting.popleft())
+            while waiting:
+                yield self._finish(*waiting.popleft())
+        finally:
+            for future in (future for _, futures in waiting for future in futures):
+                future.cancel()
+
+    def endless(self) -> Iterator[Batch]:
+        """Yield the batches of one epoch after the other."""
+        for number in count():
+            yield from self.epoch(number)
+
+    def _begin(self, epoch: int, tiles: np.ndarray) -> tuple[Batch, list[Future]]:
+        """A batch that workers fill, one tile a task."""
+        shape = (len(tiles), self.tiles.size, self.tiles.size)
+        x = np.empty((*shape, 1), np.float32)
+        y = {
+            name: np.empty((*shape, head_registry.HEADS[name].channels), np.float32)
+            for name in self.heads
+        }
+        futures = [
+            self._pool.submit(
+                self._fill, x[place], {name: y[name][place] for name in y}, epoch, tile
+            )
+            for place, tile in enumerate(tiles.tolist())
+        ]
+        return (x, y), futures
+
+    def _finish(self, batch: Batch, futures: list[Future]) -> Batch:
+        for future in futures:
+            future.result()
+        x, y = batch
+        return (normalize(x, self.normalization) if self._is_batch_wise else x), y
+
+    @property
+    def _is_batch_wise(self) -> bool:
+        return self.normalization in BATCH_WISE
+
+    def _fill(self, x: np.ndarray, y: dict[str, np.ndarray], epoch: int, tile: int) -> None:
+        image, labels = self.tiles.tile(tile)
+        matrix = None
+        if self.augmentation is not None:
+            random = np.random.default_rng([self.seed, epoch, tile])
+            matrix = self.augmentation.draw(random, image.shape[0])
+            image, warped_labels = warp(image, labels, matrix)
+            labels = labels if self.targets_first else warped_labels
+        x[..., 0] = image
+        if not self._is_batch_wise:
+            x[:] = normalize(x[None], self.normalization)[0]
+        for name, target in head_registry.compute(labels, self.heads).items():
+            if matrix is not None and self.targets_first:
+                target = warp_target(target, matrix)
+            y[name][:] = target

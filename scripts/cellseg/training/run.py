@@ -1,0 +1,164 @@
+"""One run: choose its tiles, train the network, write the run folder."""
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from cellseg.data import subsets
+from cellseg.data import tiles as tile_files
+from cellseg.errors import UserError
+from cellseg.images import grey_values
+from cellseg.io import atomic, made_files
+from cellseg.scoring import found_nothing
+from cellseg.synthesis import names
+from cellseg.training import checkpoint, ensemble, provenance
+from cellseg.training.augmentation import Augmentation
+from cellseg.training.batches import TilePool, TileStream
+
+
+def train(
+    settings: Mapping,
+    tiles: Mapping[str, str],
+    images: Sequence[str],
+    extension: Sequence[str],
+    weights: str | None,
+    code: str,
+    family: ModuleType,
+    folder: Path,
+    threads: int,
+) -> None:
+    """Train one network and write its run folder.
+
+    Parameters
+    ----------
+    settings : from :func:`cellseg.study.runs.run_settings`
+    tiles : tile files of the train and val splits
+    images : image tables of the train and val splits
+    extension : tile files of synthetic images, see :mod:`cellseg.synthesis`; those are trained on
+        whose source is, and none is validated on
+    weights : pretrained backbone, or None
+    code : fingerprint of the code that trains; another one does not go on from an earlier state
+    family : module of :mod:`cellseg.models`
+    folder : gets weights.h5, history.csv, settings.json, provenance.json, tensorboard/ and, until
+        training has finished, resume/
+    threads : CPU threads for computing; the data stream has as many workers
+
+    Raises
+    ------
+    UserError
+        No tile belongs to the chosen images, or the loss is not finite.
+    """
+    family.set_threads(threads)
+    cv2.setNumThreads(1)  # the data stream has workers of its own
+    table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
+    chosen = subsets.select(table, settings["subset"], settings["seed"])
+    # A drawn validation split takes images of both tile files, so the two are one pool.
+    pool = TilePool([tile_files.open(path) for path in (tiles["train"], tiles["val"], *extension)])
+    train_stream, validation_stream = _streams(pool, chosen, settings, threads)
+    n_synthetic = _n_synthetic(settings["subset"], chosen["train"])
+    besides = f" and {n_synthetic} synthetic ones" if n_synthetic else ""
+    print(
+        f"Training on {len(train_stream.index)} tiles of {len(chosen['train'])} images{besides}, "
+        f"validating on {len(validation_stream.index)} of {len(chosen['val'])}.",
+        flush=True,
+    )
+    by_type = ensemble.by_cell_type(table, chosen) if settings["model"].get("ensemble") else None
+    started = time.perf_counter()
+    inputs = [*tiles.values(), *images, *extension, *([weights] if weights else [])]
+    stamp = checkpoint.stamp([settings, code, [checkpoint.fingerprint(path) for path in inputs]])
+    state = checkpoint.ResumeFolder(folder / "resume", stamp)
+    backbone = Path(weights) if weights else None
+    if by_type is not None:
+        streams = {
+            cell_type: _streams(pool, part, settings, threads)
+            for cell_type, part in by_type.items()
+        }
+        history = ensemble.train(family, settings, streams, folder, stamp, backbone)
+        epochs = history[ensemble.CELL_TYPE].value_counts()
+        steps = sum(len(train) * int(epochs[name]) for name, (train, _) in streams.items())
+    else:
+        if state.load() is None:
+            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        history = family.train(settings, train_stream, validation_stream, folder, state, backbone)
+        steps = len(train_stream) * len(history)
+    with atomic.replacing(folder / "history.csv") as temporary:
+        history.to_csv(temporary, index=False)
+    atomic.write_json(folder / "settings.json", settings)
+    atomic.write_json(
+        folder / "provenance.json",
+        provenance.record(
+            settings,
+            family.versions(),
+            family.device(),
+            threads=threads,
+            seconds=round(time.perf_counter() - started, 1),
+            train_images=chosen["train"],
+            val_images=chosen["val"],
+            train_tiles=len(train_stream.index),
+            steps=steps,
+            **({"synthetic_images": n_synthetic} if n_synthetic else {}),
+            grey_values={"percentiles": grey_values.PERCENTILES},
+            parameters=family.parameters(settings) * len(by_type or [settings]),
+        ),
+    )
+    if by_type is None:
+        found_nothing.say_after_training(family, settings, validation_stream, folder, steps)
+    # Only now: had the job died above, the last state would still be there to go on from.
+    state.clear()
+
+
+def _streams(
+    pool: TilePool, chosen: Mapping[str, list[str]], settings: Mapping, threads: int
+) -> tuple[TileStream, TileStream]:
+    """Batches of the chosen images, for training and for validation; synthetic ones to train on."""
+    train = chosen["train"] + _synthetic(pool, chosen["train"], settings["subset"])
+    return (
+        _stream(pool, train, settings, threads, training=True),
+        _stream(pool, chosen["val"], settings, threads, training=False),
+    )
+
+
+def _n_synthetic(subset: Mapping, train: list[str]) -> int:
+    """How many synthetic images a subset asks for."""
+    return subset.get("extend", 0) * len(train)
+
+
+def _synthetic(pool: TilePool, train: list[str], subset: Mapping) -> list[str]:
+    """Synthetic images that are made of training images, as many as the subset asks for."""
+    found = names.made_of(np.unique(pool.image).tolist(), train)
+    wanted = _n_synthetic(subset, train)
+    if len(found) != wanted:
+        raise UserError(
+            f"there are {len(found)} synthetic images of the {len(train)} training images, not "
+            f"{wanted}. Delete the folder extended-{subset.get('extend')} of the data set and run "
+            "again."
+        )
+    return found
+
+
+def _stream(
+    pool: TilePool, images: list[str], settings: Mapping, threads: int, training: bool
+) -> TileStream:
+    options = settings["training"]
+    index = np.flatnonzero(np.isin(pool.image, images))
+    if len(index) == 0:
+        raise UserError("no tile belongs to the chosen images. Delete the tiles and run again.")
+    augmentation = Augmentation(options["rotation"], options["zoom"], options["flips"])
+    return TileStream(
+        tiles=pool,
+        index=index,
+        heads=settings["heads"],
+        batch_size=options["batch_size"],
+        normalization=options["normalization"],
+        seed=settings["seed"],
+        augmentation=augmentation if training else None,
+        targets_first=options["warp"] == "targets",
+        shuffle=training,
+        workers=threads,
+    )

@@ -1,0 +1,335 @@
+"""The space of a study, estimated from its settings and from what is there."""
+
+import copy
+import dataclasses
+import json
+import re
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from cellseg import models as families
+from cellseg.data import annotation_tables
+from cellseg.models.panopticnet import declarations, sizes
+from cellseg.models.unet import sizes as architectures
+from cellseg.space import plan, runs
+from cellseg.study import runs as study
+from cellseg.study import searches, validation
+from workflow_runner import TINY
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SCHEMA = yaml.safe_load((CHECKOUT / "workflow/schemas/config.schema.yaml").read_text())
+FULL = yaml.safe_load((CHECKOUT / "config.yaml").read_text())
+GB = 1e9
+
+
+def resolved(content, **changes):
+    return validation.resolve({**copy.deepcopy(content), **changes}, SCHEMA)
+
+
+def put(folder, **sizes):
+    """Files of the given sizes, holes on the disk; __ stands for a dot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, size in sizes.items():
+        with (folder / name.replace("__", ".")).open("wb") as file:
+            file.truncate(size)
+
+
+def test_what_a_full_study_takes(tmp_path):
+    """By hand: weights of 113 runs, most of them ResNet50's 102 MB, and tiles of 256 pixels."""
+    told = plan.plan(resolved(FULL), tmp_path / "results")
+    assert told.n_runs == told.n_unfinished == 113
+    assert told.there == 0 and told.unknown == ()
+    # 9 to 12 MB of overlays and cells a run beside them.
+    assert 113 * 0.1 * GB < told.runs < 113 * 0.3 * GB
+    tiles = (3253 + 570) * 3 * 3 * 256**2 * 5  # 520 x 704 pixels make 3 x 3 tiles
+    assert tiles < told.data < tiles + 6 * GB
+    assert told.state == pytest.approx(7 * 4 * 66.3e6, rel=0.01)  # EfficientNetB7
+    assert 0.5 * GB < told.maps < 2 * GB
+
+
+def test_kept_maps_are_no_longer_passing(tmp_path):
+    without = plan.plan(resolved(FULL), tmp_path)
+    kept = plan.plan(resolved(FULL, keep_maps=True), tmp_path)
+    assert kept.maps == 0
+    assert 113 * 0.5 * GB < kept.runs - without.runs < 113 * 1.1 * GB
+
+
+@pytest.mark.parametrize(
+    ("heads", "per_pixel"),
+    [
+        ("pixelwise", 0.8), ("inner-distance+pixelwise", 1.15), ("outer-distance+fgbg", 1.15),
+        ("inner-distance+outer-distance+fgbg+pixelwise", 1.85),
+    ],
+)  # fmt: skip
+def test_maps_go_by_channels_and_pixels(tmp_path, heads, per_pixel):
+    own = copy.deepcopy(TINY)
+    own["experiments"]["backbones"]["runs"][0]["heads"] = heads
+    told = plan.plan(resolved(own), tmp_path)
+    assert told.maps == pytest.approx(4 * 128 * 160 * per_pixel)
+
+
+def test_every_nth_image_takes_its_share(tmp_path):
+    whole = plan.plan(resolved(TINY), tmp_path).maps
+    assert plan.plan(resolved(TINY, scoring={"every": 2}), tmp_path).maps == whole / 2
+
+
+def test_finished_runs_speak_for_their_like(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["experiments"]["backbones"]["runs"][0]["seed"] = [0, 1, 2]
+    own = resolved(own)
+    before = plan.plan(own, tmp_path)
+    first, second, _ = (run for run in study.all_runs(own) if run.model == "featurenet")
+    put(tmp_path / first.folder, weights__h5=10_000_000, labels__npz=1_000_000, other=5)
+    put(tmp_path / second.folder, weights__h5=30_000_000)
+    told = plan.plan(own, tmp_path)
+    assert told.there == 41_000_000
+    assert told.n_unfinished == 6
+    expected = 4 * sizes.parameters({"backbone": "featurenet", "backbone_levels": ["C3"]}, 2)
+    labels = runs.LABEL_PIXEL * 4 * 128 * 160
+    # Of the third a mean of 20 MB; the other model is as it was.
+    assert told.runs - before.runs == pytest.approx(60_000_000 - 3 * expected + 3e6 - 3 * labels)
+
+
+def test_tuned_runs_take_more(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["tunings"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
+    before = plan.plan(resolved(own), tmp_path)
+    own["experiments"]["tuned"] = {**own["experiments"]["backbones"], "tuning": "grid"}
+    told = plan.plan(resolved(own), tmp_path)
+    assert told.n_runs == before.n_runs and told.runs > before.runs
+    assert told.maps == pytest.approx(before.maps * 6 / 4)  # two validation images more
+
+
+def test_synthetic_images_count_once_for_all_runs(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["subsets"]["extended"] = {"extend": 3}
+    before = plan.plan(resolved(own), tmp_path)
+    own["experiments"]["backbones"]["runs"][0]["subset"] = ["full", "extended"]
+    told = plan.plan(resolved(own), tmp_path)
+    tiles = 3 * 4 * 3 * 3 * 64**2 * 5  # three images of each of four, of about 3 x 3 tiles
+    assert tiles < told.data - before.data < 1.3 * tiles
+    put(tmp_path / "data/tiny/extended-3/train", source__json=1)
+    put(tmp_path / "data/tiny/extended-3/train/images/BV2", a__tif=5_000)
+    assert plan.plan(resolved(own), tmp_path).there == 5_000
+
+
+def test_tables_of_images_count_where_they_are(tmp_path):
+    before = plan.plan(resolved(TINY), tmp_path)
+    names = [field.name for field in annotation_tables.IMAGE_SCHEMA]
+    rows = pd.DataFrame([dict.fromkeys(names)] * 3).assign(height=100, width=200, n_cells=7)
+    tables = tmp_path / "data/tiny/annotations"
+    for split in ("train", "val", "test"):
+        annotation_tables.write_images(tables / f"{split}.images.parquet", rows)
+    told = plan.plan(resolved(TINY), tmp_path)
+    assert told.maps == pytest.approx(before.maps * 3 * 100 * 200 / (4 * 128 * 160))
+    annotation_tables.write_images(tables / "test.images.parquet", rows[:0])
+    assert plan.plan(resolved(TINY), tmp_path).maps == 0
+
+
+def test_local_images_are_not_known_before_they_are_read(tmp_path):
+    own = resolved(TINY, datasets={"tiny": {"kind": "local", "path": str(tmp_path)}})
+    told = plan.plan(own, tmp_path / "results")
+    assert told.unknown == ("tiny",) and told.runs == told.data == 0
+    for jobs in (None, 4):
+        first, second = plan.lines(told, jobs)
+        assert "what the study takes is not known before the images of tiny are read" in first
+        assert second.endswith("are free on the disk of " + f"{tmp_path / 'results'}.")
+        assert not re.search(r"(?<![\d.])0(\.0)? [MG]B", first + second)
+        assert "weights" not in first
+    # Pretrained weights are known without any image.
+    weights = {"imagenet": {"url": "http://nowhere/weights.h5"}}
+    model = {"family": "panopticnet", "backbone": "mobilenetv2", "weights": "imagenet"}
+    own = resolved(
+        {**TINY, "datasets": own["datasets"]},
+        pretrained=weights,
+        models={**TINY["models"], "mobilenetv2": model},
+    )
+    told = plan.lines(plan.plan(own, tmp_path / "results"), None)
+    assert re.search(r"Besides, it keeps [1-9][0-9.]* MB of pretrained weights", told[0])
+
+
+def test_of_data_sets_known_in_part_the_known_runs_are_counted(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["datasets"]["mine"] = {"kind": "local", "path": str(tmp_path)}
+    own["experiments"]["mine"] = {**own["experiments"]["backbones"], "dataset": "mine"}
+    told = plan.plan(resolved(own), tmp_path / "results")
+    assert (told.n_runs, told.n_unknown) == (4, 2)
+    first, _, third = plan.lines(told, None)
+    assert "(runs, 2 of 4: " in first and third.endswith("not known yet: mine.")
+
+
+def test_data_that_is_there_is_measured(tmp_path):
+    data = tmp_path / "data/tiny"
+    put(data / "source/images", a__tif=1000, b__tif=500)
+    assert plan.plan(resolved(TINY), tmp_path).there == 0  # not complete
+    put(data, source__json=0)
+    assert plan.plan(resolved(TINY), tmp_path).there == 1500
+    marker = {"sha256": "a", "files": {"a.tif": 1000, "b.tif": 700}}
+    (data / "source/images/.unpacked.json").write_text(json.dumps(marker))
+    assert plan.plan(resolved(TINY), tmp_path).there == 1700
+    put(data / "tiles/cut-64", train__npz=10_000)
+    assert plan.plan(resolved(TINY), tmp_path).there == 11_700
+
+
+def test_a_small_disk_is_warned_of():
+    known = {"folder": Path("results"), "runs": 30 * GB, "data": 10 * GB, "there": 5 * GB,
+             "state": 2 * GB, "maps": 1 * GB,
+             "n_runs": 9, "n_unfinished": 9, "unknown": ()}  # fmt: skip
+    enough = plan.lines(plan.Space(**known, free=37 * GB), None)
+    assert len(enough) == 2 and "40.0 GB" in enough[0] and "5.0 GB of it" in enough[0]
+    assert "2.0 GB more" in enough[1] and "at once" not in enough[1]
+    *_, warning = plan.lines(plan.Space(**known, free=36 * GB), None)
+    assert warning.startswith("Warning: ") and "1.0 GB" in warning
+    lines = plan.lines(plan.Space(**known, free=37 * GB), 4)
+    assert "4 at once: 8.0 GB" in lines[1] and "6.0 GB" in lines[2]
+    # No more at once than there are runs to do.
+    assert "9 at once" in plan.lines(plan.Space(**known, free=99 * GB), 100)[1]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "levels", "heads"),
+    [
+        ("featurenet", "345", 1), ("featurenet", "2345", 4), ("mobilenetv2", "345", 2),
+        ("mobilenetv2", "12345", 2),
+    ],
+)  # fmt: skip
+def test_parameters_are_those_of_the_network(backbone, levels, heads):
+    from cellseg.models.deepcell import family
+    from cellseg.targets.head_names import HEADS
+
+    chosen = [f"C{level}" for level in levels]
+    model = {"backbone": backbone, "backbone_levels": chosen, "location": True}
+    model["pyramid_levels"] = [f"P{level}" for level in levels]
+    settings = {"model": model, "heads": {head: {} for head in HEADS[:heads]}}
+    built = family.parameters({**settings, "tiling": {"size": 64}})
+    assert sizes.parameters(model, heads) == pytest.approx(built, rel=0.03)
+
+
+def test_every_family_has_a_figure_for_its_weights():
+    models = {
+        "deepcell": {"family": "deepcell", "backbone": "featurenet"},
+        "panopticnet": {"family": "panopticnet", "backbone": "featurenet"},
+        "unet": {"family": "unet", "width": 2},
+    }
+    own = resolved(TINY, models={**TINY["models"], **models})
+    for name in families.FAMILIES:
+        assert families.expected_parameters(own["models"][name], 2) > 1000
+
+
+def test_an_ensemble_takes_a_network_for_each_cell_type(tmp_path):
+    """Weights of as many, and of one in training the state, beside those that are trained."""
+    own = copy.deepcopy(TINY)
+    own["experiments"]["backbones"]["runs"][0]["model"] = "unet"
+    plans = []
+    for ensemble in (None, "cell-type"):
+        own["models"]["unet"] = {"family": "unet", "width": 32, "ensemble": ensemble}
+        plans.append(plan.plan(resolved(own), tmp_path))
+    one, two = plans
+    weights = 4 * architectures.parameters({"architecture": "unet", "width": 32}, 2)
+    assert one.state == 7 * weights and two.state == 8 * weights
+    assert two.runs - one.runs == pytest.approx(weights)
+
+
+def test_every_backbone_of_the_schema_has_a_figure():
+    assert sorted(declarations.BACKBONES) == sorted(SCHEMA["$defs"]["backbone"]["enum"])
+
+
+def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
+    own = copy.deepcopy(FULL)
+    own["experiments"] = {"data-size": own["experiments"]["data-size"]}
+    own["experiments"]["data-size"]["runs"][0]["seed"] = list(range(500))
+    own = resolved(own)
+    names = ["weights.h5", "history.csv", "settings.json", "provenance.json", "labels.npz"]
+    names += ["cells.parquet", "watershed.json", "metrics.csv", "coco.csv", "sizes.csv"]
+    names += ["overlay.png"]
+    for run in study.all_runs(own):
+        folder = tmp_path / run.folder
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).touch()
+    started = time.process_time()  # of this process: others may be at work here
+    told = plan.plan(own, tmp_path)
+    assert told.n_runs == 3000
+    assert time.process_time() - started < 1
+
+
+SEARCH = {"title": "Which rate?", "model": "featurenet", "heads": "inner-distance+pixelwise",
+          "subset": "full", "trials": 6, "rungs": [1, 3],
+          "space": {"training.learning_rate": {"log": [0.0001, 0.01]}}}  # fmt: skip
+
+
+def searched(**changes):
+    own = copy.deepcopy(TINY)
+    own["tunings"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
+    return resolved(own, searches={"rates": {**copy.deepcopy(SEARCH), **changes}})
+
+
+def weights_of(**model):
+    return 4 * sizes.parameters({"backbone": "featurenet", "backbone_levels": ["C3"], **model}, 2)
+
+
+def test_a_search_keeps_what_its_trainings_leave(tmp_path):
+    told = plan.plan_of_search(searched(), "rates", tmp_path)
+    assert told.n_runs == told.n_unfinished == 6 + 2
+    # Weights, tables of epochs and two small files, and no cells or pictures.
+    assert told.runs == pytest.approx(8 * (weights_of() + 6500) + (6 + 2 * 3) * 350, rel=0.01)
+    assert told.state == 7 * weights_of() and told.maps == 0
+    assert told.data == plan.plan(resolved(TINY), tmp_path).data
+    [first, second] = plan.lines(told, None, "search")
+    assert first.startswith("Space: the search keeps about") and "(runs, 8: " in first
+    assert "predicted maps" not in second
+    assert plan.plan_of_search(searched(seed=[0, 1]), "rates", tmp_path).n_runs == 16
+
+
+def test_a_tuned_search_predicts_validation_images(tmp_path):
+    plain = plan.plan_of_search(searched(), "rates", tmp_path)
+    told = plan.plan_of_search(searched(tuning="grid"), "rates", tmp_path)
+    assert told.maps == pytest.approx(2 * 128 * 160 * 1.15)
+    assert told.runs == plain.runs + 8 * 6000
+    own = searched(tuning="grid")
+    own["keep_maps"] = True
+    kept = plan.plan_of_search(own, "rates", tmp_path)
+    assert kept.maps == 0 and kept.runs == pytest.approx(told.runs + 8 * told.maps)
+
+
+def test_rungs_to_come_are_of_trials_from_all_over_the_space(tmp_path):
+    """The first third of all combinations has the small network, the others a large one."""
+    backbones = {
+        "backbone": ["featurenet", "mobilenetv2", "resnet50"],
+        "training.flips": [True, False],
+    }
+    told = plan.plan_of_search(
+        searched(trials="all", rungs=[1, 2], keep_one_in=2, space=backbones), "rates", tmp_path
+    )
+    networks = [weights_of(backbone=backbone) for backbone in backbones["backbone"]]
+    assert told.runs == pytest.approx(3 * sum(networks), rel=0.02)
+
+
+def test_trials_that_are_there_are_measured(tmp_path):
+    own = searched()
+    before = plan.plan_of_search(own, "rates", tmp_path)
+    [later] = searches.runs_of(own, "rates", 5, 3)  # went on to the second rung
+    [first] = searches.runs_of(own, "rates", 5, 1)
+    for run in (first, later):
+        put(tmp_path / run.folder, weights__h5=10_000_000, labels__npz=5)
+    told = plan.plan_of_search(own, "rates", tmp_path)
+    assert (told.n_runs, told.there) == (8, 20_000_000)
+    assert told.runs == pytest.approx(before.runs + 20_000_000 - 2 * weights_of())
+
+
+def test_a_plan_names_the_searches_and_does_not_count_them(tmp_path):
+    told, without = plan.plan(searched(), tmp_path), plan.plan(resolved(TINY), tmp_path)
+    assert dataclasses.replace(told, searches={}, free=0) == dataclasses.replace(without, free=0)
+    assert told.searches == {"rates": (8, plan.plan_of_search(searched(), "rates", tmp_path).runs)}
+    [line] = set(plan.lines(told, 1)) - set(plan.lines(without, 1))
+    assert "Not counted" in line and "rates (8 runs: " in line
+    own = searched()
+    own["datasets"]["mine"] = {"kind": "local", "path": str(tmp_path)}
+    own["searches"]["rates"]["dataset"] = "mine"
+    told = plan.plan(own, tmp_path)
+    assert told.unknown == () and "rates (8 runs)." in plan.lines(told, 1)[-1]
+    assert plan.plan_of_search(own, "rates", tmp_path).unknown == ("mine",)

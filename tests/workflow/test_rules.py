@@ -1,0 +1,438 @@
+"""Every rule: what its script reads is declared, and an edit changes the jobs that it must."""
+
+import ast
+import copy
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+import loaded_rules
+from cellseg import models
+from cellseg.inference.record import SETTINGS
+from cellseg.runtime import code_fingerprint
+from cellseg.tables import conditions
+from workflow_runner import TINY, Workflow
+
+RUN = "results/tiny/runs/featurenet/inner-distance+pixelwise/full/seed-0"
+WHOLE = copy.deepcopy(TINY)  # with a job of every rule
+WHOLE["datasets"] |= {
+    "mine": {"kind": "local", "images": "own/images",
+             "labels": {split: f"own/labels/{split}" for split in ("train", "val", "test")}},
+    "published": {"kind": "download", "url": "http://nowhere.example/"},
+}  # fmt: skip
+WHOLE["pretrained"] = {"net": {"url": "http://nowhere.example/net.h5"}}
+WHOLE["models"]["mobilenetv2"]["weights"] = "net"
+WHOLE["subsets"]["extended"] = {"extend": 2}
+WHOLE["tunings"] = {"grid": {"maxima_threshold": [0.02, 0.05], "score": "f1"}}
+_RUNS = {"heads": "inner-distance+pixelwise", "subset": "full", "seed": 0}
+WHOLE["experiments"] |= {
+    "tuned": {"title": "Tuned?", "tuning": "grid", "figures": ["f1-by-heads", "contact-sheet"],
+              "runs": [{**_RUNS, "model": "featurenet"}]},
+    "extended": {"title": "More?", "figures": [],
+                 "runs": [{**_RUNS, "model": "featurenet", "subset": "extended"}]},
+    "own": {"title": "Mine?", "dataset": "mine", "figures": [],
+            "runs": [{**_RUNS, "model": "featurenet", "heads": "fgbg"}]},
+}  # fmt: skip
+WHOLE["searches"] = {
+    "rates": {"title": "Which rate?", "model": "featurenet", "heads": "pixelwise",
+              "subset": "full", "trials": "all", "rungs": [1, 2],
+              "space": {"training.learning_rate": [0.01, 0.001]}}
+}  # fmt: skip
+WHOLE["apply"] = {"run": "given/run", "images": "given/images", "output": "given/cells"}
+
+TARGETS = ["all", "apply", f"{RUN}/export.zip", "results/tiny/searches/rates/search.png",
+           "results/data/published/source.json"]  # fmt: skip
+
+FINGERPRINT = "code"
+
+WITHOUT_FINGERPRINT = {"download": "to pin what was downloaded must not train every network again"}
+
+CONFIG = {
+    ("train", "accelerator"): "the device to compute on; provenance names it",
+    ("predict", "accelerator"): "the device to compute on",
+    ("apply", "accelerator"): "the device to compute on",
+    ("download", "datasets"): "checksums and retries, which must not train every network again",
+}
+"""What scripts read of the configuration itself, and why it is no param."""
+
+DYNAMIC = {
+    ("figure", "input"): set(conditions.TABLES),
+    ("export", "input"): {"weights", "settings", "provenance", "watershed", "metrics", "coco"},
+    ("format_tables", "input"): {"images", "runs", "training"},
+    ("collect", "output"): {"images", "runs", "summary", "training", "sizes"},
+    ("overview", "output"): {"resources", "provenance"},
+}
+"""What is read by a name that is computed."""
+
+NOT_READ = {
+    ("parse", "params", "images"): "stands for images, whose paths are in source.json",
+    ("parse", "input", "annotations"): "their paths are in source.json",
+    ("train", "input", "content_of_tiles"): "stands for the tiles, whose date says nothing",
+    ("apply", "params", "chosen"): "stands for the run and the images",
+}
+"""What is declared so that a change reruns the rule, and not read by that name."""
+
+NAMED_BY_THE_PATH = {
+    *("download.folder", "download.manifest", "simulate.folder", "figure.figure"),
+    *("segment.condition", "segment.tuning", "score.condition", "overlay.tuning"),
+    *("contact_sheet.tuning", "export.kind"),
+}
+"""Params that only another file name, data set or experiment changes: other jobs, not an edit."""
+
+OF_THE_WORKFLOW = {
+    *("parse_extension.duplicates", "parse_extension.images", "rasterize_extension.overlap"),
+    *("overview.benchmarks", "overview.snakemake_version"),
+}
+"""Params that no setting changes."""
+
+
+@pytest.fixture(scope="module")
+def place(checkout, tmp_path_factory):
+    """A checkout with what must be there for every rule to have a job; nothing is run."""
+    folder = tmp_path_factory.mktemp("rules") / "checkout"
+    Workflow.copy(checkout, folder, WHOLE)
+    for split in ("train", "val", "test"):
+        for kind, value in (("images", 90), (f"labels/{split}", 1)):
+            path = folder / "own" / kind / f"{split}.tif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(path, np.full((8, 8), value, np.uint8))
+    for name in ("run/weights.h5", "run/settings.json", "images/a.tif"):
+        (folder / "given" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "given" / name).touch()
+    watershed = {"prediction": dict.fromkeys(SETTINGS)}
+    (folder / "given/run/watershed.json").write_text(json.dumps(watershed))
+    trials = folder / "results/tiny/searches/rates/trials.csv"
+    trials.parent.mkdir(parents=True)
+    trials.touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(place):
+    return loaded_rules.load(place, WHOLE, TARGETS)
+
+
+def test_every_rule_with_a_script_has_a_job(loaded):
+    """Else what follows would not look at it."""
+    rules, jobs = loaded
+    assert {job.rule for job in jobs.values()} == set(rules)
+
+
+def test_every_script_has_its_own_fingerprint(loaded, place):
+    rules, jobs = loaded
+    for job in jobs.values():
+        if job.rule in WITHOUT_FINGERPRINT:
+            assert FINGERPRINT not in job.params
+        else:
+            expected = _fingerprint(rules[job.rule].script, job, place / "scripts/cellseg")
+            assert job.params.get(FINGERPRINT) == expected, job.rule
+
+
+def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
+    """Of the script, what it imports, and what it looks up by the family of the job's model."""
+    model = WHOLE["models"].get(job.wildcards.get("model"))
+    used = [model["family"]] if model else list(models.FAMILIES)
+    text = "".join(path.read_text() for path in code_fingerprint.used_by(script, library))
+    looked_up = []
+    if "families.load" in script.read_text():
+        looked_up.append(models.FAMILIES)
+    if "families.description(" in text or "families.expected_parameters(" in text:
+        looked_up.append(models.FACTS)
+    modules = tuple(registry[name] for registry in looked_up for name in used)
+    return code_fingerprint.fingerprint(script, library, modules)
+
+
+def test_no_module_is_imported_by_name_but_families(place):
+    """Fingerprints follow import statements, and families as above."""
+    library = place / "scripts/cellseg"
+    found = [path for path in library.rglob("*.py") if "importlib" in path.read_text()]
+    names = {path.relative_to(library).as_posix() for path in found}
+    assert names == {"families/__init__.py", "keras_backend.py"}  # the latter imports Keras
+
+
+# --- what scripts read ---
+
+
+PARTS = ("input", "output", "params", "wildcards")
+
+
+class Reads(ast.NodeVisitor):
+    """Names that a script reads of each part of `snakemake`; None for a name that is computed."""
+
+    def __init__(self, script: Path) -> None:
+        self.found: set[tuple[str, str | None, bool]] = (
+            set()
+        )  # part, name, whether it must be there
+        self.visit(ast.parse(script.read_text()))
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if part := self._part(node.value):
+            self.found.add((part, node.attr, True))
+        elif self._part(node) in (*PARTS, "config"):
+            self.found.add((self._part(node), "*", True))
+        else:
+            self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        if part := self._part(node.value):
+            name = node.slice.value if isinstance(node.slice, ast.Constant) else None
+            self.found.add((part, name, True))
+            self.visit(node.slice)
+        else:
+            self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        called = node.func
+        if isinstance(called, ast.Attribute) and (part := self._part(called.value)):
+            if called.attr == "get":
+                self.found.add((part, node.args[0].value, False))
+            else:  # items
+                self.found.add((part, "*", True))
+            for argument in node.args:
+                self.visit(argument)
+        else:
+            self.generic_visit(node)
+
+    @staticmethod
+    def _part(node: ast.expr) -> str | None:
+        whole = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        return node.attr if whole and node.value.id == "snakemake" else None
+
+    def of(self, part: str, *, required: bool = False) -> set[str | None]:
+        return {
+            name for where, name, must in self.found if where == part and (must or not required)
+        }
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_what_a_script_reads_its_rule_declares(loaded, part):
+    rules, _ = loaded
+    by_script: dict[Path, list[str]] = {}
+    for name, rule in rules.items():
+        by_script.setdefault(rule.script, []).append(name)
+    for script, names in by_script.items():
+        reads = Reads(script)
+        for name in names:
+            required = reads.of(part, required=True) - {None, "*"}
+            assert required <= rules[name].names[part], name
+        somewhere = set.union(*(rules[name].names[part] for name in names), set())
+        optional = reads.of(part) - {None, "*"}
+        assert optional <= somewhere, (script, optional - somewhere)
+
+
+@pytest.mark.parametrize("part", ["input", "output", "params"])
+def test_what_a_rule_declares_its_script_reads(loaded, part):
+    """A param or input that nothing reads: a constant or nothing at all is in its place."""
+    rules, _ = loaded
+    for name, rule in rules.items():
+        reads, base = Reads(rule.script), name.removesuffix("_extension")
+        found = reads.of(part)
+        if "*" in found:
+            continue
+        unread = rule.names[part] - found - DYNAMIC.get((rule.script.stem, part), set())
+        unread -= {FINGERPRINT}
+        unread = {one for one in unread if (base, part, one) not in NOT_READ}
+        if part == "output" and found:
+            continue  # what else a script writes lies in the same folder
+        assert not unread, (name, part, unread)
+
+
+def test_names_that_are_computed_are_listed(loaded):
+    rules, _ = loaded
+    for rule in rules.values():
+        reads = Reads(rule.script)
+        for part in ("input", "output", "params"):
+            computed = None in reads.of(part)
+            assert computed == ((rule.script.stem, part) in DYNAMIC), (rule.script.stem, part)
+
+
+def test_scripts_read_settings_from_params_only(loaded):
+    rules, _ = loaded
+    found = {
+        (rule.script.stem, key)
+        for rule in rules.values()
+        for key in Reads(rule.script).of("config")
+    }
+    assert found == set(CONFIG)
+
+
+# --- what an edit changes ---
+
+
+def _changed(before: dict, after: dict) -> set[str]:
+    """What differs, as ``rule.param`` or ``rule:input``; jobs of one plan alone as ``+rule``."""
+    found = {f"+{after[key].rule}" for key in after.keys() - before.keys()}
+    found |= {f"-{before[key].rule}" for key in before.keys() - after.keys()}
+    for key in before.keys() & after.keys():
+        old, new = before[key], after[key]
+        assert old.rule == new.rule and old.params.keys() == new.params.keys()
+        found |= {
+            f"{old.rule}.{name}" for name in old.params
+            if repr(old.params[name]) != repr(new.params[name])
+        }  # fmt: skip
+        if sorted(old.inputs) != sorted(new.inputs):
+            found.add(f"{old.rule}:input")
+    return found
+
+
+def _set(*path: str, value: object) -> Callable[[dict], None]:
+    def edit(config: dict) -> None:
+        for key in path[:-1]:
+            config = config.setdefault(key, {})
+        config[path[-1]] = value
+
+    return edit
+
+
+def _reversed(config: dict) -> None:
+    for key in ("datasets", "training", "models", "subsets", "experiments", "searches"):
+        config[key] = {name: dict(reversed(entry.items())) if isinstance(entry, dict) else entry
+                       for name, entry in reversed(config[key].items())}  # fmt: skip
+    for entry in config["experiments"].values():
+        entry["runs"] = [dict(reversed(block.items())) for block in entry["runs"]]
+
+
+EDITS = {
+    "url": (_set("datasets", "published", "url", value="http://b.example/"), "download.settings"),
+    "checksums": (_set("datasets", "published", "retries", value=9), ""),
+    "height": (_set("datasets", "tiny", "height", value=160), "simulate.simulation"),
+    "missing images": (
+        _set("datasets", "mine", "missing_images", value="drop"), "use_local.settings"),
+    "policy": (_set("datasets", "tiny", "policy", value="as-published"),
+               "parse.duplicates format_tables.experiment"),
+    "overlap": (_set("datasets", "tiny", "overlap", value="earlier"), "rasterize.overlap"),
+    "tiling": (_set("tilings", "cut-64", "overlap", value=16),
+               "tile.tiling tile_extension.tiling train.settings"),
+    "extension": (_set("extension", "seed", value=5),
+                  "extend.extension train.settings"),
+    "training": (_set("training", "learning_rate", value=0.01), "train.settings"),
+    "head": (_set("heads", "inner-distance", "beta", value=2), "train.settings"),
+    "unused head": (_set("heads", "outer-distance", "erosion_width", value=2), ""),
+    "subset": (_set("subsets", "full", "fraction", value=0.5), "train.settings"),
+    "model": (_set("models", "featurenet", "leak", value=0.0), "train.settings"),
+    "ensemble": (_set("models", "featurenet", "ensemble", value="cell-type"),
+                 "train.settings data_report.ensembles"),
+    "weights": (_set("models", "mobilenetv2", "weights", value=None),
+                "train.settings train:input -fetch_weights"),
+    "pretrained": (_set("pretrained", "net", "url", value="http://b.example/net.h5"),
+                   "fetch_weights.source"),
+    "accelerator": (_set("accelerator", value="gpu"), ""),
+    "keep maps": (_set("keep_maps", value=True), ""),
+    "prediction": (_set("prediction", "overlap", value=0.5),
+                   "predict.prediction predict_validation.prediction predict_shown.prediction"),
+    "every": (_set("scoring", "every", value=2),
+              "predict.every format_tables.experiment overview.study"),
+    "small objects": (_set("scoring", "small_objects_threshold", value=30),
+                      "score.small_objects_threshold format_tables.experiment overview.study"),
+    "watershed": (_set("watershed", "interior_threshold", value=0.4),
+                  "segment.watershed tune.watershed"),
+    "grid": (_set("tunings", "grid", "interior_threshold", value=[0.2, 0.4]), "tune.tuning"),
+    "every of a tuning": (_set("tunings", "grid", "every", value=2),
+                          "tune.tuning predict_validation.every"),
+    "shown": (_set("overlays", "images", value=2), "predict_shown.shown overlay.images"),
+    "boxes": (_set("overlays", "boxes", value=True), "overlay.boxes"),
+    "title": (_set("experiments", "tuned", "title", value="What?"),
+              "figure.question contact_sheet.question format_tables.experiment overview.study"),
+    "runs": (_set("experiments", "tuned", "runs", value=[{**_RUNS, "model": "mobilenetv2"}]),
+             "contact_sheet.runs contact_sheet:input collect:input overview.study +overlay "
+             "+predict_shown +predict_validation +score +segment +tune -overlay -predict_shown "
+             "-predict_validation -score -segment -tune"),
+    "search": (_set("searches", "rates", "title", value="Rate?"), "search_figure.search"),
+    "applied with": (_set("apply", "pixel_size", value=0.5), "apply.apply"),
+    "order": (_reversed, ""),
+}  # fmt: skip
+"""Edits of the configuration, and all that each changes."""
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_changes_what_it_must(place, loaded, name):
+    edit, expected = EDITS[name]
+    config = copy.deepcopy(WHOLE)
+    edit(config)
+    _, jobs = loaded_rules.load(place, config, TARGETS)
+    assert _changed(loaded[1], jobs) == set(expected.split())
+
+
+def test_another_split_to_score_changes_what_it_must(place):
+    before = copy.deepcopy(WHOLE)
+    del before["experiments"]["tuned"]  # thresholds tuned on the split are not scored on it
+    after = copy.deepcopy(before)
+    after["scoring"] = {"data_split": "val"}
+    plans = [loaded_rules.load(place, config, TARGETS)[1] for config in (before, after)]
+    inputs = ("score", "predict", "predict_shown", "overlay", "contact_sheet")
+    inputs = {f"{rule}:input" for rule in inputs}
+    assert _changed(*plans) == {DATA_SPLIT, *inputs, "-rasterize"}  # of the test split
+
+
+DATA_SPLIT = "score.data_split"
+
+FILES = {
+    "own/images/train.tif": "parse.images",
+    "own/labels/train/train.tif": "",  # an input, whose content Snakemake compares
+    "own/labels/val/more.tif": "parse:input parse.images",
+    "own/images/without-labels.tif": "",
+    "given/images/b.tif": "apply.chosen",
+    "given/run/weights.h5": "apply.chosen",
+}
+"""Files outside of the results, and what another content changes."""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_edited_file_changes_what_it_must(place, loaded, name):
+    path = place / name
+    kept = path.read_bytes() if path.exists() else None
+    twin = place / "own/images/more.tif"
+    try:
+        tifffile.imwrite(path, np.full((8, 8), 3, np.uint8))
+        if "more" in name:  # a label image needs its image
+            tifffile.imwrite(twin, np.full((8, 8), 3, np.uint8))
+        _, jobs = loaded_rules.load(place, WHOLE, TARGETS)
+    finally:
+        twin.unlink(missing_ok=True)
+        path.unlink() if kept is None else path.write_bytes(kept)
+    assert _changed(loaded[1], jobs) == set(FILES[name].split())
+
+
+def test_every_param_is_changed_by_some_edit(loaded):
+    rules, _ = loaded
+    declared = {f"{name}.{param}" for name, rule in rules.items() for param in rule.names["params"]}
+    declared = {one for one in declared if not one.endswith(f".{FINGERPRINT}")}
+    edits = [expected for _, expected in EDITS.values()] + list(FILES.values())
+    changed = {one for expected in edits for one in expected.split() if "." in one} | {DATA_SPLIT}
+    assert declared == changed | NAMED_BY_THE_PATH | OF_THE_WORKFLOW
+    assert not changed & (NAMED_BY_THE_PATH | OF_THE_WORKFLOW)
+
+
+def test_inputs_that_lie_outside_of_the_results_are_declared(loaded):
+    _, jobs = loaded
+    own = {split: f"own/labels/{split}/{split}.tif" for split in ("train", "val", "test")}
+    (parse,) = (job for job in jobs.values()
+                if job.rule == "parse" and job.wildcards["dataset"] == "mine")  # fmt: skip
+    assert set(own.values()) <= set(parse.inputs)
+    starting = [job for job in jobs.values()
+                if job.rule == "train" and job.wildcards["model"] == "mobilenetv2"]  # fmt: skip
+    assert all("results/data/pretrained/net.h5" in job.inputs for job in starting) and starting
+    assert all(job.params["settings"]["model"]["weights"] == "net" for job in starting)
+
+
+def test_training_compares_the_content_of_all_its_tiles(loaded):
+    """Tiles have a date that says nothing, and may be too large to compare."""
+    trainings = [job for job in loaded[1].values() if job.rule == "train"]
+    tiles = [{path for path in job.inputs if path.endswith(".npz")} for job in trainings]
+    assert sorted(map(len, tiles)) == [2, 2, 2, 3]  # one with synthetic images
+    for job, paths in zip(trainings, tiles, strict=True):
+        assert {f"{path}.content.json" for path in paths} <= set(job.inputs)
+
+
+def test_no_job_names_a_place_on_this_machine(loaded, place):
+    """Absolute paths rerun everything in another checkout."""
+    _, jobs = loaded
+    for outputs, job in jobs.items():
+        for text in (*outputs, *job.inputs, *map(repr, job.params.values())):
+            assert str(place) not in text and str(Path.home()) not in text, (job.rule, text)
+            assert not os.path.isabs(text), (job.rule, text)

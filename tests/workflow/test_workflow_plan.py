@@ -1,0 +1,191 @@
+"""What the workflow plans, without running it."""
+
+import copy
+import re
+
+import pytest
+import yaml
+from PIL import Image
+
+from cellseg.data.tiles import offsets
+from workflow_runner import TINY, Workflow
+
+
+@pytest.fixture(scope="module")
+def fresh(checkout, tmp_path_factory):
+    """A checkout without results."""
+    return Workflow.copy(checkout, tmp_path_factory.mktemp("fresh"), TINY)
+
+
+def test_plan_of_the_full_study(fresh):
+    """The report's three studies and learning curves; runs named twice are trained once."""
+    plan = fresh.planned(study=False)
+    # Shared: full with resnet50, and percent-5.
+    runs = 8 * 5 + 8 * 5 + 4 * 3 + 3 * 3 + 6 * 3 - 3 - 3
+    for rule in ("train", "predict", "learning_curve"):
+        assert plan[rule] == runs
+    tuned = 8 * 5  # of runs that are there
+    assert plan["predict_validation"] == plan["tune"] == tuned
+    for rule in ("segment", "score", "predict_shown", "overlay"):
+        assert plan[rule] == runs + tuned
+    assert plan["collect"] == plan["format_tables"] == 6
+    assert plan["figure"] == 23 and plan["contact_sheet"] == 2
+    assert plan["overview"] == 1
+    assert plan["download"] == 1 and plan["fetch_weights"] == 3
+
+
+def test_one_condition_by_name(fresh):
+    target = "results/livecell/runs/resnet50/inner-distance+pixelwise/percent-5/seed-0/metrics.csv"
+    plan = fresh.planned(target, study=False)
+    assert plan == {
+        "download": 1, "parse": 1, "rasterize": 3, "tile": 2, "fetch_weights": 1,
+        "train": 1, "predict": 1, "segment": 1, "score": 1,
+    }  # fmt: skip
+
+
+def test_one_trial_of_a_search_by_name(fresh):
+    history = "results/livecell/runs/{}/inner-distance+pixelwise/percent-5/seed-0/history.csv"
+    plan = fresh.planned(history.format("settings-027-epochs-90"), study=False)
+    assert plan["train"] == 1 and "predict" not in plan
+    refused = fresh.call("--dry-run", history.format("settings-028-epochs-90"), study=False)
+    assert refused.returncode != 0
+    assert "model: 'settings-028-epochs-90' is not defined" in refused.stdout
+
+
+def test_prefetch_is_all_that_needs_the_internet(fresh):
+    assert fresh.planned("prefetch", study=False) == {
+        "download": 1, "fetch_weights": 3, "prefetch": 1
+    }  # fmt: skip
+
+
+def test_plan_of_the_demo(fresh, checkout):
+    """Two heads and two seeds, two backbones and two families; tuned ones are the same runs."""
+    fresh.configure(yaml.safe_load((checkout / "workflow/studies/demo.yaml").read_text()))
+    light, distances = "inner-distance+pixelwise", "outer-distance+fgbg"
+    try:
+        plan = fresh.planned()
+        first = fresh.planned(f"results/simulated/runs/featurenet/{light}/full/seed-1/weights.h5")
+        other = fresh.call("--dry-run", f"results/simulated/runs/featurenet/{distances}/full/"
+                           "seed-0/tuning-thresholds/metrics.csv")  # fmt: skip
+    finally:
+        fresh.configure(TINY)
+    trained, tuned = 5, 3
+    for rule in ("train", "predict", "learning_curve"):
+        assert plan[rule] == trained
+    assert plan["predict_validation"] == plan["tune"] == tuned
+    for rule in ("segment", "score", "predict_shown", "overlay"):
+        assert plan[rule] == trained + tuned
+    assert plan["collect"] == plan["format_tables"] == 3
+    assert plan["figure"] == 10 and plan["contact_sheet"] == 1
+    assert plan["simulate"] == plan["parse"] == plan["overview"] == 1
+    assert plan["rasterize"] == 3 and plan["tile"] == 2
+    assert "download" not in plan and "fetch_weights" not in plan
+    assert first == {"simulate": 1, "parse": 1, "rasterize": 2, "tile": 2, "train": 1}
+    assert other.returncode == 0 and "tune" in other.stdout
+
+
+def _without_gpu(text: str) -> str:
+    """The study's recipe for a CPU: the lines that its comments name, changed as they say."""
+    text, accelerators = re.subn("accelerator: gpu +# CPU: cpu", "accelerator: cpu", text)
+    gpu, cpu = re.findall(r"^ +(?:# )?- {model: .*}$", text, re.M)
+    assert "resnet50" in gpu and "# " in cpu and accelerators == 1
+    return text.replace(gpu + "\n", "").replace(cpu, cpu.replace("# ", ""))
+
+
+@pytest.mark.parametrize("recipe", ["gpu", "cpu"])
+def test_plan_of_own_images(fresh, checkout, recipe):
+    """The study to copy for them, with its blanks filled in as its comments say."""
+    text = (checkout / "workflow/studies/own.yaml").read_text()
+    text = _without_gpu(text) if recipe == "cpu" else text
+    text = text.replace("<FOLDER OF IMAGES>", "own/images")
+    for split in ("train", "val", "test"):
+        text = text.replace(f"{split}: <FOLDER>", f"{split}: own/labels/{split}")
+        for kind in ("images", "labels"):
+            folder = fresh.folder / "own" / kind / split
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (80, 60), 1).save(folder / f"{split}-1.png")
+    fresh.configure(yaml.safe_load(text))
+    try:
+        plan = fresh.planned()
+    finally:
+        fresh.configure(TINY)
+    seeds = {"gpu": 3, "cpu": 1}[recipe]
+    assert plan["use_local"] == plan["parse"] == 1
+    assert plan.get("fetch_weights", 0) == (recipe == "gpu")  # the CPU needs no internet
+    assert plan["rasterize"] == 3 and plan["tile"] == 2
+    assert plan["train"] == plan["tune"] == plan["overlay"] == seeds
+    assert plan["figure"] == 6 and plan["contact_sheet"] == 1 and "download" not in plan
+
+
+def test_own_yaml_says_how_many_steps_each_recipe_makes(checkout):
+    """For 100 images of LIVECell's size, as its head says."""
+    text = (checkout / "workflow/studies/own.yaml").read_text()
+    content = yaml.safe_load(text)
+    for model in content["models"].values():
+        training = {**content["training"], **model.get("training", {})}
+        tiling = content["tilings"][training["tiling"]]
+        tiles = [len(offsets(side, tiling["size"], tiling["overlap"])) for side in (520, 704)]
+        steps = 100 * tiles[0] * tiles[1] // training["batch_size"]
+        total = f"{steps * training['epochs']:,}"
+        assert f"{steps:,} an epoch, {training['epochs']} epochs: {total}" in text
+
+
+@pytest.mark.parametrize(("validation", "splits"), [("official", 1), ("by-well", 2)])
+def test_plan_of_an_extended_subset(fresh, validation, splits):
+    """Two seeds and two models share the synthetic images; a run without them asks for none."""
+    own = copy.deepcopy(TINY)
+    own["subsets"]["extended"] = {"extend": 3, "validation": validation}
+    own["experiments"]["backbones"]["runs"] += [
+        {**own["experiments"]["backbones"]["runs"][0], "subset": "extended", "seed": [0, 1]}
+    ]
+    fresh.configure(own)
+    run = "results/tiny/runs/featurenet/inner-distance+pixelwise/{}/seed-0/weights.h5"
+    try:
+        plan = fresh.planned()
+        without = fresh.planned(run.format("full"))
+    finally:
+        fresh.configure(TINY)
+    for rule in ("extend", "parse_extension", "rasterize_extension", "extension_report"):
+        assert plan[rule] == splits
+    assert plan["tile_extension"] == splits and plan["train"] == 6
+    assert without == {"simulate": 1, "parse": 1, "rasterize": 2, "tile": 2, "train": 1}
+
+
+@pytest.mark.parametrize(
+    ("axis", "value", "hint"),
+    [("model", "featurnet", "featurenet"), ("subset", "fulll", "full"), ("heads", "fgbh", "fgbg")],
+)
+def test_a_misspelt_name_is_refused(fresh, axis, value, hint):
+    wrong = copy.deepcopy(TINY)
+    wrong["experiments"]["backbones"]["runs"][0][axis] = value
+    fresh.configure(wrong)
+    try:
+        done = fresh.call("--dry-run")
+    finally:
+        fresh.configure(TINY)
+    assert done.returncode != 0
+    assert value in done.stdout and hint in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_target_that_no_setting_defines_is_refused(fresh):
+    done = fresh.call(
+        "--dry-run",
+        "results/tiny/runs/vgg16/inner-distance+pixelwise/full/seed-0/metrics.csv",
+    )
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert "model: 'vgg16' is not defined. Possible: featurenet, mobilenetv2." in done.stdout
+
+
+def test_apply_says_what_it_needs(fresh, tmp_path):
+    done = fresh.call("--dry-run", "apply")
+    assert done.returncode != 0 and "apply.run: say which trained run" in done.stdout
+    chosen = f"apply={{run: {tmp_path}, images: {tmp_path}}}"
+    done = fresh.call("--dry-run", "apply", "--config", chosen)
+    assert done.returncode != 0 and "is not a finished run" in done.stdout
+
+
+def test_the_slurm_link_is_there(checkout):
+    assert (checkout / "slurm" / "config.yaml").samefile(
+        checkout / "workflow/profiles/slurm/config.yaml"
+    )
