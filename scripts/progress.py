@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 from cellseg.jobs import active
-from cellseg.progress import collect, text
+from cellseg.progress import arguments, collect, text
 from cellseg.runtime import command
-from cellseg.study import config_files, progress_arguments
+from cellseg.study import config_files
 
 WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
 RESULTS = Path("results")
@@ -14,7 +14,7 @@ RESULTS = Path("results")
 
 def main() -> None:
     """Read the arguments, look, print."""
-    asked = progress_arguments.read()
+    asked = arguments.read()
     folder = Path.cwd()
     study = config_files.study(asked, folder, WORKFLOW / "schemas/config.schema.yaml")
     study = collect.narrowed(study, asked.dataset, asked.experiment)

@@ -1,10 +1,10 @@
 """True cells and label images of a split, from its outlines."""
 
-from cellseg.data import rasterize
+from cellseg.data import rasterize_split
 from cellseg.runtime.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
-    rasterize.write(
+    rasterize_split.write(
         images_table=snakemake.input.images,
         cells_table=snakemake.input.cells,
         labels_path=snakemake.output.labels,

@@ -4,8 +4,10 @@ from pathlib import Path
 
 from cellseg.runtime import command
 from cellseg.runtime.snakemake_call import Snakemake
-from cellseg.search import run
-from cellseg.study import config_files, search_arguments
+from cellseg.search import arguments as search_arguments
+from cellseg.search import files, run
+from cellseg.space import plan
+from cellseg.study import config_files
 
 SCHEMA = Path(__file__).resolve().parent.parent / "workflow/schemas/config.schema.yaml"
 
@@ -15,7 +17,12 @@ def main() -> None:
     own, arguments = search_arguments.read()
     folder = Path.cwd()
     study = config_files.study(own, folder, SCHEMA)
-    run.search(study, own.name, folder, Snakemake(folder, arguments, own.dry_run))
+
+    def space() -> list[str]:
+        needed = plan.plan_of_search(study, own.name, folder / files.RESULTS)
+        return plan.lines(needed, None, "search")
+
+    run.search(study, own.name, folder, Snakemake(folder, arguments, own.dry_run), space)
 
 
 with command.running():

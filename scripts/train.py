@@ -5,6 +5,7 @@ from pathlib import Path
 from cellseg import models
 from cellseg.runtime import gpu_lease
 from cellseg.runtime.script import running
+from cellseg.scoring import found_nothing
 from cellseg.training import run
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
@@ -19,4 +20,5 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         family=models.load(snakemake.params.settings["model"]),
         folder=Path(snakemake.output.weights).parent,
         threads=snakemake.threads,
+        check=found_nothing.say_after_training,
     )

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 
-from cellseg.data import labels
+from cellseg.data import rasterize
 from cellseg.data.label_folder import encode
 from cellseg.scoring import metrics
 from cellseg.scoring.coco_average_precision import image_matches
@@ -106,7 +106,7 @@ def kernels(image: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
 
     return {
         "polygons to labels (pycocotools)": (
-            lambda: labels.rasterize(polygons, HEIGHT, WIDTH, overlap="later"),
+            lambda: rasterize.rasterize(polygons, HEIGHT, WIDTH, overlap="later"),
             annotation_masks,
         ),
         "inner distance (deepcell)": (

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import ndimage
 
 from bench import frame, outlines
-from cellseg.data import labels, true_cells
+from cellseg.data import rasterize, true_cells
 from cellseg.inference import map_store, sliding_window
 from cellseg.io import atomic
 from cellseg.scoring import run
@@ -70,7 +70,7 @@ def stages(folder: Path) -> dict[str, Callable[[], object]]:
     maps = [network_output(image, seed) for seed in range(4)]
     polygons = outlines(image)
     cells = true_cells.draw(polygons, *image.shape)
-    atomic.write_stack(folder / "truth.npz", ((name, labels.paint(cells)) for name in names))
+    atomic.write_stack(folder / "truth.npz", ((name, rasterize.paint(cells)) for name in names))
     atomic.write_stack(
         folder / "outlines.npz",
         (array for name in names for array in true_cells.arrays(name, cells)),

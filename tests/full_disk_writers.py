@@ -56,7 +56,7 @@ def filled(disk: Path, left: int) -> Iterator[None]:
 
 
 def simulate(seed: int) -> Writer:
-    from cellseg import simulate as simulation
+    from cellseg.simulate import writing as simulation
 
     def write(folder: Path, again: bool) -> None:
         counts = {"train": 2, "val": 1, "test": 2}
@@ -68,7 +68,7 @@ def simulate(seed: int) -> Writer:
 def data_writers(base: Path) -> Iterator[tuple[str, Writer]]:
     """From annotations to tiles; `base` gets what the next one reads."""
     from cellseg.data import annotations, sources, tiles
-    from cellseg.data import rasterize as drawing
+    from cellseg.data import rasterize_split as drawing
     from cellseg.report import data_report
 
     simulate(0)(base, False)

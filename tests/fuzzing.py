@@ -24,7 +24,7 @@ import yaml
 from PIL import Image
 
 from cellseg.apply import microscopy
-from cellseg.data import coco, label_folder, labels, tiles
+from cellseg.data import coco, label_folder, rasterize, tiles
 from cellseg.errors import UserError
 from cellseg.images import decoding, grey_values, reading
 from cellseg.inference import map_store
@@ -86,7 +86,7 @@ def _read_coco(path: Path) -> None:
         height, width = sizes[image_id]
         cell = {"size": [height, width], "counts": rle} if polygons is None else polygons
         if height * width < 1 << 22:
-            labels.rasterize([cell], height, width)
+            rasterize.rasterize([cell], height, width)
 
 
 def _read_labels(path: Path) -> None:

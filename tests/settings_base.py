@@ -9,7 +9,8 @@ import numpy as np
 import planned_jobs
 import squares
 from cellseg.inference import map_store
-from cellseg.study import search_files, searches
+from cellseg.search import files
+from cellseg.study import searches
 from planned_jobs import Plan
 from setting_cases import World
 
@@ -133,7 +134,7 @@ def plan(checkout: Path, root: Path, config: Mapping, study: Mapping) -> Plan:
     study : the same variant, resolved
     """
     trials = [
-        f"{search_files.run_path(run)}/history.csv"
+        f"{files.run_path(run)}/history.csv"
         for epochs in study["searches"]["swept"]["rungs"]
         for run in searches.runs_of(study, "swept", 1, epochs)
     ]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cellseg.data import annotation_tables, annotations, coco, labels, livecell_names
+from cellseg.data import annotation_tables, annotations, coco, livecell_names, rasterize
 from cellseg.data.coco_cells import BBOX
 from cellseg.errors import UserError
 
@@ -157,7 +157,7 @@ def test_several_parts_and_run_lengths(parse, tmp_path):
     assert read[0] == [TRIANGLE, second_part]
     expected = np.zeros((8, 10), np.int32)
     expected[0:2, 3:5] = 1
-    np.testing.assert_array_equal(labels.rasterize([read[1]], 8, 10), expected)
+    np.testing.assert_array_equal(rasterize.rasterize([read[1]], 8, 10), expected)
 
 
 def test_area_and_box_are_computed_where_they_lack(parse):

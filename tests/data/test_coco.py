@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pycocotools import mask
 
-from cellseg.data import coco, labels, run_lengths
+from cellseg.data import coco, rasterize, run_lengths
 from cellseg.data.coco_cells import BBOX
 from cellseg.errors import UserError
 from cellseg.io import json_stream
@@ -120,7 +120,7 @@ def test_run_lengths_are_checked_before_pycocotools_sees_them(read, rle, reason)
     with pytest.raises(UserError, match=rf"train\.json: annotation 9: its run-length .*{reason}"):
         read(cell(segmentation=rle))
     with pytest.raises(ValueError, match=reason):
-        labels.rasterize([rle], 64, 80)
+        rasterize.rasterize([rle], 64, 80)
 
 
 def test_sound_run_lengths_pass(read):
@@ -145,9 +145,9 @@ def test_corners_far_outside_are_refused(read, far, axis):
     with pytest.raises(UserError, match=rf"train\.json: annotation 9: .*{'xy'[axis]} = "):
         read(cell(id=3), cell(segmentation=[outline]))
     with pytest.raises(ValueError, match="far outside"):
-        labels.rasterize([[outline]], 64, 80)
+        rasterize.rasterize([[outline]], 64, 80)
     with pytest.raises(ValueError, match="far outside"):
-        labels.rasterize([[outline, outline]], 64, 80)
+        rasterize.rasterize([[outline, outline]], 64, 80)
 
 
 def test_corners_a_little_outside_are_drawn(read):
@@ -157,7 +157,7 @@ def test_corners_a_little_outside_are_drawn(read):
 
 def test_nan_is_no_corner():
     with pytest.raises(ValueError, match="far outside"):
-        labels.rasterize([[[1.0, 2.0, float("nan"), 4.0, 5.0, 6.0]]], 64, 80)
+        rasterize.rasterize([[[1.0, 2.0, float("nan"), 4.0, 5.0, 6.0]]], 64, 80)
 
 
 @pytest.mark.parametrize(

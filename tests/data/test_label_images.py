@@ -10,7 +10,8 @@ import tifffile
 from PIL import Image
 from pycocotools import mask
 
-from cellseg.data import annotation_tables, annotations, label_folder, labels
+from cellseg.data import annotation_tables, annotations, label_folder
+from cellseg.data import rasterize as labels
 from cellseg.data.coco_cells import BBOX
 from cellseg.errors import UserError
 

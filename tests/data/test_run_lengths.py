@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask
 
-from cellseg.data import labels
+from cellseg.data import rasterize
 from cellseg.data.run_lengths import foreground_runs, of_cell, paint
 
 
@@ -53,7 +53,7 @@ def test_random_masks_come_back(seed, density, as_text):
         np.testing.assert_array_equal(painted > 0, one)
 
 
-@pytest.mark.parametrize("overlap", labels.OVERLAP)
+@pytest.mark.parametrize("overlap", rasterize.OVERLAP)
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_equals_masks_painted_one_by_one(overlap, seed):
@@ -74,9 +74,9 @@ def test_equals_masks_painted_one_by_one(overlap, seed):
     expected = np.zeros((height, width), np.int32)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        for cell in labels.OVERLAP[overlap](areas):
+        for cell in rasterize.OVERLAP[overlap](areas):
             expected[mask.decode(rles[cell]).astype(bool)] = cell + 1
-    found = labels.rasterize(segmentations, height, width, overlap)
+    found = rasterize.rasterize(segmentations, height, width, overlap)
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, expected)
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import drawn
-from cellseg.data import labels
+from cellseg.data import rasterize
 from cellseg.errors import UserError
 from cellseg.figures import (
     data_size,
@@ -640,7 +640,7 @@ def test_overlay_of_real_dense_images_stays_small(livecell_mini, tmp_path):
     coco = json.loads((folder / "livecell_coco_test.json").read_text())
     entry = next(image for image in coco["images"] if image["file_name"].startswith("MCF7"))
     polygons = [a["segmentation"] for a in coco["annotations"] if a["image_id"] == entry["id"]]
-    true = labels.rasterize(polygons, entry["height"], entry["width"])
+    true = rasterize.rasterize(polygons, entry["height"], entry["width"])
     image = images.read(next(livecell_mini.rglob(entry["file_name"])))
     soft = (true > 0).astype(np.float32)
     case = overlay.Case("MCF7", image, true, np.roll(true, 2), ("a", soft), ("b", soft))

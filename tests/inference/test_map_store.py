@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 from scipy import ndimage
 
-from cellseg.data import labels
+from cellseg.data import rasterize
 from cellseg.errors import UserError
 from cellseg.inference import map_store
 from cellseg.runtime.parallel import ordered_map
@@ -352,7 +352,7 @@ def test_cells_of_real_outlines(livecell_mini, tmp_path, heads):
             for annotation in content["annotations"]
             if annotation["image_id"] == entry["id"]
         ]
-        true = labels.rasterize(outlines, entry["height"], entry["width"])
+        true = rasterize.rasterize(outlines, entry["height"], entry["width"])
         # With 10 the noise of float32's last bit, 6e-8 below 1, would already change as many cells.
         maps = predicted(true, seed, certainty=6)
         whole = {head: maps[head] for head in heads}

@@ -9,7 +9,7 @@ import pytest
 
 from cellseg.inference import run as predict_run
 from cellseg.inference import sliding_window
-from cellseg.targets import names as channels
+from cellseg.targets import channels
 
 
 def identity(tiles):

@@ -61,11 +61,11 @@ def test_code_counts_and_words_do_not(library):
 
 
 def test_a_new_family_changes_the_fingerprint_of_none(library):
-    (library / "families").mkdir()
-    (library / "families" / "__init__.py").write_text("NAMES = ['first']\n")
-    (library.parent / "script.py").write_text("from package import families\n")
+    (library / "models").mkdir()
+    (library / "models" / "__init__.py").write_text("NAMES = ['first']\n")
+    (library.parent / "script.py").write_text("from package import models\n")
     before = _fingerprint(library)
-    (library / "families" / "__init__.py").write_text("NAMES = ['first', 'second']\n")
+    (library / "models" / "__init__.py").write_text("NAMES = ['first', 'second']\n")
     assert _fingerprint(library) == before
 
 

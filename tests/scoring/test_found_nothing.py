@@ -127,17 +127,16 @@ def test_the_summary_says_it(finished):
     assert SAID not in terminal_summary.table(workflow.folder / "results/tiny")
 
 
-def test_each_network_of_an_ensemble_is_looked_at(monkeypatch, tmp_path):
+def test_each_network_of_an_ensemble_is_looked_at(tmp_path):
     from cellseg.training import ensemble
 
     asked = []
-    monkeypatch.setattr(
-        found_nothing, "say_after_training", lambda *arguments: asked.append(arguments[-2:])
-    )
     settings = small_training.settings(1, family="unet")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         family = models.load(settings["model"])
     streams = {name: small_training.streams(0) for name in ("A172", "BV2")}
-    ensemble.train(family, settings, streams, tmp_path, "stamp", None)
+    ensemble.train(
+        family, settings, streams, tmp_path, "stamp", None, lambda *of: asked.append(of[-2:])
+    )
     assert [(folder.name, steps) for folder, steps in asked] == [("A172", 2), ("BV2", 2)]

@@ -17,10 +17,12 @@ import yaml
 from cellseg.errors import UserError
 from cellseg.figures import search as search_figure
 from cellseg.figures import style
+from cellseg.search import arguments, execute
+from cellseg.search import files as search_files
 from cellseg.search import run as search_run
-from cellseg.search import search_make, search_scores
+from cellseg.search import scores as search_scores
 from cellseg.study import runs as studies
-from cellseg.study import search_arguments, search_files, search_space, searches, validation
+from cellseg.study import search_space, searches, validation
 from cellseg.tables import read as score_tables
 from cellseg.training import loop
 from workflow_runner import TINY
@@ -123,7 +125,7 @@ def test_trials_are_models_and_no_runs_of_the_study(schema):
     values = searches.values_of(study, "rates")[2]
     [run] = searches.runs_of(study, "rates", 2, 3)
     assert run == studies.Run("tiny", "rates-002-epochs-3", SEARCH["heads"], "full", 0)
-    settings = studies.run_settings(study, *search_make._condition(run))
+    settings = studies.run_settings(study, *execute._condition(run))
     assert settings["training"]["epochs"] == 3
     assert settings["training"]["learning_rate"] == values["training.learning_rate"]
     assert settings["training"]["batch_size"] == values["training.batch_size"]
@@ -364,16 +366,16 @@ def test_the_error_of_a_diverged_training_is_known():
 
 
 def test_arguments_go_to_snakemake():
-    own, rest = search_arguments.read(
+    own, rest = arguments.read(
         ["rates", "--cores", "2", "--configfile", "a.yaml", "--replace-workflow-config", "-np"]
     )
     assert (own.name, own.configfile, own.dry_run) == ("rates", ["a.yaml"], True)
     assert rest == [
         "--cores", "2", "-np", "--configfile", "a.yaml", "--replace-workflow-config"
     ]  # fmt: skip
-    assert not search_arguments.read(["rates", "--profile", "slurm"])[0].dry_run
+    assert not arguments.read(["rates", "--profile", "slurm"])[0].dry_run
     with pytest.raises(UserError, match="Put the settings into a file"):
-        search_arguments.read(["rates", "--config", "accelerator=cpu"])
+        arguments.read(["rates", "--config", "accelerator=cpu"])
 
 
 FAKE = """

@@ -10,9 +10,10 @@ import yaml
 from cellseg.jobs.active import parse_squeue, slurm_comment
 from cellseg.progress import collect
 from cellseg.progress import text as progress_text
+from cellseg.search import files
 from cellseg.search import run as search_run
 from cellseg.study import runs as studies
-from cellseg.study import search_files, searches, validation
+from cellseg.study import searches, validation
 from progress_testing import EPOCH, Results, folder_of
 from workflow_runner import TINY
 
@@ -62,9 +63,9 @@ def finish(results, run, loss, seconds=100):
 
 def note_as_diverged(results, study, run):
     settings = studies.run_settings(study, run.model, run.heads, run.subset, run.seed)
-    path = results.folder / search_files.record_of(study, "rates")
+    path = results.folder / files.record_of(study, "rates")
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({search_files.run_path(run): settings}))
+    path.write_text(json.dumps({files.run_path(run): settings}))
 
 
 def states(rung):
@@ -262,7 +263,7 @@ def test_broken_files(results, resolved):
         finish(results, run_of(study, trial), 0.1 * trial)
     results.put(run_of(study, 2), "history.csv", text="epoch,lo")
     results.put(run_of(study, 3), "history.csv", text=HISTORY.format("inf").replace("9.0", "inf"))
-    record = results.folder / search_files.record_of(study, "rates")
+    record = results.folder / files.record_of(study, "rates")
     for content in ("[1", "[]", '{"results": 3}'):
         record.parent.mkdir(parents=True, exist_ok=True)
         record.write_text(content)

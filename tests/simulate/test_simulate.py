@@ -10,9 +10,10 @@ from pycocotools import mask
 from pycocotools.coco import COCO
 from skimage.draw import polygon2mask
 
-from cellseg import simulate
 from cellseg.errors import UserError
 from cellseg.simulate import sheet, views, writing
+from cellseg.simulate.cell_types import CELL_TYPES
+from cellseg.simulate.frame import simulate_frame
 
 SIZE = {"height": 128, "width": 160}
 COUNTS = {"train": 4, "val": 1, "test": 1}
@@ -37,20 +38,20 @@ def wells(folder: Path, split: str) -> set[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("simulated") / "livecell"
-    simulate.write_dataset(folder, COUNTS, TYPES, **SIZE, seed=3)
+    writing.write_dataset(folder, COUNTS, TYPES, **SIZE, seed=3)
     return folder
 
 
 def test_same_seed_same_bytes_whatever_was_there_before(dataset, tmp_path):
     again = tmp_path / "again"
-    simulate.write_dataset(again, {"test": 1}, ["A172"], **SIZE, seed=1)
-    simulate.write_dataset(again, COUNTS, TYPES, **SIZE, seed=3)
+    writing.write_dataset(again, {"test": 1}, ["A172"], **SIZE, seed=1)
+    writing.write_dataset(again, COUNTS, TYPES, **SIZE, seed=3)
     assert contents(again) == contents(dataset)
     assert [path.name for path in tmp_path.iterdir()] == ["again"]
 
 
 def test_another_seed_gives_another_data_set(dataset, tmp_path):
-    simulate.write_dataset(tmp_path / "other", COUNTS, TYPES, **SIZE, seed=4)
+    writing.write_dataset(tmp_path / "other", COUNTS, TYPES, **SIZE, seed=4)
     images = {data for name, data in contents(dataset).items() if name.endswith(".tif")}
     others = {data for name, data in contents(tmp_path / "other").items() if name.endswith(".tif")}
     assert len(images) == len(others) == 12
@@ -58,7 +59,7 @@ def test_another_seed_gives_another_data_set(dataset, tmp_path):
 
 
 def test_frames_do_not_depend_on_the_other_types(dataset, tmp_path):
-    simulate.write_dataset(tmp_path / "bv2", COUNTS, ["BV2"], **SIZE, seed=3)
+    writing.write_dataset(tmp_path / "bv2", COUNTS, ["BV2"], **SIZE, seed=3)
     whole, part = contents(dataset), contents(tmp_path / "bv2")
     images = [name for name in part if name.endswith(".tif")]
     assert len(images) == 6
@@ -152,12 +153,11 @@ def test_images_are_lzw_tiffs_with_predictor_about_grey_128(dataset):
         assert 126 <= np.median(image) <= 130  # 128 in all of LIVECell's that were measured
 
 
-@pytest.mark.parametrize("name", sorted(simulate.CELL_TYPES))
+@pytest.mark.parametrize("name", sorted(CELL_TYPES))
 def test_every_type_makes_cells(name):
-    kind = simulate.CELL_TYPES[name]
+    kind = CELL_TYPES[name]
     early, late = (
-        simulate.simulate_frame(kind, hours, 256, 256, np.random.default_rng(5))
-        for hours in (0, 92)
+        simulate_frame(kind, hours, 256, 256, np.random.default_rng(5)) for hours in (0, 92)
     )
     assert len(late.outlines) > len(early.outlines) > 0
     areas = [sheet.area(outline) for outline in late.outlines]
@@ -166,20 +166,20 @@ def test_every_type_makes_cells(name):
 
 def test_a_folder_with_foreign_files_is_left_alone(dataset, tmp_path):
     folder = tmp_path / "mine"
-    simulate.write_dataset(folder, {"test": 1}, ["SkBr3"], **SIZE)
+    writing.write_dataset(folder, {"test": 1}, ["SkBr3"], **SIZE)
     (folder / "images" / "notes.txt").write_text("precious")
     before = contents(folder)
     with pytest.raises(UserError, match=r"notes\.txt"):
-        simulate.write_dataset(folder, {"test": 1}, ["SkBr3"], **SIZE, seed=1)
+        writing.write_dataset(folder, {"test": 1}, ["SkBr3"], **SIZE, seed=1)
     assert contents(folder) == before
     (folder / writing.MARKER).unlink()
     with pytest.raises(UserError, match="no simulation's"):
-        simulate.write_dataset(folder, {"test": 1}, ["SkBr3"], **SIZE)
+        writing.write_dataset(folder, {"test": 1}, ["SkBr3"], **SIZE)
 
 
 def test_a_failure_leaves_the_previous_simulation(tmp_path, monkeypatch):
     folder = tmp_path / "simulated"
-    simulate.write_dataset(folder, {"test": 1}, ["SkBr3"], **SIZE)
+    writing.write_dataset(folder, {"test": 1}, ["SkBr3"], **SIZE)
     before = contents(folder)
 
     def disk_full(*_):
@@ -187,7 +187,7 @@ def test_a_failure_leaves_the_previous_simulation(tmp_path, monkeypatch):
 
     monkeypatch.setattr(writing, "_write_annotations", disk_full)
     with pytest.raises(OSError, match="no space"):
-        simulate.write_dataset(folder, {"test": 1}, ["SkBr3"], **SIZE, seed=1)
+        writing.write_dataset(folder, {"test": 1}, ["SkBr3"], **SIZE, seed=1)
     assert contents(folder) == before
     assert [path.name for path in tmp_path.iterdir()] == ["simulated"]
 
@@ -207,12 +207,12 @@ def test_a_failure_leaves_the_previous_simulation(tmp_path, monkeypatch):
 )
 def test_mistakes_are_named_before_anything_is_written(arguments, message, tmp_path):
     with pytest.raises(UserError, match=message):
-        simulate.write_dataset(tmp_path / "new", **arguments)
+        writing.write_dataset(tmp_path / "new", **arguments)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_full_series_names_every_view_once():
-    drawn = views.draw([simulate.CELL_TYPES["Huh7"]], "val", 576, seed=0)
+    drawn = views.draw([CELL_TYPES["Huh7"]], "val", 576, seed=0)
     assert len({view.stem for view in drawn}) == 576 == views.capacity("val")
 
 

@@ -13,7 +13,7 @@ from cellseg.models import FAMILIES
 from cellseg.study import runs as studies
 from cellseg.study import validation
 from cellseg.study.runs import Run
-from cellseg.targets import names
+from cellseg.targets import channels
 from cellseg.targets.heads import HEADS
 
 
@@ -224,7 +224,7 @@ def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
         assert per_split or "description" in {**target, **entry}, path
     assert definitions["model"]["properties"]["family"]["enum"] == list(FAMILIES)
     assert list(schema["properties"]["heads"]["properties"]) == list(HEADS)
-    assert list(names.USED) == list(HEADS)
+    assert list(channels.USED) == list(HEADS)
     experiment = schema["properties"]["experiments"]["additionalProperties"]["properties"]
     assert experiment["figures"]["items"]["enum"] == [*FIGURES, *DRAWN_ELSEWHERE]
     assert definitions["training"]["properties"]["normalization"]["enum"] == list(METHODS)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellseg.data import annotation_tables, annotations, labels, tiles
+from cellseg.data import annotation_tables, annotations, tiles
+from cellseg.data import rasterize as labels
 from cellseg.errors import UserError
 from cellseg.images import reading
 from cellseg.images.reading import as_tiff
@@ -420,7 +421,7 @@ def test_the_same_bytes_for_any_number_of_processes(tables, written, tmp_path):
 
 def test_labels_are_the_outlines_of_the_json(written, tmp_path):
     """Parsed, rasterised and tiled as any data set; every image tells its source."""
-    from cellseg.data import rasterize
+    from cellseg.data import rasterize_split
 
     folder, source = written
     annotations.parse(source, tmp_path, "as-published")
@@ -431,7 +432,7 @@ def test_labels_are_the_outlines_of_the_json(written, tmp_path):
         "BV2_Phase_A4_1_00d12h00m_1", "A172_Phase_C7_1_00d20h00m_4"
     }  # fmt: skip
     assert (pd.read_csv(tmp_path / "problems.csv")["action"] != "dropped").all()
-    rasterize.write(*paths, tmp_path / "labels.npz", tmp_path / "cells.npz")
+    rasterize_split.write(*paths, tmp_path / "labels.npz", tmp_path / "cells.npz")
     content = json.loads((folder / "train.json").read_text())
     identities = [annotation["id"] for annotation in content["annotations"]]
     assert len(identities) == len(set(identities)) == table["n_cells"].sum()
@@ -566,7 +567,7 @@ def test_features_by_eye():
 
 
 def test_the_report_compares_what_is_alike(tables, written, tmp_path):
-    from cellseg.data import rasterize
+    from cellseg.data import rasterize_split
 
     folder, _ = written
     annotations.parse(json.loads((folder / "source.json").read_text()), tmp_path, "as-published")
@@ -574,7 +575,9 @@ def test_the_report_compares_what_is_alike(tables, written, tmp_path):
     for number, where in enumerate((tables, tmp_path)):
         listed = where / "train.images.parquet"
         painted = tmp_path / f"labels-{number}.npz"
-        rasterize.write(listed, where / "train.cells.parquet", painted, tmp_path / "cells.npz")
+        rasterize_split.write(
+            listed, where / "train.cells.parquet", painted, tmp_path / "cells.npz"
+        )
         pairs.append((listed, painted))
     kinds = {"features": "csv", "distances": "csv", "png": "png", "pdf": "pdf"}
     outputs = {name: tmp_path / f"{name}.{suffix}" for name, suffix in kinds.items()}

@@ -11,7 +11,7 @@ from cellseg.runtime import code_fingerprint
 from cellseg.scoring import names as score_names
 from cellseg.tables import glossary
 from cellseg.tables.glossary import KNOWN, STEP
-from cellseg.targets import names
+from cellseg.targets import channels
 
 
 def test_each_is_a_column_and_coco_scores_are_of_all_cells():
@@ -68,7 +68,7 @@ def test_remarks_name_the_map_that_ranks_the_cells(heads, said):
 
 
 def test_the_words_of_confidence_are_in_the_order_in_which_maps_are_chosen():
-    assert tuple(glossary.CONFIDENCE) == names.MASKS
+    assert tuple(glossary.CONFIDENCE) == channels.MASKS
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def segmentations(
     height, width : pixels
     segmentations : list
         A list of polygons, or ``{"size", "counts"}`` with compressed run lengths, per cell: what
-        :func:`cellseg.data.labels.rasterize` and pycocotools take.
+        :func:`cellseg.data.rasterize.rasterize` and pycocotools take.
     areas : ndarray of shape (n,), float64, as published
     """
     table = made_files.read_parquet(images_table, columns=["image", "height", "width", "n_cells"])

@@ -1,56 +1,58 @@
-"""The outlines of a split to its true cells and label images."""
+"""Outlines of cells to label images, pixel for pixel as pycocotools draws them."""
 
-import os
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from cellseg.data import annotation_tables, labels, true_cells
-from cellseg.data.true_cells import TrueCells
-from cellseg.errors import UserError
-from cellseg.io.atomic import stack_writer
-from cellseg.runtime.parallel import ordered_map
+from cellseg.data import run_lengths
+from cellseg.data.true_cells import TrueCells, draw
+
+# Which of two cells owns a pixel that both cover: the order in which cells are painted.
+OVERLAP: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "smaller-on-top": lambda areas: np.argsort(-areas, kind="stable"),
+    "later": lambda areas: np.arange(len(areas)),
+    "earlier": lambda areas: np.arange(len(areas))[::-1],
+}
 
 
-def write(
-    images_table: str | os.PathLike,
-    cells_table: str | os.PathLike,
-    labels_path: str | os.PathLike,
-    cells_path: str | os.PathLike,
-    overlap: str = "smaller-on-top",
-    processes: int = 1,
-) -> None:
-    """Draw the cells of a split once, as they are and painted into label images.
+def rasterize(
+    segmentations: Sequence[Any], height: int, width: int, overlap: str = "smaller-on-top"
+) -> np.ndarray:
+    """Paint cells into a label image.
+
+    The mask of every cell equals that of pycocotools (``frPyObjects``, ``merge``, ``decode``).
 
     Parameters
     ----------
-    images_table, cells_table : tables of the split, see :mod:`cellseg.data.annotation_tables`
-    labels_path : npz to write; member ``<image>`` is an ndarray of shape (H, W), int32
-    cells_path : npz to write, of :func:`cellseg.data.true_cells.arrays`
-    overlap : see :func:`cellseg.data.labels.rasterize`
-    processes : worker processes; the result does not depend on their number
+    segmentations : one a cell
+        A list of polygons ``[x1, y1, x2, y2, …]`` in pixels, or COCO run lengths ``{"size",
+        "counts"}``, compressed (bytes or str) or not (list).
+    height, width : of the image, pixels
+    overlap : the cell that owns a pixel covered by several
+
+        - ``smaller-on-top``: the one of the smallest area, so that none is buried under a larger
+          one (of equal ones the later)
+        - ``later``, ``earlier``: the last or the first in the list
+
+    Returns
+    -------
+    ndarray of shape (height, width), int32
+        0 is background; the value of a cell is its position in `segmentations` plus one, however
+        cells overlap. A cell without a visible pixel leaves its value unused.
+
+    Raises
+    ------
+    ValueError
+        `overlap` is no known policy, or run lengths belong to an image of another size.
     """
-    images = annotation_tables.segmentations(images_table, cells_table)
-    jobs = ((*image, overlap) for image in images)
-    n_images, n_cells, n_visible = 0, 0, 0
-    with stack_writer(labels_path) as write_labels, stack_writer(cells_path) as write_cells:
-        for image, cells, painted in ordered_map(_draw_image, jobs, processes):
-            write_labels(image, painted)
-            for name, array in true_cells.arrays(image, cells):
-                write_cells(name, array)
-            n_images, n_cells = n_images + 1, n_cells + len(cells.pixels)
-            n_visible += np.count_nonzero(np.bincount(painted.ravel())[1:])
-    print(
-        f"{n_images} images, {n_cells} cells, {n_cells - n_visible} of them without a pixel of "
-        "their own (outlined twice, or outside the frame)."
-    )
+    return paint(draw(segmentations, height, width), overlap)
 
 
-def _draw_image(
-    job: tuple[str, int, int, list, np.ndarray, str],
-) -> tuple[str, TrueCells, np.ndarray]:
-    image, height, width, segmentations, areas, overlap = job
-    try:
-        cells = true_cells.draw(segmentations, height, width, areas)
-    except ValueError as error:
-        raise UserError(f"the cells of image {image}: {error}. Correct its annotation.") from error
-    return image, cells, labels.paint(cells, overlap)
+def paint(cells: TrueCells, overlap: str = "smaller-on-top") -> np.ndarray:
+    """Paint cells that are drawn already, see :func:`rasterize`."""
+    if overlap not in OVERLAP:
+        raise ValueError(f"overlap policy '{overlap}' is not one of {', '.join(OVERLAP)}")
+    order = OVERLAP[overlap](cells.pixels)
+    runs = cells.cell_of_runs, cells.start, cells.length
+    return run_lengths.paint(*runs, order, cells.height, cells.width)

@@ -20,7 +20,7 @@ def whole(value: Any) -> int | None:
 
 
 def of_cell(segmentation: Any, height: int, width: int) -> dict:
-    """Compressed COCO run lengths of one cell; parameters as of :func:`.labels.rasterize`.
+    """Compressed COCO run lengths of one cell; parameters as of :func:`.rasterize.rasterize`.
 
     Parts of an outline that have no three points cover nothing.
 

@@ -43,7 +43,7 @@ def draw(
 
     Parameters
     ----------
-    segmentations : one a cell, as in :func:`cellseg.data.labels.rasterize`
+    segmentations : one a cell, as in :func:`cellseg.data.rasterize.rasterize`
     height, width : of the image, pixels
     areas : ndarray of shape (n,), float64; the published areas, pixels; None takes the masks'
 

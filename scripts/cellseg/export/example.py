@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from cellseg.export.bioimage_io import output_name
 from cellseg.segmentation.watershed import options_of
-from cellseg.targets.names import USED, marker_head, mask_head
+from cellseg.targets.channels import USED, marker_head, mask_head
 
 PACKAGES = ("tensorflow", "scikit-image", "imagecodecs")
 """What the example needs of PyPI; imagecodecs for compressed TIFFs, such as LIVECell's."""

@@ -66,9 +66,7 @@ def export(
     model = settings["model"]
     family = load_family(model)
     family.set_threads(threads)
-    from cellseg.export import (
-        saved_model,  # with TensorFlow: after the family has chosen how to start it
-    )
+    from cellseg.export import saved_model
 
     folder = Path(run["weights"]).parent
     network = saved_model.build(family, settings, folder, options)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cellseg.figures import marks, style
 from cellseg.tables import conditions, glossary
-from cellseg.targets import names
+from cellseg.targets import channels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
 
 
 def _rank(head: str) -> int:
-    order = list(names.USED)
+    order = list(channels.USED)
     return order.index(head) if head in order else len(order)
 
 

@@ -8,7 +8,7 @@ from cellseg.figures import shown
 from cellseg.figures.overlay import Case
 from cellseg.inference import map_store
 from cellseg.tables import conditions, read
-from cellseg.targets import names
+from cellseg.targets import channels
 
 NOTE = (
     "Images are spread evenly from the best F1 at IoU 0.5 to the worst of the run, small objects "
@@ -46,7 +46,7 @@ def load(
     store = map_store.open(maps)
     heads = [name.split("/")[0] for name in store.channels]
     with np.load(truth) as true, np.load(prediction) as predicted:
-        marker, mask = names.marker_head(heads), names.mask_head(heads)
+        marker, mask = channels.marker_head(heads), channels.mask_head(heads)
         for rank, row in shown.choose(scores, count):
             found = store.read(row.image)
             cases.append(
@@ -78,5 +78,5 @@ def _map(maps: dict, head: str | None) -> tuple[str, np.ndarray] | None:
     """Name of a head and its map, as the watershed used it."""
     if head is None:
         return None
-    channel, *_ = names.USED[head]
+    channel, *_ = channels.USED[head]
     return head, maps[head][channel]

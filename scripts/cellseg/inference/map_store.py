@@ -28,7 +28,7 @@ import numpy as np
 from cellseg.errors import UserError
 from cellseg.io.atomic import replacing
 from cellseg.runtime.parallel import ordered_map
-from cellseg.targets.names import marker_head
+from cellseg.targets.channels import marker_head
 
 MANIFEST = "maps.json"
 FORMAT = "predicted maps, version 2"

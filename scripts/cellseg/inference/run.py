@@ -13,7 +13,7 @@ from cellseg.data import annotation_tables
 from cellseg.errors import UserError
 from cellseg.inference import map_store, sliding_window, test_time_augmentation
 from cellseg.io import made_files
-from cellseg.targets import names as channels
+from cellseg.targets import channels
 from cellseg.training import ensemble, provenance
 
 

@@ -1,10 +1,9 @@
 """The jobs of a run up to its scores, and the files that tell of each."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cellseg.jobs.active import slurm_comment
-from cellseg.search import search_scores
 from cellseg.study.runs import Run, tuning_in
 
 
@@ -54,16 +53,3 @@ def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
         steps.append(step("segment", variant, segmented, "segment", variant))
         steps.append(step("score", variant, ["metrics.csv"], "score", variant))
     return steps
-
-
-def steps_of_trial(run: Run, tuning: str | None) -> list[Step]:
-    """Jobs of a trial's run up to its score; of the last one, the file of that alone is asked for.
-
-    Parameters
-    ----------
-    run : the run
-    tuning : what scores it, see :func:`cellseg.search.search_scores.score`
-    """
-    steps = steps_of(run, [] if tuning is None else [f"tuning-{tuning}/"])
-    wanted = [step for step in steps if step.rule in ("train", "predict_validation", "tune")]
-    return [*wanted[:-1], replace(wanted[-1], outputs=(search_scores.file_of(tuning),))]

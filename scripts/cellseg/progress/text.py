@@ -9,7 +9,7 @@ from cellseg.jobs import time_left
 from cellseg.jobs.active import QUEUED, RUNNING
 from cellseg.jobs.run_folder import DONE, FAILED, INTERRUPTED, NOT_STARTED, Look
 from cellseg.progress.collect import Progress
-from cellseg.search import search_text
+from cellseg.search import text
 from cellseg.study.runs import AXES, Run
 
 SHOWN = {RUNNING: 40, FAILED: 20, INTERRUPTED: 20}  # runs; --json lists all
@@ -30,7 +30,7 @@ def as_text(progress: Progress) -> str:
     parts = [
         _counts(progress),
         _sentences(progress),
-        *([search_text.lines(progress.searches)] if progress.searches else []),
+        *([text.lines(progress.searches)] if progress.searches else []),
         *(
             part(_of(progress, state))
             for state, part in (

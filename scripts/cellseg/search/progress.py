@@ -12,11 +12,12 @@ from cellseg.jobs.active import RUNNING
 from cellseg.jobs.run_folder import NOT_STARTED, RunFolder
 from cellseg.jobs.steps import Step
 from cellseg.jobs.time_left import Estimate, side_by_side, training_seconds
+from cellseg.search import files
 from cellseg.search import rungs as search_rungs
 from cellseg.search import trials as search_trials
 from cellseg.search.rungs import Row
 from cellseg.search.trials import NOT_FINITE, Trials
-from cellseg.study import search_files, searches
+from cellseg.study import searches
 from cellseg.study.runs import Run
 
 UNDECIDED, NO_SCORE, DECIDED, WRITTEN = "undecided", "no score", "decided", "written"
@@ -87,7 +88,7 @@ def collect(
         going = [row.trial for row in here if row.promoted]
     if all(state == NOT_STARTED for state in seen[0].states.values()):
         return None, seen
-    folder = results.parent / search_files.folder_of(study, name)
+    folder = results.parent / files.folder_of(study, name)
     progress = SearchProgress(
         folder=folder.as_posix(),
         rungs=_rungs(entry, seen),

@@ -6,20 +6,26 @@ are there are not made again, and lead to the same decisions.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cellseg.errors import UserError
 from cellseg.runtime.snakemake_call import Snakemake
-from cellseg.search import outputs, search_make, search_scores
+from cellseg.search import execute, files, outputs
 from cellseg.search import rungs as search_rungs
+from cellseg.search import scores as search_scores
 from cellseg.search.rungs import Row
-from cellseg.space import plan
-from cellseg.study import search_files, searches
+from cellseg.study import searches
 from cellseg.study.runs import Run, as_list
 
 
-def search(study: Mapping, name: str, folder: Path, snakemake: Snakemake) -> None:
+def search(
+    study: Mapping,
+    name: str,
+    folder: Path,
+    snakemake: Snakemake,
+    space: Callable[[], Iterable[str]] = tuple,
+) -> None:
     """Make what is not made yet of a search, and write what it comes to.
 
     Its folder gets trials.csv after each rung, and best.yaml, search.png and search.pdf in the
@@ -31,6 +37,7 @@ def search(study: Mapping, name: str, folder: Path, snakemake: Snakemake) -> Non
     name : entry of its ``searches``
     folder : the checkout
     snakemake : makes the runs and the figure
+    space : lines on disk space, printed with the plan of the search
 
     Raises
     ------
@@ -44,16 +51,15 @@ def search(study: Mapping, name: str, folder: Path, snakemake: Snakemake) -> Non
         )
     entry = study["searches"][name]
     values = searches.values_of(study, name)
-    place = search_files.folder_of(study, name)
+    place = files.folder_of(study, name)
     rungs = entry["rungs"]
-    needed = plan.plan_of_search(study, name, folder / search_files.RESULTS)
-    print(_plan(entry, len(values)), *plan.lines(needed, None, "search"), sep="\n", flush=True)
+    print(_plan(entry, len(values)), *space(), sep="\n", flush=True)
     going, rows = list(values), []
     for rung, epochs in enumerate(rungs, start=1):
         runs = {trial: searches.runs_of(study, name, trial, epochs) for trial in going}
         asked = [run for of_trial in runs.values() for run in of_trial]
-        record = folder / search_files.record_of(study, name)
-        lost = search_make.make(study, asked, entry["tuning"], folder, record, snakemake)
+        record = folder / files.record_of(study, name)
+        lost = execute.make(study, asked, entry["tuning"], folder, record, snakemake)
         if snakemake.dry_run and not _there(asked, lost, entry["tuning"], folder):
             return
         here = _rows(study, name, rung, values, runs, lost, folder)
@@ -72,7 +78,7 @@ def search(study: Mapping, name: str, folder: Path, snakemake: Snakemake) -> Non
 
 def _there(runs: Sequence[Run], lost: Sequence[Run], tuning: str | None, folder: Path) -> bool:
     file = search_scores.file_of(tuning)
-    return all((folder / search_files.run_path(run) / file).exists() or run in lost for run in runs)
+    return all((folder / files.run_path(run) / file).exists() or run in lost for run in runs)
 
 
 def _rows(
@@ -90,7 +96,7 @@ def _rows(
     scores = {
         trial: math.nan
         if trial in diverged
-        else search_rungs.score(study, name, of_trial, folder / search_files.RESULTS)
+        else search_rungs.score(study, name, of_trial, folder / files.RESULTS)
         for trial, of_trial in runs.items()
     }
     return search_rungs.rows(study, name, rung, values, scores, diverged, promoted)

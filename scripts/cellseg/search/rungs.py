@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from cellseg.search import search_scores
-from cellseg.study import search_files, search_space, searches
+from cellseg.search import files
+from cellseg.search import scores as search_scores
+from cellseg.study import search_space, searches
 from cellseg.study.runs import Run, training_of
 
 
@@ -105,7 +106,7 @@ def score(study: Mapping, name: str, runs: Sequence[Run], folder: Path) -> float
     Raises
     ------
     UserError
-        As :func:`cellseg.search.search_scores.score`.
+        As :func:`cellseg.search.scores.score`.
     """
     tuning = study["searches"][name]["tuning"]
     keep = training_of(study, runs[0].model)["keep"]
@@ -148,9 +149,7 @@ def rows(
             diverged=trial in diverged,
             place=ranked.index(trial) + 1 if trial in ranked else None,
             promoted=trial in ranked[:promoted],
-            runs=[
-                search_files.run_path(run) for run in searches.runs_of(study, name, trial, epochs)
-            ],
+            runs=[files.run_path(run) for run in searches.runs_of(study, name, trial, epochs)],
         )
         for trial in scores
     ]

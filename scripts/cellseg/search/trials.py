@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellseg.errors import UserError
@@ -18,9 +18,10 @@ from cellseg.jobs.run_folder import (
     Look,
     RunFolder,
 )
-from cellseg.jobs.steps import Step, steps_of_trial
-from cellseg.search import rungs, search_scores
-from cellseg.study import search_files, searches
+from cellseg.jobs.steps import Step, steps_of
+from cellseg.search import files, rungs
+from cellseg.search import scores as search_scores
+from cellseg.study import searches
 from cellseg.study.runs import Run, run_settings
 
 NOT_FINITE = "not finite"
@@ -119,10 +120,10 @@ def counted(numbers: Mapping[str, int]) -> dict[str, int]:
 
 def _noted_as_diverged(study: Mapping, name: str, runs: Sequence[Run], results: Path) -> list[Run]:
     """Runs of which the search noted that they diverged, with the settings that they have now."""
-    known = tolerant.json_file(results.parent / search_files.record_of(study, name))
+    known = tolerant.json_file(results.parent / files.record_of(study, name))
     if not isinstance(known, dict):
         return []
-    paths = {run: search_files.run_path(run) for run in runs}
+    paths = {run: files.run_path(run) for run in runs}
     return [
         run
         for run, path in paths.items()
@@ -137,3 +138,16 @@ def _state_of(states: Sequence[str]) -> str:
         if state in states:
             return state
     return states[0] if len(set(states)) == 1 else PART_DONE
+
+
+def steps_of_trial(run: Run, tuning: str | None) -> list[Step]:
+    """Jobs of a trial's run up to its score; of the last one, the file of that alone is asked for.
+
+    Parameters
+    ----------
+    run : the run
+    tuning : what scores it, see :func:`cellseg.search.scores.score`
+    """
+    steps = steps_of(run, [] if tuning is None else [f"tuning-{tuning}/"])
+    wanted = [step for step in steps if step.rule in ("train", "predict_validation", "tune")]
+    return [*wanted[:-1], replace(wanted[-1], outputs=(search_scores.file_of(tuning),))]

@@ -13,7 +13,7 @@ from cellseg.inference import run as predict_run
 from cellseg.io import made_files
 from cellseg.segmentation import confidence
 from cellseg.segmentation.watershed import chosen_maps, segment_maps
-from cellseg.targets import names
+from cellseg.targets import channels
 from cellseg.training import ensemble, provenance
 
 
@@ -43,7 +43,7 @@ class Segmenter:
         self.watershed = made_files.read_json(run["watershed"], "watershed")
         self.folder = run["weights"].parent
         try:
-            self.names = names.stored(settings["heads"])
+            self.names = channels.stored(settings["heads"])
             family = load_family(settings["model"])
             family.set_threads(threads)
             self.predict = predict_run.image_predictor(

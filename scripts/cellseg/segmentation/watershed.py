@@ -10,7 +10,7 @@ from cellseg.segmentation.cleanup import cleaned
 from cellseg.segmentation.flooding import flood
 from cellseg.segmentation.h_maxima import h_maxima, numbered
 from cellseg.segmentation.smoothing import gaussian
-from cellseg.targets import names
+from cellseg.targets import channels
 
 DISTANCE_THRESHOLD = 0.01
 """``interior_threshold`` where the mask is a distance, as in deepcell's applications
@@ -132,7 +132,7 @@ def segment_maps(maps: Maps, settings: Mapping) -> np.ndarray:
 
     Markers come from the inner distance, else the outer distance, else the smoothed interior; the
     mask from the interior of pixelwise, else the foreground, else the outer, else the inner
-    distance (:mod:`cellseg.targets.names`).
+    distance (:mod:`cellseg.targets.channels`).
 
     Parameters
     ----------
@@ -168,11 +168,11 @@ def chosen_maps(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
     UserError
         None of the heads can serve.
     """
-    marker, mask = names.marker_head(maps), names.mask_head(maps)
+    marker, mask = channels.marker_head(maps), channels.mask_head(maps)
     if mask is None:
         raise UserError(
             f"heads {', '.join(maps) or '(none)'} cannot be segmented: the watershed needs one of "
-            f"{', '.join(names.MASKS)}."
+            f"{', '.join(channels.MASKS)}."
         )
     return _used(maps, marker), _used(maps, mask)
 
@@ -181,9 +181,9 @@ def options_of(heads: Container[str], settings: Mapping) -> dict:
     """The keyword arguments of :func:`segment` that settings mean for a network of these heads."""
     options = dict(settings)
     threshold = options.pop("distance_threshold", DISTANCE_THRESHOLD)
-    if names.mask_head(heads) in names.DISTANCES:
+    if channels.mask_head(heads) in channels.DISTANCES:
         options["interior_threshold"] = threshold
-    options["join_equal"] = names.marker_head(heads) not in names.DISTANCES
+    options["join_equal"] = channels.marker_head(heads) not in channels.DISTANCES
     if options["join_equal"]:
         smooth = max(options.get("maxima_smooth", 0), options.get("interior_smooth", 1))
         options["maxima_smooth"] = smooth
@@ -191,7 +191,7 @@ def options_of(heads: Container[str], settings: Mapping) -> dict:
 
 
 def _used(maps: Maps, head: str) -> np.ndarray:
-    channel, *_ = names.USED[head]
+    channel, *_ = channels.USED[head]
     found = maps[head]
     found = found[..., channel] if isinstance(found, np.ndarray) else found[channel]
     return np.ascontiguousarray(found, np.float32)

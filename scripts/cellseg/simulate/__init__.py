@@ -5,9 +5,3 @@ cells sit (:mod:`.layout`), cells meeting in a frame (:mod:`.sheet`), what a mic
 them (:mod:`.thickness`, :mod:`.optics`), one frame (:mod:`.frame`), which views of a plate a data
 set shows (:mod:`.views`), files (:mod:`.writing`).
 """
-
-from cellseg.simulate.cell_types import CELL_TYPES, CellType
-from cellseg.simulate.frame import simulate_frame
-from cellseg.simulate.writing import write_dataset
-
-__all__ = ["CELL_TYPES", "CellType", "simulate_frame", "write_dataset"]

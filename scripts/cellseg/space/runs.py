@@ -8,7 +8,7 @@ from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.space.expected_images import Images
 from cellseg.study.runs import Run, training_of, tuning_in
 from cellseg.targets import head_names
-from cellseg.targets.names import marker_head, stored
+from cellseg.targets.channels import marker_head, stored
 
 # Bytes, measured on the thirteen real images of tests and four epochs of a small network.
 MARKER_MAP_PIXEL, MAP_PIXEL = 0.8, 0.35  # 16 and 8 bits, compressed

@@ -69,9 +69,7 @@ def check_images(ensembles: Sequence[Mapping], images: "pd.DataFrame") -> None:
     UserError
         Names the first such run, the missing types, and what to do.
     """
-    from cellseg.data import (
-        subsets,  # with pandas, which every start of the workflow would wait for
-    )
+    from cellseg.data import subsets
 
     ours = images[images["split"].isin(("train", "val"))]
     for run in ensembles:

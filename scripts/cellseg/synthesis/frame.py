@@ -72,7 +72,7 @@ def extend(
     ----------
     key : the image's name; with `seed` it decides all that is drawn
     image : ndarray of shape (H, W), uint8
-    segmentations : its cells, as in :func:`cellseg.data.labels.rasterize`
+    segmentations : its cells, as in :func:`cellseg.data.rasterize.rasterize`
     count : of synthetic images; the first ones are the same however many are asked for
     doublings, confluence : see :func:`cellseg.synthesis.levels.levels`
     seed : of all randomness

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from cellseg.scoring.names import COCO_SCORES
-from cellseg.targets import names as channels
+from cellseg.targets import channels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,7 @@ CONFIDENCE = {
     "outer-distance": "the outer distance",
     "inner-distance": "the inner distance",
 }
-"""That map, by its head, best first as in :data:`cellseg.targets.names.MASKS`."""
+"""That map, by its head, best first as in :data:`cellseg.targets.channels.MASKS`."""
 
 
 def named(*names: str) -> tuple[Score, ...]:

@@ -3,7 +3,7 @@
 from itertools import compress, product
 
 from cellseg.errors import UserError
-from cellseg.targets.names import USED
+from cellseg.targets.channels import USED
 
 HEADS = tuple(USED)
 """Names of all heads, in the order in which they are joined."""

@@ -7,7 +7,7 @@ are trained one after the other, with the same settings and seed, and go on like
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +17,6 @@ import pandas as pd
 
 from cellseg.errors import UserError
 from cellseg.io import atomic, own_folders, tolerant
-from cellseg.scoring import found_nothing
 from cellseg.training import checkpoint
 from cellseg.training.batches import TileStream
 from cellseg.training.checkpoint import ResumeFolder
@@ -27,6 +26,8 @@ CELL_TYPE = "cell_type"
 """Column of the history."""
 
 Streams = tuple[TileStream, TileStream]
+Check = Callable[[ModuleType, Mapping, TileStream, Path, int], None]
+"""Looks at a trained network: family, settings, validation tiles, folder of the weights, steps."""
 
 
 def by_cell_type(
@@ -75,6 +76,7 @@ def train(
     folder: Path,
     stamp: str,
     weights: Path | None,
+    check: Check | None = None,
 ) -> pd.DataFrame:
     """Train the network of each cell type and put them into one file.
 
@@ -87,6 +89,7 @@ def train(
         it, resume/ with the networks that are trained and the state of the one in training
     stamp : of :func:`cellseg.training.checkpoint.stamp`; networks of another one are trained anew
     weights : pretrained backbone, or None
+    check : called with each trained network
 
     Returns
     -------
@@ -102,7 +105,7 @@ def train(
         print(f"Network {number} of {len(members)}, for {cell_type}{done}.", flush=True)
         if history is None:
             history = _train_member(
-                family, settings, streams[cell_type], member, own_stamp, weights
+                family, settings, streams[cell_type], member, own_stamp, weights, check
             )
         history.insert(0, CELL_TYPE, cell_type)
         histories.append(history)
@@ -120,6 +123,7 @@ def _train_member(
     member: Path,
     stamp: str,
     weights: Path | None,
+    check: Check | None,
 ) -> pd.DataFrame:
     state = ResumeFolder(member / "state", stamp)
     if state.load() is None:
@@ -128,7 +132,8 @@ def _train_member(
     own_folders.make(member)
     history = family.train(settings, *streams, member, state, weights)
     steps = len(streams[0]) * len(history)
-    found_nothing.say_after_training(family, settings, streams[1], member, steps)
+    if check:
+        check(family, settings, streams[1], member, steps)
     finished = {"stamp": stamp, "history": history.to_dict("records")}
     atomic.write_json(member / "finished.json", finished)
     state.clear()

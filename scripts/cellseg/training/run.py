@@ -15,7 +15,6 @@ from cellseg.data import tiles as tile_files
 from cellseg.errors import UserError
 from cellseg.images import grey_values
 from cellseg.io import atomic, made_files
-from cellseg.scoring import found_nothing
 from cellseg.synthesis import names
 from cellseg.training import checkpoint, ensemble, provenance
 from cellseg.training.augmentation import Augmentation
@@ -32,6 +31,7 @@ def train(
     family: ModuleType,
     folder: Path,
     threads: int,
+    check: ensemble.Check | None = None,
 ) -> None:
     """Train one network and write its run folder.
 
@@ -48,6 +48,7 @@ def train(
     folder : gets weights.h5, history.csv, settings.json, provenance.json, tensorboard/ and, until
         training has finished, resume/
     threads : CPU threads for computing; the data stream has as many workers
+    check : called with each trained network, see :data:`cellseg.training.ensemble.Check`
 
     Raises
     ------
@@ -79,7 +80,7 @@ def train(
             cell_type: _streams(pool, part, settings, threads)
             for cell_type, part in by_type.items()
         }
-        history = ensemble.train(family, settings, streams, folder, stamp, backbone)
+        history = ensemble.train(family, settings, streams, folder, stamp, backbone, check)
         epochs = history[ensemble.CELL_TYPE].value_counts()
         steps = sum(len(train) * int(epochs[name]) for name, (train, _) in streams.items())
     else:
@@ -107,8 +108,8 @@ def train(
             parameters=family.parameters(settings) * len(by_type or [settings]),
         ),
     )
-    if by_type is None:
-        found_nothing.say_after_training(family, settings, validation_stream, folder, steps)
+    if by_type is None and check:
+        check(family, settings, validation_stream, folder, steps)
     # Only now: had the job died above, the last state would still be there to go on from.
     state.clear()
 

@@ -15,7 +15,7 @@ from cellseg.segmentation.cleanup import fill_holes, remove_small
 from cellseg.segmentation.flooding import above, flood, flood_of_all_thresholds
 from cellseg.segmentation.smoothing import gaussian
 from cellseg.segmentation.watershed import Maps, chosen_maps, find_markers, options_of
-from cellseg.targets import names as channels
+from cellseg.targets import channels
 
 AXES = (
     "maxima_smooth",

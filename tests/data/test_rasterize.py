@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pycocotools import mask
 
-from cellseg.data import annotations, labels, rasterize, sources, true_cells
+from cellseg.data import annotations, rasterize_split, sources, true_cells
+from cellseg.data import rasterize as labels
 
 # pycocotools 2.0.11 warns in `decode` on NumPy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -100,8 +101,12 @@ def test_real_images_equal_pycocotools(livecell_mini, tmp_path):
     """Every image of the test split, on one process and on two."""
     annotations.parse(sources.official_layout("mini", livecell_mini), tmp_path, "as-published")
     tables = (tmp_path / "test.images.parquet", tmp_path / "test.cells.parquet")
-    rasterize.write(*tables, tmp_path / "one.npz", tmp_path / "cells.npz", "later", processes=1)
-    rasterize.write(*tables, tmp_path / "two.npz", tmp_path / "more.npz", "later", processes=2)
+    rasterize_split.write(
+        *tables, tmp_path / "one.npz", tmp_path / "cells.npz", "later", processes=1
+    )
+    rasterize_split.write(
+        *tables, tmp_path / "two.npz", tmp_path / "more.npz", "later", processes=2
+    )
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
     assert (tmp_path / "cells.npz").read_bytes() == (tmp_path / "more.npz").read_bytes()
 

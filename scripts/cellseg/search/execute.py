@@ -8,9 +8,9 @@ from cellseg.errors import UserError
 from cellseg.io import atomic
 from cellseg.jobs import logs
 from cellseg.runtime.snakemake_call import Snakemake
-from cellseg.search import search_scores
+from cellseg.search import scores
+from cellseg.search.files import run_path
 from cellseg.study.runs import Run, run_settings
-from cellseg.study.search_files import run_path
 
 
 def make(
@@ -26,7 +26,7 @@ def make(
     Parameters
     ----------
     study : complete configuration
-    tuning : what scores them, see :func:`cellseg.search.search_scores.score`
+    tuning : what scores them, see :func:`cellseg.search.scores.score`
     folder : the checkout
     record : JSON of the runs that diverged, with their settings; without it each call would train
         them again, to the same end
@@ -48,7 +48,7 @@ def make(
         wanted = [run for run in runs if run not in diverged]
         if not wanted:
             return diverged
-        paths = {run: f"{run_path(run)}/{search_scores.file_of(tuning)}"
+        paths = {run: f"{run_path(run)}/{scores.file_of(tuning)}"
                  for run in wanted}  # fmt: skip
         before = {run: _date_of_log(folder, run) for run in wanted}
         made = snakemake.make(list(paths.values()))
@@ -87,4 +87,4 @@ def _date_of_log(folder: Path, run: Run) -> int | None:
 
 def _has_diverged(folder: Path, run: Run) -> bool:
     text = _log(folder, run).read_text(encoding="utf-8", errors="replace")
-    return search_scores.NOT_FINITE in (logs.last_error(text) or "")
+    return scores.NOT_FINITE in (logs.last_error(text) or "")
