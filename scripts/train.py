@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from cellseg import families, gpu_lease, train_run
+from cellseg import families, gpu_lease, progress_file, train_run
 from cellseg.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
+    progress_file.remove(Path(snakemake.output.weights).parent)  # what an earlier attempt wrote
     gpu_lease.take(snakemake.config["accelerator"])
     train_run.train(
         settings=snakemake.params.settings,

@@ -403,9 +403,12 @@ def test_a_killed_training_resumes(copied, jobs_too):
     else:
         running.kill()
     running.wait()
+    said = json.loads((run / "progress.json").read_text())
+    assert (said["state"], said["epochs"]) == ("training", 8) and said["epoch"] <= 8
     assert copied.call("--unlock").returncode == 0
     done = copied.call(f"{RUN}/weights.h5")
     assert done.returncode == 0, done.stdout
+    assert json.loads((run / "progress.json").read_text())["state"] == "finished"
     assert "Resuming after epoch" in (run / "logs/train.log").read_text()
     assert pd.read_csv(run / "history.csv")["epoch"].tolist() == list(range(1, 9))
     assert not (run / "resume").exists()

@@ -17,6 +17,7 @@ import pandas as pd
 
 from cellseg import files, found_nothing, lenient, own_folders, resume
 from cellseg.errors import UserError
+from cellseg.progress_writer import ProgressWriter
 from cellseg.resume import ResumeFolder
 from cellseg.stream import TileStream
 
@@ -73,6 +74,7 @@ def train(
     folder: Path,
     stamp: str,
     weights: Path | None,
+    progress: ProgressWriter | None = None,
 ) -> pd.DataFrame:
     """Train the network of each cell type and put them into one file.
 
@@ -85,6 +87,7 @@ def train(
         it, resume/ with the networks that are trained and the state of the one in training
     stamp : of :func:`cellseg.resume.stamp`; networks of another one are trained anew
     weights : pretrained backbone, or None
+    progress : says which network is trained, and how far
 
     Returns
     -------
@@ -92,16 +95,20 @@ def train(
         The histories one below the other, with a first column ``cell_type``.
     """
     members = {cell_type: folder / "resume" / cell_type for cell_type in streams}
+    progress = progress or ProgressWriter(None, {})
     histories = []
     for number, (cell_type, member) in enumerate(members.items(), start=1):
         own_stamp = resume.stamp([stamp, cell_type])
         history = _finished(member, own_stamp)
         done = "" if history is None else ": trained already"
         print(f"Network {number} of {len(members)}, for {cell_type}{done}.", flush=True)
+        progress.network = {"number": number, "of": len(members), "cell_type": cell_type}
         if history is None:
-            history = _train_member(
-                family, settings, streams[cell_type], member, own_stamp, weights
-            )
+            state = ResumeFolder(member / "state", own_stamp, progress)
+            history = _train_member(family, settings, streams[cell_type], member, state, weights)
+        else:
+            rows = history.to_dict("records")
+            progress.begin(len(rows), len(streams[cell_type][0]), rows)
         history.insert(0, CELL_TYPE, cell_type)
         histories.append(history)
     write(folder / WEIGHTS, {name: member / WEIGHTS for name, member in members.items()})
@@ -116,10 +123,9 @@ def _train_member(
     settings: Mapping,
     streams: Streams,
     member: Path,
-    stamp: str,
+    state: ResumeFolder,
     weights: Path | None,
 ) -> pd.DataFrame:
-    state = ResumeFolder(member / "state", stamp)
     if state.load() is None:
         own_folders.remove(member)
     own_folders.make(member.parent)
@@ -127,7 +133,7 @@ def _train_member(
     history = family.train(settings, *streams, member, state, weights)
     steps = len(streams[0]) * len(history)
     found_nothing.say_after_training(family, settings, streams[1], member, steps)
-    finished = {"stamp": stamp, "history": history.to_dict("records")}
+    finished = {"stamp": state.stamp, "history": history.to_dict("records")}
     files.write_json(member / "finished.json", finished)
     state.clear()
     return history

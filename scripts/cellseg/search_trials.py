@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellseg import lenient, search_files, search_rungs, search_scores, searches
+from cellseg import lenient, search_files, search_rungs, searches
 from cellseg.active_jobs import QUEUED, RUNNING
 from cellseg.errors import UserError
 from cellseg.run_folder import (
@@ -89,8 +89,8 @@ def look(
     states, looks = {}, []
     for run, folder in folders.items():
         seen = None if run in lost else folder.look(epochs)
-        # The search notes such a run when Snakemake ends, which goes on with the others first.
-        failed = seen is not None and search_scores.NOT_FINITE in (seen.error or "")
+        # The search notes such a run when Snakemake ends, which trains the others first.
+        failed = seen is not None and folder.has_diverged(_settings(study, run))
         states[run] = NOT_FINITE if run in lost or failed else folder.state
         if seen is not None and not failed:
             looks.append(seen)
@@ -122,11 +122,12 @@ def _noted_as_diverged(study: Mapping, name: str, runs: Sequence[Run], results: 
         return []
     paths = {run: search_files.run_path(run) for run in runs}
     return [
-        run
-        for run, path in paths.items()
-        if path in known
-        and known[path] == run_settings(study, run.model, run.heads, run.subset, run.seed)
+        run for run, path in paths.items() if path in known and known[path] == _settings(study, run)
     ]
+
+
+def _settings(study: Mapping, run: Run) -> dict:
+    return run_settings(study, run.model, run.heads, run.subset, run.seed)
 
 
 def _state_of(states: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ from cellseg import tiles as tile_files
 from cellseg.augmentation import Augmentation
 from cellseg.errors import UserError
 from cellseg.extension import names
+from cellseg.progress_writer import ProgressWriter
 from cellseg.stream import TilePool, TileStream
 
 
@@ -50,8 +51,8 @@ def train(
     weights : pretrained backbone, or None
     code : fingerprint of the code that trains; another one does not go on from an earlier state
     family : module of :mod:`cellseg.families`
-    folder : gets weights.h5, history.csv, settings.json, provenance.json, tensorboard/ and, until
-        training has finished, resume/
+    folder : gets weights.h5, history.csv, settings.json, provenance.json, progress.json,
+        tensorboard/ and, until training has finished, resume/
     threads : CPU threads for computing; the data stream has as many workers
 
     Raises
@@ -77,14 +78,15 @@ def train(
     started = time.perf_counter()
     inputs = [*tiles.values(), *images, *extension, *([weights] if weights else [])]
     stamp = resume.stamp([settings, code, [resume.fingerprint(path) for path in inputs]])
-    state = resume.ResumeFolder(folder / "resume", stamp)
+    progress = ProgressWriter(folder, settings)
+    state = resume.ResumeFolder(folder / "resume", stamp, progress)
     backbone = Path(weights) if weights else None
     if by_type is not None:
         streams = {
             cell_type: _streams(pool, part, settings, threads)
             for cell_type, part in by_type.items()
         }
-        history = ensemble.train(family, settings, streams, folder, stamp, backbone)
+        history = ensemble.train(family, settings, streams, folder, stamp, backbone, progress)
         epochs = history[ensemble.CELL_TYPE].value_counts()
         steps = sum(len(train) * int(epochs[name]) for name, (train, _) in streams.items())
     else:
@@ -116,6 +118,7 @@ def train(
         found_nothing.say_after_training(family, settings, validation_stream, folder, steps)
     # Only now: had the job died above, the last state would still be there to go on from.
     state.clear()
+    progress.finished()
 
 
 def _streams(
