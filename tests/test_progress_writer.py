@@ -3,13 +3,14 @@
 import json
 import math
 import os
+import runpy
 import signal
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from cellseg import files, progress_file, progress_writer, training
+from cellseg import files, gpu_lease, progress_file, progress_writer, training
 from cellseg.errors import UserError
 from cellseg.progress_file import Training, has_diverged, training_of
 from cellseg.progress_writer import ProgressWriter
@@ -68,7 +69,7 @@ def said(run):
     return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
-def told(run):
+def place(run):
     content = said(run)
     return content["state"], content["epoch"], content["step"]
 
@@ -129,7 +130,7 @@ def test_a_resumed_training_carries_on(stream, tmp_path):
     stopped = WatchingLearner(tmp_path, at=3, signalled=True)
     with pytest.raises(UserError, match="SIGTERM came in epoch 2"):
         fit(stopped, stream, tmp_path)
-    assert told(tmp_path) == ("training", 1, 1)
+    assert place(tmp_path) == ("training", 1, 1)
     content = {**said(tmp_path), "seconds": 90.0}
     known = Training(1, 3, 1.0, 0.5, 60, step=1, steps_per_epoch=2)
     assert training_of(content, 3, running=False) == known
@@ -142,7 +143,7 @@ def test_a_resumed_training_carries_on(stream, tmp_path):
     first = learner.seen[0]
     assert (first["epoch"], first["step"], first["loss"], first["val_loss"]) == (1, 1, 1.0, 0.5)
     assert 45 <= first["seconds"] < 60 and said(tmp_path)["seconds"] >= 45
-    assert told(tmp_path) == ("finished", 3, 0)
+    assert place(tmp_path) == ("finished", 3, 0)
 
 
 def test_other_settings_start_at_nothing(stream, tmp_path):
@@ -190,7 +191,7 @@ def test_another_failure_is_no_mark(stream, tmp_path):
 
     with pytest.raises(MemoryError):
         fit(Failing(tmp_path), stream, tmp_path)
-    assert told(tmp_path) == ("training", 0, 0)
+    assert place(tmp_path) == ("training", 0, 0)
 
 
 def test_a_file_that_cannot_be_written_stops_no_training(stream, tmp_path, monkeypatch, capsys):
@@ -232,8 +233,23 @@ def test_a_write_that_is_cut_off_leaves_the_file_before(tmp_path, monkeypatch):
     assert (tmp_path / "progress.json").read_bytes() == before
 
 
-def test_what_an_earlier_attempt_wrote_is_removed(tmp_path):
-    progress_file.remove(tmp_path)
-    ProgressWriter(tmp_path, SETTINGS).begin(3, 2, [])
-    progress_file.remove(tmp_path)
-    assert progress_file.read(tmp_path) is None
+def test_the_script_removes_what_an_earlier_attempt_wrote_first(checkout, tmp_path, monkeypatch):
+    """A job may wait long for a GPU, and fail before it trains."""
+    ProgressWriter(tmp_path, SETTINGS).diverged(1, 1, 0.1, ["loss"])
+    seen = []
+
+    def take(accelerator):
+        seen.append((accelerator, (tmp_path / "progress.json").exists()))
+        raise UserError("no GPU")
+
+    monkeypatch.setattr(gpu_lease, "take", take)
+    job = SimpleNamespace(
+        log=[str(tmp_path / "logs/train.log")], rule="train", wildcards={},
+        config={"accelerator": "gpu"},
+        output=SimpleNamespace(weights=str(tmp_path / "weights.h5")),
+    )  # fmt: skip
+    for _ in range(2):  # the second time there is none
+        with pytest.raises(SystemExit):
+            runpy.run_path(str(checkout / "scripts/train.py"), init_globals={"snakemake": job})
+    assert seen == [("gpu", False)] * 2
+    assert "no GPU" in (tmp_path / "logs/train.log").read_text()
