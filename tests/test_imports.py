@@ -1,11 +1,16 @@
 """Which code a script runs, and when its fingerprint changes."""
 
 import ast
+import itertools
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from cellseg import families, imports
+from cellseg import code_digest, code_text, families, imports
 
 
 @pytest.fixture
@@ -23,8 +28,10 @@ def library(tmp_path):
 
 
 def _fingerprint(library, *modules):
-    for function in (imports.fingerprint, imports._tree, imports._code, imports._imported):
-        function.cache_clear()
+    for module in (imports, code_digest, code_text):
+        for value in vars(module).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
     return imports.fingerprint(library.parent / "script.py", library, modules)
 
 
@@ -76,6 +83,295 @@ def test_the_fingerprint_does_not_depend_on_the_place(library, tmp_path):
     moved = tmp_path / "elsewhere"
     library.parent.rename(moved)
     assert _fingerprint(moved / "package") == before
+
+
+# --- the same code elsewhere ---
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """Fingerprint of a script given, with the modules of a package, as text by file name."""
+    places = (tmp_path / str(number) for number in itertools.count())
+
+    def of(files, *modules):
+        place = next(places)
+        for name, text in {"package/__init__.py": "", **files}.items():
+            path = place / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return imports.fingerprint(place / "script.py", place / "package", modules)
+
+    return of
+
+
+TWO = {
+    "script.py": "from package import high\n\nprint(high.run(2))\n",
+    "package/high.py": "import numpy as np\nfrom package.low import FACTOR, read\n\n\n"
+    "def run(x, y=1):\n    return read(np.linalg.norm(x)) * FACTOR + y\n",
+    "package/low.py": "FACTOR = 3\n\n\ndef read(x):\n    return f'{x:.2f} mm'\n",
+}
+
+SAME = {
+    "a module renamed": {
+        **TWO, "package/low.py": "",
+        "package/deep.py": TWO["package/low.py"],
+        "package/high.py": TWO["package/high.py"].replace("package.low", "package.deep"),
+    },
+    "a module moved into a package": {
+        **TWO, "package/low.py": "", "package/inner/__init__.py": '"""Inner."""\n',
+        "package/inner/low.py": TWO["package/low.py"],
+        "package/high.py": TWO["package/high.py"].replace("package.low", "package.inner.low"),
+    },
+    "a module that becomes a package": {
+        **TWO, "package/low.py": "", "package/deep/__init__.py": TWO["package/low.py"],
+        "package/high.py": TWO["package/high.py"].replace("package.low", "package.deep"),
+    },
+    "import as": {**TWO, "script.py": "import package.high as up\n\nprint(up.run(2))\n"},
+    "import": {**TWO, "script.py": "import package.high\n\nprint(package.high.run(2))\n"},
+    "from import as": {**TWO, "script.py": "from package.high import run as f\nprint(f(2))\n"},
+    "import within a function, other forms, another order": {
+        **TWO,
+        "package/high.py": "from package import low\n\ndef run(x, y=1):\n"
+        "    from numpy import linalg\n    return low.read(linalg.norm(x)) * low.FACTOR + y\n",
+    },
+    "by way of another module": {
+        **TWO,
+        "package/high.py": TWO["package/high.py"].replace("package.low", "package.between"),
+        "package/between.py": "from package.low import FACTOR, read as read\n",
+    },
+    "a relative import": {
+        **TWO, "package/high.py": TWO["package/high.py"].replace("package.low", ".low")
+    },
+    "definitions moved to another module": {
+        "script.py": TWO["script.py"],
+        "package/high.py": "import numpy\nfrom package.low import FACTOR\n\n"
+        "def read(x):\n    return f'{x:.2f} mm'\n\n"
+        "def run(x, y=1):\n    return read(numpy.linalg.norm(x)) * FACTOR + y\n",
+        "package/low.py": "FACTOR = 3\n",
+    },
+    "definitions in another order": {
+        **TWO, "package/low.py": "def read(x):\n    return f'{x:.2f} mm'\n\nFACTOR = 3\n"
+    },
+    "formatting, comments and docstrings": {
+        **TWO,
+        "package/low.py": '"""Low."""\nFACTOR = (  # of x\n    0x3)\n"""Of x."""\n\n'
+        'def read(\n    x,\n):\n  """Read."""\n  return f"{x:.2f}" " mm"\n',
+    },
+    "imports for type checkers": {
+        **TWO,
+        "package/low.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
+        "    from package import high\n" + TWO["package/low.py"],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_how_code_is_arranged_does_not_count(digits, change):
+    assert digits(SAME[change]) == digits(TWO)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("package/low.py", "3", "4"),
+        ("package/low.py", "3", "3.0"),
+        ("package/low.py", " mm", " cm"),
+        ("package/low.py", ".2f", ".3f"),
+        ("package/low.py", "x:", "x!r:"),
+        ("package/low.py", "return f", "yield f"),
+        ("package/high.py", "y=1", "y=2"),
+        ("package/high.py", "* FACTOR", "/ FACTOR"),
+        ("package/high.py", "* FACTOR", "* 3"),
+        ("package/high.py", "linalg.norm", "linalg.det"),
+        ("package/high.py", "import numpy as", "import cupy as"),
+        ("package/high.py", "import numpy", "import matplotlib\nimport numpy"),
+        ("package/high.py", "def run", "@property\ndef run"),
+        ("script.py", "run(2)", "run(2, 3)"),
+        ("script.py", "run(2)", "run(y=2)"),
+        ("script.py", "run(2)", "run(*{2: None})"),
+    ],
+)
+def test_what_code_does_counts(digits, name, old, new):
+    assert old in TWO[name]
+    assert digits({**TWO, name: TWO[name].replace(old, new)}) != digits(TWO)
+
+
+def _differ(digits, first, second, **files):
+    """Whether a script, given in two versions, has two fingerprints."""
+    named = {f"package/{name}.py": text for name, text in files.items()}
+    return digits({"script.py": first, **named}) != digits({"script.py": second, **named})
+
+
+def test_a_function_of_the_same_name_elsewhere_is_another(digits):
+    both = "from package import a, b\n"
+    files = {"a": "def read(): return 1\n", "b": "def read(): return 2\n"}
+    assert _differ(digits, both + "a.read()", both + "b.read()", **files)
+    one, other = (f"import package.a, package.b\nfrom package.{m} import read\n" for m in "ab")
+    assert _differ(digits, one + "read()", other + "read()", **files)
+    assert not _differ(digits, one + "read()", both + "a.read()", **files)
+    assert _differ(digits, both + "use(a)", both + "use(b)", **files)
+
+
+def test_so_it_is_where_only_what_they_use_differs(digits):
+    read = "from package.{0} import read as inner\ndef read(): return inner()\n"
+    files = {
+        "a": read.format("c"), "b": read.format("d"),
+        "c": "def read(): return SIZE\nSIZE = 1\n", "d": "def read(): return SIZE\nSIZE = 2\n",
+    }  # fmt: skip
+    both = "from package import a, b\n"
+    assert _differ(digits, both + "a.read()", both + "b.read()", **files)
+
+
+def test_circular_imports_and_recursion_end(digits):
+    files = {
+        "script.py": "from package.a import f, lost\nf(lost)\n",
+        "package/a.py": "from package import b\nfrom package.b import lost\ndef f(): b.g()\n",
+        "package/b.py": "from package import a\nfrom package.a import lost\ndef g(): a.f()\n",
+    }
+    changed = {**files, "package/b.py": files["package/b.py"].replace("a.f()", "a.f(1)")}
+    assert digits(files) == digits(files) != digits(changed)
+
+
+BOTH = {"a": "def read(): return 1\n", "b": "def read(): return 2\n"}
+USED = {
+    "in a function": "def f(x): return read(x)",
+    "in a default": "def f(read=read): return 1",
+    "in a comprehension": "[read(x) for x in y]",
+    "as its first iterable": "[read for read in read()]",
+    "around a class with the name": "class A:\n    read = 1\n    def f(self): return read()",
+    "before a class binds it": "class A:\n    read = read",
+    "in a lambda": "f = lambda x: read(x)",
+    "as a decorator": "@read\ndef f(): pass",
+    "as an annotation": "def f(x: read): pass",
+    "next to a function with the name": "def f():\n    def g(read): return read\n    return read()",
+    "declared global": "def f():\n    global read\n    return read()",
+    "where it may be replaced": "try:\n    x()\nexcept E:\n    read = None\nread()",
+    "in a closure": "def f():\n    def g(): return read()\n    return g",
+    "in a pattern": "match x:\n    case read(): pass",
+}
+SHADOWED = {
+    "an argument": "def f(read): return read()",
+    "a variable": "def f():\n    read = 1\n    return read",
+    "a loop": "def f():\n    for read in x: print(read)",
+    "a comprehension": "[read for read in x]",
+    "a lambda": "f = lambda *read, **y: read",
+    "an exception": "def f():\n    try: x()\n    except E as read: print(read)",
+    "a with statement": "def f():\n    with x() as (read, y): print(read)",
+    "a walrus within a comprehension": "def f(y):\n    [(read := x) for x in y]\n    return read",
+    "an argument around it": "def f(read):\n    def g(): return read\n    return g",
+    "a nonlocal": "def f(read):\n    def g():\n        nonlocal read\n        return read",
+    "a pattern": "def f(x):\n    match x:\n        case [*read]: return read",
+    "an attribute": "def f(x): return x.read()",
+    "a keyword": "f(read=1)",
+    "an import": "def f():\n    from numpy import read\n    return read()",
+}
+IMPORTS = tuple(f"import package.a, package.b\nfrom package.{name} import read\n" for name in "ab")
+
+
+@pytest.mark.parametrize("use", USED)
+def test_the_import_that_a_name_refers_to_counts(digits, use):
+    one, other = (f"{imported}{USED[use]}\n" for imported in IMPORTS)
+    assert _differ(digits, one, other, **BOTH)
+
+
+@pytest.mark.parametrize("use", SHADOWED)
+def test_a_name_that_is_bound_otherwise_is_no_import(digits, use):
+    one, other = (f"{imported}{SHADOWED[use]}\n" for imported in IMPORTS)
+    assert not _differ(digits, one, other, **BOTH)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("x.append(1)", "x.append(2)"),
+        ("x += 1", "x *= 2"),
+        ("x = 1", "x = 2"),
+        ("for y in x: print(y)", "x.clear()"),
+        ("x.append(1)", "y = len(x)"),
+        ("x.a = 1", "x.b = x.a"),
+        ("def x(): pass", "def x(): return 1"),
+        ("if x: y = 1", "if not x: y = 2"),
+    ],
+)
+def test_the_order_of_what_is_done_counts(digits, first, second):
+    assert _differ(digits, f"x = []\n{first}\n{second}\n", f"x = []\n{second}\n{first}\n")
+    assert not _differ(digits, f"def z(): pass\n{first}\n{second}\n",
+                       f"{first}\n{second}\ndef z(): pass\n")  # fmt: skip
+
+
+def test_files_that_do_not_count_exist(checkout):
+    assert set(imports.UNFOLLOWED) <= set(imports.UNWATCHED)
+    for name in imports.UNWATCHED:
+        assert (checkout / "scripts/cellseg" / name).is_file(), name
+
+
+# --- versions of Python ---
+
+PRINT = """
+import sys; from pathlib import Path; from cellseg import families, imports
+scripts = Path(sys.argv[1])
+for path in sorted(scripts.glob("*.py")):
+    print(path.name, imports.fingerprint(path, scripts / "package", ()),
+          imports.fingerprint(path, scripts / "cellseg", tuple(families.FAMILIES.values())))
+"""
+SYNTAX = r'''
+import numpy as np
+def f(a, /, b: int = 10**9, *c, d=-1, e, **g) -> "x": return (yield), [*a, *b], {**g, None: 1}
+async def h():
+    async with a as b, c: await b
+    return [x async for x in y if x if z], {x: y for x, y in z}, {x for x in y}
+x = f"{x!r:>{width}} {{}} {y=} {z:}" "tail" f"{a['b']}{'c'}"; z = rb"\x00\xff"
+y = "\u00e9\ud800 ä" """
+ lines"""
+f"{x:%Y-%m-%d}", f"{x = !s}", f"""{
+    x}
+  z""", f"", f"a" f"b", f"{f'{x}'}", f"{x:{y}{z}.{w}}", f"\N{BULLET}{x}\n"
+1e400, 1j, 0.1, True, ..., 1_000, 0xff, -0.0, x[1:2, ...], x[()], a if b else c, a < b <= c, not a
+try: raise A from b
+except* (B, C) as e: pass
+match x:
+    case {"a": 1, **rest}: pass
+    case A(b, c=[1, *_]) | None | -1.5 | (3 + 4j): pass
+    case str() as s if s: pass
+class A(B, metaclass=C):
+    x: int
+    (y): int = 1
+    @property
+    def z(self): "Doc."; return (w := 1)
+lambda: (yield); del x, y[0]; assert x, y; global_ = np.a.b().c; a = b = c; (d, [e, *g]) = h
+with (open(x) as y, z): pass
+while x:
+    if y: break
+    else: continue
+else: pass
+'''
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_the_version_of_python_does_not_count(checkout, tmp_path, version):
+    shutil.copytree(checkout / "scripts", tmp_path / "scripts")
+    (tmp_path / "scripts/syntax.py").write_text(SYNTAX, encoding="utf-8", errors="surrogatepass")
+    (tmp_path / "scripts/package").mkdir()
+
+    def printed(python, **variables):
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path / "scripts"), **variables}
+        command = [python, "-W", "error", "-c", PRINT, str(tmp_path / "scripts")]
+        return subprocess.check_output(command, env=environment, text=True)
+
+    check = "import sys; assert sys.version_info[:2] == (3, {})".format(version.partition(".")[2])
+    python = shutil.which(f"python{version}")
+    chosen = {"PYENV_VERSION": version}  # where pyenv has it
+    if (
+        not python
+        or subprocess.run(
+            [python, "-c", check], env={**os.environ, **chosen}, capture_output=True
+        ).returncode
+    ):
+        pytest.skip(f"no Python {version} here")
+    assert printed(python, **chosen) == printed(sys.executable)
+
+
+# --- this library ---
 
 
 def test_training_watches_its_family_and_scoring_does_not(checkout):
