@@ -178,6 +178,32 @@ def test_tiles_too_large_to_compare_may_be_touched(copied):
     content.write_text(kept)
 
 
+# --- code that is arranged differently ---
+
+
+def test_a_module_that_is_moved_schedules_nothing_and_its_constants_do(copied):
+    """It is in the training and the prediction, which import it by way of others."""
+    scripts = copied.folder / "scripts"
+    moved = scripts / "cellseg/intensity/scaling.py"
+    moved.parent.mkdir()
+    (moved.parent / "__init__.py").write_text('"""Grey values."""\n')
+    (scripts / "cellseg/normalization.py").rename(moved)
+    importing = []
+    for path in sorted(scripts.rglob("*.py")):
+        before = path.read_text()
+        if "cellseg.normalization" in before:
+            path.write_text(before.replace("cellseg.normalization", "cellseg.intensity.scaling"))
+            importing.append(path.name)
+    assert {"stream.py", "prediction.py"} <= set(importing)
+    assert copied.planned() == {}
+    text = moved.read_text()
+    assert "EPSILON = 1e-7" in text
+    moved.write_text(text.replace("EPSILON = 1e-7", "EPSILON = 1e-6"))
+    plan = copied.planned()
+    assert plan["train"] == 1 and plan["predict"] == 1
+    assert not {"simulate", "parse", "rasterize", "tile", "data_report"} & set(plan)
+
+
 # --- copies of a finished checkout ---
 
 
