@@ -374,6 +374,62 @@ def test_the_version_of_python_does_not_count(checkout, tmp_path, version):
 # --- this library ---
 
 
+def _all_fingerprints(scripts):
+    """Of every script with every family."""
+    return {
+        (path.name, family): imports.fingerprint(path, scripts / "cellseg", (family,))
+        for path in sorted(scripts.glob("*.py"))
+        for family in families.FAMILIES.values()
+    }
+
+
+def _moved(text, names, package):
+    """Source whose imports of modules of the library name the package they were moved into."""
+    lines = text.splitlines()
+    found = [
+        one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Import | ast.ImportFrom)
+    ]
+    for node in sorted(found, key=lambda one: -one.lineno):
+        written = []
+        for alias in node.names:
+            renamed = f" as {alias.asname}" if alias.asname else ""
+            module = alias.name if isinstance(node, ast.Import) else node.module
+            parts = module.split(".") if isinstance(node, ast.Import) else [module]
+            if module == "cellseg" and alias.name in names:
+                parts = ["cellseg", package]
+            elif module.startswith("cellseg.") and module.split(".")[1] in names:
+                parts = ["cellseg", package, *module.split(".")[1:]]
+            module = ".".join(parts)
+            one = (
+                f"from {module} import {alias.name}"
+                if isinstance(node, ast.ImportFrom)
+                else (f"import {module}")
+            )
+            written.append(" " * node.col_offset + one + renamed)
+        lines[node.lineno - 1 : node.end_lineno] = written
+    return "\n".join(lines) + "\n"
+
+
+def test_the_modules_of_this_library_may_move_into_packages(checkout, tmp_path):
+    """All of those that are not named by a file name or by a string, at once."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    for place in (before, after):
+        shutil.copytree(checkout / "scripts", place)
+    library = after / "cellseg"
+    names = {path.stem for path in library.glob("*.py")} - {"__init__"}
+    names -= {name.removesuffix(".py") for name in imports.UNWATCHED}
+    for path in sorted(after.rglob("*.py")):
+        path.write_text(_moved(path.read_text(), names, "subject"))
+    (library / "subject").mkdir()
+    for name in sorted(names):
+        (library / f"{name}.py").rename(library / "subject" / f"{name}.py")
+    (library / "subject/__init__.py").write_text('"""A subject."""\n')
+    assert len(names) > 50
+    assert _all_fingerprints(after) == _all_fingerprints(before)
+    used = imports.used_by(after / "train.py", library, (families.FAMILIES["unet"],))
+    assert library / "subject/training.py" in used
+
+
 def test_training_watches_its_family_and_scoring_does_not(checkout):
     scripts = checkout / "scripts"
 
