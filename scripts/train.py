@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from cellseg import models
+from cellseg.io import progress_file
 from cellseg.runtime import gpu_lease
 from cellseg.runtime.script import running
 from cellseg.scoring import found_nothing
 from cellseg.training import run
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
+    progress_file.remove(Path(snakemake.output.weights).parent)  # what an earlier attempt wrote
     gpu_lease.take(snakemake.config["accelerator"])
     run.train(
         settings=snakemake.params.settings,

@@ -29,7 +29,8 @@ from cellseg.errors import UserError
 from cellseg.images import decoding, grey_values, reading
 from cellseg.inference import map_store
 from cellseg.inference import record as prediction_record
-from cellseg.io import atomic, hdf5_checks, made_files, unzip
+from cellseg.io import atomic, hdf5_checks, made_files, progress_file, unzip
+from cellseg.io.stamps import stamp
 from cellseg.study import validation
 from cellseg.training.checkpoint import ResumeFolder
 
@@ -102,6 +103,21 @@ def _read_image(path: Path) -> None:
 
 def _unpack(path: Path) -> None:
     unzip.unpack(path, path.parent / "images", "hash")
+
+
+SAID = {
+    "format": 1, "state": "training", "epoch": 1, "epochs": 4, "step": 3, "steps_per_epoch": 9,
+    "loss": 0.5, "val_loss": 0.25, "seconds": 30.5, "settings": stamp({}),
+    "network": {"number": 1, "of": 2, "cell_type": "BV2"},
+}  # fmt: skip
+
+
+def _read_progress(path: Path) -> None:
+    said = progress_file.read(path.parent)
+    for running in (True, False):
+        training = progress_file.training_of(said, 4, running)
+        assert 0 <= training.share <= 1 and (training.seconds_left or 0) >= 0
+    progress_file.has_diverged(said, {})
 
 
 def _read_config(path: Path) -> None:
@@ -187,6 +203,7 @@ def sources(folder: Path) -> dict[str, tuple[str, bytes, Read]]:
         "archive": ("a.zip", _saved(archive), _unpack),
         "config": ("study.yaml", study, _read_config),
         "state": ("state.json", state, resume),
+        "progress": ("progress.json", json.dumps(SAID).encode(), _read_progress),
         "settings": ("watershed.json", json.dumps(record).encode(), prediction_record.read),
         "parquet": ("t.parquet", table, made_files.read_parquet),
         "tiles": ("tiles.npz", _tiles(folder), _read_tiles),

@@ -106,7 +106,7 @@ def run(checkout, folder, size, body):
 
 def test_a_script_ends_with_the_message_and_no_traceback(checkout, tmp_path):
     """Its log, which is on the same disk, cannot hold the message."""
-    done = run(checkout, tmp_path, 10, "files.write_json(folder / 'a.json', 'x' * 9999)")
+    done = run(checkout, tmp_path, 10, "atomic.write_json(folder / 'a.json', 'x' * 9999)")
     assert done.returncode == 1
     assert f"Error: {tmp_path / 'a.json'} cannot be written: File too large" in done.stderr
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr
@@ -120,7 +120,7 @@ def test_a_full_disk_elsewhere_is_told_as_plainly(checkout, tmp_path):
 
 
 def test_no_work_fails_for_want_of_its_log(checkout, tmp_path):
-    done = run(checkout, tmp_path, 20, "print('x' * 99); files.write_json(folder / 'a.json', 1)")
+    done = run(checkout, tmp_path, 20, "print('x' * 99); atomic.write_json(folder / 'a.json', 1)")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.json").read_text() == "1\n"
     assert done.stdout == "x" * 99 + "\n"

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from cellseg.data.rasterize import rasterize
 from scipy import ndimage
 
+from cellseg.data.rasterize import rasterize
 from cellseg.scoring import metrics
 from cellseg.scoring.overlaps import treatments
 from cellseg.segmentation import watershed

@@ -10,15 +10,15 @@ import pytest
 import yaml
 
 from cellseg.errors import UserError
+from cellseg.io.progress_file import Training, training_of
 from cellseg.jobs import active, run_folder
 from cellseg.jobs.active import Marks, parse_squeue, slurm_comment
-from cellseg.jobs.logs import Training, training_of
 from cellseg.jobs.steps import steps_of
 from cellseg.progress import collect
 from cellseg.progress import text as progress_text
 from cellseg.study import config_files, validation
 from cellseg.study.runs import Run, all_runs, merged
-from progress_testing import EPOCH, TRAINED, Results, folder_of
+from progress_testing import TRAINED, Results, folder_of
 
 HEADS = "inner-distance+pixelwise"
 SMALL = {
@@ -142,13 +142,12 @@ def test_what_was_made_and_deleted_is_not_interrupted(results, study):
 
 
 def test_failed_and_interrupted(results, study):
-    error = "Error: the loss is not finite in epoch 3"
-    results.put(ZERO, "logs/train.log", text=f"Error: old\n{EPOCH.format(1)}\n{error}\n\n")
+    error = "Error: out of luck in epoch 3"
+    results.put(ZERO, "logs/train.log", text=f"Error: old\nepoch 1\n{error}\n\n")
     traceback = 'Traceback (most recent call last):\n  File "x", line 1\n{}\n'
     results.train(ONE, 10)
     results.put(ONE, "logs/predict.log", text=traceback.format("MemoryError: no room"))
-    results.put(TWO, "logs/train.log", text=EPOCH.format(2))
-    results.put(TWO, "resume/state.json", text=json.dumps({"history": [{}, {}]}))
+    results.begin(TWO, 2)
     results.put(OTHER, "logs/train.log", text=traceback.format("KeyboardInterrupt"), age=1)
     seen = results.look(study)
     assert _states(seen.total) == {"failed": 2, "interrupted": 2}
@@ -181,7 +180,7 @@ def test_running_by_slurm(results, study):
         "nonsense",
     ]
     slurm = parse_squeue("\n".join(lines), "livecell", results.folder)
-    results.put(ZERO, "logs/train.log", text=EPOCH.format(1) + EPOCH.format(2), age=40)
+    results.begin(ZERO, 2, age=40)
     # Of a group job only the mark tells the run; it holds the job's number while it waits.
     results.train(OTHER, 10)
     results.mark(f"{folder_of(OTHER)}/maps.zip", "4")
@@ -194,7 +193,7 @@ def test_running_by_slurm(results, study):
     }  # fmt: skip
     assert seen.other_jobs == {"group": 1, "rasterize": 1}
     look = next(look for look in seen.looks if look.run == ZERO)
-    assert (look.training.epoch, look.training.loss, look.training.val_loss) == (2, 0.02, 0.12)
+    assert look.training == Training(2, 16, 0.02, 0.12, 60, step=0, steps_per_epoch=50)
     assert look.silent_seconds == pytest.approx(40)
     assert look.training.seconds_left == 14 * 60
     assert "squeue" in seen.judged_by
@@ -257,27 +256,101 @@ def test_a_log_touched_lately_is_of_a_running_job(results, study):
     assert _states(results.look(study).total) == {"part done": 1, "not started": 3}
 
 
-def test_a_resumed_training(results, study):
-    history = [{"epoch": n, "loss": 0.5, "val_loss": 0.25, "seconds": 30} for n in (1, 2, 3, 4)]
-    state = {"stamp": "s", "files": "epoch-4-step-0", "history": history}
-    training = training_of("Resuming after epoch 4 of 16.\n", state, 12)
-    assert training == Training(4, 16, 0.5, 0.25, 30)
-    log = "Resuming after epoch 4 of 16.\n" + EPOCH.format(5)
-    assert training_of(log, state, 16) == Training(5, 16, 0.05, 0.15, 60)
-    assert training_of("", state, 3) == Training(0, 3)
-    assert training_of("", None, 16) == Training(0, 16)
+SAID = {
+    "format": 1, "state": "training", "epoch": 4, "epochs": 16, "step": 25, "steps_per_epoch": 50,
+    "loss": 0.5, "val_loss": 0.25, "seconds": 135.0,
+}  # fmt: skip
+
+
+def test_what_a_training_says_of_itself():
+    known = Training(4, 16, 0.5, 0.25, 30, step=25, steps_per_epoch=50)
+    assert training_of(SAID, 16, running=True) == known
+    assert known.share == pytest.approx(4.5 / 16)
+    assert known.seconds_left == pytest.approx(11.5 * 30)
+    # A training that runs was started with other settings than are configured now.
+    assert training_of(SAID, 12, running=True) == known
+    assert training_of(SAID, 0, running=True) == known
+    assert training_of(SAID, 12, running=False) == Training(0, 12)
+    # No pace before the first epoch: its first steps are slow.
+    begun = training_of({**SAID, "epoch": 0, "loss": None, "val_loss": None}, 16, running=True)
+    assert begun == Training(0, 16, step=25, steps_per_epoch=50) and begun.seconds_left is None
     # An ensemble's epochs are counted through all of its networks.
-    first = "Network 1 of 3, for A172: trained already.\nNetwork 2 of 3, for BV2.\n"
-    assert training_of(first, None, 16) == Training(16, 48)
-    assert training_of(first + log, None, 16) == Training(16 + 5, 48, 0.05, 0.15, 60)
-    for broken in ([], "x", {"history": 3}, {"history": [1, {"loss": "x"}]}):
-        assert training_of("", broken, 16).loss is None
+    of_three = {"number": 2, "of": 3, "cell_type": "BV2"}
+    counted = training_of({**SAID, "network": of_three}, 16, running=True)
+    assert (counted.epoch, counted.epochs, counted.epoch_seconds) == (16 + 4, 48, 30)
+    assert counted.share == pytest.approx(20.5 / 48)
+
+
+@pytest.mark.parametrize(
+    ("state", "running", "finished"),
+    [("finished", True, 0), ("diverged", True, 0), ("finished", False, 0), ("diverged", False, 4)],
+)
+def test_a_file_of_an_earlier_attempt_is_not_that_of_a_running_one(state, running, finished):
+    assert training_of({**SAID, "state": state}, 16, running).epoch == finished
+
+
+FOREIGN = [
+    "", "[]", "3", "null", '{"format": 1', '{"epoch": 3}', "\0", "[" * 100_000,
+    *(
+        json.dumps({**SAID, **change})
+        for change in (
+            {"format": 2}, {"format": True}, {"format": "1"}, {"state": "later"}, {"state": []},
+            {"epoch": "4"}, {"epoch": -1}, {"epoch": 17}, {"epoch": True}, {"epoch": 10**400},
+            {"epochs": 0}, {"epochs": None}, {"step": 51}, {"step": {}}, {"steps_per_epoch": 1.5},
+            {"network": {}}, {"network": {"number": 0, "of": 3}},
+            {"network": {"number": 4, "of": 3}},
+        )
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FOREIGN, ids=range(len(FOREIGN)))
+def test_a_file_that_is_not_understood_says_nothing(results, study, text):
+    results.begin(ONE, 3, age=5)
+    assert _only(results.look(study)).training.epoch == 3
+    results.put(ONE, "progress.json", text=text, age=5)
+    seen = results.look(study)
+    assert _only(seen).training == Training(0, 16)
+    assert " 0/16 " in progress_text.as_text(seen)
+    json.loads(progress_text.as_json(seen))
+
+
+@pytest.mark.parametrize("key", ["loss", "val_loss", "seconds"])
+@pytest.mark.parametrize("value", [None, "x", [], float("nan"), float("inf"), 10**400])
+def test_a_number_that_is_none_is_unknown(results, study, key, value):
+    results.begin(ONE, 3, age=5)
+    results.say(ONE, 5, **{**SAID, key: value})
+    training = _only(results.look(study)).training
+    name = {"seconds": "epoch_seconds"}.get(key, key)
+    assert training.epoch == 4 and getattr(training, name) is None
+    json.loads(progress_text.as_json(results.look(study)))
+
+
+def test_words_of_a_log_are_no_progress(results, study):
+    """Those that trainings printed, and progress read, before there was a file for it."""
+    line = "epoch 9/16: loss 0.0100, validation loss 0.1000, learning rate 1.0e-03, 60 s\n"
+    words = f"Network 2 of 3, for BV2.\nResuming after epoch 8 of 16.\n{line}"
+    results.put(ONE, "logs/train.log", text=words, age=5)
+    assert _only(results.look(study)).training == Training(0, 16)
+    results.say(ONE, 5, **SAID)
+    assert _only(results.look(study)).training.epoch == 4
+    text = progress_text.as_text(results.look(study))
+    assert " 4/16 " in text and " 25/50 " in text and " 0.2500 " in text
+
+
+def test_a_training_that_logs_nothing_for_long_is_alive_by_its_progress(results, study):
+    results.put(ONE, "logs/train.log", text="begun\n", age=run_folder.LATELY + 60)
+    results.say(ONE, run_folder.LATELY + 60, **SAID)
+    assert _only(results.look(study)).state == "interrupted"
+    results.say(ONE, 7, **SAID)
+    look = _only(results.look(study))
+    assert look.state == "running" and look.silent_seconds == pytest.approx(7)
 
 
 def test_broken_files(results, study):
     run = folder_of(ZERO)
-    results.put(ZERO, "logs/train.log", text="epoch 3/16: loss", age=5)
-    results.put(ZERO, "resume/state.json", text='{"stamp": "a", "hist')
+    results.put(ZERO, "logs/train.log", text="begun", age=5)
+    results.put(ZERO, "progress.json", text='{"format": 1, "epo')
     results.put(ONE, *TRAINED, text="")
     results.put(ONE, "benchmarks/train.tsv", text="")
     results.put(TWO, *TRAINED, text='{"seconds": ')
@@ -307,7 +380,7 @@ def test_time_left(results, study):
     (results.folder / folder_of(ZERO) / "benchmarks" / "train.tsv").unlink()
     assert results.look(study).estimate.seconds == 4000
     # Two at a time, one of them half done: the other takes longest.
-    results.put(ONE, "logs/train.log", text=EPOCH.format(8), age=5)
+    results.begin(ONE, 7, age=5, step=50)
     results.put(TWO, "logs/train.log", text="begun\n", age=5)
     estimate = results.look(study).estimate
     assert (estimate.seconds, estimate.at_a_time) == (2000, 2)
@@ -322,9 +395,9 @@ def test_text_fits_a_terminal(results, study):
         if run.seed % 3 == 0:
             results.put(run, "logs/train.log", text="Error: " + "what is wrong " * 40)
         elif run.seed % 3 == 1:
-            results.put(run, "logs/train.log", text=EPOCH.format(3))
+            results.begin(run, 3)
         else:
-            results.put(run, "logs/train.log", text=EPOCH.format(3), age=10)
+            results.begin(run, 3, age=10, step=12345, steps_per_epoch=23456)
     text = progress_text.as_text(results.look(study))
     assert max(map(len, text.splitlines())) <= 100
     assert "…" not in text and "x" * 90 in text
@@ -341,7 +414,7 @@ def test_three_thousand_runs_take_less_than_five_seconds(results, study):
             results.put(run, *SCORED, *GRID, "tuning-grid/metrics.csv", "logs/score.log")
             results.put(run, "history.csv", text=history)
         elif run.seed % 4 == 2:
-            results.put(run, "logs/train.log", text=EPOCH.format(3) * 40)
+            results.begin(run, 3)
     started = time.process_time()  # not the wall clock: other tests may run beside this one
     text = progress_text.as_text(results.look(study))
     assert time.process_time() - started < 5
@@ -505,7 +578,7 @@ ELSEWHERE = Run("mine", "resnet50", "fgbg", "plate-3", 0)
 def test_runs_that_the_study_does_not_ask_for_are_listed_while_they_run(results, study):
     """By the name of a file, or by another configuration; with Snakemake's marks."""
     for run in (NAMED, ELSEWHERE):
-        results.put(run, "logs/train.log", text=EPOCH.format(3), age=1)
+        results.begin(run, 3, age=1)
         results.mark(f"{folder_of(run)}/weights.h5")
     results.train(Run("mine", "resnet50", "fgbg", "plate-3", 1), 10)  # done
     results.put(Run("mine", "resnet50", "fgbg", "plate-3", 2), "logs/train.log", text="Error: x")
@@ -545,7 +618,7 @@ def test_a_run_before_its_first_epoch_does_not_say_of_how_many(results, study):
 
 @pytest.mark.parametrize("narrowed", [["--experiment", "plain"], ["--dataset", "tiny"], []])
 def test_the_command_lists_them_for_the_whole_study(results, checkout, narrowed):
-    results.put(NAMED, "logs/train.log", text=EPOCH.format(3), age=1)
+    results.begin(NAMED, 3, age=1)
     results.mark(f"{folder_of(NAMED)}/weights.h5")
     (results.folder / "config.yaml").write_text(yaml.safe_dump(SMALL))
     done = subprocess.run(

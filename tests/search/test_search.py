@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -24,7 +25,7 @@ from cellseg.search import scores as search_scores
 from cellseg.study import runs as studies
 from cellseg.study import search_space, searches, validation
 from cellseg.tables import read as score_tables
-from cellseg.training import loop
+from cellseg.training.progress_writer import ProgressWriter
 from workflow_runner import TINY
 
 SPACE = {
@@ -181,13 +182,22 @@ def test_a_model_does_not_take_a_trials_name(schema):
 # --- what goes on
 
 
+def diverge(study, run, folder):
+    """Write what a training writes whose loss is not finite in its first step."""
+    *_, model, heads, subset, seed = run.parts
+    settings = studies.run_settings(study, model, heads, subset, int(seed.removeprefix("seed-")))
+    writer = ProgressWriter(folder, settings)
+    writer.begin(epochs=1, steps=2, rows=[])
+    writer.diverged(epoch=1, step=1, rate=0.1, losses=["loss"])
+
+
 class Trainer:
     """In Snakemake's place: writes what trainings write, or fails as they do."""
 
     dry_run = False
 
-    def __init__(self, folder, losses, diverging=(), failing=()):
-        self.folder, self.losses = folder, losses
+    def __init__(self, folder, losses, diverging=(), failing=(), study=None):
+        self.folder, self.losses, self.study = folder, losses, study
         self.diverging, self.failing = set(diverging), set(failing)
         self.asked, self.trained = [], []
 
@@ -205,8 +215,9 @@ class Trainer:
             log = path.parent / "logs/train.log"
             if trial in self.diverging or trial in self.failing:
                 good = False
-                words = "the loss is not finite in epoch 1" if trial in self.diverging else "other"
-                log.write_text(f"\nError: {words}\n")
+                log.write_text("\nError: whatever\n")
+                if trial in self.diverging:
+                    diverge(self.study, Path(file).parent, path.parent)
                 continue
             log.write_text("")
             history = pd.DataFrame({"epoch": [1, 2], "val_loss": [9.0, self.losses[trial]]})
@@ -224,7 +235,7 @@ def table(folder):
 def test_the_best_go_on_and_ties_go_to_the_lower_number(schema, tmp_path, capsys):
     study = resolved(schema)
     trainer = Trainer(tmp_path, LOSSES)
-    search_run.search(study, "rates", tmp_path, trainer)
+    search_run.search(study, "rates", tmp_path, trainer, lambda: ["Space: as much."])
     trials = table(tmp_path)
     assert list(trials.columns[:7]) == ["search", "rung", "epochs", "trial", *SPACE]
     assert trials.loc[trials["promoted"], "trial"].tolist() == [2, 4]
@@ -237,7 +248,7 @@ def test_the_best_go_on_and_ties_go_to_the_lower_number(schema, tmp_path, capsys
     out = capsys.readouterr().out
     assert "6 of 1 epoch, 2 of 3 epochs; 12 epochs in all" in out
     assert "2 of 6 go on: 2, 4" in out
-    assert "Space: the search keeps about" in out and "(runs, 8: " in out
+    assert "in all.\nSpace: as much.\n" in out
     assert trainer.asked[-1] == ["results/tiny/searches/rates/search.png"]
 
 
@@ -253,7 +264,8 @@ def test_the_best_is_a_model_to_merge_over_the_study(schema, tmp_path):
 
 def test_a_second_call_makes_nothing_again(schema, tmp_path):
     study = resolved(schema)
-    search_run.search(study, "rates", tmp_path, Trainer(tmp_path, LOSSES, diverging=[6]))
+    diverging = Trainer(tmp_path, LOSSES, diverging=[6], study=study)
+    search_run.search(study, "rates", tmp_path, diverging)
     before = table(tmp_path)
     trainer = Trainer(tmp_path, LOSSES)
     search_run.search(study, "rates", tmp_path, trainer)
@@ -263,7 +275,8 @@ def test_a_second_call_makes_nothing_again(schema, tmp_path):
 
 def test_a_trial_that_diverged_is_the_last_and_is_tried_again_with_other_settings(schema, tmp_path):
     study = resolved(schema)
-    search_run.search(study, "rates", tmp_path, Trainer(tmp_path, LOSSES, diverging=[2, 6]))
+    diverging = Trainer(tmp_path, LOSSES, diverging=[2, 6], study=study)
+    search_run.search(study, "rates", tmp_path, diverging)
     trials = table(tmp_path)
     lost = trials[trials["diverged"]]
     assert lost["trial"].tolist() == [2, 6]
@@ -281,9 +294,8 @@ def test_a_trial_that_diverged_is_the_last_and_is_tried_again_with_other_setting
 def test_another_failure_decides_nothing(schema, tmp_path):
     study = resolved(schema)
     with pytest.raises(UserError, match="nothing is decided"):
-        search_run.search(
-            study, "rates", tmp_path, Trainer(tmp_path, LOSSES, diverging=[6], failing=[2])
-        )
+        trainer = Trainer(tmp_path, LOSSES, diverging=[6], failing=[2], study=study)
+        search_run.search(study, "rates", tmp_path, trainer)
     assert not (tmp_path / "results/tiny/searches/rates/trials.csv").exists()
     trainer = Trainer(tmp_path, LOSSES)
     search_run.search(study, "rates", tmp_path, trainer)
@@ -291,14 +303,13 @@ def test_another_failure_decides_nothing(schema, tmp_path):
     assert "rates-006-epochs-1" not in trainer.trained  # known to diverge
 
 
-def test_an_old_log_is_no_reason_to_give_a_trial_up(schema, tmp_path):
+def test_what_an_earlier_attempt_left_is_no_reason_to_give_a_trial_up(schema, tmp_path):
     """Snakemake fails before it starts anything, as it does in a locked folder."""
     study = resolved(schema)
     for trial in range(1, 7):
         [run] = searches.runs_of(study, "rates", trial, 1)
-        log = tmp_path / search_files.run_path(run) / "logs/train.log"
-        log.parent.mkdir(parents=True)
-        log.write_text("Error: the loss is not finite in epoch 1\n")
+        path = Path(search_files.run_path(run))
+        diverge(study, path, tmp_path / path)
     locked = Trainer(tmp_path, LOSSES)
     locked.make = lambda files: False
     with pytest.raises(UserError, match="nothing is decided"):
@@ -306,11 +317,37 @@ def test_an_old_log_is_no_reason_to_give_a_trial_up(schema, tmp_path):
     assert not (tmp_path / "results/tiny/searches/rates/diverged.json").exists()
 
 
+def test_only_what_a_training_with_these_settings_says_gives_a_trial_up(schema, tmp_path):
+    changed = copy.deepcopy(TINY)
+    changed["training"]["clip_norm"] = 0.01
+    other = validation.resolve({**changed, "searches": {"rates": SEARCH}}, schema)
+    trainer = Trainer(tmp_path, LOSSES, diverging=[6], study=other)
+    with pytest.raises(UserError, match="nothing is decided"):
+        search_run.search(resolved(schema), "rates", tmp_path, trainer)
+
+
+def test_words_of_a_log_give_no_trial_up(schema, tmp_path):
+    study = resolved(schema)
+    [run] = searches.runs_of(study, "rates", 6, 1)
+    folder = tmp_path / search_files.run_path(run)
+
+    class Speaking(Trainer):
+        def make(self, files):
+            made = super().make(files)
+            log = folder / "logs/train.log"
+            log.write_text("\nError: the loss is not finite in epoch 1, step 1: loss = nan.\n")
+            return made
+
+    with pytest.raises(UserError, match="nothing is decided"):
+        search_run.search(study, "rates", tmp_path, Speaking(tmp_path, LOSSES, failing=[6]))
+    assert not (tmp_path / "results/tiny/searches/rates/diverged.json").exists()
+
+
 def test_a_search_of_which_all_diverges_says_so(schema, tmp_path):
+    study = resolved(schema)
+    trainer = Trainer(tmp_path, {}, diverging=range(1, 7), study=study)
     with pytest.raises(UserError, match="no trial of rung 1 has a score"):
-        search_run.search(
-            resolved(schema), "rates", tmp_path, Trainer(tmp_path, {}, diverging=range(1, 7))
-        )
+        search_run.search(study, "rates", tmp_path, trainer)
     assert table(tmp_path)["diverged"].all()
 
 
@@ -355,11 +392,6 @@ def test_scores_are_ranked_both_ways():
     scores = {1: 0.5, 2: math.nan, 3: 0.9, 4: 0.5}
     assert search_scores.ranked(scores, higher=True) == [3, 1, 4]
     assert search_scores.ranked(scores, higher=False) == [1, 4, 3]
-
-
-def test_the_error_of_a_diverged_training_is_known():
-    with pytest.raises(UserError, match=search_scores.NOT_FINITE):
-        loop._check_finite({"loss": math.nan}, "in epoch 1", 0.1)
 
 
 # --- the command
@@ -431,7 +463,7 @@ def test_a_signal_stops_snakemake_and_then_the_search(checkout, tmp_path, name):
 def test_the_figure_is_drawn(schema, tmp_path, rungs, diverging):
     space = {**SPACE, "training.flips": [True, False], "training.clip_norm": [None, 0.001]}
     study = resolved(schema, rungs=rungs, space=space)
-    trainer = Trainer(tmp_path, LOSSES, diverging)
+    trainer = Trainer(tmp_path, LOSSES, diverging, study=study)
     try:
         search_run.search(study, "rates", tmp_path, trainer)
     except UserError:

@@ -7,6 +7,7 @@ import time
 import pytest
 import yaml
 
+from cellseg.io.stamps import stamp
 from cellseg.jobs.active import parse_squeue, slurm_comment
 from cellseg.progress import collect
 from cellseg.progress import text as progress_text
@@ -14,7 +15,7 @@ from cellseg.search import files
 from cellseg.search import run as search_run
 from cellseg.study import runs as studies
 from cellseg.study import searches, validation
-from progress_testing import EPOCH, Results, folder_of
+from progress_testing import Results, folder_of
 from workflow_runner import TINY
 
 HEADS = "inner-distance+pixelwise"
@@ -28,7 +29,6 @@ SEARCH = {
     "space": {"training.learning_rate": {"log": [0.0001, 0.01]}, "training.batch_size": [2, 4]},
 }
 HISTORY = "epoch,val_loss,seconds\n1,9.0,1\n2,{},1\n"
-DIVERGED = "Error: the loss is not finite in epoch 1\n"
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,13 @@ def finish(results, run, loss, seconds=100):
     results.put(run, "history.csv", text=HISTORY.format(loss))
 
 
+def diverge(results, study, run, **said):
+    """Fail as a training whose loss is not finite."""
+    settings = studies.run_settings(study, run.model, run.heads, run.subset, run.seed)
+    results.put(run, "logs/train.log", text="Error: whatever\n")
+    results.say(run, **{"state": "diverged", "epochs": 4, "settings": stamp(settings), **said})
+
+
 def note_as_diverged(results, study, run):
     settings = studies.run_settings(study, run.model, run.heads, run.subset, run.seed)
     path = results.folder / files.record_of(study, "rates")
@@ -88,9 +95,7 @@ def test_a_first_rung_half_done(results, resolved):
     study = resolved()
     for trial, loss in ((1, 0.5), (2, 0.25), (3, 0.75)):
         finish(results, run_of(study, trial), loss, seconds=100 * trial)
-    results.put(
-        run_of(study, 4), "logs/train.log", text=EPOCH.format(2).replace("/16", "/4"), age=9
-    )
+    results.begin(run_of(study, 4), 2, age=9, epochs=4)
     seen = results.look(study)
     rates = seen.searches["rates"]
     assert [(rung.epochs, states(rung)) for rung in rates.rungs] == [
@@ -142,8 +147,8 @@ class Trainer:
 
     dry_run = False
 
-    def __init__(self, results):
-        self.results = results
+    def __init__(self, results, study):
+        self.results, self.study = results, study
 
     def make(self, paths):
         for path in paths:
@@ -153,7 +158,7 @@ class Trainer:
             run = studies.Run(dataset, model, heads, subset, int(seed.removeprefix("seed-")))
             trial = int(model.split("-")[1])
             if trial == 6:
-                self.results.put(run, "logs/train.log", text=DIVERGED)
+                diverge(self.results, self.study, run)
             else:
                 finish(self.results, run, 0.1 * trial)
         return not any("006" in path for path in paths)
@@ -161,7 +166,7 @@ class Trainer:
 
 def test_progress_says_what_the_search_decides(results, resolved):
     study = resolved(keep_one_in=2)
-    search_run.search(study, "rates", results.folder, Trainer(results))
+    search_run.search(study, "rates", results.folder, Trainer(results, study))
     seen = results.look(study)
     rates = seen.searches["rates"]
     assert [states(rung) for rung in rates.rungs] == [{"done": 5, "not finite": 1}, {"done": 3}]
@@ -184,7 +189,7 @@ def test_a_loss_that_is_not_finite_is_expected_and_other_errors_are_not(results,
     for trial in (1, 2, 3, 4):
         finish(results, run_of(study, trial), 0.1 * trial)
     # The search notes the first when Snakemake ends.
-    results.put(run_of(study, 5), "logs/train.log", text=DIVERGED)
+    diverge(results, study, run_of(study, 5))
     results.put(run_of(study, 6), "logs/train.log", text="Error: no memory\n")
     seen = results.look(study)
     rates = seen.searches["rates"]
@@ -197,9 +202,25 @@ def test_a_loss_that_is_not_finite_is_expected_and_other_errors_are_not(results,
     assert states(rates.rungs[0]) == {"done": 5, "not finite": 1} and rates.rung == 2
 
 
+def test_neither_words_nor_other_settings_are_a_loss_that_is_not_finite(results, resolved):
+    study = resolved()
+    said = "Error: the loss is not finite in epoch 1, step 2\n"
+    results.put(run_of(study, 1), "logs/train.log", text=said)
+    diverge(results, resolved(space={**SEARCH["space"], "training.clip_norm": [0.1]}),
+            run_of(study, 2))  # fmt: skip
+    diverge(results, study, run_of(study, 3), state="training")
+    diverge(results, study, run_of(study, 4), format=2)
+    diverge(results, study, run_of(study, 5))
+    # It is trained again.
+    diverge(results, study, run_of(study, 6))
+    results.mark(f"{folder_of(run_of(study, 6))}/history.csv")
+    rates = results.look(study).searches["rates"]
+    assert states(rates.rungs[0]) == {"failed": 4, "not finite": 1, "running": 1}
+
+
 def test_a_rung_of_which_all_diverged(results, resolved):
     study = resolved(trials=1)
-    results.put(run_of(study, 1), "logs/train.log", text=DIVERGED)
+    diverge(results, study, run_of(study, 1))
     note_as_diverged(results, study, run_of(study, 1))
     seen = results.look(study)
     assert seen.searches["rates"].state == "no score" and seen.searches["rates"].best is None

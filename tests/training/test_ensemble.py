@@ -1,5 +1,6 @@
 """One network a cell type, in one run."""
 
+import json
 import shutil
 import warnings
 from pathlib import Path
@@ -18,6 +19,7 @@ from cellseg.inference import run as predict_run
 from cellseg.io import atomic
 from cellseg.training import ensemble
 from cellseg.training import run as train_run
+from cellseg.training.progress_writer import ProgressWriter
 from run_inputs import write_split
 
 TABLE = pd.DataFrame({"image": list("abcdef"), "cell_type": ["BV2", "A172"] * 3})
@@ -41,9 +43,11 @@ class FakeFamily:
 
     def __init__(self, fail_on=None):
         self.trained, self.resumed, self.fail_on = [], [], fail_on
+        self.networks = []
 
     def train(self, settings, train, validation, folder, resume, weights):
         state = resume.load()
+        self.networks.append(resume.progress.network)
         self.resumed.append(state and state["history"])
         if train == self.fail_on:
             with resume.writing("epoch-1-step-0", {"history": [train]}):
@@ -115,6 +119,22 @@ def test_finished_networks_are_kept_and_the_one_in_training_goes_on(tmp_path):
     assert again.resumed == [["train BV2"]]
     pd.testing.assert_frame_equal(history, undisturbed)
     assert ensemble.cell_types(tmp_path / "stopped/weights.h5") == ["A172", "BV2"]
+
+
+def test_progress_says_which_network_is_trained(tmp_path):
+    family = FakeFamily()
+    _train(family, tmp_path)
+    assert family.networks == [
+        {"number": 1, "of": 2, "cell_type": "A172"}, {"number": 2, "of": 2, "cell_type": "BV2"},
+    ]  # fmt: skip
+    # All networks are trained already, and what follows them failed.
+    writer = ProgressWriter(tmp_path, {})
+    streams = {name: (f"train {name}", f"val {name}") for name in ("A172", "BV2")}
+    again = FakeFamily()
+    ensemble.train(again, {}, streams, tmp_path, "stamp", None, writer)
+    assert again.trained == []
+    said = json.loads((tmp_path / "progress.json").read_text())
+    assert said["network"]["number"] == 2 and (said["epoch"], said["epochs"]) == (2, 2)
 
 
 def test_other_settings_train_all_networks_anew(tmp_path):
@@ -233,6 +253,10 @@ def test_a_run_of_unets_is_trained_and_predicts_by_type(eagerly, tmp_path):
         ["A172", 1], ["A172", 2], ["BV2", 1], ["BV2", 2]
     ]  # fmt: skip
     assert not (run / "resume").exists()
+    said = json.loads((run / "progress.json").read_text())
+    assert (said["state"], said["epoch"], said["epochs"]) == ("finished", 2, 2)
+    assert said["network"] == {"number": 2, "of": 2, "cell_type": "BV2"}
+    assert said["val_loss"] == pytest.approx(history["val_loss"].iloc[-1])
     recorded = pd.read_json(run / "provenance.json", typ="series")
     assert recorded["parameters"] == 2 * unet.parameters(settings)
     options = {"window": None, "overlap": 0, "batch_size": 1, "flips": False, "rotations": False,

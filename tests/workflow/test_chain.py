@@ -60,6 +60,7 @@ def test_tables_figures_and_overlays_are_there(finished):
         run = finished.folder / RUN.format(model=model)
         assert (run / "overlay.png").stat().st_size > 5000
         assert not (run / "resume").exists()
+        assert json.loads((run / "progress.json").read_text())["state"] == "finished"
         provenance = json.loads((run / "provenance.json").read_text())
         family = TINY["models"][model]["family"]
         assert ("deepcell" in provenance["versions"]) == (family == "deepcell")

@@ -179,6 +179,34 @@ def test_tiles_too_large_to_compare_may_be_touched(copied):
     content.write_text(kept)
 
 
+# --- code that is arranged differently ---
+
+
+def test_a_module_that_is_moved_schedules_nothing_and_its_constants_do(copied):
+    """It is in the training and the prediction, which import it by way of others."""
+    scripts = copied.folder / "scripts"
+    moved = scripts / "cellseg/intensity/scaling.py"
+    moved.parent.mkdir()
+    (moved.parent / "__init__.py").write_text('"""Grey values."""\n')
+    (scripts / "cellseg/images/normalization.py").rename(moved)
+    importing = []
+    for path in sorted(scripts.rglob("*.py")):
+        before = path.read_text()
+        if "cellseg.images.normalization" in before:
+            path.write_text(
+                before.replace("cellseg.images.normalization", "cellseg.intensity.scaling")
+            )
+            importing.append(path.name)
+    assert {"batches.py", "sliding_window.py"} <= set(importing)
+    assert copied.planned() == {}
+    text = moved.read_text()
+    assert "EPSILON = 1e-7" in text
+    moved.write_text(text.replace("EPSILON = 1e-7", "EPSILON = 1e-6"))
+    plan = copied.planned()
+    assert plan["train"] == 1 and plan["predict"] == 1
+    assert not {"simulate", "parse", "rasterize", "tile", "data_report"} & set(plan)
+
+
 # --- copies of a finished checkout ---
 
 
@@ -405,9 +433,12 @@ def test_a_killed_training_resumes(copied, jobs_too):
     else:
         running.kill()
     running.wait()
+    said = json.loads((run / "progress.json").read_text())
+    assert (said["state"], said["epochs"]) == ("training", 8) and said["epoch"] <= 8
     assert copied.call("--unlock").returncode == 0
     done = copied.call(f"{RUN}/weights.h5")
     assert done.returncode == 0, done.stdout
+    assert json.loads((run / "progress.json").read_text())["state"] == "finished"
     assert "Resuming after epoch" in (run / "logs/train.log").read_text()
     assert pd.read_csv(run / "history.csv")["epoch"].tolist() == list(range(1, 9))
     assert not (run / "resume").exists()

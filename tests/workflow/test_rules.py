@@ -139,9 +139,9 @@ def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
     used = [model["family"]] if model else list(models.FAMILIES)
     text = "".join(path.read_text() for path in code_fingerprint.used_by(script, library))
     looked_up = []
-    if "families.load" in script.read_text():
+    if "models.load" in script.read_text():
         looked_up.append(models.FAMILIES)
-    if "families.description(" in text or "families.expected_parameters(" in text:
+    if "models.description(" in text or "models.expected_parameters(" in text:
         looked_up.append(models.FACTS)
     modules = tuple(registry[name] for registry in looked_up for name in used)
     return code_fingerprint.fingerprint(script, library, modules)
@@ -152,7 +152,7 @@ def test_no_module_is_imported_by_name_but_families(place):
     library = place / "scripts/cellseg"
     found = [path for path in library.rglob("*.py") if "importlib" in path.read_text()]
     names = {path.relative_to(library).as_posix() for path in found}
-    assert names == {"families/__init__.py", "keras_backend.py"}  # the latter imports Keras
+    assert names == {"models/__init__.py", "models/keras3/backend.py"}  # the latter imports Keras
 
 
 # --- what scripts read ---

@@ -27,12 +27,17 @@ LONGEST_NAME = 120
 
 
 @contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
+def replacing(path: str | os.PathLike, synced: bool = True) -> Iterator[Path]:
     """Yield a temporary path next to `path`; rename it to `path` when the block succeeds.
 
     A failed block leaves what was at `path` untouched and nothing half-written next to it. The
     temporary name keeps the suffix, because writers such as Matplotlib choose the format by it.
     What an earlier, killed process left is removed; folders of other writers are not.
+
+    Parameters
+    ----------
+    path : file to write
+    synced : wait until the file is on the disk; a crash of the machine may empty it otherwise
 
     Raises
     ------
@@ -48,7 +53,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         try:
             temporary = folder / path.name
             yield temporary
-            _to_disk(temporary)
+            if synced:
+                _to_disk(temporary)
             os.replace(temporary, path)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -94,9 +100,9 @@ def _to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_json(path: str | os.PathLike, content: object) -> None:
+def write_json(path: str | os.PathLike, content: object, synced: bool = True) -> None:
     """Write `content` as indented JSON with a final newline; keys keep their order."""
-    with replacing(path) as temporary:
+    with replacing(path, synced) as temporary:
         temporary.write_text(
             json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )

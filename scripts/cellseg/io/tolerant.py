@@ -9,7 +9,7 @@ def number(value: object) -> float | None:
     """A number, also from text, or None: also for what is not finite."""
     try:
         read = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return read if abs(read) < float("inf") else None
 

@@ -4,15 +4,15 @@ Nothing but names and dates is read of a run that needs no further look.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cellseg.io import tolerant
+from cellseg.io import progress_file
+from cellseg.io.progress_file import Training
 from cellseg.jobs import logs
 from cellseg.jobs.active import QUEUED, RUNNING, Marks, SlurmJobs
-from cellseg.jobs.logs import Training
 from cellseg.jobs.steps import Step
 from cellseg.study.runs import Run
 
@@ -122,13 +122,22 @@ class RunFolder:
         if state == FAILED:
             look.error = logs.last_error(self._log(step))
         if step.rule == "train":
-            # Unless it runs, its log may be that of a training which ended, and is begun anew.
-            log = self._log(step) if state == RUNNING else ""
-            saved = tolerant.json_file(self.folder / "resume" / "state.json")
-            look.training = logs.training_of(log, saved, epochs)
+            look.training = progress_file.training_of(self._said, epochs, state == RUNNING)
         if state == RUNNING:
             look.silent_seconds = self._silence(step)
         return look
+
+    def has_diverged(self, settings: Mapping) -> bool:
+        """Whether its training, with these settings, failed by a loss that is not finite."""
+        state, step = self._decided
+        ended = step is not None and step.rule == "train" and state in (FAILED, INTERRUPTED)
+        return ended and progress_file.has_diverged(self._said, settings)
+
+    @cached_property
+    def _said(self) -> dict | None:
+        """What its training wrote into ``progress.json``."""
+        there = self._entry(progress_file.NAME) is not None
+        return progress_file.read(self.folder) if there else None
 
     @cached_property
     def _decided(self) -> tuple[str, Step | None]:
@@ -206,12 +215,15 @@ class RunFolder:
         return None
 
     def _lately(self, step: Step) -> bool:
-        date = _date(self._entry(step.log))
-        return date is not None and self.now - date < LATELY
+        names = [step.log]
+        if step.rule == "train":  # which may log nothing for hours
+            names.append(progress_file.NAME)
+        dates = [_date(self._entry(name)) for name in names]
+        return any(date is not None and self.now - date < LATELY for date in dates)
 
     def _silence(self, step: Step) -> float | None:
-        """Seconds since the log, the state to resume from, or a file in the making changed."""
-        paths = [self.folder / step.log, self.folder / "resume" / "state.json"]
+        """Seconds since the log, the training's progress, or a file in the making changed."""
+        paths = [self.folder / step.log, self.folder / progress_file.NAME]
         making = (self.folder / step.variant).glob(".*/*")
         dates = [_date(path) for path in [*paths, *making]]
         known = [date for date in dates if date is not None]

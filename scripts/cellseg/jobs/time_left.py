@@ -44,8 +44,8 @@ def estimate(folders: Mapping[Run, RunFolder], looks: Iterable[Look], at_a_time:
         used.add(kind)
         likeness[place] += 1
         training = trainings.get(run)
-        begun = 0.0 if training is None else training.epoch / training.epochs
-        needed.append(means[kind] * (1 - min(1.0, begun)))
+        begun = 0.0 if training is None else training.share
+        needed.append(means[kind] * (1 - begun))
     return Estimate(
         seconds=side_by_side(needed, at_a_time) if len(needed) == len(waiting) else None,
         trainings=len(waiting),

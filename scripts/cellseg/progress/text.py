@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from cellseg.io.progress_file import Training
 from cellseg.io.terminal import UNKNOWN, aligned, cut, duration, number_of, path_lines, wrapped
 from cellseg.jobs import time_left
 from cellseg.jobs.active import QUEUED, RUNNING
@@ -92,7 +93,7 @@ def _sentences(progress: Progress) -> list[str]:
 
 
 def _running(looks: list[Look]) -> list[str]:
-    rows = [["running", "job", "epoch", "loss", "val. loss", "left", "last sign"]]
+    rows = [["running", "job", "epoch", "step", "loss", "val. loss", "left", "last sign"]]
     shown = looks[: SHOWN[RUNNING]]
     axes = AXES if len({look.run.dataset for look in looks}) == 1 else ("dataset", *AXES)
     for look in shown:
@@ -103,10 +104,11 @@ def _running(looks: list[Look]) -> list[str]:
                 _name(look.run, axes) + ("" if look.of_study else " *"),
                 DOING.get(look.rule, look.rule),
                 *(
-                    [UNKNOWN] * 4
+                    [UNKNOWN] * 5
                     if training is None
                     else [
                         f"{training.epoch}/{training.epochs or UNKNOWN}",
+                        _step(training),
                         _loss(training.loss),
                         _loss(training.val_loss),
                         duration(training.seconds_left),
@@ -149,6 +151,12 @@ def _more(looks: list[Look], shown: list[Look]) -> list[str]:
 def _name(run: Run, axes: Sequence[str]) -> str:
     """The run as in its path: the seed comes last."""
     return "/".join([*(getattr(run, axis) for axis in axes[:-1]), f"seed-{run.seed}"])
+
+
+def _step(training: Training) -> str:
+    """Of the epoch that has begun."""
+    steps = training.steps_per_epoch
+    return UNKNOWN if steps is None else f"{training.step}/{steps}"
 
 
 def _loss(value: float | None) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cellseg.errors import UserError
-from cellseg.io import atomic
-from cellseg.jobs import logs
+from cellseg.io import atomic, progress_file
 from cellseg.runtime.snakemake_call import Snakemake
 from cellseg.search import scores
 from cellseg.search.files import run_path
@@ -50,16 +49,17 @@ def make(
             return diverged
         paths = {run: f"{run_path(run)}/{scores.file_of(tuning)}"
                  for run in wanted}  # fmt: skip
-        before = {run: _date_of_log(folder, run) for run in wanted}
+        before = {run: _said(folder, run) for run in wanted}
         made = snakemake.make(list(paths.values()))
         missing = [run for run in wanted if not (folder / paths[run]).exists()]
         if made and (not missing or snakemake.dry_run):
             return diverged
-        # A log from before tells of another call, perhaps of other settings.
+        after = {run: _said(folder, run) for run in missing}
+        # What was there before is of another call, perhaps with other code or data.
         lost = [
             run
             for run in missing
-            if _date_of_log(folder, run) != before[run] and _has_diverged(folder, run)
+            if after[run] != before[run] and progress_file.has_diverged(after[run], settings[run])
         ]
         if lost:
             known |= {run_path(run): settings[run] for run in lost}
@@ -76,15 +76,6 @@ def _condition(run: Run) -> tuple:
     return run.model, run.heads, run.subset, run.seed
 
 
-def _log(folder: Path, run: Run) -> Path:
-    return folder / run_path(run) / "logs" / "train.log"
-
-
-def _date_of_log(folder: Path, run: Run) -> int | None:
-    path = _log(folder, run)
-    return path.stat().st_mtime_ns if path.exists() else None
-
-
-def _has_diverged(folder: Path, run: Run) -> bool:
-    text = _log(folder, run).read_text(encoding="utf-8", errors="replace")
-    return scores.NOT_FINITE in (logs.last_error(text) or "")
+def _said(folder: Path, run: Run) -> dict | None:
+    """What the training of a run wrote into ``progress.json``."""
+    return progress_file.read(folder / run_path(run))

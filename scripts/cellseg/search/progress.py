@@ -133,7 +133,7 @@ def _estimate(seen: Sequence[Trials]) -> Estimate:
     needed = []
     for run in waiting if of_all else ():
         training = begun.get(run)
-        done = 0.0 if training is None else min(1.0, training.epoch / training.epochs)
+        done = 0.0 if training is None else training.share
         needed.append(mean(paces.get(trial_of[run], of_all)) * last.epochs * (1 - done))
     at_a_time = max(1, list(last.states.values()).count(RUNNING))
     return Estimate(

@@ -8,9 +8,6 @@ from pathlib import Path
 
 from cellseg.errors import UserError
 
-NOT_FINITE = "the loss is not finite"
-"""In the error of a training that diverged, see :mod:`cellseg.training.loop`."""
-
 
 def file_of(tuning: str | None) -> str:
     """File of a run, within its folder, that its score is in."""

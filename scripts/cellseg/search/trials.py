@@ -92,8 +92,8 @@ def look(
     states, looks = {}, []
     for run, folder in folders.items():
         seen = None if run in lost else folder.look(epochs)
-        # The search notes such a run when Snakemake ends, which goes on with the others first.
-        failed = seen is not None and search_scores.NOT_FINITE in (seen.error or "")
+        # The search notes such a run when Snakemake ends, which trains the others first.
+        failed = seen is not None and folder.has_diverged(_settings(study, run))
         states[run] = NOT_FINITE if run in lost or failed else folder.state
         if seen is not None and not failed:
             looks.append(seen)
@@ -125,11 +125,12 @@ def _noted_as_diverged(study: Mapping, name: str, runs: Sequence[Run], results: 
         return []
     paths = {run: files.run_path(run) for run in runs}
     return [
-        run
-        for run, path in paths.items()
-        if path in known
-        and known[path] == run_settings(study, run.model, run.heads, run.subset, run.seed)
+        run for run, path in paths.items() if path in known and known[path] == _settings(study, run)
     ]
+
+
+def _settings(study: Mapping, run: Run) -> dict:
+    return run_settings(study, run.model, run.heads, run.subset, run.seed)
 
 
 def _state_of(states: Sequence[str]) -> str:

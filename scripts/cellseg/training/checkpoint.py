@@ -9,13 +9,10 @@ from pathlib import Path
 
 from cellseg.io import disk_full, own_folders
 from cellseg.io.atomic import write_json
+from cellseg.io.stamps import stamp
+from cellseg.training.progress_writer import ProgressWriter
 
 STATE = "state.json"
-
-
-def stamp(content: object) -> str:
-    """SHA-256 of anything that JSON can hold, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def fingerprint(path: str | Path) -> str:
@@ -42,12 +39,14 @@ class ResumeFolder:
     ----------
     folder : of the state
     stamp : of the training
+    progress : is kept up to date while the network is trained
     saved : name of the state that was loaded or written last, or None
     """
 
-    def __init__(self, folder: Path, stamp: str) -> None:
+    def __init__(self, folder: Path, stamp: str, progress: ProgressWriter | None = None) -> None:
         self.folder = Path(folder)
         self.stamp = stamp
+        self.progress = progress or ProgressWriter(None, {})
         self.saved: str | None = None
 
     def load(self) -> dict | None:

@@ -20,6 +20,7 @@ from cellseg.io import atomic, own_folders, tolerant
 from cellseg.training import checkpoint
 from cellseg.training.batches import TileStream
 from cellseg.training.checkpoint import ResumeFolder
+from cellseg.training.progress_writer import ProgressWriter
 
 WEIGHTS = "weights.h5"
 CELL_TYPE = "cell_type"
@@ -76,6 +77,7 @@ def train(
     folder: Path,
     stamp: str,
     weights: Path | None,
+    progress: ProgressWriter | None = None,
     check: Check | None = None,
 ) -> pd.DataFrame:
     """Train the network of each cell type and put them into one file.
@@ -89,6 +91,7 @@ def train(
         it, resume/ with the networks that are trained and the state of the one in training
     stamp : of :func:`cellseg.training.checkpoint.stamp`; networks of another one are trained anew
     weights : pretrained backbone, or None
+    progress : says which network is trained, and how far
     check : called with each trained network
 
     Returns
@@ -97,16 +100,22 @@ def train(
         The histories one below the other, with a first column ``cell_type``.
     """
     members = {cell_type: folder / "resume" / cell_type for cell_type in streams}
+    progress = progress or ProgressWriter(None, {})
     histories = []
     for number, (cell_type, member) in enumerate(members.items(), start=1):
         own_stamp = checkpoint.stamp([stamp, cell_type])
         history = _finished(member, own_stamp)
         done = "" if history is None else ": trained already"
         print(f"Network {number} of {len(members)}, for {cell_type}{done}.", flush=True)
+        progress.network = {"number": number, "of": len(members), "cell_type": cell_type}
         if history is None:
+            state = ResumeFolder(member / "state", own_stamp, progress)
             history = _train_member(
-                family, settings, streams[cell_type], member, own_stamp, weights, check
+                family, settings, streams[cell_type], member, state, weights, check
             )
+        else:
+            rows = history.to_dict("records")
+            progress.begin(len(rows), len(streams[cell_type][0]), rows)
         history.insert(0, CELL_TYPE, cell_type)
         histories.append(history)
     write(folder / WEIGHTS, {name: member / WEIGHTS for name, member in members.items()})
@@ -121,11 +130,10 @@ def _train_member(
     settings: Mapping,
     streams: Streams,
     member: Path,
-    stamp: str,
+    state: ResumeFolder,
     weights: Path | None,
     check: Check | None,
 ) -> pd.DataFrame:
-    state = ResumeFolder(member / "state", stamp)
     if state.load() is None:
         own_folders.remove(member)
     own_folders.make(member.parent)
@@ -134,7 +142,7 @@ def _train_member(
     steps = len(streams[0]) * len(history)
     if check:
         check(family, settings, streams[1], member, steps)
-    finished = {"stamp": stamp, "history": history.to_dict("records")}
+    finished = {"stamp": state.stamp, "history": history.to_dict("records")}
     atomic.write_json(member / "finished.json", finished)
     state.clear()
     return history

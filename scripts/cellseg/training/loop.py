@@ -18,6 +18,7 @@ from cellseg.training.batches import Batch, TileStream
 from cellseg.training.checkpoint import ResumeFolder
 from cellseg.training.interruption import Interruption
 from cellseg.training.learning_rate import learning_rate, plateau_factor
+from cellseg.training.progress_writer import ProgressWriter
 
 
 class Learner(Protocol):
@@ -38,6 +39,24 @@ class Learner(Protocol):
     def load_weights(self, path: Path) -> None: ...
 
     def log_epoch(self, epoch: int, row: Mapping[str, float]) -> None: ...
+
+
+class Diverged(UserError):
+    """A loss is not finite; `losses` are the names of those that are not."""
+
+    def __init__(
+        self, losses: Mapping[str, float], epoch: int, step: int | None, rate: float | None
+    ) -> None:
+        self.epoch, self.step, self.rate, self.losses = epoch, step, rate, list(losses)
+        where = f"in epoch {epoch}, step {step}"
+        if step is None:
+            where = f"on the validation tiles after epoch {epoch}"
+        at_rate = "" if rate is None else f" (learning rate {rate:g})"
+        named = ", ".join(f"{name} = {value}" for name, value in losses.items())
+        super().__init__(
+            f"the loss is not finite {where}{at_rate}: {named}. Lower training.learning_rate, set "
+            "training.clip_norm, or turn training.mixed_precision off."
+        )
 
 
 @dataclass
@@ -85,7 +104,7 @@ def fit(
     options : the run's ``training`` settings
         epochs, learning_rate, schedule, keep, early_stopping and batch_norm_batches
     resume : holds the state after each epoch, and that of the last step when a signal asked to
-        stop; the caller clears it when all results are written
+        stop; the caller clears it when all results are written. Its `progress` is kept up to date
 
     Returns
     -------
@@ -100,19 +119,26 @@ def fit(
         A loss is not finite (the message names epoch, step and what to change), the state to
         resume from is damaged, or a signal asked to stop (the state is then saved).
     """
+    progress = resume.progress
     with interruption.noticed() as interrupted:
         rows, epoch = _resumed(learner, resume, options)
         own_folders.make(resume.folder)
+        progress.begin(options["epochs"], len(train), rows, epoch.steps, epoch.seconds)
         while len(rows) < options["epochs"] and not _stopped_early(rows, options):
             started = time.perf_counter()
             number = len(rows) + 1
-            _train_epoch(learner, train, options, rows, epoch, interrupted)
-            if not interrupted:
-                losses = _validate(learner, validation, number, interrupted)
+            try:
+                _train_epoch(learner, train, options, rows, epoch, interrupted, progress)
+                if not interrupted:
+                    losses = _validate(learner, validation, number, interrupted)
+            except Diverged as error:
+                progress.diverged(error.epoch, error.step, error.rate, error.losses)
+                raise
             seconds = epoch.seconds + time.perf_counter() - started
             if interrupted:
                 epoch.seconds = seconds
                 _save(learner, resume, rows, epoch)
+                progress.stopped()
                 raise UserError(
                     f"{interrupted.name} came in epoch {number} of {options['epochs']}, after step "
                     f"{epoch.steps} of {len(train)}. The state is saved: run again to go on there."
@@ -124,6 +150,7 @@ def fit(
             if row["val_loss"] <= min(earlier["val_loss"] for earlier in rows):
                 learner.save_weights(resume.best)
             _save(learner, resume, rows, epoch)
+            progress.epoch(row)
             _report(row, options["epochs"])
 
         if options["keep"] == "best":
@@ -174,6 +201,7 @@ def _train_epoch(
     rows: list[dict],
     epoch: Epoch,
     interrupted: Interruption,
+    progress: ProgressWriter,
 ) -> None:
     """Make the steps of an epoch that are still to be made, until a signal asks to stop."""
     finished = len(rows)
@@ -191,11 +219,12 @@ def _train_epoch(
         )
         losses = learner.train_batch(batch, epoch.rate)
         ended = time.perf_counter()
-        _check_finite(losses, f"in epoch {finished + 1}, step {epoch.steps + 1}", epoch.rate)
+        _check_finite(losses, finished + 1, epoch.steps + 1, epoch.rate)
         epoch.add(losses, len(batch[0]))
         epoch.step_seconds.append(ended - begun)
         epoch.wait_seconds += begun - asked
-        _progress(finished + 1, epoch.steps, len(stream), losses["loss"])
+        progress.step(epoch.steps)
+        _show_step(finished + 1, epoch.steps, len(stream), losses["loss"])
     batches.close()
 
 
@@ -211,7 +240,7 @@ def _validate(
         if interrupted:
             break
     losses = {f"val_{name}": value / tiles for name, value in sums.items()}
-    _check_finite(losses, f"on the validation tiles after epoch {epoch}", None)
+    _check_finite(losses, epoch, None, None)
     return losses
 
 
@@ -220,18 +249,15 @@ def _add(sums: dict[str, float], losses: Mapping[str, float], weight: int) -> No
         sums[name] = sums.get(name, 0.0) + float(value) * weight
 
 
-def _check_finite(losses: Mapping[str, float], where: str, rate: float | None) -> None:
+def _check_finite(
+    losses: Mapping[str, float], epoch: int, step: int | None, rate: float | None
+) -> None:
     wrong = {name: value for name, value in losses.items() if not math.isfinite(value)}
     if wrong:
-        at_rate = "" if rate is None else f" (learning rate {rate:g})"
-        named = ", ".join(f"{name} = {value}" for name, value in wrong.items())
-        raise UserError(
-            f"the loss is not finite {where}{at_rate}: {named}. Lower training.learning_rate, set "
-            "training.clip_norm, or turn training.mixed_precision off."
-        )
+        raise Diverged(wrong, epoch, step, rate)
 
 
-def _progress(epoch: int, step: int, steps: int, loss: float) -> None:
+def _show_step(epoch: int, step: int, steps: int, loss: float) -> None:
     """Rewrite one line on a terminal; write nothing into a log."""
     if sys.stdout.isatty():
         end = "\n" if step == steps else "\r"

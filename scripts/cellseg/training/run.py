@@ -19,6 +19,7 @@ from cellseg.synthesis import names
 from cellseg.training import checkpoint, ensemble, provenance
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import TilePool, TileStream
+from cellseg.training.progress_writer import ProgressWriter
 
 
 def train(
@@ -45,8 +46,8 @@ def train(
     weights : pretrained backbone, or None
     code : fingerprint of the code that trains; another one does not go on from an earlier state
     family : module of :mod:`cellseg.models`
-    folder : gets weights.h5, history.csv, settings.json, provenance.json, tensorboard/ and, until
-        training has finished, resume/
+    folder : gets weights.h5, history.csv, settings.json, provenance.json, progress.json,
+        tensorboard/ and, until training has finished, resume/
     threads : CPU threads for computing; the data stream has as many workers
     check : called with each trained network, see :data:`cellseg.training.ensemble.Check`
 
@@ -73,14 +74,17 @@ def train(
     started = time.perf_counter()
     inputs = [*tiles.values(), *images, *extension, *([weights] if weights else [])]
     stamp = checkpoint.stamp([settings, code, [checkpoint.fingerprint(path) for path in inputs]])
-    state = checkpoint.ResumeFolder(folder / "resume", stamp)
+    progress = ProgressWriter(folder, settings)
+    state = checkpoint.ResumeFolder(folder / "resume", stamp, progress)
     backbone = Path(weights) if weights else None
     if by_type is not None:
         streams = {
             cell_type: _streams(pool, part, settings, threads)
             for cell_type, part in by_type.items()
         }
-        history = ensemble.train(family, settings, streams, folder, stamp, backbone, check)
+        history = ensemble.train(
+            family, settings, streams, folder, stamp, backbone, progress, check
+        )
         epochs = history[ensemble.CELL_TYPE].value_counts()
         steps = sum(len(train) * int(epochs[name]) for name, (train, _) in streams.items())
     else:
@@ -112,6 +116,7 @@ def train(
         check(family, settings, validation_stream, folder, steps)
     # Only now: had the job died above, the last state would still be there to go on from.
     state.clear()
+    progress.finished()
 
 
 def _streams(
