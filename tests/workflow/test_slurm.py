@@ -71,6 +71,7 @@ class OnSlurm(Workflow):
 
     prefix = "livecelltest"
     reached: Path
+    study: dict
 
     @classmethod
     def prepare(cls, checkout: Path, folder: Path, config: dict) -> "OnSlurm":
@@ -185,6 +186,7 @@ def finished(checkout, tmp_path_factory):
     study["experiments"]["backbones"]["runs"][0].update(model="featurenet", seed=[0, 1])
     study["experiments"]["backbones"]["figures"] = ["backbones", "learning-curves"]
     workflow = OnSlurm.prepare(checkout, tmp_path_factory.mktemp("slurm") / "checkout", study)
+    workflow.study = study
     with _whatever_happens(workflow):
         workflow.printed = workflow.finish("all", "--set-resources", "train:mem_mb=5000")
     return workflow
@@ -324,6 +326,26 @@ def _training_process(job: str) -> int:
     raise AssertionError(f"no process of job {job} trains")
 
 
+def test_a_cancelled_training_resumes(finished):
+    """The one fault of `test_faults_change_no_result` that is looked at every day."""
+    study = copy.deepcopy(finished.study)
+    model = {"family": "panopticnet", "backbone": "featurenet", "training": {"epochs": EPOCHS}}
+    study["models"]["cancelled"] = model
+    run = finished.folder / "results/tiny/runs/cancelled/inner-distance+pixelwise/full/seed-0"
+    finished.configure(study)
+    try:
+        with _whatever_happens(finished):
+            running = finished.start(str(run.relative_to(finished.folder) / "history.csv"))
+            _until(lambda: _epoch(run) >= 2, "two epochs are trained")
+            _ask("scancel", finished.job_of("cancelled"))
+            assert running.wait(timeout=600) == 0, finished.log
+    finally:
+        finished.configure(finished.study)
+    assert len(pd.read_csv(run / "history.csv")) == EPOCHS
+    assert "Resuming after epoch" in (run / "logs/train.log").read_text()
+
+
+@pytest.mark.slow  # some ten minutes
 @pytest.mark.timeout(1800)  # seven trainings, some of them twice, on two nodes
 def test_faults_change_no_result(checkout, tmp_path):
     """Equal trainings, each met by another fault, end equal; what was finished stays as it was."""
