@@ -198,7 +198,7 @@ def measure_steps(task: Mapping, family: ModuleType, folder: str) -> None:
 
 
 def feed(task: Mapping, learning) -> dict[str, float]:
-    """Waiting time of steps that the data stream feeds, taken as training.py does."""
+    """Waiting time of steps that the data stream feeds, taken as training does."""
     filled = 2 + task["threads"]  # batches that were begun before the first step
     batches = stream(task, filled + task["steps"]).epoch(0)
     waits, steps = [], []

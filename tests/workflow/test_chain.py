@@ -128,12 +128,12 @@ def test_touching_every_file_schedules_nothing(finished):
 
 
 def _edit(workflow, module, text):
-    with (workflow.folder / "scripts/cellseg" / module).open("a") as file:
-        file.write(text)
+    path = workflow.folder / "scripts/cellseg" / module
+    path.write_text(path.read_text() + text)
 
 
 def test_editing_the_scores_reruns_scoring_only(edited):
-    _edit(edited, "object_scores.py", "\nEDITED = True\n")
+    _edit(edited, "scoring/objects.py", "\nEDITED = True\n")
     plan = edited.planned()
     assert plan["score"] == 2
     assert set(plan) <= {
@@ -157,21 +157,24 @@ def test_a_new_published_figure_rewrites_tables_only(edited):
 
 
 def test_editing_the_family_retrains_its_models(edited):
-    _edit(edited, "families/deepcell.py", "\nEDITED = True\n")
+    _edit(edited, "models/deepcell/family.py", "\nEDITED = True\n")
     plan = edited.planned()
     assert plan["train"] == 1 and "tile" not in plan
-    _edit(edited, "panopticnet/semantic_heads.py", "\nEDITED = True\n")
+    _edit(edited, "models/panopticnet/semantic_heads.py", "\nEDITED = True\n")
     assert edited.planned()["train"] == 2
 
 
 def test_editing_the_stitching_does_not_retrain(edited):
-    _edit(edited, "prediction.py", "\nEDITED = True\n")
+    _edit(edited, "inference/sliding_window.py", "\nEDITED = True\n")
     plan = edited.planned()
     assert plan["predict"] == 2 and "train" not in plan
 
 
 def test_explaining_the_code_reruns_nothing(edited):
-    for module in ("targets.py", "training.py", "families/deepcell.py", "panopticnet/network.py"):
+    for module in (
+        *("targets/transforms.py", "training/loop.py"),
+        *("models/deepcell/family.py", "models/panopticnet/network.py"),
+    ):
         _edit(edited, module, "\n# explained\n")
     assert edited.planned() == {}
 
