@@ -124,8 +124,10 @@ def _rows(found: list[tuple[str, dict, bool]]) -> list[str]:
         row = (path.replace(NAMED, "<name>"), _values(one), default, _sentence(one))
         only.setdefault(row, []).append(one.get("only", ""))
     rows = []
+    all_marks = {one["only"] for _, one, _ in found if one.get("only")}
     for (path, values, default, meaning), marks in only.items():
-        given = " or ".join(f"`{mark}`" for mark in marks if mark)
+        alike = set(marks) == all_marks
+        given = "" if alike else " or ".join(f"`{mark}`" for mark in marks if mark)
         meaning = f"With {given}. {meaning}".strip() if given else meaning
         rows.append(f"| `{path}` | {values} | {default} | {meaning} |")
     return rows
@@ -151,6 +153,9 @@ def _values(one: Mapping) -> str:
         return f"`{one['const']}`"
     if "enum" in one:
         return ", ".join(f"`{_yaml(value)}`" for value in one["enum"])
+    choices = one.get("items", {}).get("enum")
+    if choices:
+        return "list of " + ", ".join(f"`{_yaml(value)}`" for value in choices)
     kinds = one.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     names = {"object": "mapping", "array": "list", "string": "text", "boolean": "`true`, `false`"}

@@ -177,14 +177,19 @@ def test_a_key_is_shown_with_values_default_and_meaning(configuration_page):
         "properties": {
             "study": {
                 "description": "What is studied.",
-                "properties": {"kind": {"enum": ["a", None], "default": "a"}},
+                "properties": {
+                    "kind": {"enum": ["a", None], "default": "a"},
+                    "levels": {"type": "array", "items": {"enum": ["low", "high"]}},
+                },
                 "additionalProperties": {
                     "allOf": [
                         {
                             "if": {"properties": {"kind": {"const": kind}}},
-                            "then": {"properties": {"part": {"$ref": "#/$defs/share"}}},
+                            "then": {
+                                "properties": {name: {"$ref": "#/$defs/share"} for name in names}
+                            },
                         }
-                        for kind in ("a", "b")
+                        for kind, names in (("a", "xyz"), ("b", "xy"), ("c", "x"))
                     ]
                 },
             }
@@ -193,8 +198,11 @@ def test_a_key_is_shown_with_values_default_and_meaning(configuration_page):
     text = configuration_page.tables(schema)
     assert "## `study`\n\nWhat is studied. Required." in text
     assert "| `kind` | `a`, `null` | `a` |  |" in text
-    row = "| `<name>.part` | number, ≥ 0 |  | With `kind: a` or `kind: b`. A share. |"
-    assert row in text and text.count("part") == 1
+    assert "| `levels` | list of `low`, `high` |  |  |" in text
+    assert "| `<name>.x` | number, ≥ 0 |  | A share. |" in text  # all kinds have it
+    assert "| `<name>.y` | number, ≥ 0 |  | With `kind: a` or `kind: b`. A share. |" in text
+    assert "| `<name>.z` | number, ≥ 0 |  | With `kind: a`. A share. |" in text
+    assert text.count("<name>") == 3
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mkdocs") is None, reason="mkdocs is not installed")
