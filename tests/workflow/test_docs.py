@@ -148,6 +148,18 @@ def test_commands_exist(page):
     assert missing == []
 
 
+@pytest.mark.parametrize("page", ["how-to/extend.md", "contributing.md"])
+def test_modules_to_extend_exist(page):
+    """Paths below the library, such as `targets/heads.py` and `data/kinds/`."""
+    library = CHECKOUT / "scripts/cellseg"
+    named = re.findall(r"`([a-z_0-9/]+(?:/|\.py))`", (DOCS / page).read_text(encoding="utf-8"))
+    assert len(named) > 10
+    missing = [
+        path for path in named if not any((top / path).exists() for top in (library, CHECKOUT))
+    ]
+    assert missing == []
+
+
 def _leaves() -> list[str]:
     return schema_keys.leaves(SCHEMA)
 
