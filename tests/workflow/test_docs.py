@@ -153,6 +153,7 @@ def test_modules_to_extend_exist(page):
     """Paths below the library, such as `targets/heads.py` and `data/kinds/`."""
     library = CHECKOUT / "scripts/cellseg"
     named = re.findall(r"`([a-z_0-9/]+(?:/|\.py))`", (DOCS / page).read_text(encoding="utf-8"))
+    named = [path for path in named if path != "site/"]  # `make docs` makes it
     assert len(named) > 10
     missing = [
         path for path in named if not any((top / path).exists() for top in (library, CHECKOUT))
