@@ -8,6 +8,7 @@
 #   make side-by-side   deepcell's network beside ours: scores, speed, memory (some 25 minutes)
 #   make progress   where the study of config.yaml stands (this and the report need an environment that is there)
 #   make report     the HTML report of its results; of another study: make report CONFIG=mine.yaml (progress alike)
+#   make docs    the documentation as a site, in site/
 #   make lint    ruff, snakefmt and the Snakemake linter
 #   make lock    new lock files and conda environments from pyproject.toml
 
@@ -31,7 +32,7 @@ ifneq ($(NO_CACHE),)
 export XDG_CACHE_HOME := $(CURDIR)/.venv/cache
 endif
 
-.PHONY: demo test test-all setup lint lock bench side-by-side progress report environment used
+.PHONY: demo test test-all setup lint lock bench side-by-side progress report docs environment used
 .DELETE_ON_ERROR:
 
 demo: environment
@@ -66,6 +67,10 @@ progress: used
 # TO=results/livecell/report.zip: pictures as files of their own, where one page would be too large.
 report: used
 	@$(BIN)/python scripts/report.py $(STUDY) $(if $(TO),--to $(TO))
+
+docs: environment
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file docs/mkdocs/mkdocs.yml
+	@echo "Open site/index.html"
 
 setup: $(READY)
 

@@ -80,6 +80,23 @@ def test_scores_have_a_row_an_image_and_size_rule(finished):
     assert metrics["f1_50"].between(0, 1).all()
 
 
+def test_the_notebook_opens_a_finished_run(finished, checkout):
+    cells = json.loads((checkout / "docs/notebooks/open-a-run.ipynb").read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    named = "results/simulated/runs/featurenet/inner-distance+pixelwise/full/seed-0"
+    assert code.count(named) == 1
+    code = code.replace(named, RUN.format(model="featurenet"))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=finished.folder,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "inner-distance/0" in done.stdout
+
+
 def test_predictions_are_whole_images(finished):
     run = finished.folder / RUN.format(model="featurenet")
     maps, labels = map_store.open(run / "overlay-maps.zip"), np.load(run / "labels.npz")

@@ -70,8 +70,8 @@ def _undeclared(paths, allowed, own):
 @pytest.fixture(scope="module")
 def own(checkout):
     """Modules of the checkout."""
-    folders = [checkout / "scripts", checkout / "tests", checkout / "scripts/cellseg"]
-    return {path.stem for folder in folders[:2] for path in folder.iterdir()}
+    tests = (checkout / "tests").rglob("*.py")
+    return {path.stem for path in [*(checkout / "scripts").iterdir(), *tests]}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -125,7 +125,7 @@ def make(checkout, tmp_path):
     return call
 
 
-USING = ["demo", "test", "lint", "bench", "side-by-side", "lock", "progress", "report"]
+USING = ["demo", "test", "lint", "bench", "side-by-side", "lock", "progress", "report", "docs"]
 
 
 @pytest.mark.parametrize("older", [False, True])
