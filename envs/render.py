@@ -69,7 +69,7 @@ def main() -> None:
         if after:
             lines = [
                 "#!/usr/bin/env bash",
-                "# Packages that ask for others than they run with; models/deepcell/compat.py says more.",
+                "# Packages that ask for others than they run with; see models/deepcell/compat.py.",
                 "# Built with the environment's Cython and NumPy. Written by envs/render.py.",
                 "set -euo pipefail",
                 "pip install --no-deps --no-build-isolation --ignore-requires-python \\",
