@@ -36,7 +36,7 @@ def failures(checkout, folder, where, *family):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.fixture(scope="module", params=list(REASONS))
+@pytest.fixture(scope="module", params=["limit", pytest.param("disk", marks=pytest.mark.slow)])
 def found(request, checkout, tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
     if request.param == "limit":

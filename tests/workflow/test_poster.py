@@ -9,6 +9,7 @@ from cellseg.training import ensemble
 from workflow_runner import TINY, Workflow
 
 CELL_TYPES = ["SHSY5Y", "SkBr3"]  # those that the study trains on alone
+pytestmark = pytest.mark.slow  # the chain a second time; its parts have tests of their own
 EXTENDED = "results/data/tiny/extended-1/train"
 
 
