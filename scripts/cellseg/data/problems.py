@@ -8,7 +8,7 @@ import pandas as pd
 
 from cellseg.data import label_checks
 from cellseg.data.coco_cells import Cells
-from cellseg.data.sources import SPLITS
+from cellseg.data.splits import SPLITS
 from cellseg.io.atomic import replacing
 
 COLUMNS = ["split", "problem", "image", "image_id", "cells", "action"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cellseg.data.sources import SPLITS
+from cellseg.data.splits import SPLITS
 
 SMALL, MEDIUM = 324, 961  # areas in pixels at which COCO scores of LIVECell are cut
 SIZE_CLASSES = ("small", "medium", "large")

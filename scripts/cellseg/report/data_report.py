@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellseg.data.sources import SPLITS
+from cellseg.data.splits import SPLITS
 from cellseg.figures import data_overview
 from cellseg.figures.data_overview import SIZE_CLASSES, area_edges, size_class
 from cellseg.io import made_files

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cellseg import models
+from cellseg.data.kinds.source import Images
 from cellseg.data.livecell_names import CELL_TYPES
-from cellseg.space.expected_images import Images
 from cellseg.study.runs import Run, training_of, tuning_in
 from cellseg.targets import head_names
 from cellseg.targets.channels import marker_head, stored
