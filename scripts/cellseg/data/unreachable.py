@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cellseg.data import kinds, livecell_files
-from cellseg.io.terminal import number_of
+from cellseg.io.wording import number_of
 
 SAID = "cannot be fetched"
 """In the log of a job that did not reach a file."""

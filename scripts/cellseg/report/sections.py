@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from cellseg.data import kinds
+from cellseg.io.wording import number_of
 from cellseg.report import scores
 from cellseg.report.markup import bullets, code, heading, table, text
 from cellseg.study import runs as studies
-from cellseg.tables.conditions import counted
 from cellseg.tables.glossary import NOT_KNOWN, remarks
 
 
@@ -57,9 +57,9 @@ def experiments(
         )
     names = ["experiment", "question", "runs", "models", "training images", "seeds"]
     several = " (a run that two experiments share is trained once)" if len(rows) > 1 else ""
-    networks = counted(len(provenance), "network")
+    networks = number_of(len(provenance), "network")
     return (
-        f"{networks} trained{several}, in {counted(len(rows), 'experiment')}.\n\n"
+        f"{networks} trained{several}, in {number_of(len(rows), 'experiment')}.\n\n"
         f"{table(names, rows, 'experiments')}"
     )
 
@@ -141,7 +141,7 @@ def resources(resources: pd.DataFrame, folder: Path) -> str:
     ]
     missing = int(resources["missing"].sum())
     left_out = (
-        f" {counted(missing, 'job')} of the study's runs left no measurement and "
+        f" {number_of(missing, 'job')} of the study's runs left no measurement and "
         f"{'is' if missing == 1 else 'are'} not counted."
         if missing
         else ""
