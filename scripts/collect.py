@@ -1,6 +1,6 @@
 """The tables of an experiment, from the scores and histories of its runs."""
 
-from cellseg.io.atomic import replacing
+from cellseg.io import csv_file
 from cellseg.runtime.script import running
 from cellseg.tables import collect
 
@@ -22,5 +22,4 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         "sizes": collect.sizes(snakemake.input.sizes),
     }
     for name, table in made.items():
-        with replacing(snakemake.output[name]) as temporary:
-            table.to_csv(temporary, index=False)
+        csv_file.write(snakemake.output[name], table)

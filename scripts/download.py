@@ -1,6 +1,6 @@
 """Fetch the published LIVECell and say where its parts are."""
 
-from cellseg.data import livecell, sources
+from cellseg.data import livecell, livecell_files, sources
 from cellseg.io import atomic
 from cellseg.runtime.script import running
 
@@ -9,7 +9,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     dataset = snakemake.config["datasets"][snakemake.wildcards.dataset]
     livecell.fetch_dataset(
         base_url=settings["url"],
-        files=livecell.files_of(settings["annotations"]),
+        files=livecell_files.files_of(settings["annotations"]),
         folder=snakemake.params.folder,
         manifest=snakemake.params.manifest,
         checksums=dataset["checksums"],

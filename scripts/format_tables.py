@@ -1,5 +1,6 @@
 """The formatted tables of an experiment, and the comparisons that decide what they mark."""
 
+from cellseg.io import csv_file
 from cellseg.io.atomic import replacing
 from cellseg.runtime.script import running
 from cellseg.tables import comparisons, published, read
@@ -11,8 +12,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     compared = comparisons.compare(tables["images"], tables["runs"])
     experiment = Experiment(**snakemake.params.experiment)
     made = content.build(tables, compared, published.read(snakemake.input.published), experiment)
-    with replacing(snakemake.output.comparisons) as temporary:
-        compared.to_csv(temporary, index=False)
+    csv_file.write(snakemake.output.comparisons, compared)
     with replacing(snakemake.output.html) as temporary:
         temporary.write_text(html_page.page(made, experiment.title), encoding="utf-8")
     with replacing(snakemake.output.latex) as temporary:

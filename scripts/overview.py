@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cellseg.io import csv_file
 from cellseg.io.atomic import replacing
 from cellseg.report import origins, page, resources, scores
 from cellseg.runtime.script import running
@@ -25,7 +26,6 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         **made,
     )
     for name, table in made.items():
-        with replacing(snakemake.output[name]) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g")
+        csv_file.write(snakemake.output[name], table, digits=6)
     with replacing(snakemake.output.page) as temporary:
         temporary.write_text(text, encoding="utf-8")

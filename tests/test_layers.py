@@ -70,6 +70,18 @@ def test_importing_a_package_imports_nothing_heavy():
     assert done.stdout == "[]\n", done.stderr
 
 
+def test_the_rules_are_read_without_numpy(checkout):
+    """A job on a cluster reads them all, and would wait for it."""
+    rules = (checkout / "workflow/rules/common.smk").read_text()
+    start, end = rules.index("from cellseg import"), rules.index("job_environment.prepare")
+    code = (
+        f"import sys; sys.path.insert(0, {str(LIBRARY.parent)!r})\n{rules[start:end]}\n"
+        "print(sorted({'numpy', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
 def test_tests_lie_in_folders_of_packages():
     """Or in `workflow` and `parity`, for what goes through several of them."""
     tests = Path(__file__).parent

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import livecell_server
-from cellseg.data import annotations, livecell, sources
+from cellseg.data import annotations, livecell, livecell_files, sources
 from cellseg.errors import UserError
 from cellseg.io import download, unzip
 from livecell_server import sha256, zipped
 
-FILES = livecell.ANNOTATIONS["whole"]
+FILES = livecell_files.ANNOTATIONS["whole"]
 
 
 @pytest.fixture

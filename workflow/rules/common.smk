@@ -21,7 +21,8 @@ from snakemake.resources import Resources
 
 from cellseg import models as families
 from cellseg.apply import request
-from cellseg.data import local_images, sources, unreachable
+from cellseg.data import kinds, unreachable
+from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.jobs import cluster as clusters
 from cellseg.jobs import network_memory, resources as needs, slurm_refusals
 from cellseg.runtime import (
@@ -103,7 +104,6 @@ PUBLISHED = os.path.relpath(Path(workflow.basedir) / "workflow/published.csv")
 OVERVIEW = "results/{dataset}/overview.rst"
 SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
-SPLITS = ["train", "val", "test"]
 RUNS = studies.all_runs(study)
 STARTED = time.time()
 GPUS = 1 if ON_GPU and clusters.counts_gpus(cluster) else 0
@@ -147,9 +147,10 @@ def models():
     return "|".join([one_of(config_models), *trials])
 
 
-def datasets_of(kind):
-    """Names of the data sets of one kind."""
-    return [name for name, entry in study["datasets"].items() if entry["kind"] == kind]
+def datasets_made_by(rule):
+    """Names of the data sets whose source.json a rule makes."""
+    entries = study["datasets"].items()
+    return [name for name, entry in entries if kinds.of(entry).rule == rule]
 
 
 of_experiment = schema["properties"]["experiments"]["additionalProperties"]
@@ -246,7 +247,7 @@ def memory_of_prediction(benchmark, gpu=ON_GPU):
         expected = network_memory.prediction_mb(
             settings_of(wildcards),
             study["prediction"],
-            entry.get("height", 520) * entry.get("width", 704),  # LIVECell's
+            kinds.of(entry).pixels(entry),
             gpu,
         )
         return needs.memory_mb(
@@ -327,14 +328,11 @@ def condition_of(wildcards):
     return {**{axis: wildcards[axis] for axis in axes}, "seed": int(wildcards.seed)}
 
 
-def dataset_settings(*keys):
-    """Params function: the named settings of a data set, sorted at every depth."""
-    return lambda wildcards: studies.in_order(
-        {
-            key: study["datasets"][wildcards.dataset][key]
-            for key in keys
-            if key in study["datasets"][wildcards.dataset]
-        }
+def settings_of_source(wildcards):
+    """Params function: what of its settings makes a data set, sorted at every depth."""
+    entry = study["datasets"][wildcards.dataset]
+    return studies.in_order(
+        {key: entry[key] for key in kinds.of(entry).settings if key in entry}
     )
 
 
@@ -343,33 +341,21 @@ def ensembles_on(wildcards):
     return ensembles.runs_on(study, wildcards.dataset)
 
 
-def local_annotations(wildcards):
-    """Annotation files of a local data set, so that a corrected one is read again."""
+def annotations_of_user(wildcards):
+    """Input function: annotation files that the user made, so that a corrected one is read again."""
     entry = study["datasets"][wildcards.dataset]
-    if entry["kind"] != "local":
-        return []
-    if "path" not in entry:
-        return sources.annotation_files(entry)  # whether or not the images are there
-    try:
-        return sources.annotation_files(sources.local(wildcards.dataset, entry))
-    except UserError:
-        return []  # the rule use_local says what is wrong
+    return kinds.of(entry).annotation_files(wildcards.dataset, entry)
 
 
-def content_of_local_images(wildcards):
-    """Params function: what the images of a local data set hold, whatever their dates; else None.
+def content_of_images_of_user(wildcards):
+    """Params function: what the user's images hold, whatever their dates; None for others.
 
     Not as inputs: thousands of paths would fill the plan, and results could not be redrawn once
     the images are put away.
     """
     name, entry = wildcards.dataset, study["datasets"][wildcards.dataset]
-    if entry["kind"] != "local":
-        return None
-    try:
-        paths = local_images.used(sources.local(name, entry), [Path("results")])
-    except UserError:
-        paths = []  # the rule use_local says what is wrong
-    return local_images.stamp(paths, Path(f".snakemake/local-images/{name}.json"))
+    memory = Path(f".snakemake/local-images/{name}.json")
+    return kinds.of(entry).content(name, entry, [Path("results")], memory)
 
 
 def tiles_of(split):
@@ -400,7 +386,7 @@ def extension_tiles_of(wildcards):
 
 def content_of_tiles(wildcards):
     """Input function: what the tiles of a run hold, in small files that Snakemake compares."""
-    tiles = [tiles_of(split)(wildcards) for split in ("train", "val")]
+    tiles = [tiles_of(split)(wildcards) for split in TRAINING_SPLITS]
     return [path + CONTENT for path in [*tiles, *extension_tiles_of(wildcards)]]
 
 
@@ -559,7 +545,7 @@ def used_tiles():
     return [
         TILES.format(dataset=dataset, tiling=tiling, split=split)
         for dataset, tiling in sorted(used)
-        for split in ("train", "val")
+        for split in TRAINING_SPLITS
     ]
 
 
@@ -626,10 +612,8 @@ def say_what_was_not_fetched():
     """The end of a run that did not reach files: all of them, and what to put where."""
     if not workflow.is_main_process:
         return
-    used = {run.dataset for run in RUNS} & set(datasets_of("download"))
-    lines = unreachable.lines(
-        study, sorted(used), weights_used(), Path("results"), STARTED
-    )
+    used = sorted({run.dataset for run in RUNS})
+    lines = unreachable.lines(study, used, weights_used(), Path("results"), STARTED)
     if lines:
         # After the lines with which Snakemake itself ends.
         atexit.register(print, "\n".join(["", *lines]), file=sys.stderr)
@@ -656,10 +640,8 @@ def check_command():
             [*targets, *others], "results", files, KNOWN, datasets_on(), trials
         )
         for name in needed_datasets(targets, files):
-            if study["datasets"][name]["kind"] == "local":
-                sources.refuse_missing(
-                    name, study["datasets"][name], DATA.format(dataset=name)
-                )
+            entry = study["datasets"][name]
+            kinds.of(entry).refuse_missing(name, entry, Path(DATA.format(dataset=name)))
     except UserError as error:
         raise WorkflowError(printable(error)) from None
     if workflow.output_settings.dryrun and not workflow.output_settings.quiet:

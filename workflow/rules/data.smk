@@ -9,13 +9,13 @@ rule download:
     log:
         "results/logs/download/{dataset}.log",
     wildcard_constraints:
-        dataset=one_of(datasets_of("download")),
+        dataset=one_of(datasets_made_by("download")),
     conda:
         "../../envs/analysis.yaml"
     params:
         folder=f"{DATA}/source",
         manifest=f"{DATA}/manifest.json",
-        settings=dataset_settings("url", "annotations"),
+        settings=settings_of_source,
     script:
         "../../scripts/download.py"
 
@@ -27,7 +27,7 @@ rule simulate:
     log:
         "results/logs/simulate/{dataset}.log",
     wildcard_constraints:
-        dataset=one_of(datasets_of("simulated")),
+        dataset=one_of(datasets_made_by("simulate")),
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -36,7 +36,7 @@ rule simulate:
     params:
         code=code("simulate"),
         folder=f"{DATA}/source",
-        simulation=dataset_settings("cell_types", "images", "height", "width", "seed"),
+        simulation=settings_of_source,
     script:
         "../../scripts/simulate.py"
 
@@ -48,21 +48,12 @@ rule use_local:
     log:
         "results/logs/use_local/{dataset}.log",
     wildcard_constraints:
-        dataset=one_of(datasets_of("local")),
+        dataset=one_of(datasets_made_by("use_local")),
     conda:
         "../../envs/analysis.yaml"
     params:
         code=code("use_local"),
-        settings=dataset_settings(
-            "path",
-            "images",
-            "annotations",
-            "labels",
-            "missing_images",
-            "crowds",
-            "channel",
-            "page",
-        ),
+        settings=settings_of_source,
     script:
         "../../scripts/use_local.py"
 
@@ -71,7 +62,7 @@ rule parse:
     """Annotation tables of a data set, duplicates resolved by the named policy; all images checked."""
     input:
         source=f"{DATA}/source.json",
-        annotations=local_annotations,
+        annotations=annotations_of_user,
     output:
         images=expand(
             f"{DATA}/annotations/{{split}}.images.parquet",
@@ -97,7 +88,7 @@ rule parse:
     params:
         code=code("parse"),
         duplicates=lambda wildcards: study["datasets"][wildcards.dataset]["policy"],
-        images=content_of_local_images,
+        images=content_of_images_of_user,
     script:
         "../../scripts/parse.py"
 

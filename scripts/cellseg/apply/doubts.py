@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cellseg.io import tolerant
-from cellseg.io.terminal import number_of
+from cellseg.io.wording import number_of
 from cellseg.scoring import found_nothing
 
 LEAST_CORRELATION = 0.05

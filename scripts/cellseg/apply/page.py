@@ -12,6 +12,7 @@ import numpy as np
 
 from cellseg.apply.geojson import Polygon
 from cellseg.io.atomic import replacing
+from cellseg.io.wording import number_of
 
 PICTURE = 640  # pixels, the longer side
 LARGEST_ZOOM = 8  # of images that are smaller
@@ -141,7 +142,7 @@ def _card(page: Page) -> str:
     row = page.row
     return (
         f'<figure><img alt="{escape(page.image)}" src="data:image/jpeg;base64,{source}">'
-        f"<figcaption>{escape(page.image)}<br>{of}{_counted(row['cells'])} · "
+        f"<figcaption>{escape(page.image)}<br>{of}{number_of(row['cells'], 'cell')} · "
         f"{row['covered']:.0%} covered · {_link(row['labels'], 'labels')} · "
         f"{_link(row['outlines'], 'outlines')}</figcaption></figure>"
     )
@@ -164,10 +165,6 @@ def _table(pages: Sequence[Page]) -> list[str]:
         )
         lines.append("<tr>" + "".join(f"<td>{value}</td>" for value in values) + "</tr>")
     return [*lines, "</table>"]
-
-
-def _counted(cells: int) -> str:
-    return f"{cells:,} cell{'' if cells == 1 else 's'}"
 
 
 def _link(target: str, text: str) -> str:

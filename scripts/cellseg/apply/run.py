@@ -17,8 +17,8 @@ from cellseg.data import livecell_names
 from cellseg.errors import UserError
 from cellseg.images import grey_values
 from cellseg.images.decoded import Part
-from cellseg.io import atomic
-from cellseg.io.terminal import number_of
+from cellseg.io import atomic, csv_file
+from cellseg.io.wording import number_of
 from cellseg.segmentation.segmenter import Segmenter
 
 PAGE_COLUMNS = (
@@ -200,8 +200,7 @@ def _write_tables(results: Results, outputs: Mapping[str, str]) -> None:
     for name, table in tables.items():
         named = table.columns.intersection(["image", "file", "labels", "outlines"])
         table[named] = table[named].map(_no_formula)
-        with atomic.replacing(outputs[name]) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g")
+        csv_file.write(outputs[name], table, digits=6)
 
 
 def _no_formula(name: str) -> str:

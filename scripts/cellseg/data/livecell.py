@@ -1,59 +1,15 @@
-"""The published LIVECell (Edlund et al., Nature Methods 2021): which files, fetched and checked."""
+"""The published LIVECell (Edlund et al., Nature Methods 2021): its files, fetched and checked."""
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from cellseg.data.livecell_names import CELL_TYPES
-from cellseg.data.sources import SPLITS
+from cellseg.data.livecell_files import IMAGES, lacking, listed, url_of
 from cellseg.errors import UserError
 from cellseg.images.reading import SUFFIXES, find
 from cellseg.io import download, unzip
 from cellseg.io.atomic import write_json
-
-_SIZES = (
-    "0_train2percent",
-    "1_train4percent",
-    "2_train5percent",
-    "3_train25percent",
-    "4_train50percent",
-)
-ANNOTATIONS: dict[str, tuple[str, ...]] = {
-    "whole": tuple(f"annotations/LIVECell/livecell_coco_{split}.json" for split in SPLITS),
-    "single-cell-types": tuple(
-        f"annotations/LIVECell_single_cells/{cell_type.lower()}/{split}.json"
-        for cell_type in CELL_TYPES
-        for split in SPLITS
-    ),
-    "size-splits": tuple(f"annotations/LIVECell_dataset_size_split/{size}.json" for size in _SIZES),
-}
-IMAGES = "images.zip"
-
-
-def files_of(groups: Iterable[str]) -> list[str]:
-    """Annotation files of some groups of :data:`ANNOTATIONS`."""
-    return [name for group in groups for name in ANNOTATIONS[group]]
-
-
-def lacking(base_url: str, files: Sequence[str], folder: Path) -> list[tuple[str, Path]]:
-    """Address and path of each file that is not there; images may be unpacked already.
-
-    Parameters
-    ----------
-    base_url, files, folder : as of :func:`fetch_dataset`
-    """
-    wanted = [*files, *([] if (folder / "images").is_dir() else [IMAGES])]
-    return [
-        (_url(base_url, name), folder / name) for name in wanted if not (folder / name).is_file()
-    ]
-
-
-def listed(pairs: Iterable[tuple[str, Path]]) -> Iterator[str]:
-    """Lines with each address and, below it, the path where its file belongs."""
-    for url, path in pairs:
-        yield f"  {url}"
-        yield f"    -> {path}"
 
 
 def fetch_dataset(
@@ -74,7 +30,8 @@ def fetch_dataset(
     Parameters
     ----------
     base_url : address of the folder on the server
-    files : annotation files, relative to both `base_url` and `folder`, see :data:`ANNOTATIONS`
+    files : annotation files, relative to both `base_url` and `folder`, see
+        :mod:`cellseg.data.livecell_files`
     folder : where everything goes
     manifest : JSON of the size and SHA-256 of every file. Written at the first download and
         checked against from then on: nobody publishes the hashes of these files.
@@ -107,7 +64,7 @@ def fetch_dataset(
             continue
         try:
             entry = download.fetch_file(
-                _url(base_url, name),
+                url_of(base_url, name),
                 folder / name,
                 sha256=expected.get(name),
                 retries=0 if any(map(_no_connection, unreachable)) else retries,
@@ -173,10 +130,6 @@ def _check_json(path: Path) -> None:
     except ijson.JSONError as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{path} is no complete JSON ({reason}).") from error
-
-
-def _url(base_url: str, name: str) -> str:
-    return f"{base_url.rstrip('/')}/{name}"
 
 
 def _no_connection(error: download.NotFetched) -> bool:

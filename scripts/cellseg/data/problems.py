@@ -8,8 +8,8 @@ import pandas as pd
 
 from cellseg.data import label_checks
 from cellseg.data.coco_cells import Cells
-from cellseg.data.sources import SPLITS
-from cellseg.io.atomic import replacing
+from cellseg.data.splits import SPLITS
+from cellseg.io import csv_file
 
 COLUMNS = ["split", "problem", "image", "image_id", "cells", "action"]
 
@@ -66,5 +66,4 @@ def write(rows: Sequence[Mapping], path: Path) -> None:
     """Write the rows of all splits, in the order of the splits."""
     order = {split: rank for rank, split in enumerate(SPLITS)}
     ordered = sorted(rows, key=lambda row: order[row["split"]])
-    with replacing(path) as temporary:
-        pd.DataFrame(ordered, columns=COLUMNS).to_csv(temporary, index=False)
+    csv_file.write(path, pd.DataFrame(ordered, columns=COLUMNS))

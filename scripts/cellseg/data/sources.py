@@ -4,11 +4,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from cellseg.data.splits import SPLITS
 from cellseg.errors import UserError
-from cellseg.images.reading import LABEL_SUFFIXES, find
 from cellseg.io import tolerant
 
-SPLITS = ("train", "val", "test")
 CHOICES = {"missing_images": ("error", "drop"), "crowds": ("error", "drop", "as-cells")}
 """Settings of a local data set that decide what becomes of images and cells, and their values."""
 ANNOTATIONS = "annotations/LIVECell/livecell_coco_{split}.json"
@@ -177,5 +176,7 @@ def annotation_files(described: Mapping) -> list[str]:
     """Files that hold the annotations of a described data set: COCO JSON files or label images."""
     if "annotations" in described:
         return list(described["annotations"].values())
+    from cellseg.images.reading import LABEL_SUFFIXES, find  # with NumPy
+
     folders = described["labels"].values()
     return [str(path) for folder in folders for path in find(Path(folder), LABEL_SUFFIXES)]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.errors import UserError
 
 VALIDATION_SHARE = (
@@ -43,7 +44,7 @@ def select(images: pd.DataFrame, subset: Mapping, seed: int) -> dict[str, list[s
     if subset["validation"] == "by-well":
         images = images.assign(split=_split_by_well(images, seed))
     chosen = {
-        name: _fraction(images[images["split"] == name], subset, seed) for name in ("train", "val")
+        name: _fraction(images[images["split"] == name], subset, seed) for name in TRAINING_SPLITS
     }
     for name, selection in chosen.items():
         if not selection:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from cellseg.data import livecell
-from cellseg.io.terminal import number_of
+from cellseg.data import kinds, livecell_files
+from cellseg.io.wording import number_of
 
 SAID = "cannot be fetched"
 """In the log of a job that did not reach a file."""
@@ -18,21 +18,19 @@ def lines(
     Parameters
     ----------
     study : complete configuration
-    datasets : those to be downloaded
+    datasets : names of those that the run is about
     weights : names of the pretrained weights to be fetched
     results : folder of all results
     since : seconds since the epoch at which the run began; older logs do not count
     """
     logs = results / "logs"
+    entries = {name: study["datasets"][name] for name in datasets}
+    fetched = {name: entry for name, entry in entries.items() if kinds.of(entry).needs_internet}
     pairs = [
         pair
-        for name in datasets
-        if _failed(logs / f"download/{name}.log", since)
-        for pair in livecell.lacking(
-            study["datasets"][name]["url"],
-            livecell.files_of(study["datasets"][name]["annotations"]),
-            results / "data" / name / "source",
-        )
+        for name, entry in fetched.items()
+        if _failed(logs / kinds.of(entry).rule / f"{name}.log", since)
+        for pair in kinds.of(entry).lacking(entry, results / "data" / name)
     ]
     for name in weights:
         path = results / f"data/pretrained/{name}.h5"
@@ -43,7 +41,7 @@ def lines(
     return [
         f"Not fetched: {number_of(len(pairs), 'file')}. Without internet here, fetch them "
         "elsewhere and put them there; then run the same command again, which checks them.",
-        *livecell.listed(pairs),
+        *livecell_files.listed(pairs),
     ]
 
 

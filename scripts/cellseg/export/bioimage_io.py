@@ -7,11 +7,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cellseg.data.kinds import SOURCES
 from cellseg.export.model_card import CITE
 
 FORMAT = "0.5.4"
-LICENCES = {"download": "CC-BY-NC-4.0", "simulated": "MIT"}
-"""By kind of data set; of a local one only its owner knows."""
 
 CHANNELS = {
     "inner-distance": ["inner_distance"],
@@ -77,8 +76,9 @@ def describe(
             for extra in ("example.py", "settings.json", "watershed.json", "provenance.json")
         ],
     }
-    if kind in LICENCES and family != "deepcell":
-        about["license"] = LICENCES[kind]
+    licence = SOURCES[kind].spdx
+    if licence and family != "deepcell":
+        about["license"] = licence
     return about
 
 

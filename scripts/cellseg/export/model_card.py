@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cellseg import models
+from cellseg.data.kinds import SOURCES
 from cellseg.tables import glossary
 
 SCORES = glossary.named("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1_75", "pixel_iou")
@@ -13,19 +14,6 @@ SCORES = glossary.named("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1
 
 COCO_SCORES = glossary.named("ap", "ap50", "afnr")
 """Columns of coco.csv."""
-
-DATA_LICENCES = {
-    "download": (
-        "LIVECell (Edlund et al., *Nature Methods* 18, 1038-1045, 2021): CC BY-NC 4.0. No "
-        "commercial use, and the source is to be named."
-    ),
-    "simulated": "simulated by livecell-bench; nobody else has rights in them.",
-    "local": (
-        "images of whoever exported this: their terms apply, and are to be added here before it is "
-        "given away. If they are LIVECell's, those are CC BY-NC 4.0 (no commercial use)."
-    ),
-}
-"""By kind of data set."""
 
 DEEPCELL = (
     "- The network was built by the package deepcell (Van Valen Lab, Caltech), whose licence is "
@@ -83,7 +71,7 @@ def text(
     Parameters
     ----------
     condition : dataset, model, heads, subset and seed of the run
-    kind : of its data set, a key of :data:`DATA_LICENCES`
+    kind : of its data set, a key of :data:`cellseg.data.kinds.SOURCES`
     settings, provenance, watershed, prediction : what the run recorded
     data : of :func:`trained_on`
     metrics, coco : tables of its scores
@@ -135,7 +123,7 @@ def text(
         "pixel belongs to one cell, so that cells on top of each other are not told apart. Not for "
         "diagnosis.",
         "## Licences",
-        f"- The images it was trained on: {DATA_LICENCES[kind]}",
+        f"- The images it was trained on: {SOURCES[kind].licence}",
         *([DEEPCELL] if model["family"] == "deepcell" else []),
         *(
             [f"- The backbone started from `{imagenet}`, published with Keras: its terms "

@@ -41,7 +41,7 @@ def export(
     run : paths of its ``weights``, ``settings``, ``provenance``, ``watershed``, ``metrics`` and
         ``coco``
     images : tables of the images that it may have been trained and validated with
-    kind : of its data set: download, simulated or local
+    kind : of its data set, a key of :data:`cellseg.data.kinds.SOURCES`
     load_family : from the model's settings to the module of its family
     output : zip to write; rdf.yaml at its top makes it a package of the BioImage Model Zoo
 

@@ -8,6 +8,7 @@ from cellseg.errors import UserError
 from cellseg.figures import shown
 from cellseg.figures.contact_sheet import Column, Row
 from cellseg.io.atomic import open_stack
+from cellseg.io.wording import number_of
 from cellseg.tables import conditions, glossary, read
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def load(
     columns = [
         Column(
             heading=f"{rank}: {row.image}\n{row.cell_type} · "
-            + conditions.counted(int(row.n_true), "true cell"),
+            + number_of(int(row.n_true), "true cell"),
             image=shown.picture(pictures, row.image, images),
             truth=shown.labels_of(archive, row.image, truth),
         )
@@ -102,4 +103,4 @@ def _scores(path: str | Path, needed: Sequence[str]) -> "pd.DataFrame":
 def _caption(row: "pd.Series") -> str:
     value = row[SCORE.name]
     score = f"{value:.2f}" if value == value else "not defined"
-    return f"{SCORE.heading} {score} · {conditions.counted(int(row['n_pred']), 'predicted cell')}"
+    return f"{SCORE.heading} {score} · {number_of(int(row['n_pred']), 'predicted cell')}"

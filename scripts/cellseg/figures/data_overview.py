@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from cellseg.data.sources import SPLITS
+from cellseg.data.splits import SPLITS
+from cellseg.io.wording import number_of
 
 SMALL, MEDIUM = 324, 961  # areas in pixels at which COCO scores of LIVECell are cut
 SIZE_CLASSES = ("small", "medium", "large")
@@ -149,6 +150,5 @@ def _headline(images: pd.DataFrame, cells: pd.DataFrame, title: str) -> str:
     parts = []
     for split in SPLITS:
         number = [int((table["split"] == split).sum()) for table in (images, cells)]
-        ending = "" if number[0] == 1 else "s"
-        parts.append(f"{split} {number[0]:,} image{ending} with {number[1]:,} cells")
+        parts.append(f"{split} {number_of(number[0], 'image')} with {number[1]:,} cells")
     return f"{title}: " + "; ".join(parts)

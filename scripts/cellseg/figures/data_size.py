@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cellseg.errors import UserError
 from cellseg.figures import curves, marks, style
+from cellseg.io.wording import number_of
 from cellseg.tables import conditions, glossary
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _sizes(training: "pd.DataFrame") -> "pd.DataFrame":
 
 def _kind(row: Mapping[str, object], named: Sequence[str]) -> str:
     """What a subset consists of, by the `named` of :data:`KINDS`."""
-    added = conditions.counted(int(row["synthetic"]), "synthetic image") + " for each"
+    added = number_of(int(row["synthetic"]), "synthetic image") + " for each"
     words = {
         "cell_types": row["cell_types"].replace("+", ", ") or "all cell types",
         "synthetic": added if row["synthetic"] else "real images alone",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cellseg.figures import marks, style
+from cellseg.io.wording import number_of
 from cellseg.tables import conditions
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _trained_on(training: "pd.DataFrame") -> str:
 
 def _between(numbers: "pd.Series", noun: str) -> str:
     low, high = int(numbers.min()), int(numbers.max())
-    most = conditions.counted(high, noun)
+    most = number_of(high, noun)
     return most if low == high else f"{low:,} to {most}"
 
 
@@ -162,7 +163,7 @@ def run_curve(history: "pd.DataFrame", title: str = "Learning curve") -> "Figure
         axes.set_ylabel("learning rate" if name == "learning rate" else "loss")
         if number + columns >= len(panels):
             _epochs(axes, spare=number // columns < lines - 1)
-    note = conditions.counted(history["epoch"].nunique(), "epoch")
+    note = number_of(history["epoch"].nunique(), "epoch")
     validation = history["val_loss"].dropna() if "val_loss" in history else []
     if len(validation):
         best = history.loc[validation.idxmin()]
@@ -181,7 +182,7 @@ def run_curve(history: "pd.DataFrame", title: str = "Learning curve") -> "Figure
         note += " (circle)"
     note += "."
     if "cell_type" in history:
-        networks = conditions.counted(history["cell_type"].nunique(), "network")
+        networks = number_of(history["cell_type"].nunique(), "network")
         note += f" Thin lines: {networks}, one a cell type; thick lines: their mean."
     keys = [
         marks.line_key(NAMES[name], color=colour)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cellseg.figures import marks, style
+from cellseg.io.wording import number_of
 from cellseg.study.search_space import listed, shown
 from cellseg.tables import conditions
 
@@ -196,7 +197,7 @@ def _label(name: str, space: Mapping) -> str:
 def _keys(trials: "pd.DataFrame", looks: Mapping[int, dict]) -> list:
     dots = {"linestyle": "none", "markersize": 4}
     epochs = trials.groupby("rung")["epochs"].first()
-    keys = [marks.line_key(conditions.counted(int(epochs[rung]), "epoch"), **dots, **look)
+    keys = [marks.line_key(number_of(int(epochs[rung]), "epoch"), **dots, **look)
             for rung, look in looks.items()]  # fmt: skip
     ring = {"linestyle": "none", "marker": "o", "color": style.BLACK, "markerfacecolor": "none"}
     if not trials["promoted"].astype(bool).all() and len(looks) > 1:
@@ -212,13 +213,13 @@ def _note(trials: "pd.DataFrame", entry: Mapping, log: bool) -> str:
     words = f"{words[:1].upper()}{words[1:]}. "
     counts = trials.groupby(["rung", "epochs"]).size()
     rungs = ", ".join(
-        f"{n} of {conditions.counted(int(epochs), 'epoch')}" for (_, epochs), n in counts.items()
+        f"{n} of {number_of(int(epochs), 'epoch')}" for (_, epochs), n in counts.items()
     )
     words += f"Trainings: {rungs}. "
     first = trials[trials["best"].astype(bool)]
     if len(first):
         row = first.iloc[0]
-        epochs = conditions.counted(int(row["epochs"]), "epoch")
+        epochs = number_of(int(row["epochs"]), "epoch")
         words += f"Best: trial {row['trial']} after {epochs}, {row['score']:.4g}. "
     seeds = len(str(trials["runs"].iloc[0]).split())
     words += f"Each score is the mean over {seeds} seeds. " if seeds > 1 else ""

@@ -12,6 +12,7 @@ from tifffile import PHOTOMETRIC
 from cellseg.errors import UserError
 from cellseg.images import upright
 from cellseg.images.decoded import EXPANSION, Decoded, in_order, lossy
+from cellseg.io.wording import number_of
 
 # Its warnings are of what is refused here, or not done: missing pages are not filled with zeros.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -184,7 +185,7 @@ def _as_seen(
         return np.rint(light).astype(values.dtype), f"{axes.replace('S', '')}S"
     name = getattr(photometric, "name", photometric)
     raise UserError(
-        f"{path} has colours that cannot be read ({name}, {samples} sample{'s'[: samples - 1]} a "
+        f"{path} has colours that cannot be read ({name}, {number_of(samples, 'sample')} a "
         "pixel). Save it as grey values or as RGB."
     )
 

@@ -22,11 +22,6 @@ def duration(seconds: float | None) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
-def number_of(number: int, what: str) -> str:
-    """Such as ``3 runs``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def aligned(rows: list[list[str]], left: int = 1) -> list[str]:
     """Columns as wide as their widest cell, the first `left` of them flush left.
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from statistics import mean
 
 from cellseg.io import benchmark_files, tolerant
-from cellseg.io.terminal import duration, number_of
+from cellseg.io.terminal import duration
+from cellseg.io.wording import number_of
 from cellseg.jobs.run_folder import Look, RunFolder
 from cellseg.study.runs import Run
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cellseg.errors import UserError
+from cellseg.io.wording import number_of
 from cellseg.jobs.active import RUNNING, Marks, SlurmJobs, rules_besides
 from cellseg.jobs.run_folder import LATELY, STATES, Look, RunFolder
 from cellseg.jobs.steps import Step, steps_of
@@ -155,7 +156,7 @@ def _judged_by(slurm: SlurmJobs | None, marks: Marks, sources: set[str]) -> str:
     """Which evidence there was for what runs, in a few words."""
     if slurm is not None:
         jobs = len(slurm.by_id)
-        words = f"squeue ({jobs} {'job' if jobs == 1 else 'jobs'} of this checkout)"
+        words = f"squeue ({number_of(jobs, 'job')} of this checkout)"
         return f"{words}, and Snakemake's lock and marks" if "marks" in sources else words
     if marks.locked:
         return "Snakemake's lock and marks, which a crash leaves behind"

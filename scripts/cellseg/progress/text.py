@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from cellseg.io.progress_file import Training
-from cellseg.io.terminal import UNKNOWN, aligned, cut, duration, number_of, path_lines, wrapped
+from cellseg.io.terminal import UNKNOWN, aligned, cut, duration, path_lines, wrapped
+from cellseg.io.wording import number_of
 from cellseg.jobs import time_left
 from cellseg.jobs.active import QUEUED, RUNNING
 from cellseg.jobs.run_folder import DONE, FAILED, INTERRUPTED, NOT_STARTED, Look

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from cellseg.errors import UserError
+from cellseg.io.wording import number_of
 from cellseg.study import config_files
-from cellseg.tables.conditions import counted
 
 LARGE_MB = 200
 """What a browser takes a while to open."""
@@ -68,8 +68,8 @@ def check(summary: str) -> list[str]:
     if not old:
         return []
     return [
-        f"Note: snakemake would make {counted(len(old), 'file')} anew, {old[0]['output_file']} for "
-        "one: settings, inputs or code have changed. The report shows what is there."
+        f"Note: snakemake would make {number_of(len(old), 'file')} anew, {old[0]['output_file']} "
+        "for one: settings, inputs or code have changed. The report shows what is there."
     ]
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellseg.data.sources import SPLITS
+from cellseg.data.splits import SPLITS
 from cellseg.figures import data_overview
 from cellseg.figures.data_overview import SIZE_CLASSES, area_edges, size_class
-from cellseg.io import made_files
+from cellseg.io import csv_file, made_files
 from cellseg.io.atomic import replacing
 from cellseg.study import ensembles as ensemble_checks
 
@@ -56,8 +56,7 @@ def write(
         "sizes": cell_sizes(cell_table),
     }
     for name, table in tables.items():
-        with replacing(outputs[name]) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.4g")
+        csv_file.write(outputs[name], table, digits=4)
     figure = data_overview.draw(image_table, cell_table, title)
     for name, options in (
         ("png", {"dpi": 200, "metadata": {"Software": None}}),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellseg.io import made_files
+from cellseg.io.wording import plural
 from cellseg.study.runs import AXES, Run
 
 RUN = ["dataset", *AXES]
@@ -97,7 +98,7 @@ def _which(table: pd.DataFrame, chosen: pd.Series) -> str:
         return number.replace(f"{len(some):,} of", "all") if len(table) > 1 else number
     models = list(dict.fromkeys(some["model"]))
     if not set(models) & set(table.loc[~chosen, "model"]):
-        return f"{number}: {'model' if len(models) == 1 else 'models'} {', '.join(models)}"
+        return f"{number}: {plural(len(models), 'model')} {', '.join(models)}"
     names = [
         f"{row.model}/{row.heads}/{row.subset}/seed-{row.seed}" for row in some.head(3).itertuples()
     ]

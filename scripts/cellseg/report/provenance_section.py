@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellseg.io.wording import number_of
 from cellseg.report import origins
 from cellseg.report.markup import code, table, text
-from cellseg.tables.conditions import counted
 
 FACTS = {
     "commit": "commit of the workflow",
@@ -67,7 +67,7 @@ def write(provenance: pd.DataFrame, snakemake_version: str, folder: Path) -> str
     changed = sum(one is True for one in provenance["uncommitted_changes"].tolist())
     if changed:
         told += (
-            f" **{counted(changed, 'run')} came from a checkout with uncommitted changes**, so "
+            f" **{number_of(changed, 'run')} came from a checkout with uncommitted changes**, so "
             "that the commit alone does not tell the code."
         )
     return (

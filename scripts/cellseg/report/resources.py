@@ -7,7 +7,7 @@ from string import Formatter
 import numpy as np
 import pandas as pd
 
-from cellseg.data.sources import SPLITS
+from cellseg.data.splits import SPLITS
 from cellseg.io import benchmark_files
 from cellseg.study.runs import all_variants
 

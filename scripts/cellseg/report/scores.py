@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellseg.io.wording import number_of
 from cellseg.scoring import names
 from cellseg.tables import conditions, glossary
 from cellseg.tables import read as score_tables
@@ -62,6 +63,6 @@ def read(path: str | Path) -> Scores:
 
 def _measured_on(table: pd.DataFrame) -> str:
     low, high = int(table["n_images"].min()), int(table["n_images"].max())
-    images = conditions.counted(high, "image") if low == high else f"{low:,} to {high:,} images"
+    images = number_of(high, "image") if low == high else f"{low:,} to {high:,} images"
     split = f" of the {table['data_split'].iloc[0]} split" if "data_split" in table else ""
     return f"{images}{split}"

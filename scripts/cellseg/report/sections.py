@@ -5,22 +5,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellseg.data import kinds
+from cellseg.io.wording import number_of
 from cellseg.report import scores
 from cellseg.report.markup import bullets, code, heading, table, text
 from cellseg.study import runs as studies
-from cellseg.tables.conditions import counted
 from cellseg.tables.glossary import NOT_KNOWN, remarks
-
-KINDS = {
-    "download": "the published LIVECell",
-    "simulated": "**simulated images**: scores on them say nothing about real cells",
-    "local": "images from a folder",
-}
 
 
 def data(study: Mapping, dataset: str, counts: pd.DataFrame) -> str:
     """Images and cells of each split."""
-    kind = KINDS[study["datasets"][dataset]["kind"]]
+    label = kinds.of(study["datasets"][dataset]).label
     every = study["scoring"]["every"]
     thinned = f"; one image in {every} is scored" if every > 1 else ""
     rows = [
@@ -35,7 +30,7 @@ def data(study: Mapping, dataset: str, counts: pd.DataFrame) -> str:
         for row in counts[counts["cell_type"] == "all"].to_dict("records")
     ]
     names = ["split", "images", "cells", "cells an image", "median area, px", "cell types"]
-    return f"Data set {code(dataset)}: {kind}{thinned}.\n\n{table(names, rows, 'counts')}"
+    return f"Data set {code(dataset)}: {label}{thinned}.\n\n{table(names, rows, 'counts')}"
 
 
 def _types(counts: pd.DataFrame, split: str) -> list[str]:
@@ -62,9 +57,9 @@ def experiments(
         )
     names = ["experiment", "question", "runs", "models", "training images", "seeds"]
     several = " (a run that two experiments share is trained once)" if len(rows) > 1 else ""
-    networks = counted(len(provenance), "network")
+    networks = number_of(len(provenance), "network")
     return (
-        f"{networks} trained{several}, in {counted(len(rows), 'experiment')}.\n\n"
+        f"{networks} trained{several}, in {number_of(len(rows), 'experiment')}.\n\n"
         f"{table(names, rows, 'experiments')}"
     )
 
@@ -146,7 +141,7 @@ def resources(resources: pd.DataFrame, folder: Path) -> str:
     ]
     missing = int(resources["missing"].sum())
     left_out = (
-        f" {counted(missing, 'job')} of the study's runs left no measurement and "
+        f" {number_of(missing, 'job')} of the study's runs left no measurement and "
         f"{'is' if missing == 1 else 'are'} not counted."
         if missing
         else ""

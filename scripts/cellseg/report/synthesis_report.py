@@ -8,7 +8,7 @@ import pandas as pd
 
 from cellseg.errors import UserError
 from cellseg.figures import extension_pca, style
-from cellseg.io.atomic import replacing
+from cellseg.io import csv_file
 from cellseg.synthesis import comparison, features
 
 FEWEST = 3
@@ -51,8 +51,7 @@ def write(
     table[["component_1", "component_2"]] = np.concatenate([a, b]) @ axes.T
     distances = comparison.distances(first, second)
     for name, content in (("features", table), ("distances", distances)):
-        with replacing(outputs[name]) as temporary:
-            content.to_csv(temporary, index=False, float_format="%.6g")
+        csv_file.write(outputs[name], content, digits=6)
     loadings = pd.DataFrame(axes.T, index=list(features.FEATURES), columns=[1, 2])
     figure = extension_pca.extension_pca(table, loadings, shares, distances, title)
     style.save(figure, [outputs["png"], outputs["pdf"]])

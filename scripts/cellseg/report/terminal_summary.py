@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg.errors import UserError
+from cellseg.io.wording import number_of
 from cellseg.scoring import found_nothing
 from cellseg.tables import conditions, glossary, read
 from cellseg.tables.glossary import NOT_KNOWN
@@ -132,7 +133,7 @@ def _step(training: "pd.DataFrame") -> str:
 
 def _range(numbers: "pd.Series") -> str:
     low, high = int(numbers.min()), int(numbers.max())
-    return conditions.counted(high, "image") if low == high else f"{low} to {high:,} images"
+    return number_of(high, "image") if low == high else f"{low} to {high:,} images"
 
 
 def _aligned(heading: list[str], lines: list[list[str]], left: int) -> list[str]:

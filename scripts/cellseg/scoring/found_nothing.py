@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellseg.images.normalization import normalize
+from cellseg.io.wording import number_of
 
 if TYPE_CHECKING:
     from cellseg.training.batches import TileStream
@@ -98,7 +99,7 @@ def _of_tiles(
         n_true += len(np.unique(true[true > 0]))
         n_pred += int(pred.max(initial=0))
         f1.append(match(true, pred, [0.5])[0]["f1"])
-    where = f"{len(f1)} validation tile{'' if len(f1) == 1 else 's'}"
+    where = number_of(len(f1), "validation tile")
     return warning(n_true, n_pred, float(np.mean(f1)), where, steps) if f1 else None
 
 

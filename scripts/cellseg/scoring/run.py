@@ -9,8 +9,8 @@ import pandas as pd
 
 from cellseg.data import true_cells
 from cellseg.errors import UserError
-from cellseg.io import made_files
-from cellseg.io.atomic import open_stack, replacing
+from cellseg.io import csv_file, made_files
+from cellseg.io.atomic import open_stack
 from cellseg.runtime.parallel import ordered_map
 from cellseg.scoring import by_size as size_scores
 from cellseg.scoring import found_nothing
@@ -105,12 +105,9 @@ def score_run(
     )
     by_size = size_scores.rows({group: octaves[group] for group in groups})
     sizes = pd.DataFrame([{**about, **row} for row in by_size], columns=SIZE_COLUMNS)
-    with replacing(sizes_output) as temporary:
-        sizes.to_csv(temporary, index=False)
-    with replacing(coco_output) as temporary:
-        coco.to_csv(temporary, index=False)
-    with replacing(output) as temporary:
-        scores.to_csv(temporary, index=False)
+    csv_file.write(sizes_output, sizes)
+    csv_file.write(coco_output, coco)
+    csv_file.write(output, scores)
     kept = scores[scores["small_objects"] == "kept"]
     print(
         f"Scored {len(names)} images, {kept['n_true'].sum()} true and {kept['n_pred'].sum()} "

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cellseg.errors import UserError
+from cellseg.io.wording import number_of
 from cellseg.runtime.snakemake_call import Snakemake
 from cellseg.search import execute, files, outputs
 from cellseg.search import rungs as search_rungs
@@ -107,7 +108,7 @@ def _finish(
 ) -> None:
     top = search_rungs.best(rows)
     print(
-        f"Best of all: trial {top.trial} after {_epochs(top.epochs)}, {top.measure} "
+        f"Best of all: trial {top.trial} after {number_of(top.epochs, 'epoch')}, {top.measure} "
         f"{top.score:.4g} ({top.settings})."
     )
     if snakemake.dry_run:
@@ -125,10 +126,10 @@ def _plan(entry: Mapping, n_trials: int) -> str:
     """What the search takes, in a sentence."""
     rungs = list(zip(entry["rungs"], search_rungs.sizes(entry, n_trials), strict=True))
     seeds = len(as_list(entry["seed"]))
-    parts = ", ".join(f"{size} of {_epochs(epochs)}" for epochs, size in rungs)
+    parts = ", ".join(f"{size} of {number_of(epochs, 'epoch')}" for epochs, size in rungs)
     epochs = seeds * sum(epochs * size for epochs, size in rungs)
     times = f", each with {seeds} seeds" if seeds > 1 else ""
-    return f"Trainings: {parts}{times}; {_epochs(epochs)} in all."
+    return f"Trainings: {parts}{times}; {number_of(epochs, 'epoch')} in all."
 
 
 def _told(rows: Sequence[Row], n_rungs: int) -> str:
@@ -136,13 +137,9 @@ def _told(rows: Sequence[Row], n_rungs: int) -> str:
     first = next((row for row in rows if row.place == 1), None)
     on = [str(row.trial) for row in rows if row.promoted]
     lost = [str(row.trial) for row in rows if row.diverged]
-    words = f"Rung {rows[0].rung} of {n_rungs}, {_epochs(rows[0].epochs)}: "
+    words = f"Rung {rows[0].rung} of {n_rungs}, {number_of(rows[0].epochs, 'epoch')}: "
     if first is not None:
         words += f"best {first.measure} {first.score:.4g}, trial {first.trial} ({first.settings}). "
     if on:
         words += f"{len(on)} of {len(rows)} go on: {', '.join(on)}. "
     return words + (f"Not finite: {', '.join(lost)}." if lost else "")
-
-
-def _epochs(number: int) -> str:
-    return f"{number:,} epoch{'' if number == 1 else 's'}"

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from cellseg.io.terminal import UNKNOWN, aligned, number_of, wrapped
+from cellseg.io.terminal import UNKNOWN, aligned, wrapped
+from cellseg.io.wording import number_of
 from cellseg.jobs import time_left
 from cellseg.jobs.active import RUNNING
 from cellseg.jobs.run_folder import DONE, NOT_STARTED

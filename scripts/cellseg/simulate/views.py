@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellseg.data.splits import SPLITS
 from cellseg.simulate.cell_types import TYPE_NUMBERS, CellType
 
-SPLITS = ("train", "val", "test")
 HOURS = range(0, 96, 4)  # LIVECell has a frame every four hours
 LOCATIONS, CROPS = (1, 2), (1, 2, 3, 4)
 # The wells of a type, by position in its list of twelve: no well is in two splits.

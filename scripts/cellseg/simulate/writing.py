@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from cellseg.data.splits import SPLITS
 from cellseg.errors import UserError
 from cellseg.images.reading import as_tiff
 from cellseg.io import disk_full
 from cellseg.simulate.cell_types import CELL_TYPES, TYPE_NUMBERS, CellType
 from cellseg.simulate.frame import Frame, simulate_frame
 from cellseg.simulate.sheet import area
-from cellseg.simulate.views import SPLITS, View, capacity, draw
+from cellseg.simulate.views import View, capacity, draw
 
 SMALLEST_SIDE = 64  # pixels
 SIZE_SPLITS = {  # every n-th training image

@@ -5,18 +5,16 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from cellseg.data import kinds, livecell_size
+from cellseg.data.kinds.source import Images
+from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.data.tiles import offsets
 from cellseg.io import unzip
 from cellseg.models.panopticnet.declarations import declared
-from cellseg.space.expected_images import LIVECELL_PIXELS, Images
 from cellseg.space.runs import LABEL_PIXEL
 from cellseg.study.runs import Run, extensions, tiling_of
 
-LIVECELL_IMAGES = 2.5e9  # images.zip and what is unpacked from it
-LIVECELL_ANNOTATIONS = {"whole": 0.91e9, "single-cell-types": 0.91e9, "size-splits": 0.47e9}
-
 # Bytes, measured on the thirteen real images of tests.
-SIMULATED_PIXEL, SIMULATED_CELL = 0.6, 1_450  # TIFF, and three JSON files
 ANNOTATION = 215  # a cell's row of the annotation tables
 OUTLINE = 120  # true cells as run lengths
 DATA_REPORT = 110_000
@@ -45,8 +43,9 @@ def expected_and_there(
         if splits is None:
             continue
         entry, own = study["datasets"][name], folder / name
-        if entry["kind"] != "local":
-            yield _source(entry, splits), _measured(own / "source", (own / "source.json").is_file())
+        made = kinds.of(entry).space(entry, splits)
+        if made is not None:
+            yield made, _measured(own / "source", (own / "source.json").is_file())
         yield DATA_REPORT, _size(own / "report/data.png")
         for split, some in splits.items():
             yield ANNOTATION * some.cells, _size(own / f"annotations/{split}.cells.parquet")
@@ -55,7 +54,7 @@ def expected_and_there(
         models = {run.model for run in runs if run.dataset == name}
         for tiling in sorted({tiling_of(study, model) for model in models}):
             settings = study["tilings"][tiling]
-            for split in ("train", "val"):
+            for split in TRAINING_SPLITS:
                 size = _tiles(settings, splits[split]) * settings["size"] ** 2 * TILE_PIXEL
                 yield size, _size(own / f"tiles/{tiling}/{split}.npz")
         yield from _extensions(study, [run for run in runs if run.dataset == name], splits, own)
@@ -87,23 +86,14 @@ def _extensions(
         yield size, _size(folder / f"extended-{times}/{split}/tiles/{tiling}.npz")
 
 
-def _source(entry: Mapping, splits: Mapping[str, Images]) -> float:
-    """Images and annotations as they are published or simulated."""
-    if entry["kind"] == "download":
-        return LIVECELL_IMAGES + sum(LIVECELL_ANNOTATIONS[group] for group in entry["annotations"])
-    return sum(
-        SIMULATED_PIXEL * some.pixels + SIMULATED_CELL * some.cells for some in splits.values()
-    )
-
-
 def _tiles(tiling: Mapping, images: Images) -> float:
     """Number of tiles of a split whose images have LIVECell's proportions."""
     if tiling["mode"] == "resize" or not images.count:
         return images.count
-    scale = (images.pixels / images.count / LIVECELL_PIXELS) ** 0.5
+    scale = (images.pixels / images.count / livecell_size.PIXELS) ** 0.5
     rows, columns = (
         len(offsets(round(length * scale), tiling["size"], tiling["overlap"]))
-        for length in (520, 704)
+        for length in (livecell_size.HEIGHT, livecell_size.WIDTH)
     )
     return images.count * rows * columns
 

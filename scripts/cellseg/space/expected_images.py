@@ -1,30 +1,15 @@
 """How many images each split of a data set has, their pixels and cells, also before it is read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-SPLITS = ("train", "val", "test")
-
-LIVECELL = {"train": 3_253, "val": 570, "test": 1_564}  # images as published, some of them twice
-LIVECELL_PIXELS, LIVECELL_CELLS = 520 * 704, 323  # an image
-
-
-@dataclass(frozen=True)
-class Images:
-    """Images of a split: how many, and their pixels and cells in all."""
-
-    count: float
-    pixels: float
-    cells: float
-
-    def part(self, share: float) -> "Images":
-        """A share of them."""
-        return Images(self.count * share, self.pixels * share, self.cells * share)
+from cellseg.data import kinds
+from cellseg.data.kinds.source import Images
+from cellseg.data.splits import SPLITS
 
 
 def images_of(entry: Mapping, annotations: Path) -> dict[str, Images] | None:
-    """Images of each split: of the tables where they are, else as the settings say.
+    """Images of each split: of the tables where they are, else as the kind of data set says.
 
     Parameters
     ----------
@@ -33,7 +18,7 @@ def images_of(entry: Mapping, annotations: Path) -> dict[str, Images] | None:
 
     Returns
     -------
-    dict of split to Images; None for local images whose annotations were not read yet
+    dict of split to Images; None if nothing is known before the annotations are read
     """
     paths = {split: annotations / f"{split}.images.parquet" for split in SPLITS}
     if all(path.is_file() for path in paths.values()):
@@ -51,17 +36,4 @@ def images_of(entry: Mapping, annotations: Path) -> dict[str, Images] | None:
             )
             for split, table in tables.items()
         }
-    if entry["kind"] == "download":
-        return {
-            split: Images(count, count * LIVECELL_PIXELS, count * LIVECELL_CELLS)
-            for split, count in LIVECELL.items()
-        }
-    if entry["kind"] == "simulated":
-        pixels = entry["height"] * entry["width"]
-        cells = LIVECELL_CELLS * pixels / LIVECELL_PIXELS
-        kinds = len(entry["cell_types"])
-        return {
-            split: Images(kinds * count, kinds * count * pixels, kinds * count * cells)
-            for split, count in entry["images"].items()
-        }
-    return None
+    return kinds.of(entry).images(entry)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cellseg.data.kinds.source import Images
 from cellseg.search import rungs
 from cellseg.space import data as data_space
 from cellseg.space import runs as run_space
-from cellseg.space.expected_images import Images, images_of
+from cellseg.space.expected_images import images_of
 from cellseg.space.runs import RunSpace
 from cellseg.study.runs import Run, variants_by_run
 

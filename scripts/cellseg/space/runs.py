@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cellseg import models
+from cellseg.data import kinds
+from cellseg.data.kinds.source import Images
 from cellseg.data.livecell_names import CELL_TYPES
-from cellseg.space.expected_images import Images
 from cellseg.study.runs import Run, training_of, tuning_in
 from cellseg.targets import head_names
 from cellseg.targets.channels import marker_head, stored
@@ -131,7 +132,8 @@ def _kept(
 
 def _cell_types(study: Mapping, run: Run) -> int:
     """Cell types that a run is trained on; as many as LIVECell's where that is not known yet."""
-    known = study["datasets"][run.dataset].get("cell_types", CELL_TYPES)
+    dataset = study["datasets"][run.dataset]
+    known = kinds.of(dataset).cell_types(dataset) or CELL_TYPES
     return len(study["subsets"][run.subset]["cell_types"] or known)
 
 

@@ -1,14 +1,15 @@
 """Ensembles that have no network for some images to be scored, refused before any is trained.
 
-An ensemble predicts an image with the network of its cell type. Which types LIVECell and simulated
-data have is known with the configuration; those of local data, and the share of a type that a
+An ensemble predicts an image with the network of its cell type. Which types a data set has is
+known with the configuration for some kinds; those of the others, and the share of a type that a
 subset takes, with the tables of its images.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cellseg.data.livecell_names import CELL_TYPES
+from cellseg.data import kinds
+from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.errors import UserError
 from cellseg.study import runs as studies
 
@@ -32,7 +33,8 @@ def check_study(study: Mapping) -> None:
     for name in study["experiments"]:
         for run in studies.runs_of(study, name):
             chosen = study["subsets"][run.subset]["cell_types"]
-            known = _cell_types(study["datasets"][run.dataset])
+            dataset = study["datasets"][run.dataset]
+            known = kinds.of(dataset).cell_types(dataset)
             missing = [cell_type for cell_type in known if cell_type not in chosen]
             if study["models"][run.model].get("ensemble") and chosen and missing:
                 raise UserError(
@@ -71,7 +73,7 @@ def check_images(ensembles: Sequence[Mapping], images: "pd.DataFrame") -> None:
     """
     from cellseg.data import subsets
 
-    ours = images[images["split"].isin(("train", "val"))]
+    ours = images[images["split"].isin(TRAINING_SPLITS)]
     for run in ensembles:
         wanted = set(images.loc[images["split"] == run["scored"], "cell_type"])
         for split, chosen in subsets.select(ours, run["subset"], run["seed"]).items():
@@ -82,10 +84,3 @@ def check_images(ensembles: Sequence[Mapping], images: "pd.DataFrame") -> None:
                     f"{', '.join(missing)}, of which its subset has no image in the {split} split, "
                     f"and is scored on all images of the {run['scored']} split. {REMEDY}"
                 )
-
-
-def _cell_types(dataset: Mapping) -> Sequence[str]:
-    """Cell types that the images of a data set are known to have; local ones are not known yet."""
-    if dataset["kind"] == "download":
-        return CELL_TYPES
-    return dataset["cell_types"] if dataset["kind"] == "simulated" else ()

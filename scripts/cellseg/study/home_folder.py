@@ -3,15 +3,15 @@
 import os.path
 from collections.abc import Mapping
 
-_OF_DATASETS = ("path", "images", "annotations", "labels")
+from cellseg.data import kinds
+
 _OF_APPLY = ("run", "images", "output")
 
 
 def expanded(study: Mapping) -> dict:
-    """The complete configuration, with the home folder in paths of local data and of ``apply``."""
+    """The complete configuration, with the home folder in paths of data sets and of ``apply``."""
     datasets = {
-        name: _with_home(entry, _OF_DATASETS) if entry["kind"] == "local" else entry
-        for name, entry in study["datasets"].items()
+        name: _with_home(entry, kinds.of(entry).paths) for name, entry in study["datasets"].items()
     }
     return {**study, "datasets": datasets, "apply": _with_home(study["apply"], _OF_APPLY)}
 

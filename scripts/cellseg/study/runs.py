@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
+from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.errors import UserError
 from cellseg.targets import head_names
 
@@ -123,7 +124,7 @@ def extensions(subset: Mapping) -> list[tuple[int, str]]:
     if "extend" not in subset:
         return []
     # Drawn validation wells leave images of both splits to train on.
-    splits = ("train", "val") if subset["validation"] == "by-well" else ("train",)
+    splits = TRAINING_SPLITS if subset["validation"] == "by-well" else ("train",)
     return [(subset["extend"], split) for split in splits]
 
 

@@ -1,12 +1,13 @@
 """A configuration: checked against its schema, defaults filled in, names cross-checked."""
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from jsonschema import Draft202012Validator
 
-from cellseg.data.livecell_names import CELL_TYPES
+from cellseg.data import kinds
 from cellseg.errors import UserError
 from cellseg.models.panopticnet import checks as backbone_checks
 from cellseg.study import config_values, ensembles, home_folder, placeholders, searches, spelling
@@ -135,8 +136,7 @@ def _check_names(study: Mapping) -> None:
     """
     spelling.check("dataset", study["dataset"], study["datasets"])
     for name, dataset in study["datasets"].items():
-        if dataset["kind"] == "local":
-            _check_local(f"datasets.{name}", dataset)
+        kinds.of(dataset).check(f"datasets.{name}", dataset)
     spelling.check("training.tiling", study["training"]["tiling"], study["tilings"])
     for name, tiling in study["tilings"].items():
         if tiling["overlap"] >= tiling["size"]:
@@ -266,19 +266,7 @@ def _check_subset(where: str, subset: Mapping, study: Mapping) -> None:
             f"{where}.validation: by-well trains on images of the val split, which "
             "scoring.data_split scores. Score the test split, or keep the official validation."
         )
-    kinds = {dataset["kind"]: dataset for dataset in study["datasets"].values()}
-    if subset["cell_types"] and "local" not in kinds:
-        known = kinds.get("simulated", {}).get("cell_types", [])
+    known = [kinds.of(dataset).cell_types(dataset) for dataset in study["datasets"].values()]
+    if all(known):  # else the images decide
         for cell_type in subset["cell_types"]:
-            spelling.check(
-                f"{where}.cell_types", cell_type, CELL_TYPES if "download" in kinds else known
-            )
-
-
-def _check_local(where: str, dataset: Mapping) -> None:
-    given = {key for key in ("path", "images", "annotations", "labels") if key in dataset}
-    if given not in ({"path"}, {"images", "annotations"}, {"images", "labels"}):
-        raise UserError(
-            f"{where}: give either `path` (a folder in the official LIVECell layout), or `images` "
-            f"with `annotations`, or `images` with `labels`; given: {', '.join(sorted(given))}."
-        )
+            spelling.check(f"{where}.cell_types", cell_type, dict.fromkeys(itertools.chain(*known)))

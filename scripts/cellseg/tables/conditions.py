@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cellseg.errors import UserError
+from cellseg.io.wording import number_of
 from cellseg.scoring.names import NO_TUNING
 from cellseg.tables import intervals
 
@@ -122,11 +123,6 @@ def constants(table: "pd.DataFrame", axes: Sequence[str] = AXES) -> str:
     return sentence[:1].upper() + sentence[1:] + ". " if parts else ""
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and its noun, such as ``1,032 cells``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def subtitle(question: str, tables: Mapping[str, "pd.DataFrame"], rows: "pd.DataFrame") -> str:
     """What the experiment asks, and on how many images, cells and seeds the figure answers it.
 
@@ -156,15 +152,15 @@ def measured_on(images: "pd.DataFrame") -> str:
     once = (shown if len(shown) else images).drop_duplicates("image")
     split = f"{once['data_split'].iloc[0]} split of ".capitalize() if "data_split" in once else ""
     data = ", ".join(sorted(once["dataset"].unique()))
-    cells = counted(int(once["n_true"].sum()), "cell")
-    return f"{split}{data}: {counted(len(once), 'image')}, {cells}"
+    cells = number_of(int(once["n_true"].sum()), "cell")
+    return f"{split}{data}: {number_of(len(once), 'image')}, {cells}"
 
 
 def seeds(table: "pd.DataFrame") -> tuple[str, bool]:
     """How many seeds a condition has, in words, and whether any has more than one."""
     numbers = table.groupby(AXES, sort=False)["seed"].nunique()
     low, high = int(numbers.min()), int(numbers.max())
-    return counted(high, "seed") if low == high else f"{low} to {high} seeds", high > 1
+    return number_of(high, "seed") if low == high else f"{low} to {high} seeds", high > 1
 
 
 def interval(table: "pd.DataFrame") -> str:

@@ -6,18 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from cellseg.data.kinds import SOURCES
+from cellseg.data.splits import SPLITS
 from cellseg.errors import UserError
 from cellseg.scoring import names, pooled_pixels
 from cellseg.scoring.names import ALL_TYPES
 
 DATASET = "LIVECell"
 """The data set, as a whole, of all figures that are comparable."""
-WHOLE = "download"
-"""Kind of the data sets of the configuration that are the whole of it."""
 UNITS = {"fraction": 1.0, "percent": 0.01}
 """Units of scores, and what makes fractions of them."""
 OTHER_UNITS = ("ms",)
-SPLITS = ("train", "val", "test")
 SMALL_OBJECTS = ("kept", "removed", "")
 METRICS = (
     *(*names.SCORES, *pooled_pixels.SCORES),
@@ -190,7 +189,7 @@ def comparable(
 
 def obstacle(*, kind: str, every: int, small_objects: str) -> str:
     """Why no published figure may stand beside scores like these, as half a sentence; or empty."""
-    if kind != WHOLE:
+    if SOURCES[kind].published_as != DATASET:
         return f"they are of {DATASET} as a whole, and this data set is another ({kind})"
     if every != 1:
         return f"they are of all images, and here one of every {every} was scored"

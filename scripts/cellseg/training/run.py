@@ -14,7 +14,7 @@ from cellseg.data import subsets
 from cellseg.data import tiles as tile_files
 from cellseg.errors import UserError
 from cellseg.images import grey_values
-from cellseg.io import atomic, made_files
+from cellseg.io import atomic, csv_file, made_files
 from cellseg.synthesis import names
 from cellseg.training import checkpoint, ensemble, provenance
 from cellseg.training.augmentation import Augmentation
@@ -92,8 +92,7 @@ def train(
             shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         history = family.train(settings, train_stream, validation_stream, folder, state, backbone)
         steps = len(train_stream) * len(history)
-    with atomic.replacing(folder / "history.csv") as temporary:
-        history.to_csv(temporary, index=False)
+    csv_file.write(folder / "history.csv", history)
     atomic.write_json(folder / "settings.json", settings)
     atomic.write_json(
         folder / "provenance.json",

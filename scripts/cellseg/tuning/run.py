@@ -9,7 +9,7 @@ import pandas as pd
 
 from cellseg.errors import UserError
 from cellseg.inference import map_store
-from cellseg.io import atomic
+from cellseg.io import atomic, csv_file
 from cellseg.runtime.parallel import ordered_map
 from cellseg.tuning.grid import best, combinations, score_all
 
@@ -56,8 +56,7 @@ def tune(
     for place, name in enumerate(names):
         table[name] = pd.DataFrame(scores[..., place]).mean().to_numpy()  # without undefined ones
     table["chosen"] = np.arange(len(settings)) == number
-    with atomic.replacing(tried) as temporary:
-        table.to_csv(temporary, index=False)
+    csv_file.write(tried, table)
     decides = tuning["score"]
     own_mean, best_mean = (float(table[decides].iloc[place]) for place in (0, number))
     content = {

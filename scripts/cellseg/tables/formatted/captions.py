@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cellseg.io.wording import number_of
 from cellseg.tables import conditions, published
 from cellseg.tables.formatted import marking
 from cellseg.tables.glossary import STEP, Score, definitions, listed, remarks
@@ -91,8 +92,8 @@ def _measured(
         f"Experiment {experiment.name}. {conditions.constants(runs, shared)}"
         f"Scored on the {once['data_split'].iloc[0]} split of "
         f"{', '.join(sorted(once['dataset'].unique()))}: "
-        f"{conditions.counted(len(once), 'image')}{part} with "
-        f"{conditions.counted(int(once['n_true'].sum()), 'true cell')}. {small} "
+        f"{number_of(len(once), 'image')}{part} with "
+        f"{number_of(int(once['n_true'].sum()), 'true cell')}. {small} "
         f"{_without_cells(once['n_true'], scores)}Values are "
         + (
             f"means over {seeds} ± half of the 95 % t interval of that mean."

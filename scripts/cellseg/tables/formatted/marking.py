@@ -5,6 +5,7 @@ from enum import Enum
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from cellseg.io.wording import plural
 from cellseg.tables import conditions
 from cellseg.tables.comparisons import NO_TEST, SIGNED_RANK, SIGNIFICANT, T_TEST
 from cellseg.tables.glossary import Score, listed
@@ -81,12 +82,13 @@ def note(compared: "pd.DataFrame", outcomes: Mapping[Score, Outcome | None]) -> 
     if marked or not_shown:
         tested = compared[compared["test"] == T_TEST]
         number = _range(tested["n_comparisons"])
+        comparisons = plural(tested["n_comparisons"].max(), "such comparison")
         said += [
             f"{'Bold: the best' if marked else 'Nothing is bold; it would be the best'} of a "
             "column where it differs from the second best by more than the noise between "
             f"trainings: paired t test over common seeds ({ENOUGH_SEEDS} at least, here "
             f"{_range(tested['n_pairs'])}), p < {SIGNIFICANT} after Holm's correction for the "
-            f"{number} such comparison{'' if number == '1' else 's'} of the column (columns are "
+            f"{number} {comparisons} of the column (columns are "
             "not corrected for each other)."
         ]
     if not_shown:
