@@ -111,12 +111,12 @@ def used_thresholds(world: World) -> list:
     stack = np.ones((8, 9, 2), np.float32)
     map_store.write(maps, ["inner-distance/0", "pixelwise/1"], [("one", stack)])
     if job.wildcards["variant"]:
-        tuned = written(world, "chosen.json", {"watershed": chosen})
+        tuned = written(world, "chosen.json", {"segmentation": chosen})
         made = world.run(job.label, maps=str(maps), tuned=tuned)
     else:
         made = world.run(job.label, maps=str(maps))
     about = json.loads(Path(made.settings).read_text())
-    return [about["tuning"], about["watershed"] == chosen]
+    return [about["tuning"], about["segmentation"] == chosen]
 
 
 def seeds(world: World) -> list[int]:

@@ -62,7 +62,7 @@ CONFIG = {
 
 DYNAMIC = {
     ("figure", "input"): set(conditions.TABLES),
-    ("export", "input"): {"weights", "settings", "provenance", "watershed", "metrics", "coco"},
+    ("export", "input"): {"weights", "settings", "provenance", "segmentation", "metrics", "coco"},
     ("format_tables", "input"): {"images", "runs", "training"},
     ("collect", "output"): {"images", "runs", "summary", "training", "sizes"},
     ("overview", "output"): {"resources", "provenance"},
@@ -104,8 +104,8 @@ def place(checkout, tmp_path_factory):
     for name in ("run/weights.h5", "run/settings.json", "images/a.tif"):
         (folder / "given" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "given" / name).touch()
-    watershed = {"prediction": dict.fromkeys(SETTINGS)}
-    (folder / "given/run/watershed.json").write_text(json.dumps(watershed))
+    segmentation = {"prediction": dict.fromkeys(SETTINGS)}
+    (folder / "given/run/segmentation.json").write_text(json.dumps(segmentation))
     trials = folder / "results/tiny/searches/rates/trials.csv"
     trials.parent.mkdir(parents=True)
     trials.touch()
@@ -329,8 +329,8 @@ EDITS = {
               "predict.every format_tables.experiment overview.study"),
     "small objects": (_set("scoring", "small_objects_threshold", value=30),
                       "score.small_objects_threshold format_tables.experiment overview.study"),
-    "watershed": (_set("watershed", "interior_threshold", value=0.4),
-                  "segment.watershed tune.watershed"),
+    "segmentation": (_set("segmentation", "interior_threshold", value=0.4),
+                  "segment.segmentation tune.segmentation"),
     "grid": (_set("tunings", "grid", "interior_threshold", value=[0.2, 0.4]), "tune.tuning"),
     "every of a tuning": (_set("tunings", "grid", "every", value=2),
                           "tune.tuning predict_validation.every"),

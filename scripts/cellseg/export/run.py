@@ -18,6 +18,7 @@ from cellseg.inference import record
 from cellseg.io import atomic, made_files
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
+from cellseg.study import segmentation_methods
 from cellseg.tables import read
 from cellseg.training import ensemble
 from cellseg.training.provenance import SETTINGS as RUN_SETTINGS
@@ -38,7 +39,7 @@ def export(
 
     Parameters
     ----------
-    run : paths of its ``weights``, ``settings``, ``provenance``, ``watershed``, ``metrics`` and
+    run : paths of its ``weights``, ``settings``, ``provenance``, ``segmentation``, ``metrics`` and
         ``coco``
     images : tables of the images that it may have been trained and validated with
     kind : of its data set: download, simulated or local
@@ -56,10 +57,13 @@ def export(
         for name, keys in (
             ("settings", RUN_SETTINGS),
             ("provenance", ("train_images", "val_images", "versions")),
-            ("watershed", ("watershed",)),
+            ("segmentation", ("segmentation",)),
         )
     )
-    options = record.read(run["watershed"])
+    method = segmentation_methods.named(
+        thresholds["segmentation"].get("method"), run["segmentation"]
+    )
+    options = record.read(run["segmentation"])
     ensemble.refuse(settings, run["weights"], "is exported")
     if "backend" in settings["model"]:  # which makes no difference to the weights
         settings["model"]["backend"] = "tensorflow"
@@ -76,17 +80,17 @@ def export(
         shutil.make_archive(str(made / "model"), "zip", made / "model")
         shutil.rmtree(made / "model")
         _write_test_tensors(network, made)
-        for name in ("settings", "provenance", "watershed"):
+        for name in ("settings", "provenance", "segmentation"):
             shutil.copyfile(run[name], made / f"{name}.json")
         shutil.copyfile(run["metrics"], made / "scores.csv")
-        example = export_example.example(settings["heads"], thresholds["watershed"])
+        example = export_example.example(settings["heads"], thresholds["segmentation"])
         (made / "example.py").write_text(example, encoding="utf-8")
         card = model_card.text(
             condition=thresholds["condition"],
             kind=kind,
             settings=settings,
             provenance=provenance,
-            watershed=thresholds,
+            segmentation=thresholds,
             prediction=options,
             data=model_card.trained_on(
                 provenance, pd.concat([made_files.read_parquet(path) for path in images])
@@ -95,6 +99,7 @@ def export(
             coco=read.read(run["coco"], ["small_objects", "ap"]),
             window=network.window,
             install=export_example.INSTALL,
+            example_note=export_example.note(thresholds["segmentation"]),
         )
         (made / "README.md").write_text(card, encoding="utf-8")
         description = bioimage_io.describe(
@@ -102,6 +107,7 @@ def export(
             condition=thresholds["condition"],
             kind=kind,
             family=model["family"],
+            segmentation=method.words,
             window=network.window,
             heads=list(settings["heads"]),
             tensorflow_version=family.versions()["tensorflow"],
