@@ -19,8 +19,9 @@ OPTIONS = {"window": None, "overlap": 0.25, "batch_size": 4, "flips": False, "ro
            "scales": [1]}  # fmt: skip
 
 WATERSHED = {"method": "watershed", "maxima_threshold": 0.1, "interior_threshold": 0.3,
-             "interior_smooth": 1, "maxima_smooth": 0, "distance_threshold": 0.01, "radius": 2, "peaks": "h_maxima",
-             "small_objects_threshold": 4, "fill_holes_threshold": 15}  # fmt: skip
+             "interior_smooth": 1, "maxima_smooth": 0, "distance_threshold": 0.01, "radius": 2,
+             "peaks": "h_maxima", "small_objects_threshold": 4,
+             "fill_holes_threshold": 15}  # fmt: skip
 
 CHANNELS = {"stored": ["inner-distance/0", "pixelwise/1"], "precise": ["inner-distance/0"]}
 

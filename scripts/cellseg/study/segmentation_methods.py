@@ -130,7 +130,7 @@ def check(name: str, heads: Iterable[str], where: str) -> None:
         if method.head(wanted, heads) is None:
             raise UserError(
                 f"{where}: heads {', '.join(heads) or '(none)'} cannot be segmented by "
-                f"{method.words}: its {wanted} need one of {', '.join(used.heads)}. Add such a "
+                f"{method.words}: its {wanted} needs one of {', '.join(used.heads)}. Add such a "
                 "head, or choose another segmentation.method."
             )
 
