@@ -106,7 +106,7 @@ def runs_of(experiment: str, place: int):
 def used_thresholds(world: World) -> list:
     """Tuning of the cells of an experiment, and whether they are found with what it chose."""
     [job] = world.plan.find(f"segment {TUNED}/*")
-    chosen = {"interior_smooth": 0, "maxima_threshold": 0.77}
+    chosen = {"method": "watershed", "interior_smooth": 0, "maxima_threshold": 0.77}
     maps = world.folder / "maps.zip"
     stack = np.ones((8, 9, 2), np.float32)
     map_store.write(maps, ["inner-distance/0", "pixelwise/1"], [("one", stack)])

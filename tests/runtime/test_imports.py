@@ -102,7 +102,6 @@ def test_training_watches_its_family_and_scoring_does_not(checkout):
     assert {"training/loop.py", "training/batches.py", "targets/transforms.py"} <= train
     assert {"models/deepcell/family.py", "models/deepcell/compat.py"} <= train
     assert not {"scoring/objects.py", "segmentation/watershed.py", "figures/style.py"} & train
-    assert not {"segmentation/methods/__init__.py", "study/segmentation_methods.py"} & train
     assert "inference/sliding_window.py" not in train
     ours = names("train.py", models.FAMILIES["panopticnet"])
     assert {

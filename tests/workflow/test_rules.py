@@ -15,6 +15,7 @@ import loaded_rules
 from cellseg import models
 from cellseg.inference.record import SETTINGS
 from cellseg.runtime import code_fingerprint
+from cellseg.study import segmentation_methods
 from cellseg.tables import conditions
 from workflow_runner import TINY, Workflow
 
@@ -54,6 +55,7 @@ WITHOUT_FINGERPRINT = {"download": "to pin what was downloaded must not train ev
 
 CONFIG = {
     ("train", "accelerator"): "the device to compute on; provenance names it",
+    ("train", "segmentation"): "the method that looks at a few tiles and only warns",
     ("predict", "accelerator"): "the device to compute on",
     ("apply", "accelerator"): "the device to compute on",
     ("download", "datasets"): "checksums and retries, which must not train every network again",
@@ -80,13 +82,15 @@ NOT_READ = {
 NAMED_BY_THE_PATH = {
     *("download.folder", "download.manifest", "simulate.folder", "figure.figure"),
     *("segment.condition", "segment.tuning", "score.condition", "overlay.tuning"),
-    *("contact_sheet.tuning", "export.kind"),
+    *("contact_sheet.tuning", "export.kind", "predict.channels", "predict_shown.channels"),
+    "predict_validation.channels",
 }
 """Params that only another file name, data set or experiment changes: other jobs, not an edit."""
 
 OF_THE_WORKFLOW = {
     *("parse_extension.duplicates", "parse_extension.images", "rasterize_extension.overlap"),
     *("overview.benchmarks", "overview.snakemake_version"),
+    "overlay.method",  # as long as there is one method
 }
 """Params that no setting changes."""
 
@@ -139,20 +143,23 @@ def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
     used = [model["family"]] if model else list(models.FAMILIES)
     text = "".join(path.read_text() for path in code_fingerprint.used_by(script, library))
     looked_up = []
-    if "families.load" in script.read_text():
+    if "models.load" in script.read_text():
         looked_up.append(models.FAMILIES)
-    if "families.description(" in text or "families.expected_parameters(" in text:
+    if "models.description(" in text or "models.expected_parameters(" in text:
         looked_up.append(models.FACTS)
     modules = tuple(registry[name] for registry in looked_up for name in used)
+    if library / "segmentation/methods/__init__.py" in code_fingerprint.used_by(script, library):
+        modules += tuple(method.module for method in segmentation_methods.METHODS.values())
     return code_fingerprint.fingerprint(script, library, modules)
 
 
-def test_no_module_is_imported_by_name_but_families(place):
-    """Fingerprints follow import statements, and families as above."""
+def test_no_module_is_imported_by_name_but_families_and_methods(place):
+    """Fingerprints follow import statements, and families and methods as above."""
     library = place / "scripts/cellseg"
     found = [path for path in library.rglob("*.py") if "importlib" in path.read_text()]
     names = {path.relative_to(library).as_posix() for path in found}
-    assert names == {"families/__init__.py", "keras_backend.py"}  # the latter imports Keras
+    of_keras = "models/keras3/backend.py"
+    assert names == {"models/__init__.py", of_keras, "segmentation/methods/__init__.py"}
 
 
 # --- what scripts read ---
