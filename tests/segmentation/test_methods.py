@@ -249,10 +249,14 @@ def test_a_trained_run_is_applied(grown, tmp_path):
     apply_run.apply(asked, lambda model: family(), outputs, 1)
     assert np.array_equal(tifffile.imread(output / "labels/one_labels.tif"), TRUE)
     assert json.loads((output / "applied.json").read_text())["segmentation"] == record
-    record["segmentation"]["method"] = "unheard-of"
-    atomic.write_json(run / "segmentation.json", record)
-    with pytest.raises(UserError, match=r"segmentation\.json: there is no .* 'unheard-of'"):
-        apply_run.apply(asked, lambda model: family(), outputs, 1)
+    for settings, why in (
+        ({"method": "unheard-of"}, r"segmentation\.json: there is no .* 'unheard-of'"),
+        ({"threshold": 0.5}, r"segmentation\.json .*'method'"),
+        ([], r"segmentation\.json "),
+    ):
+        atomic.write_json(run / "segmentation.json", {**record, "segmentation": settings})
+        with pytest.raises(UserError, match=why):
+            apply_run.apply(asked, lambda model: family(), outputs, 1)
 
 
 def test_words_and_pictures_follow_the_method(grown, tmp_path):

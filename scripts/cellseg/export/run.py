@@ -16,9 +16,9 @@ from cellseg.export import bioimage_io, model_card
 from cellseg.export import example as export_example
 from cellseg.inference import record
 from cellseg.io import atomic, made_files
+from cellseg.segmentation import record as segmentation_record
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
-from cellseg.study import segmentation_methods
 from cellseg.tables import read
 from cellseg.training import ensemble
 from cellseg.training.provenance import SETTINGS as RUN_SETTINGS
@@ -52,17 +52,14 @@ def export(
         The network cannot be exported, see :func:`cellseg.export.saved_model.build`, or the run
         does not say how it was predicted.
     """
-    settings, provenance, thresholds = (
+    settings, provenance = (
         made_files.read_json(run[name], *keys)
         for name, keys in (
             ("settings", RUN_SETTINGS),
             ("provenance", ("train_images", "val_images", "versions")),
-            ("segmentation", ("segmentation",)),
         )
     )
-    method = segmentation_methods.named(
-        thresholds["segmentation"].get("method"), run["segmentation"]
-    )
+    thresholds = segmentation_record.read(run["segmentation"])
     options = record.read(run["segmentation"])
     ensemble.refuse(settings, run["weights"], "is exported")
     if "backend" in settings["model"]:  # which makes no difference to the weights
@@ -107,7 +104,7 @@ def export(
             condition=thresholds["condition"],
             kind=kind,
             family=model["family"],
-            segmentation=method.words,
+            segmentation=segmentation_record.method(thresholds).words,
             window=network.window,
             heads=list(settings["heads"]),
             tensorflow_version=family.versions()["tensorflow"],

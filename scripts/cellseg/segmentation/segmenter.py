@@ -12,7 +12,7 @@ from cellseg.inference import map_store, record, sliding_window
 from cellseg.inference import run as predict_run
 from cellseg.io import made_files
 from cellseg.segmentation import methods
-from cellseg.study import segmentation_methods
+from cellseg.segmentation import record as segmentation_record
 from cellseg.training import ensemble, provenance
 
 
@@ -39,13 +39,11 @@ class Segmenter:
         settings = made_files.read_json(run["settings"], *provenance.SETTINGS)
         self.prediction = record.read(run["segmentation"])
         ensemble.refuse(settings, run["weights"], "segments images of unknown cell types")
-        self.segmentation = made_files.read_json(run["segmentation"], "segmentation")
+        self.segmentation = segmentation_record.read(run["segmentation"])
         self.settings = self.segmentation["segmentation"]
         self.folder = run["weights"].parent
         try:
-            method = segmentation_methods.named(
-                self.settings.get("method"), str(run["segmentation"])
-            )
+            method = segmentation_record.method(self.segmentation)
             self.names = method.stored(settings["heads"])
             self.precise = method.precise(settings["heads"])
             family = load_family(settings["model"])
