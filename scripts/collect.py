@@ -8,7 +8,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     images = collect.images(snakemake.input.metrics)
     runs = collect.with_pooled_pixels(collect.per_run(images), images)
     runs = collect.with_coco(runs, snakemake.input.coco)
-    runs = collect.with_watershed(runs, snakemake.input.watershed)
+    runs = collect.with_segmentation(runs, snakemake.input.segmentation)
     made = {
         "images": images,
         "runs": runs,

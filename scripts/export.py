@@ -7,7 +7,7 @@ from cellseg.runtime.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take("cpu")  # it computes next to nothing
-    names = ("weights", "settings", "provenance", "watershed", "metrics", "coco")
+    names = ("weights", "settings", "provenance", "segmentation", "metrics", "coco")
     run.export(
         run={name: snakemake.input[name] for name in names},
         images=snakemake.input.images,

@@ -11,6 +11,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         prediction=snakemake.input.predicted,
         metrics=snakemake.input.metrics,
         images=snakemake.input.images,
+        method=snakemake.params.method,
         count=snakemake.params.images,
     )
     tuning = snakemake.params.tuning

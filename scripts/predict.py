@@ -18,6 +18,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         only=json.loads(Path(run).read_text(encoding="utf-8"))["val_images"] if run else None,
         every=snakemake.params.every,
         options=snakemake.params.prediction,
+        channels=snakemake.params.channels,
         load_family=models.load,
         folder=Path(snakemake.input.weights).parent,
         output=snakemake.output.maps,

@@ -19,6 +19,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         only=[row.image for _, row in chosen],
         every=1,
         options=snakemake.params.prediction,
+        channels=snakemake.params.channels,
         load_family=models.load,
         folder=Path(snakemake.input.weights).parent,
         output=snakemake.output.maps,

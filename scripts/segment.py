@@ -7,9 +7,9 @@ from cellseg.segmentation import run
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     tuned = snakemake.input.get("tuned")
-    settings = snakemake.params.watershed
+    settings = snakemake.params.segmentation
     if tuned:
-        settings = made_files.read_json(tuned, "watershed")["watershed"]
+        settings = made_files.read_json(tuned, "segmentation")["segmentation"]
     run.segment_run(
         maps=snakemake.input.maps,
         labels=snakemake.output.labels,
@@ -21,6 +21,6 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         "condition": snakemake.params.condition,
         "tuning": snakemake.params.tuning,
         "prediction": map_store.open(snakemake.input.maps).prediction,
-        "watershed": settings,
+        "segmentation": settings,
     }
     atomic.write_json(snakemake.output.settings, about)

@@ -1,5 +1,6 @@
 """Train one network: one point on the axes model, heads, subset and seed."""
 
+from functools import partial
 from pathlib import Path
 
 from cellseg import models
@@ -22,5 +23,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         family=models.load(snakemake.params.settings["model"]),
         folder=Path(snakemake.output.weights).parent,
         threads=snakemake.threads,
-        check=found_nothing.say_after_training,
+        check=partial(
+            found_nothing.say_after_training, method=snakemake.config["segmentation"]["method"]
+        ),
     )

@@ -1,4 +1,4 @@
-"""The watershed's settings that suit one run best, on the images that it was validated with."""
+"""Segmentation settings that suit one run best, on the images that it was validated with."""
 
 from cellseg.runtime.script import running
 from cellseg.tuning import run
@@ -8,7 +8,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         maps=snakemake.input.maps,
         truths=snakemake.input.truths,
         tuning=snakemake.params.tuning,
-        watershed=snakemake.params.watershed,
+        segmentation=snakemake.params.segmentation,
         chosen=snakemake.output.chosen,
         tried=snakemake.output.tried,
         threads=snakemake.threads,

@@ -29,6 +29,7 @@ from cellseg.tuning import run as tuning_run  # fmt: skip
 N_IMAGES, N_TUNED, N_TEST = 48, 6, 1512
 CHANNELS = ["inner-distance/0", "pixelwise/1"]
 WATERSHED = {
+    "method": "watershed",
     "maxima_threshold": 0.1, "maxima_smooth": 0, "interior_threshold": 0.3,
     "distance_threshold": 0.01, "interior_smooth": 1, "radius": 2, "peaks": "h_maxima",
     "fill_holes_threshold": 15, "small_objects_threshold": 0,

@@ -23,6 +23,7 @@ import numpy as np
 CHANNELS = ["inner-distance/0", "pixelwise/1"]
 CONDITION = {"dataset": "d", "model": "m", "heads": "h", "subset": "s", "seed": 0}
 WATERSHED = {
+    "method": "watershed",
     "maxima_threshold": 0.1, "maxima_smooth": 0, "interior_threshold": 0.3,
     "distance_threshold": 0.01, "interior_smooth": 1, "radius": 2, "peaks": "h_maxima",
     "fill_holes_threshold": 15, "small_objects_threshold": 0,
@@ -166,7 +167,7 @@ def run_writers(base: Path) -> Iterator[tuple[str, Writer]]:
             maps=base / "maps.zip",
             truths=[base / "test.npz"],
             tuning={"score": "msa", "maxima_threshold": [0.05, 0.2]},
-            watershed=WATERSHED,
+            segmentation=WATERSHED,
             chosen=folder / "chosen.json",
             tried=folder / "tried.csv",
             threads=1,

@@ -179,7 +179,7 @@ def sources(folder: Path) -> dict[str, tuple[str, bytes, Read]]:
     jpeg = _saved(lambda file: Image.fromarray(grey).save(file, "jpeg"))
     table = _saved(lambda file: pd.DataFrame({"image": ["a"], "n": [1]}).to_parquet(file))
     state = json.dumps({"stamp": "s", "files": "epoch-1", "history": [], "epoch": {}}).encode()
-    record = {"prediction": dict.fromkeys(prediction_record.SETTINGS, 1), "watershed": {}}
+    record = {"prediction": dict.fromkeys(prediction_record.SETTINGS, 1), "segmentation": {}}
     study = (Path(__file__).parent.parent / "workflow/studies/demo.yaml").read_bytes()
 
     def archive(file: io.BytesIO) -> None:
@@ -204,7 +204,7 @@ def sources(folder: Path) -> dict[str, tuple[str, bytes, Read]]:
         "config": ("study.yaml", study, _read_config),
         "state": ("state.json", state, resume),
         "progress": ("progress.json", json.dumps(SAID).encode(), _read_progress),
-        "settings": ("watershed.json", json.dumps(record).encode(), prediction_record.read),
+        "settings": ("segmentation.json", json.dumps(record).encode(), prediction_record.read),
         "parquet": ("t.parquet", table, made_files.read_parquet),
         "tiles": ("tiles.npz", _tiles(folder), _read_tiles),
         "maps": ("maps.zip", _maps(folder), _read_maps),

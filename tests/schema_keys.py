@@ -50,6 +50,8 @@ def _nodes(node: object, root: Mapping, path: str) -> Iterator[tuple[str, Mappin
     if inner:
         for place, child in inner:
             yield from _nodes(child, root, place)
+    elif len(node.get("enum", [])) == 1:
+        return  # it has no other value
     elif node.get("additionalProperties") is not False:  # one without keys holds no value
         yield path, node
 

@@ -72,7 +72,7 @@ BASE = {
         "half": {"fraction": 0.5, "selection": "seeded"},
         "extended": {"extend": 1},
     },
-    "watershed": {"interior_smooth": 0},
+    "segmentation": {"interior_smooth": 0},
     "tunings": {
         "thresholds": {"maxima_threshold": [0.05, 0.1]},
         "distances": {"distance_threshold": [0.2]},
@@ -164,9 +164,10 @@ def write_runs(root: Path, settings: dict) -> None:
         for tuning, more in ((None, 0), ("thresholds", 130)):
             folder = root / "trained" / name / (f"tuning-{tuning}" if tuning else "")
             folder.mkdir(parents=True, exist_ok=True)
-            watershed = {"interior_smooth": 0, "small_objects_threshold": smallest + more}
-            about = {"tuning": tuning, "prediction": prediction, "watershed": watershed}
-            (folder / "watershed.json").write_text(json.dumps(about))
+            own = {"method": "watershed", "interior_smooth": 0}
+            own["small_objects_threshold"] = smallest + more
+            about = {"tuning": tuning, "prediction": prediction, "segmentation": own}
+            (folder / "segmentation.json").write_text(json.dumps(about))
         (root / "trained" / name / "settings.json").write_text(json.dumps(settings))
         (root / "trained" / name / "weights.h5").touch()
 

@@ -108,14 +108,15 @@ def segmented(world: World, maps: Mapping) -> list[int]:
     write_maps(world.folder / "maps.zip", {"one": maps})
     [job] = world.plan.find(f"segment {RUN}/")
     output = world.run(job.label, maps=str(world.folder / "maps.zip"))
-    assert json.loads(Path(output.settings).read_text())["watershed"] == job.params["watershed"]
+    used = json.loads(Path(output.settings).read_text())["segmentation"]
+    assert used == job.params["segmentation"] and used["method"] == "watershed"
     found = np.load(output.labels)["one"]
     return [int(found.max()), int(np.count_nonzero(found))]
 
 
 def watershed(key: str, *seen: tuple, maps: Mapping = MAPS, **more) -> Case:
-    plan = [f"segment *0/: params.watershed.{key}", f"tune *: params.watershed.{key}"]
-    return Case(f"watershed.{key}", f"watershed.{key}", seen,
+    plan = [f"segment *0/: params.segmentation.{key}", f"tune *: params.segmentation.{key}"]
+    return Case(f"segmentation<watershed>.{key}", f"segmentation.{key}", seen,
                 lambda world: segmented(world, maps), plan, **more)  # fmt: skip
 
 
@@ -161,7 +162,7 @@ CASES = [
     watershed("interior_threshold", (0.3, CELLS), (0.5, [6, CELLS[1] - 240 + 84])),
     watershed("distance_threshold", (0.01, CELLS), (0.5, [6, CELLS[1] - 240 + 84]), maps=RING),
     watershed("interior_smooth", (0, CELLS), (2, OTHER)),
-    watershed("radius", (2, OTHER), (12, OTHER), given={"watershed.peaks": "local_maxima"}),
+    watershed("radius", (2, OTHER), (12, OTHER), given={"segmentation.peaks": "local_maxima"}),
     watershed("peaks", ("h_maxima", CELLS), ("local_maxima", OTHER)),
     watershed("fill_holes_threshold", (15, CELLS), (5, [6, CELLS[1] - 9])),
     watershed("small_objects_threshold", (0, CELLS), (10, [5, CELLS[1] - 9])),

@@ -106,17 +106,17 @@ def runs_of(experiment: str, place: int):
 def used_thresholds(world: World) -> list:
     """Tuning of the cells of an experiment, and whether they are found with what it chose."""
     [job] = world.plan.find(f"segment {TUNED}/*")
-    chosen = {"interior_smooth": 0, "maxima_threshold": 0.77}
+    chosen = {"method": "watershed", "interior_smooth": 0, "maxima_threshold": 0.77}
     maps = world.folder / "maps.zip"
     stack = np.ones((8, 9, 2), np.float32)
     map_store.write(maps, ["inner-distance/0", "pixelwise/1"], [("one", stack)])
     if job.wildcards["variant"]:
-        tuned = written(world, "chosen.json", {"watershed": chosen})
+        tuned = written(world, "chosen.json", {"segmentation": chosen})
         made = world.run(job.label, maps=str(maps), tuned=tuned)
     else:
         made = world.run(job.label, maps=str(maps))
     about = json.loads(Path(made.settings).read_text())
-    return [about["tuning"], about["watershed"] == chosen]
+    return [about["tuning"], about["segmentation"] == chosen]
 
 
 def seeds(world: World) -> list[int]:

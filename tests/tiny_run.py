@@ -18,10 +18,12 @@ from cellseg.training import provenance
 OPTIONS = {"window": None, "overlap": 0.25, "batch_size": 4, "flips": False, "rotations": False,
            "scales": [1]}  # fmt: skip
 
-WATERSHED = {"maxima_threshold": 0.1, "interior_threshold": 0.3, "interior_smooth": 1,
-             "maxima_smooth": 0, "distance_threshold": 0.01, "radius": 2, "peaks": "h_maxima",
-             "small_objects_threshold": 4, "fill_holes_threshold": 15}  # fmt: skip
+WATERSHED = {"method": "watershed", "maxima_threshold": 0.1, "interior_threshold": 0.3,
+             "interior_smooth": 1, "maxima_smooth": 0, "distance_threshold": 0.01, "radius": 2,
+             "peaks": "h_maxima", "small_objects_threshold": 4,
+             "fill_holes_threshold": 15}  # fmt: skip
 
+CHANNELS = {"stored": ["inner-distance/0", "pixelwise/1"], "precise": ["inner-distance/0"]}
 
 SEED = 6
 """Of initial weights with which a network that has learnt nothing finds some cells."""
@@ -40,7 +42,7 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
 
     Returns
     -------
-    dict of name to path: weights, settings, provenance, watershed, metrics, coco, images
+    dict of name to path: weights, settings, provenance, segmentation, metrics, coco, images
     """
     import keras  # only now: the family has chosen what it computes with
 
@@ -50,7 +52,7 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
     learner(settings, 32, folder).save_weights(folder / "weights.h5")
     condition = {"dataset": "mine", "model": "net", "heads": "inner-distance+pixelwise",
                  "subset": "full", "seed": 0}  # fmt: skip
-    run = {name: folder / f"{name}.json" for name in ("settings", "provenance", "watershed")}
+    run = {name: folder / f"{name}.json" for name in ("settings", "provenance", "segmentation")}
     atomic.write_json(run["settings"], settings)
     more = {"train_images": ["one"], "val_images": ["two"], "parameters": 12345}
     record = provenance.record(settings, family.versions(), family.device(), **more)
@@ -59,9 +61,9 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
         "condition": condition,
         "tuning": None,
         "prediction": OPTIONS,
-        "watershed": _thresholds(settings, family, folder),
+        "segmentation": _thresholds(settings, family, folder),
     }
-    atomic.write_json(run["watershed"], about)
+    atomic.write_json(run["segmentation"], about)
     for name in ("one", "two"):
         shape = {"one": (50, 70), "two": (20, 130)}[name]
         tifffile.imwrite(folder / f"{name}.tif", picture(*shape))
@@ -99,10 +101,10 @@ def _thresholds(settings: dict, family: ModuleType, folder: Path) -> dict:
 def labels(run: dict[str, Path], family: ModuleType, output: Path) -> Path:
     """labels.npz of the run on its own images, as the rules predict and segment make it."""
     maps = output / "maps.zip"
-    record = json.loads(run["watershed"].read_text())
+    record = json.loads(run["segmentation"].read_text())
     predict_run.predict(run["settings"], [run["images"]], None, 1, record["prediction"],
-                        lambda model: family, run["weights"].parent, maps, 1)  # fmt: skip
+                        CHANNELS, lambda model: family, run["weights"].parent, maps, 1)  # fmt: skip
     assert map_store.open(maps).prediction == record["prediction"]
     path = output / "labels.npz"
-    segmentation.segment_run(maps, path, output / "cells.parquet", record["watershed"], 1)
+    segmentation.segment_run(maps, path, output / "cells.parquet", record["segmentation"], 1)
     return path

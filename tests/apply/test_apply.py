@@ -309,9 +309,9 @@ def test_nothing_but_broken_files_is_an_error(family, settings, folder):
 def test_images_are_predicted_as_those_of_the_scores_were(run, family, settings, tmp_path):
     shutil.copytree(run["weights"].parent, tmp_path / "run")
     own = {name: tmp_path / "run" / path.name for name, path in run.items()}
-    record = json.loads(own["watershed"].read_text())
+    record = json.loads(own["segmentation"].read_text())
     record["prediction"] = {**tiny_run.OPTIONS, "overlap": 0.5, "flips": True}
-    atomic.write_json(own["watershed"], record)
+    atomic.write_json(own["segmentation"], record)
     expected = np.load(tiny_run.labels(own, family, tmp_path))["one"]
     _apply({**settings, "run": str(tmp_path / "run"), "images": str(tmp_path / "run/one.tif")},
            family)  # fmt: skip
@@ -331,11 +331,11 @@ def test_the_record_holds_every_setting_of_prediction(checkout):
 def test_a_run_that_does_not_say_how_it_was_predicted_is_refused(run, settings, folder, tmp_path):
     tifffile.imwrite(folder / "image.tif", tiny_run.picture(40, 40))
     shutil.copytree(run["weights"].parent, tmp_path / "run")
-    record = tmp_path / "run/watershed.json"
+    record = tmp_path / "run/segmentation.json"
     for content, message in [
         ("{", "Expecting property name"),
         ("3", "not subscriptable"),
-        ('{"watershed": {}}', "prediction"),
+        ('{"segmentation": {}}', "prediction"),
         ('{"prediction": null}', "not iterable"),
         (
             '{"prediction": {"window": null, "overlap": 0.25}}',
@@ -351,8 +351,11 @@ def test_what_is_asked_for_is_checked(run, settings, folder, tmp_path):
     for changed, message in [
         ({"run": None}, "apply.run: say which trained run"),
         ({"run": str(tmp_path / "nowhere")}, "nowhere does not exist"),
-        ({"run": str(folder)}, r"lacks weights\.h5, settings\.json, watershed\.json"),
-        ({"tuning": "grid"}, r"lacks tuning-grid/watershed\.json.* .*/tuning-grid/watershed\.json"),
+        ({"run": str(folder)}, r"lacks weights\.h5, settings\.json, segmentation\.json"),
+        (
+            {"tuning": "grid"},
+            r"lacks tuning-grid/segmentation\.json.* .*/tuning-grid/segmentation\.json",
+        ),
         ({"images": None}, "apply.images: say which images"),
         ({"images": str(tmp_path / "nowhere")}, "nowhere does not exist"),
         ({}, "holds no images"),
@@ -373,7 +376,7 @@ def test_results_are_never_replaced_by_those_of_other_images_or_another_run(
     own, other, plate = run["weights"].parent, tmp_path / "other", tmp_path / "plate-8/images"
     shutil.copytree(own, other)
     (own / "tuning-grid").mkdir(exist_ok=True)
-    shutil.copy(own / "watershed.json", own / "tuning-grid")
+    shutil.copy(own / "segmentation.json", own / "tuning-grid")
     plate.mkdir(parents=True)
     for images in (folder, plate):
         tifffile.imwrite(images / "a.tif", tiny_run.picture(40, 40))
@@ -476,9 +479,9 @@ def test_almost_no_cells_are_doubted(run, family, settings, folder, capsys, f1, 
     table.assign(f1_50=f1).to_csv(own / "metrics.csv", index=False)
     if f1 is None:
         (own / "metrics.csv").unlink()
-    record = json.loads((own / "watershed.json").read_text())
-    record["watershed"]["interior_threshold"] = 1.0
-    (own / "watershed.json").write_text(json.dumps(record))
+    record = json.loads((own / "segmentation.json").read_text())
+    record["segmentation"]["interior_threshold"] = 1.0
+    (own / "segmentation.json").write_text(json.dumps(record))
     for name in ("a", "b"):
         tifffile.imwrite(folder / f"{name}.tif", np.full((40, 40), 9, np.uint8))
     _apply({**settings, "run": str(own)}, family)

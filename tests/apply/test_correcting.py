@@ -21,7 +21,7 @@ def test_corrected_label_images_of_apply_are_trained_on(checkout, tmp_path):
     }
     workflow = Workflow.copy(checkout, tmp_path / "checkout", study)
     run = f"results/tiny/runs/small/{HEADS}/full/seed-0"
-    done = workflow.call(f"{run}/watershed.json")
+    done = workflow.call(f"{run}/segmentation.json")
     assert done.returncode == 0, done.stdout
     images = workflow.folder / "results/data/tiny/source/images"
     options = ("apply", "--config", f"apply={{run: {run}, images: {images}, output: found}}")

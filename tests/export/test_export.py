@@ -105,7 +105,7 @@ def test_the_card_says_where_the_network_comes_from(name, unpacked):
 
 def test_the_card_says_what_the_scores_had_and_the_export_has_not(unpacked):
     card = (unpacked / "README.md").read_text()
-    assert "`watershed.json`.\n" in card and "which `maps` does without" not in card
+    assert "`segmentation.json`.\n" in card and "which `maps` does without" not in card
     averaged = {**tiny_run.OPTIONS, "window": "image", "scales": [1, 2]}
     assert "whole images at once, other magnifications" in model_card.otherwise(averaged)
 
@@ -126,7 +126,7 @@ def test_the_description_is_one_of_the_model_zoo(name, unpacked):
         assert test.shape[3] == len(tensor["axes"][3]["channel_names"])
     assert about.get("license") == (None if name == "deepcell" else "CC-BY-NC-4.0")
     attached = {file["source"] for file in about["attachments"]}
-    assert "watershed.json" in attached
+    assert "segmentation.json" in attached
     # A process without our filter of warnings: bioimageio.spec leaves files open.
     code = (
         "import sys\nfrom bioimageio.spec import load_description\n"

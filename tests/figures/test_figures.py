@@ -695,7 +695,7 @@ def test_rule_script_draws_a_figure_from_csv(checkout, tmp_path):
 def test_rule_script_draws_an_overlay(checkout, run_folder):
     inputs = run_input(run_folder)
     inputs["predicted"] = inputs.pop("prediction")
-    params = {"images": 2, "boxes": True, "tuning": "grid"}
+    params = {"images": 2, "boxes": True, "tuning": "grid", "method": "watershed"}
     run_script(checkout, "overlay", run_folder, inputs, params=params, wildcards=RUN)
     with (
         Image.open(run_folder / "overlay.jpg") as small,

@@ -202,8 +202,8 @@ class Collected(Experiment):
         random = np.random.default_rng(9)
         counts = random.integers(50, 90, (len(self.images), 3)) * [3, 2, 1]
         self.images[list(pooled_pixels.COUNTS)] = counts
-        self.inputs = {name: [] for name in ("metrics", "coco", "watershed", "sizes", "histories",
-                                             "settings", "provenance")}  # fmt: skip
+        self.inputs = {name: [] for name in ("metrics", "coco", "segmentation", "sizes",
+                                             "histories", "settings", "provenance")}  # fmt: skip
         keys = ["data_split", "cell_type", "small_objects"]
         self.coco, self.provenance, self.thresholds = [], {}, {}
         for number, (run, own) in enumerate(self.images.groupby(collect.RUN, sort=False)):
@@ -217,7 +217,7 @@ class Collected(Experiment):
             self.coco.append(coco.sample(frac=1, random_state=number))
             self.thresholds[run] = {"peak": random.uniform(), "mask": random.uniform()}
             made = {"tuning": f"tuning-{about['model']}", "condition": about}
-            made["watershed"] = self.thresholds[run]
+            made["segmentation"] = self.thresholds[run]
             train = [f"image-{n}" for n in range(3 + number)]
             origin = {"parameters": 100 + number, "device": f"device {number}"}
             origin |= {"train_images": train, "synthetic_images": 7 * number}
@@ -235,7 +235,7 @@ class Collected(Experiment):
                 content.to_csv(where / f"{name}.csv", index=False)
                 self.inputs[name].append(str(where / f"{name}.csv"))
             for name, content in (
-                ("watershed", made),
+                ("segmentation", made),
                 ("settings", setting),
                 ("provenance", origin),
             ):

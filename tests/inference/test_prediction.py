@@ -9,7 +9,7 @@ import pytest
 
 from cellseg.inference import run as predict_run
 from cellseg.inference import sliding_window
-from cellseg.targets import channels
+from cellseg.study import segmentation_methods
 
 
 def identity(tiles):
@@ -125,7 +125,7 @@ def test_every_nth_image_of_each_cell_type():
 
 def test_only_used_channels_are_stored():
     maps = {"inner-distance": np.ones((4, 5, 1)), "pixelwise": np.zeros((4, 5, 3)) + [1, 2, 3]}
-    names = channels.stored(maps)
+    names = segmentation_methods.METHODS["watershed"].stored(maps)
     assert names == ["inner-distance/0", "pixelwise/1"]
     array = sliding_window.stacked(maps, names)
     assert array.shape == (4, 5, 2)

@@ -53,10 +53,10 @@ SMALL = {
 }
 ZERO, ONE, TWO = (Run("tiny", "featurenet", HEADS, "full", seed) for seed in range(3))
 OTHER = Run("tiny", "mobilenetv2", HEADS, "half", 0)
-SCORED = (*TRAINED, "labels.npz", "cells.parquet", "watershed.json", "metrics.csv")
+SCORED = (*TRAINED, "labels.npz", "cells.parquet", "segmentation.json", "metrics.csv")
 GRID = tuple(
     f"tuning-grid/{name}"
-    for name in ("chosen.json", "tried.csv", "labels.npz", "cells.parquet", "watershed.json")
+    for name in ("chosen.json", "tried.csv", "labels.npz", "cells.parquet", "segmentation.json")
 )
 
 

@@ -189,6 +189,7 @@ def test_stored_channels_segment_like_whole_maps(maps, tmp_path):
 
 def segmented(tmp_path, threads: int, **settings) -> tuple[dict, dict]:
     """Label images and scores of cells, by image."""
+    settings = {"method": "watershed", **settings}
     labels, cells = tmp_path / f"labels-{threads}.npz", tmp_path / f"cells-{threads}.parquet"
     run.segment_run(tmp_path / "maps.zip", labels, cells, settings, threads)
     with np.load(labels) as stack:

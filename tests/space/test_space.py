@@ -244,7 +244,7 @@ def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
     own["experiments"]["data-size"]["runs"][0]["seed"] = list(range(500))
     own = resolved(own)
     names = ["weights.h5", "history.csv", "settings.json", "provenance.json", "labels.npz"]
-    names += ["cells.parquet", "watershed.json", "metrics.csv", "coco.csv", "sizes.csv"]
+    names += ["cells.parquet", "segmentation.json", "metrics.csv", "coco.csv", "sizes.csv"]
     names += ["overlay.png"]
     for run in study.all_runs(own):
         folder = tmp_path / run.folder

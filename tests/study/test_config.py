@@ -54,7 +54,7 @@ def test_defaults_are_those_of_the_report(small, schema):
     assert (training["batch_size"], training["epochs"]) == (2, 50)
     assert training["softmax_loss_scale"] == 0.01
     assert training["schedule"]["name"] == "constant"
-    watershed = study["watershed"]
+    watershed = study["segmentation"]
     assert (watershed["maxima_threshold"], watershed["interior_threshold"]) == (0.1, 0.3)
     assert study["scoring"]["small_objects_threshold"] == 15
     assert study["datasets"]["cells"]["images"] == {"train": 4, "val": 1, "test": 1}
@@ -118,7 +118,7 @@ def _changed(path, value):
         (["extension"], {"confluence": [0.5, 0.1]}, "extension.confluence: 0.5 to 0.1 is no range"),
         (["models", "net", "pyramid_levels"], ["P2"], "Possible: P3, P4, P5, P6, P7"),
         (["prediction"], {"window": 512}, "set models.net.location to false"),
-        (["watershed"], {"maxima_threshold": 0}, "watershed.maxima_threshold"),
+        (["segmentation"], {"maxima_threshold": 0}, "segmentation.maxima_threshold"),
         (["training"], {"epochs": 0}, "training.epochs: 0 is less than the minimum of 1"),
         (["training"], {"learning_rate": "1e-4"}, "'1e-4' is not of type 'number': write 1.0e-4 ("),
         (["training"], {"learning_rate": "2.5E4"}, "write 2.5e+4"),

@@ -264,8 +264,9 @@ def test_a_run_of_unets_is_trained_and_predicts_by_type(eagerly, tmp_path):
 
     def predict(folder: Path) -> dict[str, np.ndarray]:
         predict_run.predict(
-            str(folder / "settings.json"), tables[1:], None, 1, options, lambda model: family,
-            folder, str(folder / "maps.zip"), 1,
+            str(folder / "settings.json"), tables[1:], None, 1, options,
+            {"stored": ["fgbg/1"], "precise": ["fgbg/1"]}, lambda model: family, folder,
+            str(folder / "maps.zip"), 1,
         )  # fmt: skip
         store = map_store.open(folder / "maps.zip")
         return {image: store.read(image)["fgbg"][1] for image in store.images}

@@ -12,13 +12,14 @@ from cellseg.errors import UserError
 from cellseg.inference import map_store
 from cellseg.io import atomic
 from cellseg.scoring import metrics
-from cellseg.segmentation import watershed
+from cellseg.segmentation import methods, watershed
 from cellseg.targets import transforms
 from cellseg.tuning import grid as tuning
 from cellseg.tuning import run as tuning_run
 from made_labels import ellipses
 
 OWN = {
+    "method": "watershed",
     "maxima_threshold": 0.1, "maxima_smooth": 0, "interior_threshold": 0.3,
     "distance_threshold": 0.01, "interior_smooth": 1, "radius": 2, "peaks": "h_maxima",
     "fill_holes_threshold": 15, "small_objects_threshold": 0,
@@ -87,7 +88,7 @@ def test_shared_steps_give_the_scores_of_one_by_one(heads, levels):
     found = tuning.score_all(maps, true, settings, ["msa", "f1_50", "n_pred"])
     expected = []
     for one in settings:
-        labels = watershed.segment_maps(maps, one)
+        labels = watershed.segment_maps(maps, methods.own(one))
         score = metrics.score_image(true, labels)[0]
         expected.append([score["msa"], score["f1_50"], score["n_pred"]])
     np.testing.assert_array_equal(found, expected)
@@ -119,7 +120,7 @@ def run(tmp_path):
             maps=tmp_path / "maps.zip",
             truths=[tmp_path / "train.npz", tmp_path / "val.npz"],
             tuning={"score": "msa", **(grid or GRID)},
-            watershed=OWN,
+            segmentation=OWN,
             chosen=tmp_path / "chosen.json",
             tried=tmp_path / "tried.csv",
             threads=threads,
@@ -140,7 +141,7 @@ def test_tables_of_a_run(run, capsys):
     assert chosen["mean"] == pytest.approx(best["msa"])
     assert chosen["mean of the study's own"] == pytest.approx(tried["msa"][0])
     assert chosen["mean"] > chosen["mean of the study's own"] + 0.02
-    for name, value in chosen["watershed"].items():
+    for name, value in chosen["segmentation"].items():
         assert best[name] == value
     assert "Tried 49 combinations on 3 validation images" in capsys.readouterr().out
 

@@ -227,8 +227,8 @@ def test_maps_go_when_the_cells_are_found(finished):
     assert finished.planned() == {}
 
 
-def test_watershed_settings_do_not_retrain(edited):
-    changed = {**copy.deepcopy(TINY), "watershed": {"interior_threshold": 0.4}}
+def test_settings_of_the_segmentation_do_not_retrain(edited):
+    changed = {**copy.deepcopy(TINY), "segmentation": {"interior_threshold": 0.4}}
     edited.configure(changed)
     plan = edited.planned()
     assert plan["predict"] == plan["segment"] == plan["score"] == 2
@@ -247,12 +247,12 @@ def test_prediction_settings_do_not_retrain(edited):
 
 def test_kept_maps_are_segmented_again_without_the_network(edited):
     run = RUN.format(model="featurenet")
-    kept = {**copy.deepcopy(TINY), "keep_maps": True, "watershed": {"interior_threshold": 0.4}}
+    kept = {**copy.deepcopy(TINY), "keep_maps": True, "segmentation": {"interior_threshold": 0.4}}
     edited.configure(kept)
     done = edited.call(f"{run}/labels.npz")
     assert done.returncode == 0, done.stdout
     assert (edited.folder / run / "maps.zip").is_file()
-    kept["watershed"]["interior_threshold"] = 0.3  # as before, which leaves the run as it was
+    kept["segmentation"]["interior_threshold"] = 0.3  # as before, which leaves the run as it was
     edited.configure(kept)
     assert edited.planned(f"{run}/labels.npz") == {"segment": 1}
     done = edited.call()
@@ -335,11 +335,11 @@ def test_tuning_reuses_the_training(edited):
     assert chosen["images"] == sorted(provenance["val_images"])
     assert chosen["combinations"] == len(pd.read_csv(run / "tuning-grid/tried.csv")) == 5
     assert chosen["mean"] >= chosen["mean of the study's own"]
-    used = json.loads((run / "tuning-grid/watershed.json").read_text())
-    assert used["watershed"] == chosen["watershed"] and used["tuning"] == "grid"
+    used = json.loads((run / "tuning-grid/segmentation.json").read_text())
+    assert used["segmentation"] == chosen["segmentation"] and used["tuning"] == "grid"
     runs = pd.read_csv(edited.folder / "results/tiny/tables/tuned/runs.csv")
     assert (runs["tuning"] == "grid").all()
-    assert (runs["maxima_threshold"] == chosen["watershed"]["maxima_threshold"]).all()
+    assert (runs["maxima_threshold"] == chosen["segmentation"]["maxima_threshold"]).all()
     assert not list(run.rglob("maps.zip")) and not list(run.rglob("validation-maps.zip"))
     # A finer grid searches again.
     tuned["tunings"]["grid"]["maxima_threshold"].append(0.03)

@@ -15,6 +15,7 @@ import loaded_rules
 from cellseg import models
 from cellseg.inference.record import SETTINGS
 from cellseg.runtime import code_fingerprint
+from cellseg.study import segmentation_methods
 from cellseg.tables import conditions
 from workflow_runner import TINY, Workflow
 
@@ -54,6 +55,7 @@ WITHOUT_FINGERPRINT = {"download": "to pin what was downloaded must not train ev
 
 CONFIG = {
     ("train", "accelerator"): "the device to compute on; provenance names it",
+    ("train", "segmentation"): "the method that looks at a few tiles and only warns",
     ("predict", "accelerator"): "the device to compute on",
     ("apply", "accelerator"): "the device to compute on",
     ("download", "datasets"): "checksums and retries, which must not train every network again",
@@ -62,7 +64,7 @@ CONFIG = {
 
 DYNAMIC = {
     ("figure", "input"): set(conditions.TABLES),
-    ("export", "input"): {"weights", "settings", "provenance", "watershed", "metrics", "coco"},
+    ("export", "input"): {"weights", "settings", "provenance", "segmentation", "metrics", "coco"},
     ("format_tables", "input"): {"images", "runs", "training"},
     ("collect", "output"): {"images", "runs", "summary", "training", "sizes"},
     ("overview", "output"): {"resources", "provenance"},
@@ -80,13 +82,15 @@ NOT_READ = {
 NAMED_BY_THE_PATH = {
     *("download.folder", "download.manifest", "simulate.folder", "figure.figure"),
     *("segment.condition", "segment.tuning", "score.condition", "overlay.tuning"),
-    *("contact_sheet.tuning", "export.kind"),
+    *("contact_sheet.tuning", "export.kind", "predict.channels", "predict_shown.channels"),
+    "predict_validation.channels",
 }
 """Params that only another file name, data set or experiment changes: other jobs, not an edit."""
 
 OF_THE_WORKFLOW = {
     *("parse_extension.duplicates", "parse_extension.images", "rasterize_extension.overlap"),
     *("overview.benchmarks", "overview.snakemake_version"),
+    "overlay.method",  # as long as there is one method
 }
 """Params that no setting changes."""
 
@@ -104,8 +108,8 @@ def place(checkout, tmp_path_factory):
     for name in ("run/weights.h5", "run/settings.json", "images/a.tif"):
         (folder / "given" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "given" / name).touch()
-    watershed = {"prediction": dict.fromkeys(SETTINGS)}
-    (folder / "given/run/watershed.json").write_text(json.dumps(watershed))
+    segmentation = {"prediction": dict.fromkeys(SETTINGS)}
+    (folder / "given/run/segmentation.json").write_text(json.dumps(segmentation))
     trials = folder / "results/tiny/searches/rates/trials.csv"
     trials.parent.mkdir(parents=True)
     trials.touch()
@@ -144,15 +148,18 @@ def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
     if "models.description(" in text or "models.expected_parameters(" in text:
         looked_up.append(models.FACTS)
     modules = tuple(registry[name] for registry in looked_up for name in used)
+    if library / "segmentation/methods/__init__.py" in code_fingerprint.used_by(script, library):
+        modules += tuple(method.module for method in segmentation_methods.METHODS.values())
     return code_fingerprint.fingerprint(script, library, modules)
 
 
-def test_no_module_is_imported_by_name_but_families(place):
-    """Fingerprints follow import statements, and families as above."""
+def test_no_module_is_imported_by_name_but_families_and_methods(place):
+    """Fingerprints follow import statements, and families and methods as above."""
     library = place / "scripts/cellseg"
     found = [path for path in library.rglob("*.py") if "importlib" in path.read_text()]
     names = {path.relative_to(library).as_posix() for path in found}
-    assert names == {"models/__init__.py", "models/keras3/backend.py"}  # the latter imports Keras
+    of_keras = "models/keras3/backend.py"
+    assert names == {"models/__init__.py", of_keras, "segmentation/methods/__init__.py"}
 
 
 # --- what scripts read ---
@@ -329,8 +336,8 @@ EDITS = {
               "predict.every format_tables.experiment overview.study"),
     "small objects": (_set("scoring", "small_objects_threshold", value=30),
                       "score.small_objects_threshold format_tables.experiment overview.study"),
-    "watershed": (_set("watershed", "interior_threshold", value=0.4),
-                  "segment.watershed tune.watershed"),
+    "segmentation": (_set("segmentation", "interior_threshold", value=0.4),
+                  "segment.segmentation tune.segmentation"),
     "grid": (_set("tunings", "grid", "interior_threshold", value=[0.2, 0.4]), "tune.tuning"),
     "every of a tuning": (_set("tunings", "grid", "every", value=2),
                           "tune.tuning predict_validation.every"),

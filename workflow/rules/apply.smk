@@ -19,7 +19,7 @@ rule apply:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        code=code("apply", *families.FAMILIES.values()),
+        code=code("apply", *families.FAMILIES.values(), *METHOD_MODULES),
         # Which run and which images: their names, sizes and dates.
         chosen=chosen_for_apply,
         apply=studies.in_order(study["apply"]),
@@ -33,7 +33,7 @@ rule export:
         weights=f"{RUN}/weights.h5",
         settings=f"{RUN}/settings.json",
         provenance=f"{RUN}/provenance.json",
-        watershed=f"{RUN}/{{variant}}watershed.json",
+        segmentation=f"{RUN}/{{variant}}segmentation.json",
         metrics=f"{RUN}/{{variant}}metrics.csv",
         coco=f"{RUN}/{{variant}}coco.csv",
         images=[
@@ -51,7 +51,7 @@ rule export:
         mem_mb=8000,
         runtime=60,
     params:
-        code=code_with_family("export", families.FACTS),
+        code=code_with_family("export", families.FACTS, also=[METHOD.module]),
         kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
     script:
         "../../scripts/export.py"

@@ -37,6 +37,7 @@ from cellseg.study import (
     overrides,
     runs as studies,
     searches,
+    segmentation_methods,
     target_names,
     validation,
 )
@@ -104,6 +105,8 @@ PUBLISHED = os.path.relpath(Path(workflow.basedir) / "workflow/published.csv")
 OVERVIEW = "results/{dataset}/overview.rst"
 SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
+METHOD = segmentation_methods.METHODS[study["segmentation"]["method"]]
+METHOD_MODULES = [method.module for method in segmentation_methods.METHODS.values()]
 RUNS = studies.all_runs(study)
 STARTED = time.time()
 GPUS = 1 if ON_GPU and clusters.counts_gpus(cluster) else 0
@@ -194,10 +197,10 @@ def code(script, *modules):
     return lambda wildcards: code_fingerprint.fingerprint(path, library, modules)
 
 
-def code_with_family(script, *registries):
+def code_with_family(script, *registries, also=()):
     """Params function: as `code`, with the module of the run's model family.
 
-    `registries` are further ones that the script looks the family up in.
+    `registries` are further ones that the script looks the family up in, `also` further modules.
     """
     return lambda wildcards: code(
         script,
@@ -205,6 +208,7 @@ def code_with_family(script, *registries):
             modules[study["models"][wildcards.model]["family"]]
             for modules in (families.FAMILIES, *registries)
         ),
+        *also,
     )(wildcards)
 
 
@@ -300,13 +304,19 @@ def passing(path):
     return path if study["keep_maps"] else temp(path)
 
 
+def channels_of(wildcards):
+    """Params function: channels of the maps to store, those that the segmentation uses."""
+    heads = head_names.split(wildcards.heads)
+    return {"precise": METHOD.precise(heads), "stored": METHOD.stored(heads)}
+
+
 def tuning_of(wildcards):
     """Params function: name of the tuning that a file of a run belongs to, or None."""
     return studies.tuning_in(wildcards.variant)
 
 
 def tuned_settings(wildcards):
-    """Input function: the tuned settings of the watershed, or nothing where there is no tuning."""
+    """Input function: the tuned settings of the segmentation, or nothing where there is no tuning."""
     # A string, not a list of one: scripts take it for a path.
     return f"{RUN}/{wildcards.variant}chosen.json" if wildcards.variant else []
 
@@ -512,6 +522,7 @@ def shown_in_overview(wildcards):
                 key: study["scoring"][key]
                 for key in ("every", "small_objects_threshold")
             },
+            "segmentation": {"method": study["segmentation"]["method"]},
             "tilings": sorted(study["tilings"]),
         }
     )

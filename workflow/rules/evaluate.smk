@@ -1,5 +1,5 @@
 rule tune:
-    """The watershed's settings that suit a run best, on the images that it was validated with."""
+    """Segmentation settings that suit a run best, on the images that it was validated with."""
     input:
         maps=f"{RUN}/tuning-{{tuning}}/validation-maps.zip",
         truths=[f"{DATA}/labels/train.npz", f"{DATA}/labels/val.npz"],
@@ -18,22 +18,22 @@ rule tune:
         mem_mb=memory(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 4000),
         runtime=minutes(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 240),
     params:
-        code=code("tune"),
+        code=code("tune", METHOD.module),
         tuning=lambda wildcards: studies.in_order(study["tunings"][wildcards.tuning]),
-        watershed=studies.in_order(study["watershed"]),
+        segmentation=studies.in_order(study["segmentation"]),
     script:
         "../../scripts/tune.py"
 
 
 rule segment:
-    """Cells from maps, by marker-controlled watershed."""
+    """Cells from maps, by the method that `segmentation` in the config names."""
     input:
         maps=f"{RUN}/maps.zip",
         tuned=tuned_settings,
     output:
         labels=f"{RUN}/{{variant}}labels.npz",
         cells=f"{RUN}/{{variant}}cells.parquet",
-        settings=f"{RUN}/{{variant}}watershed.json",
+        settings=f"{RUN}/{{variant}}segmentation.json",
     log:
         f"{RUN}/{{variant}}logs/segment.log",
     benchmark:
@@ -49,11 +49,11 @@ rule segment:
             f"{RUN}/{{variant}}benchmarks/segment.tsv", 120, MINUTES_OF_SHORT
         ),
     params:
-        code=code("segment"),
+        code=code("segment", METHOD.module),
         condition=condition_of,
         tuning=tuning_of,
-        watershed=lambda wildcards: (
-            None if wildcards.variant else studies.in_order(study["watershed"])
+        segmentation=lambda wildcards: (
+            None if wildcards.variant else studies.in_order(study["segmentation"])
         ),
     script:
         "../../scripts/segment.py"
@@ -98,7 +98,7 @@ rule collect:
         metrics=run_files("{variant}metrics.csv"),
         coco=run_files("{variant}coco.csv"),
         sizes=run_files("{variant}sizes.csv"),
-        watershed=run_files("{variant}watershed.json"),
+        segmentation=run_files("{variant}segmentation.json"),
         histories=run_files("history.csv"),
         settings=run_files("settings.json"),
         provenance=run_files("provenance.json"),

@@ -92,6 +92,7 @@ rule overlay:
     params:
         code=code("overlay"),
         tuning=tuning_of,
+        method=study["segmentation"]["method"],
         images=study["overlays"]["images"],
         boxes=study["overlays"]["boxes"],
     script:

@@ -21,6 +21,7 @@ rule predict:
     params:
         code=code_with_family("predict"),
         prediction=studies.in_order(study["prediction"]),
+        channels=channels_of,
         every=study["scoring"]["every"],
     script:
         "../../scripts/predict.py"
@@ -49,6 +50,7 @@ use rule predict as predict_validation with:
     params:
         code=code_with_family("predict"),
         prediction=studies.in_order(study["prediction"]),
+        channels=channels_of,
         every=lambda wildcards: study["tunings"][wildcards.tuning]["every"],
 
 
@@ -73,6 +75,7 @@ rule predict_shown:
     params:
         code=code_with_family("predict_shown"),
         prediction=studies.in_order(study["prediction"]),
+        channels=channels_of,
         shown=study["overlays"]["images"],
     script:
         "../../scripts/predict_shown.py"

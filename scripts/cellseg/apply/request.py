@@ -42,7 +42,7 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
     files = {
         "weights": run / "weights.h5",
         "settings": run / "settings.json",
-        "watershed": run / variant / "watershed.json",
+        "segmentation": run / variant / "segmentation.json",
     }
     missing = [path for path in files.values() if not path.is_file()]
     command = f"snakemake --cores 4 {' '.join(path.as_posix() for path in missing)}"
@@ -52,7 +52,7 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
             f"apply.run: {run} is not a finished run, it lacks {lacking}. Name the folder that "
             f"ends in seed-N, or finish it first: {command}"
         )
-    prediction_record.read(files["watershed"])
+    prediction_record.read(files["segmentation"])
     return files
 
 

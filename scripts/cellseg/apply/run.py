@@ -107,7 +107,7 @@ def apply(
         raise UserError(f"none of the {len(found)} images of {source} can be segmented:\n{reasons}")
     _write_tables(results, outputs)
     settings_used = {
-        "watershed": segmenter.watershed,
+        "segmentation": segmenter.segmentation,
         "prediction": segmenter.prediction,
         "grey_values": {"percentiles": grey_values.PERCENTILES},
     }
@@ -115,9 +115,9 @@ def apply(
     doubts = apply_doubts.warnings(
         [(page.row["image"], page.row["cells"]) for page in results.pages],
         list(dict.fromkeys(results.noise)),
-        run["watershed"].parent / "metrics.csv",
+        run["segmentation"].parent / "metrics.csv",
     )
-    _write_overview(results, record, segmenter.watershed, outputs["overview"], doubts)
+    _write_overview(results, record, segmenter.segmentation, outputs["overview"], doubts)
     n_cells = sum(page.row["cells"] for page in results.pages)
     skipped = f", {number_of(len(results.skipped), 'file')} skipped" if results.skipped else ""
     found = f"{number_of(n_cells, 'cell')} on {number_of(len(results.pages), 'page')}"
@@ -211,11 +211,11 @@ def _no_formula(name: str) -> str:
 def _write_overview(
     results: Results,
     record: Mapping,
-    watershed: Mapping,
+    segmentation: Mapping,
     path: str | Path,
     doubts: Sequence[str],
 ) -> None:
-    tuning = f", thresholds tuned ({watershed['tuning']})" if watershed["tuning"] else ""
+    tuning = f", thresholds tuned ({segmentation['tuning']})" if segmentation["tuning"] else ""
     about = [
         f"Images: {record['images']}",
         f"Segmented by the trained run {record['run']}{tuning}.",

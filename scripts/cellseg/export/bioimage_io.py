@@ -31,6 +31,7 @@ def describe(
     condition: Mapping,
     kind: str,
     family: str,
+    segmentation: str,
     window: int,
     heads: Sequence[str],
     tensorflow_version: str,
@@ -43,6 +44,7 @@ def describe(
     folder : with README.md, model.zip, test_input.npy and test_output.npy
     condition : dataset, model, heads, subset and seed of the run
     kind, family : of its data set and of its model
+    segmentation : words for the method that makes cells of its maps
     window : side of the windows, pixels
     heads : of the network, in the order of its output
     timestamp : ISO 8601, when the training ended
@@ -55,8 +57,8 @@ def describe(
         "name": name.replace("+", " and "),
         "description": (
             f"PanopticNet of livecell-bench, trained on data set {condition['dataset']} "
-            f"(subset {condition['subset']}, seed {condition['seed']}): maps from which a "
-            "watershed makes cells."
+            f"(subset {condition['subset']}, seed {condition['seed']}): maps from which "
+            f"{segmentation} makes cells."
         ),
         "timestamp": timestamp,
         "authors": [{"name": "users of livecell-bench"}],
@@ -73,7 +75,7 @@ def describe(
         },
         "attachments": [
             _file(folder, extra)
-            for extra in ("example.py", "settings.json", "watershed.json", "provenance.json")
+            for extra in ("example.py", "settings.json", "segmentation.json", "provenance.json")
         ],
     }
     licence = SOURCES[kind].spdx

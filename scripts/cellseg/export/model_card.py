@@ -58,13 +58,14 @@ def text(
     kind: str,
     settings: Mapping,
     provenance: Mapping,
-    watershed: Mapping,
+    segmentation: Mapping,
     prediction: Mapping,
     data: pd.DataFrame,
     metrics: pd.DataFrame,
     coco: pd.DataFrame,
     window: int,
     install: str,
+    example_note: str,
 ) -> str:
     """The card, in Markdown.
 
@@ -72,17 +73,18 @@ def text(
     ----------
     condition : dataset, model, heads, subset and seed of the run
     kind : of its data set, a key of :data:`cellseg.data.kinds.SOURCES`
-    settings, provenance, watershed, prediction : what the run recorded
+    settings, provenance, segmentation, prediction : what the run recorded
     data : of :func:`trained_on`
     metrics, coco : tables of its scores
     window : side of the windows that the network sees, pixels
     install : command that installs what the example needs
+    example_note : how its cells differ from those of the run
     """
     model, training = settings["model"], settings["training"]
     imagenet = model.get("weights")
     weights = f"ImageNet weights `{imagenet}`" if imagenet else "random weights"
-    tuned = f" They were tuned on validation images (`{watershed['tuning']}`)." if (
-        watershed["tuning"]) else ""  # fmt: skip
+    tuned = f" They were tuned on validation images (`{segmentation['tuning']}`)." if (
+        segmentation["tuning"]) else ""  # fmt: skip
     sections = [
         f"# {condition['model']}, {condition['heads']}",
         "A network that finds single cells in phase-contrast images, exported from livecell-bench. "
@@ -95,16 +97,14 @@ def text(
         f"gives a map for each head; it cuts windows of {window} pixels, normalises each "
         f"(`{training['normalization']}`), predicts and blends them. Its signature "
         f"`serving_default` takes such windows, (N, {window}, {window}, 1), and gives all maps in "
-        "one. The watershed of the example is scikit-image's; livecell-bench also fills small "
-        "holes and merges peaks that are near each other, with the settings of `watershed.json`, "
-        "so a few cells differ.",
+        f"one. {example_note}",
         "## What it is",
         f"{models.description(model)}, {provenance['parameters']:,} weights, started "
         f"from {weights}; {training['epochs']} epochs on tiles of {settings['tiling']['size']} "
         f"pixels. Trained on {provenance['finished'][:10]} with "
         f"{_versions(provenance['versions'])}. All settings: `settings.json`, "
-        f"`provenance.json`; thresholds: `watershed.json`.{tuned} How the images of the scores "
-        f"below were predicted: `watershed.json`.{otherwise(prediction)}",
+        f"`provenance.json`; thresholds: `segmentation.json`.{tuned} How the images of the scores "
+        f"below were predicted: `segmentation.json`.{otherwise(prediction)}",
         "## What it was trained on",
         _table(
             ["cell type", "images", "annotated cells in them", "validation images"],
@@ -115,7 +115,7 @@ def text(
         ),
         *_synthetic(provenance),
         "## Validation: scores on images it has not seen",
-        *_scores(metrics, coco),
+        *_scores(metrics, coco, segmentation["segmentation"]["method"]),
         "## Intended use, and limits",
         "Counting and outlining cells in phase-contrast images like those it was trained on: same "
         "contrast, magnification and kinds of cells. Images of other microscopes, magnifications "
@@ -154,7 +154,7 @@ def otherwise(prediction: Mapping) -> str:
     return f" That was with {named}, which `maps` does without: its cells differ." if named else ""
 
 
-def _scores(metrics: pd.DataFrame, coco: pd.DataFrame) -> list[str]:
+def _scores(metrics: pd.DataFrame, coco: pd.DataFrame, method: str) -> list[str]:
     """Tables of the scores with small objects kept, over all images and by cell type."""
     kept = metrics[metrics["small_objects"] == "kept"]
     pooled = coco[(coco["small_objects"] == "kept") & (coco["cell_type"] == "all")].iloc[0]
@@ -179,7 +179,7 @@ def _scores(metrics: pd.DataFrame, coco: pd.DataFrame) -> list[str]:
         f"({kept['n_true'].sum():,} annotated cells, {kept['n_pred'].sum():,} found), which it was "
         "not trained on; no object removed for its size.",
         _table(["score", "value", "what"], rows),
-        glossary.remarks(shown, _column),
+        glossary.remarks(shown, _column, method=method),
         _table(["cell type", "images", "cells", *map(_column, SCORES)], types),
         "Every image: `scores.csv`.",
     ]

@@ -16,6 +16,7 @@ from cellseg.export import bioimage_io, model_card
 from cellseg.export import example as export_example
 from cellseg.inference import record
 from cellseg.io import atomic, made_files
+from cellseg.segmentation import record as segmentation_record
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
 from cellseg.tables import read
@@ -38,7 +39,7 @@ def export(
 
     Parameters
     ----------
-    run : paths of its ``weights``, ``settings``, ``provenance``, ``watershed``, ``metrics`` and
+    run : paths of its ``weights``, ``settings``, ``provenance``, ``segmentation``, ``metrics`` and
         ``coco``
     images : tables of the images that it may have been trained and validated with
     kind : of its data set, a key of :data:`cellseg.data.kinds.SOURCES`
@@ -51,15 +52,15 @@ def export(
         The network cannot be exported, see :func:`cellseg.export.saved_model.build`, or the run
         does not say how it was predicted.
     """
-    settings, provenance, thresholds = (
+    settings, provenance = (
         made_files.read_json(run[name], *keys)
         for name, keys in (
             ("settings", RUN_SETTINGS),
             ("provenance", ("train_images", "val_images", "versions")),
-            ("watershed", ("watershed",)),
         )
     )
-    options = record.read(run["watershed"])
+    thresholds = segmentation_record.read(run["segmentation"])
+    options = record.read(run["segmentation"])
     ensemble.refuse(settings, run["weights"], "is exported")
     if "backend" in settings["model"]:  # which makes no difference to the weights
         settings["model"]["backend"] = "tensorflow"
@@ -76,17 +77,17 @@ def export(
         shutil.make_archive(str(made / "model"), "zip", made / "model")
         shutil.rmtree(made / "model")
         _write_test_tensors(network, made)
-        for name in ("settings", "provenance", "watershed"):
+        for name in ("settings", "provenance", "segmentation"):
             shutil.copyfile(run[name], made / f"{name}.json")
         shutil.copyfile(run["metrics"], made / "scores.csv")
-        example = export_example.example(settings["heads"], thresholds["watershed"])
+        example = export_example.example(settings["heads"], thresholds["segmentation"])
         (made / "example.py").write_text(example, encoding="utf-8")
         card = model_card.text(
             condition=thresholds["condition"],
             kind=kind,
             settings=settings,
             provenance=provenance,
-            watershed=thresholds,
+            segmentation=thresholds,
             prediction=options,
             data=model_card.trained_on(
                 provenance, pd.concat([made_files.read_parquet(path) for path in images])
@@ -95,6 +96,7 @@ def export(
             coco=read.read(run["coco"], ["small_objects", "ap"]),
             window=network.window,
             install=export_example.INSTALL,
+            example_note=export_example.note(thresholds["segmentation"]),
         )
         (made / "README.md").write_text(card, encoding="utf-8")
         description = bioimage_io.describe(
@@ -102,6 +104,7 @@ def export(
             condition=thresholds["condition"],
             kind=kind,
             family=model["family"],
+            segmentation=segmentation_record.method(thresholds).words,
             window=network.window,
             heads=list(settings["heads"]),
             tensorflow_version=family.versions()["tensorflow"],

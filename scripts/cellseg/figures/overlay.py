@@ -30,7 +30,7 @@ class Case:
     truth, prediction : ndarray of shape (H, W), int32
         Label images, 0 is background.
     markers, interior : tuple of name and ndarray of shape (H, W), or None
-        The maps that gave the markers and the mask of the watershed, where there are any.
+        The maps that gave the markers and the mask of the cells, where there are any.
     """
 
     heading: str

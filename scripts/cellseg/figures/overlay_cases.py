@@ -7,8 +7,8 @@ import numpy as np
 from cellseg.figures import shown
 from cellseg.figures.overlay import Case
 from cellseg.inference import map_store
+from cellseg.study import segmentation_methods
 from cellseg.tables import conditions, read
-from cellseg.targets import channels
 
 NOTE = (
     "Images are spread evenly from the best F1 at IoU 0.5 to the worst of the run, small objects "
@@ -23,6 +23,7 @@ def load(
     prediction: str | Path,
     metrics: str | Path,
     images: str | Path,
+    method: str = segmentation_methods.DEFAULT,
     count: int = 3,
 ) -> list[Case]:
     """Cases of one run from the workflow's files.
@@ -33,6 +34,7 @@ def load(
     truth, prediction : npz of label images by image
     metrics : CSV, one row an image and treatment of small objects
     images : Parquet table with ``image``, ``path`` and ``cell_type``
+    method : that found the cells; its maps are shown
     count : number of images
 
     Raises
@@ -44,9 +46,11 @@ def load(
     pictures = shown.pictures_of(images)
     cases = []
     store = map_store.open(maps)
+    entry = segmentation_methods.named(method, "segmentation.method")
     heads = [name.split("/")[0] for name in store.channels]
+    marker = entry.head(segmentation_methods.MARKERS, heads)
+    mask = entry.head(segmentation_methods.MASK, heads)
     with np.load(truth) as true, np.load(prediction) as predicted:
-        marker, mask = channels.marker_head(heads), channels.mask_head(heads)
         for rank, row in shown.choose(scores, count):
             found = store.read(row.image)
             cases.append(
@@ -55,8 +59,8 @@ def load(
                     image=shown.picture(pictures, row.image, images),
                     truth=shown.labels_of(true, row.image, truth),
                     prediction=shown.labels_of(predicted, row.image, prediction),
-                    markers=_map(found, marker),
-                    interior=_map(found, mask),
+                    markers=_map(found, entry, marker),
+                    interior=_map(found, entry, mask),
                 )
             )
     return cases
@@ -74,9 +78,11 @@ def heading(rank: str, row: object) -> str:
     return " · ".join(parts)
 
 
-def _map(maps: dict, head: str | None) -> tuple[str, np.ndarray] | None:
-    """Name of a head and its map, as the watershed used it."""
+def _map(
+    maps: dict, method: segmentation_methods.Method, head: str | None
+) -> tuple[str, np.ndarray] | None:
+    """Name of a head and its map, as the method used it."""
     if head is None:
         return None
-    channel, *_ = channels.USED[head]
+    channel, *_ = method.channels[head]
     return head, maps[head][channel]

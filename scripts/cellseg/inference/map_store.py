@@ -18,7 +18,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -43,8 +43,8 @@ LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member; ends in the lengths o
 Maps = dict[str, dict[int, np.ndarray]]
 
 
-def depths(channels: Sequence[str]) -> dict[str, type]:
-    """Depth of the pictures of each channel: uint16 for the head of the markers, else uint8.
+def depths(channels: Sequence[str], precise: Container[str] | None = None) -> dict[str, type]:
+    """Depth of the pictures of each channel: uint16 for those that need it, else uint8.
 
     The watershed compares peaks with one another. Two of one cell that come out equal are both
     taken for cells, and with 8 bits many do. A mask bears 8 bits well.
@@ -52,14 +52,16 @@ def depths(channels: Sequence[str]) -> dict[str, type]:
     Parameters
     ----------
     channels : names such as ``pixelwise/1``: head and channel
+    precise : those with 16 bits; unless given, those of the head of the watershed's markers
 
     Returns
     -------
     dict of channel name to numpy.uint8 or numpy.uint16
     """
-    heads = {name: name.split("/")[0] for name in channels}
-    marker = marker_head(heads.values())
-    return {name: np.uint16 if head == marker else np.uint8 for name, head in heads.items()}
+    if precise is None:
+        marker = marker_head([name.split("/")[0] for name in channels])
+        precise = [name for name in channels if name.split("/")[0] == marker]
+    return {name: np.uint16 if name in precise else np.uint8 for name in channels}
 
 
 def error_bounds(channels: Sequence[str]) -> dict[str, float]:
@@ -86,6 +88,7 @@ def write(
     images: Iterable[tuple[str, np.ndarray]],
     threads: int = 1,
     options: Mapping | None = None,
+    precise: Container[str] | None = None,
 ) -> None:
     """Write maps image by image, never holding more than a few; equal maps give equal bytes.
 
@@ -96,13 +99,14 @@ def write(
     images : pairs of image name and ndarray of shape (H, W, channels), float32
     threads : images packed at once, while the next ones are made
     options : of the prediction, which go with the maps
+    precise : channels with 16 bits, see :func:`depths`
 
     Raises
     ------
     ValueError
         A value is not finite, maps do not fit `channels`, or a name cannot be used or comes twice.
     """
-    depth = depths(channels)
+    depth = depths(channels, precise)
     if len(depth) < len(channels) or not all(re.fullmatch(r"[\w-]+/\d+", name) for name in depth):
         raise ValueError(f"channels {channels}: expected different names such as 'pixelwise/1'")
     ranges: dict[str, list[tuple[float, float]]] = {}
@@ -182,7 +186,7 @@ class MapStore:
         Returns
         -------
         dict of head name to dict of channel to ndarray of shape (H, W), float32
-            As :func:`cellseg.segmentation.watershed.segment_maps` takes them.
+            As :mod:`cellseg.segmentation.methods` takes them.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""How the images of a run were predicted: part of ``watershed.json``, beside the thresholds.
+"""How the images of a run were predicted: part of ``segmentation.json``, beside the thresholds.
 
 With the weights and the thresholds it says which cells a run finds. It came with the maps: the
 configuration at hand may be another one's.
@@ -18,7 +18,7 @@ def read(path: str | Path) -> dict:
 
     Parameters
     ----------
-    path : of the run's ``watershed.json``
+    path : of the run's ``segmentation.json``
 
     Raises
     ------

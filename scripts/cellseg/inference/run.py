@@ -13,7 +13,6 @@ from cellseg.data import annotation_tables
 from cellseg.errors import UserError
 from cellseg.inference import map_store, sliding_window, test_time_augmentation
 from cellseg.io import made_files
-from cellseg.targets import channels
 from cellseg.training import ensemble, provenance
 
 
@@ -23,12 +22,13 @@ def predict(
     only: Sequence[str] | None,
     every: int,
     options: Mapping,
+    channels: Mapping[str, Sequence[str]],
     load_family: Callable[[Mapping], ModuleType],
     folder: Path,
     output: str,
     threads: int,
 ) -> None:
-    """Predict whole images and store the channels that the watershed uses.
+    """Predict whole images and store the channels that the segmentation uses.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ def predict(
     every : predict every n-th image of each cell type
     options : ``window`` (pixels, ``image`` for the whole, None for the training tile's),
         ``overlap`` (share of the window), ``batch_size``, ``flips``, ``rotations`` and ``scales``
+    channels : ``stored``, names of the channels to store such as ``pixelwise/1``, and ``precise``,
+        those of them with 16 bits
     load_family : from the model's settings to the module of its family
     folder : of the trained run
     output : maps to write, see :mod:`cellseg.inference.map_store`
@@ -55,7 +57,7 @@ def predict(
             (ensemble.network(weights, cell_type), rows)
             for cell_type, rows in table.groupby("cell_type", sort=True)
         ]
-    names = channels.stored(run["heads"])
+    names = list(channels["stored"])
     started = time.perf_counter()
 
     def maps() -> Iterator[tuple[str, np.ndarray]]:
@@ -73,7 +75,7 @@ def predict(
                         )
                     yield key, stack
 
-    map_store.write(output, names, maps(), threads, options)
+    map_store.write(output, names, maps(), threads, options, channels["precise"])
     seconds = (time.perf_counter() - started) / len(table)
     print(f"Predicted {len(table)} images, {seconds:.2f} s each.")
 

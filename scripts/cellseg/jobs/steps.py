@@ -49,7 +49,7 @@ def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
             maps = ["validation-maps.zip"]
             steps.append(step("predict_validation", variant, maps, "predict", tuning))
             steps.append(step("tune", variant, ["chosen.json", "tried.csv"], "tune", tuning))
-        segmented = ["labels.npz", "cells.parquet", "watershed.json"]
+        segmented = ["labels.npz", "cells.parquet", "segmentation.json"]
         steps.append(step("segment", variant, segmented, "segment", variant))
         steps.append(step("score", variant, ["metrics.csv"], "score", variant))
     return steps

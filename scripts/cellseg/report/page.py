@@ -41,7 +41,7 @@ def write(
             heading("Scores"),
             sections.scores_note(study, summaries),
             *(sections.scores_of(study, one, folder) for one in summaries),
-            sections.meanings(),
+            sections.meanings(study),
             heading("Times and memory"),
             sections.resources(resources, folder),
             heading("Provenance"),

@@ -94,7 +94,7 @@ def scores_note(study: Mapping, summaries: Sequence[scores.Scores]) -> str:
     )
 
 
-def meanings() -> str:
+def meanings(study: Mapping) -> str:
     """What the scores are, with the columns of the tables that hold them."""
     said = bullets(
         [
@@ -102,7 +102,10 @@ def meanings() -> str:
             for score in scores.SCORES
         ]
     )
-    return f"{said}\n{text(remarks(scores.SCORES, lambda score: score.heading))}\n"
+    over = remarks(
+        scores.SCORES, lambda score: score.heading, method=study["segmentation"]["method"]
+    )
+    return f"{said}\n{text(over)}\n"
 
 
 def scores_of(study: Mapping, one: scores.Scores, folder: Path) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from cellseg.images.normalization import normalize
 from cellseg.io.wording import number_of
+from cellseg.study import segmentation_methods
 
 if TYPE_CHECKING:
     from cellseg.training.batches import TileStream
@@ -57,7 +58,12 @@ def warning(n_true: int, n_pred: int, f1: float, where: str, steps: int | None) 
 
 
 def say_after_training(
-    family: ModuleType, settings: Mapping, validation: "TileStream", folder: Path, steps: int
+    family: ModuleType,
+    settings: Mapping,
+    validation: "TileStream",
+    folder: Path,
+    steps: int,
+    method: str = segmentation_methods.DEFAULT,
 ) -> None:
     """Print the warning for a network that was just trained, segmented with default thresholds.
 
@@ -68,6 +74,7 @@ def say_after_training(
     validation : its validation tiles
     folder : of its weights
     steps : of its training
+    method : of the study's segmentation
     """
     try:
         told = _of_tiles(
@@ -75,6 +82,7 @@ def say_after_training(
             family.Predictor(settings, folder),
             settings["training"]["normalization"],
             steps,
+            method,
         )
     except Exception as error:  # whatever it is: the training is done, and is not lost for it
         told = f"Note: whether the network finds cells could not be looked at ({error})."
@@ -87,15 +95,17 @@ def _of_tiles(
     predict: Callable[[np.ndarray], dict[str, np.ndarray]],
     normalization: str,
     steps: int,
+    method: str,
 ) -> str | None:
     # Compiled when a training has ended, and not before each one begins.
     from cellseg.scoring.objects import match
-    from cellseg.segmentation.watershed import segment_maps
+    from cellseg.segmentation import methods
 
     n_true, n_pred, f1 = 0, 0, []
     for image, true in tiles:
         maps = predict(normalize(image[None, ..., None], normalization))
-        pred = segment_maps({head: values[0] for head, values in maps.items()}, {})
+        found = {head: values[0] for head, values in maps.items()}
+        pred, _ = methods.segment(found, {"method": method})
         n_true += len(np.unique(true[true > 0]))
         n_pred += int(pred.max(initial=0))
         f1.append(match(true, pred, [0.5])[0]["f1"])

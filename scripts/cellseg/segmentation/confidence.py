@@ -52,12 +52,26 @@ def areas_and_means(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray,
     return pixels[1:], total[1:] / pixels[1:]
 
 
+def areas(labels: np.ndarray) -> np.ndarray:
+    """Pixels of each cell.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), int32; cells 1..n
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+    """
+    return np.bincount(labels.ravel())[1:]
+
+
 def write(path: str | Path, images: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
     """Write the table: one row a predicted cell, with image, cell (its label), pixels and score.
 
     Parameters
     ----------
-    images : from image to what :func:`areas_and_means` gives for it
+    images : from image to pixels and score of each cell
     """
     counts = [len(pixels) for pixels, _ in images.values()]
     columns = {

@@ -10,8 +10,7 @@ from cellseg.errors import UserError
 from cellseg.inference import map_store
 from cellseg.io import atomic
 from cellseg.runtime.parallel import ordered_map
-from cellseg.segmentation import confidence
-from cellseg.segmentation.watershed import chosen_maps, segment_maps
+from cellseg.segmentation import confidence, methods
 
 Found = tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]
 
@@ -26,13 +25,13 @@ def segment_run(
     maps : of :mod:`cellseg.inference.map_store`
     labels : npz to write; member ``<image>`` becomes an ndarray of shape (H, W), int32, cells 1..n
     cells : Parquet to write, of :mod:`cellseg.segmentation.confidence`
-    settings : of :func:`cellseg.segmentation.watershed.segment_maps`
+    settings : of a segmentation, see :mod:`cellseg.segmentation.methods`
     threads : number of images at once; the result is the same for any
 
     Raises
     ------
     UserError
-        The file holds no maps, or heads that the watershed cannot use.
+        The file holds no maps, or heads that the method cannot use.
     """
     images = map_store.open(maps).images
     if not images:
@@ -52,6 +51,5 @@ def segment_run(
 
 def _segment_image(maps: str | Path, settings: Mapping, image: str) -> Found:
     read = map_store.open(maps).read(image)
-    labels = segment_maps(read, settings)
-    _, mask = chosen_maps(read)
-    return labels, confidence.areas_and_means(labels, mask)
+    labels, scores = methods.segment(read, settings)
+    return labels, (confidence.areas(labels), scores)

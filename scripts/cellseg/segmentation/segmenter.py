@@ -11,9 +11,8 @@ from cellseg.errors import UserError
 from cellseg.inference import map_store, record, sliding_window
 from cellseg.inference import run as predict_run
 from cellseg.io import made_files
-from cellseg.segmentation import confidence
-from cellseg.segmentation.watershed import chosen_maps, segment_maps
-from cellseg.targets import channels
+from cellseg.segmentation import methods
+from cellseg.segmentation import record as segmentation_record
 from cellseg.training import ensemble, provenance
 
 
@@ -38,12 +37,15 @@ class Segmenter:
         threads: int,
     ) -> None:
         settings = made_files.read_json(run["settings"], *provenance.SETTINGS)
-        self.prediction = record.read(run["watershed"])
+        self.prediction = record.read(run["segmentation"])
         ensemble.refuse(settings, run["weights"], "segments images of unknown cell types")
-        self.watershed = made_files.read_json(run["watershed"], "watershed")
+        self.segmentation = segmentation_record.read(run["segmentation"])
+        self.settings = self.segmentation["segmentation"]
         self.folder = run["weights"].parent
         try:
-            self.names = channels.stored(settings["heads"])
+            method = segmentation_record.method(self.segmentation)
+            self.names = method.stored(settings["heads"])
+            self.precise = method.precise(settings["heads"])
             family = load_family(settings["model"])
             family.set_threads(threads)
             self.predict = predict_run.image_predictor(
@@ -71,7 +73,8 @@ class Segmenter:
             raise UserError(f"the network of {self.folder} predicts values that are not finite.")
         # Stored maps are rounded, and cells are those of rounded maps.
         with tempfile.TemporaryDirectory() as folder:
-            map_store.write(f"{folder}/maps.zip", self.names, [("page", stack)])
+            map_store.write(
+                f"{folder}/maps.zip", self.names, [("page", stack)], precise=self.precise
+            )
             maps = map_store.open(f"{folder}/maps.zip").read("page")
-        labels = segment_maps(maps, self.watershed["watershed"])
-        return labels, confidence.areas_and_means(labels, chosen_maps(maps)[1])[1]
+        return methods.segment(maps, self.settings)

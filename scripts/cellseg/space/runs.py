@@ -7,9 +7,9 @@ from cellseg import models
 from cellseg.data import kinds
 from cellseg.data.kinds.source import Images
 from cellseg.data.livecell_names import CELL_TYPES
+from cellseg.study import segmentation_methods
 from cellseg.study.runs import Run, training_of, tuning_in
 from cellseg.targets import head_names
-from cellseg.targets.channels import marker_head, stored
 
 # Bytes, measured on the thirteen real images of tests and four epochs of a small network.
 MARKER_MAP_PIXEL, MAP_PIXEL = 0.8, 0.35  # 16 and 8 bits, compressed
@@ -54,7 +54,7 @@ def expected(
     split = images[study["scoring"]["data_split"]]
     scored = split.part(1 / study["scoring"]["every"])
     shown = min(study["overlays"]["images"], split.count)
-    pixel = _map_bytes(run)
+    pixel = _map_bytes(study, run)
     files, state = _of_training(study, run, images)
     files |= CURVE
     passing = {"maps.zip": scored.pixels * pixel}
@@ -65,7 +65,7 @@ def expected(
             f"{variant}metrics.csv": SCORED_IMAGE * scored.count,
             f"{variant}coco.csv": SMALL_FILE,
             f"{variant}sizes.csv": SMALL_FILE,
-            f"{variant}watershed.json": SMALL_FILE,
+            f"{variant}segmentation.json": SMALL_FILE,
             f"{variant}overlay-maps.zip": pixel * split.pixels / max(split.count, 1) * shown,
             **{f"{variant}{name}": size * shown for name, size in SHOWN_IMAGE.items()},
         }
@@ -119,7 +119,7 @@ def _of_tuning(
     fraction = study["subsets"][run.subset]["fraction"]
     validated = images["val"].part(fraction / study["tunings"][tuning]["every"])
     files = {f"{variant}chosen.json": SMALL_FILE, f"{variant}tried.csv": SMALL_FILE}
-    return files, {f"{variant}validation-maps.zip": validated.pixels * _map_bytes(run)}
+    return files, {f"{variant}validation-maps.zip": validated.pixels * _map_bytes(study, run)}
 
 
 def _kept(
@@ -137,10 +137,9 @@ def _cell_types(study: Mapping, run: Run) -> int:
     return len(study["subsets"][run.subset]["cell_types"] or known)
 
 
-def _map_bytes(run: Run) -> float:
+def _map_bytes(study: Mapping, run: Run) -> float:
     """Bytes of a pixel of all stored channels of a run."""
     heads = head_names.split(run.heads)
-    marker = marker_head(heads)
-    return sum(
-        MARKER_MAP_PIXEL if name.split("/")[0] == marker else MAP_PIXEL for name in stored(heads)
-    )
+    method = segmentation_methods.METHODS[study["segmentation"]["method"]]
+    precise = method.precise(heads)
+    return sum(MARKER_MAP_PIXEL if n in precise else MAP_PIXEL for n in method.stored(heads))

@@ -59,7 +59,7 @@ def all_runs(study: Mapping) -> list[Run]:
 
 
 def variant_of(study: Mapping, experiment: str) -> str:
-    """Folder within a run of what an experiment's tuning of the watershed makes; empty for none."""
+    """Folder within a run of what an experiment's tuning of thresholds makes; empty for none."""
     tuning = study["experiments"][experiment]["tuning"]
     return "" if tuning is None else f"tuning-{tuning}/"
 

@@ -10,7 +10,15 @@ from jsonschema import Draft202012Validator
 from cellseg.data import kinds
 from cellseg.errors import UserError
 from cellseg.models.panopticnet import checks as backbone_checks
-from cellseg.study import config_values, ensembles, home_folder, placeholders, searches, spelling
+from cellseg.study import (
+    config_values,
+    ensembles,
+    home_folder,
+    placeholders,
+    searches,
+    segmentation_methods,
+    spelling,
+)
 from cellseg.study.runs import as_list, merged
 from cellseg.targets import head_names
 
@@ -36,6 +44,11 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
         the nearest one that does.
     """
     config_values.check(config)
+    if "watershed" in config:
+        raise UserError(
+            "watershed: this key is now `segmentation`, with `method: watershed` and the same "
+            "settings. Rename it in the config file."
+        )
     placeholders.refuse(config, schema)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
@@ -75,7 +88,9 @@ def _filled(value: object, schema: Mapping, root: Mapping) -> object:
         return value
     for branch in schema.get("allOf", []):
         if Draft202012Validator(branch["if"]).is_valid(value):
-            schema = {**schema, **_target(branch["then"], root)}
+            then = _target(branch["then"], root)
+            known = {k: v for k, v in then.get("properties", {}).items() if v is not True}
+            schema = {**schema, **then, "properties": {**schema.get("properties", {}), **known}}
     filled = dict(value)
     properties = schema.get("properties", {})
     for key, inner in properties.items():
@@ -100,7 +115,8 @@ def _explain(error) -> Iterator[str]:
         known = list(error.schema["properties"])
         for key in error.instance:
             if key not in known:
-                yield f"{where}: there is no key '{key}'. {spelling.nearest(str(key), known)}"
+                of = _method_of(error.instance, known)
+                yield f"{where}: there is no key '{key}'{of}. {spelling.nearest(str(key), known)}"
     elif error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         yield f"{where}: the key {', '.join(missing)} is missing.{_meaning(error)}"
@@ -110,6 +126,12 @@ def _explain(error) -> Iterator[str]:
         yield f"{where}: '{given}' is not possible. {spelling.nearest(given, known)}"
     else:
         yield f"{where}: {error.message}{_as_number(error.instance)}{_meaning(error)}"
+
+
+def _method_of(settings: Mapping, known: Iterable[str]) -> str:
+    """For which method there is no such key, where keys depend on one."""
+    method = settings.get("method", segmentation_methods.DEFAULT)
+    return f" for method {method}" if "method" in known else ""
 
 
 def _meaning(error) -> str:
@@ -159,9 +181,12 @@ def _check_names(study: Mapping) -> None:
         )
     for name, subset in study["subsets"].items():
         _check_subset(f"subsets.{name}", subset, study)
+    method = study["segmentation"]["method"]
     for name, tuning in study["tunings"].items():
         if not any(isinstance(values, list) for values in tuning.values()):
             raise UserError(f"tunings.{name}: lists no values to try, such as maxima_threshold.")
+        listed = [setting for setting, values in tuning.items() if isinstance(values, list)]
+        segmentation_methods.check_search(method, listed, f"tunings.{name}")
     for name, experiment in study["experiments"].items():
         where = f"experiments.{name}"
         if "dataset" in experiment:
@@ -179,9 +204,10 @@ def _check_names(study: Mapping) -> None:
                     spelling.check(f"{where}.runs.{axis}", value, study[f"{axis}s"])
             for value in as_list(block["heads"]):
                 try:
-                    head_names.split(value)
+                    heads = head_names.split(value)
                 except UserError as error:
                     raise UserError(f"{where}.runs.{error}") from None
+                segmentation_methods.check(method, heads, f"{where}.runs.heads")
 
 
 def _check_search(name: str, study: Mapping) -> None:
@@ -194,9 +220,10 @@ def _check_search(name: str, study: Mapping) -> None:
         spelling.check(f"{where}.tuning", search["tuning"], study["tunings"])
         _check_window(f"models.{search['model']}", study["models"][search["model"]], study)
     try:
-        head_names.split(search["heads"])
+        heads = head_names.split(search["heads"])
     except UserError as error:
         raise UserError(f"{where}.{error}") from None
+    segmentation_methods.check(study["segmentation"]["method"], heads, f"{where}.heads")
     searches.check(study, name)
 
 

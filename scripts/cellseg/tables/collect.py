@@ -103,25 +103,25 @@ def with_coco(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFrame:
     return both.drop(columns="_merge")
 
 
-def with_watershed(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFrame:
+def with_segmentation(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFrame:
     """Put the settings with which the cells of each run were found beside its scores.
 
     Parameters
     ----------
     runs : from :func:`per_run`
-    paths : ``watershed.json`` of the same runs
+    paths : ``segmentation.json`` of the same runs
 
     Returns
     -------
     DataFrame
         With the columns tuning, the entry of the configuration's `tunings` that chose the
-        settings or :data:`cellseg.scoring.names.NO_TUNING`, and one for each setting.
+        settings or :data:`cellseg.scoring.names.NO_TUNING`, ``method`` and one for each setting.
     """
     rows = []
     for path in paths:
-        content = made_files.read_json(path, "tuning", "condition", "watershed")
+        content = made_files.read_json(path, "tuning", "condition", "segmentation")
         tuning = content["tuning"] or NO_TUNING
-        rows.append({**content["condition"], "tuning": tuning, **content["watershed"]})
+        rows.append({**content["condition"], "tuning": tuning, **content["segmentation"]})
     return runs.merge(pd.DataFrame(rows), how="left", on=RUN, validate="many_to_one")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from cellseg.scoring.names import COCO_SCORES
-from cellseg.targets import channels
+from cellseg.study import segmentation_methods
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,8 +91,7 @@ KNOWN = {score.name: score for score in _ALL}
 PROTOCOL = (
     "LIVECell's protocol is class-agnostic, counts at most 2,000 detections an image (maxDets), "
     "and takes the annotated outlines, overlaps and all, for the true cells. It ranks predicted "
-    "cells by a confidence, which a label image does not have: here, the mean over the cell's "
-    "pixels of the map that tells cells from background"
+    "cells by a confidence, which a label image does not have: here, "
 )
 CONFIDENCE = {
     "pixelwise": "the interior probability",
@@ -131,7 +130,10 @@ def definitions(scores: Sequence[Score], call: Callable[[Score], str]) -> str:
 
 
 def remarks(
-    scores: Sequence[Score], call: Callable[[Score], str], heads: Sequence[str] = ()
+    scores: Sequence[Score],
+    call: Callable[[Score], str],
+    heads: Sequence[str] = (),
+    method: str = segmentation_methods.DEFAULT,
 ) -> str:
     """Say what the values of a run are over, and which protocol the COCO scores follow.
 
@@ -141,6 +143,7 @@ def remarks(
     call : what a score is called where they are shown, such as its heading
     heads : combinations of the networks shown, such as ``inner-distance+pixelwise``; of any if
         empty
+    method : that found the cells
     """
     said = []
     for over, words in (("images", "Means over images"),
@@ -149,18 +152,28 @@ def remarks(
         if names:
             said.append(f"{words}: {listed(names)}.")
     if any(score.name in COCO_SCORES for score in scores):
-        said.append(f"{PROTOCOL}, {_ranked_by(heads)}.")
+        said.append(f"{PROTOCOL}{_ranked_by(heads, method)}.")
     return " ".join(said)
 
 
-def _ranked_by(heads: Sequence[str]) -> str:
-    """Which map the confidence comes from, and what follows where that differs."""
+def _ranked_by(heads: Sequence[str], method: str) -> str:
+    """What the confidence is, which map it comes from, and what follows where that differs."""
+    entry = segmentation_methods.named(method, "segmentation.method")
+    if segmentation_methods.MASK not in entry.maps:
+        return entry.confidence
+    return f"{entry.confidence}, {_map_of(heads, entry)}"
+
+
+def _map_of(heads: Sequence[str], method: segmentation_methods.Method) -> str:
+    mask = segmentation_methods.MASK
     maps: dict[str, list[str]] = {}
     for name in heads:
-        maps.setdefault(CONFIDENCE[channels.mask_head(name.split("+"))], []).append(name)
+        maps.setdefault(CONFIDENCE[method.head(mask, name.split("+"))], []).append(name)
     differs = "what ranks the cells differs, too, and with it these scores"
     if not maps:
-        first, *others = CONFIDENCE.values()
+        first, *others = [CONFIDENCE[head] for head in method.maps[mask].heads]
+        if not others:
+            return first
         return f"{first} where there is one, else {', else '.join(others)}; between those {differs}"
     if len(maps) == 1:
         return next(iter(maps))

@@ -1,9 +1,9 @@
-"""Which maps of a network the watershed uses, and how stored maps name their channels.
+"""Which maps of a network the watershed uses.
 
 Imports nothing of the package: what goes by these names need not change when targets do.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 
 USED = {
     "inner-distance": (0,),
@@ -12,11 +12,6 @@ USED = {
     "pixelwise": (1,),
 }
 """Of each head the channels that the watershed uses; the order is that of heads in run names."""
-
-
-def stored(heads: Iterable[str]) -> list[str]:
-    """Names of the channels that are stored, such as ``["inner-distance/0", "pixelwise/1"]``."""
-    return [f"{head}/{channel}" for head in heads for channel in USED[head]]
 
 
 # Best first (the design's choice).

@@ -1,4 +1,4 @@
-"""Tune the watershed for one run: the tables of what was tried and what was chosen."""
+"""Tune the segmentation of one run: the tables of what was tried and what was chosen."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -21,7 +21,7 @@ def tune(
     maps: str | Path,
     truths: Sequence[str | Path],
     tuning: Mapping,
-    watershed: Mapping,
+    segmentation: Mapping,
     chosen: str | Path,
     tried: str | Path,
     threads: int,
@@ -33,7 +33,7 @@ def tune(
     maps : of :mod:`cellseg.inference.map_store`
     truths : npz files of label images; each image is in one of them
     tuning : lists of values by setting, and ``score``, the score that decides
-    watershed : the study's settings, which are tried too, and win where nothing is better
+    segmentation : the study's settings, which are tried too, and win where nothing is better
     chosen : JSON to write: the settings, their score, that of the study's own, number of images
     tried : CSV to write: a row a combination, its settings, mean scores and whether it was chosen
     threads : images at once; the result is the same for any
@@ -47,7 +47,7 @@ def tune(
     if not store.images:
         raise UserError(f"{maps} holds no image. Delete it and run again.")
     heads = [name.split("/")[0] for name in store.channels]
-    settings = combinations(tuning, watershed, heads)
+    settings = combinations(tuning, segmentation, heads)
     names = list(dict.fromkeys([tuning["score"], *SHOWN]))
     work = partial(_score_image, maps, list(truths), settings, names)
     scores = np.stack(list(ordered_map(work, store.images, threads, processes=False)))
@@ -60,7 +60,7 @@ def tune(
     decides = tuning["score"]
     own_mean, best_mean = (float(table[decides].iloc[place]) for place in (0, number))
     content = {
-        "watershed": settings[number],
+        "segmentation": settings[number],
         "score": decides,
         "mean": best_mean,
         "mean of the study's own": own_mean,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cellseg.io.wording import number_of
+from cellseg.study import segmentation_methods
 from cellseg.tables import conditions, published
 from cellseg.tables.formatted import marking
 from cellseg.tables.glossary import STEP, Score, definitions, listed, remarks
@@ -123,7 +124,8 @@ def _definitions(scores: Sequence[Score], runs: "pd.DataFrame", training: "pd.Da
     )
     lower = [score.name for score in scores if score.ranks and not score.higher_is_better]
     lower_is_better = f" Lower is better: {listed(lower)}." if lower else ""
-    said = remarks(scores, lambda score: score.name, list(runs["heads"].unique()))
+    method = runs["method"].iloc[0] if "method" in runs else segmentation_methods.DEFAULT
+    said = remarks(scores, lambda score: score.name, list(runs["heads"].unique()), method)
     return f"{meanings}.{lower_is_better} {said}"
 
 

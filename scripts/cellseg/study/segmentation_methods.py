@@ -1,0 +1,152 @@
+"""Segmentation methods, by name: what a configuration and a plan need to know of each.
+
+To add a method, write a module as :mod:`cellseg.segmentation.methods` describes it, enter it here,
+and list its settings in the schema (``segmentation``, and ``tunings`` for those to search). The
+module is imported when it is used; this one imports nothing heavy.
+
+The plan hands jobs what follows from an entry: no result depends on this module.
+"""
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from cellseg.errors import UserError
+from cellseg.targets import channels
+
+
+@dataclass(frozen=True)
+class Map:
+    """A map that a method uses.
+
+    Attributes
+    ----------
+    heads : heads that can give it, best first
+    precise : store it with 16 bits instead of 8
+    """
+
+    heads: tuple[str, ...]
+    precise: bool = False
+
+
+MASK = "mask"
+"""Name of the map that separates cells from background; cells are ranked by its mean."""
+MARKERS = "markers"
+"""Name of the map whose peaks are the cells. Pictures show both, as far as a method has them."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is known of a method without importing it.
+
+    Attributes
+    ----------
+    module : name of the module that segments
+    words : name of the method in a sentence
+    channels : by head, the channels to store of a prediction; the first is the head's map
+    maps : the maps that it needs, by name; :data:`MASK` and :data:`MARKERS` are shown in pictures
+    confidence : what the score of a cell is, in words
+    searched : settings that a threshold search can try
+    """
+
+    module: str
+    words: str
+    channels: Mapping[str, tuple[int, ...]]
+    maps: Mapping[str, Map]
+    confidence: str = "the mean over the cell's pixels of the map that tells cells from background"
+    searched: tuple[str, ...] = field(default=())
+
+    def head(self, name: str, heads: Container[str]) -> str | None:
+        """Head that gives the map of this name; None if the method or the network has none."""
+        wanted = self.maps[name].heads if name in self.maps else ()
+        return next((head for head in wanted if head in heads), None)
+
+    def can_segment(self, heads: Container[str]) -> bool:
+        """Whether a network of these heads gives all maps that the method needs."""
+        return all(self.head(name, heads) is not None for name in self.maps)
+
+    def stored(self, heads: Iterable[str]) -> list[str]:
+        """Names of the channels to store, such as ``["inner-distance/0", "pixelwise/1"]``."""
+        return [f"{head}/{number}" for head in heads for number in self.channels.get(head, ())]
+
+    def precise(self, heads: Iterable[str]) -> list[str]:
+        """Those of the stored channels that need 16 bits."""
+        heads = list(heads)
+        chosen = [self.head(name, heads) for name, used in self.maps.items() if used.precise]
+        return self.stored(head for head in heads if head in chosen)
+
+
+METHODS: dict[str, Method] = {
+    "watershed": Method(
+        module="cellseg.segmentation.methods.watershed",
+        words="the marker-controlled watershed",
+        channels=channels.USED,
+        maps={
+            MARKERS: Map((*channels.DISTANCES, *channels.MASKS[:2]), precise=True),
+            MASK: Map(channels.MASKS),
+        },
+        searched=(
+            "maxima_smooth",
+            "maxima_threshold",
+            "interior_smooth",
+            "interior_threshold",
+            "distance_threshold",
+            "small_objects_threshold",
+        ),
+    ),
+}
+DEFAULT = "watershed"
+
+
+def named(name: str, where: str) -> Method:
+    """The method of a name.
+
+    Parameters
+    ----------
+    where : key or file that names it, for the error
+
+    Raises
+    ------
+    UserError
+        There is no such method.
+    """
+    if name not in METHODS:
+        raise UserError(
+            f"{where}: there is no segmentation method '{name}'. Choose one of "
+            f"{', '.join(METHODS)}."
+        )
+    return METHODS[name]
+
+
+def check(name: str, heads: Iterable[str], where: str) -> None:
+    """Refuse heads that a method cannot segment.
+
+    Raises
+    ------
+    UserError
+        The heads lack a map that the method needs; names the key `where`.
+    """
+    method, heads = named(name, "segmentation.method"), list(heads)
+    for wanted, used in method.maps.items():
+        if method.head(wanted, heads) is None:
+            raise UserError(
+                f"{where}: heads {', '.join(heads) or '(none)'} cannot be segmented by "
+                f"{method.words}: its {wanted} needs one of {', '.join(used.heads)}. Add such a "
+                "head, or choose another segmentation.method."
+            )
+
+
+def check_search(name: str, settings: Iterable[str], where: str) -> None:
+    """Refuse settings that a threshold search cannot try with a method.
+
+    Raises
+    ------
+    UserError
+        Names the key.
+    """
+    searched = named(name, "segmentation.method").searched
+    for setting in settings:
+        if setting not in searched:
+            raise UserError(
+                f"{where}.{setting}: segmentation.method {name} has no such setting to search. "
+                f"Possible: {', '.join(searched) or 'none'}."
+            )
