@@ -154,9 +154,8 @@ def test_captions_and_exports_say_what_it_is(study, tmp_path):
     ):
         (tmp_path / name).touch()
     condition = {"dataset": "tiny", "model": "m", "heads": "fgbg", "subset": "full", "seed": 0}
-    about = bioimage_io.describe(
-        tmp_path, condition, "checkerboard", "unet", 64, ["fgbg"], "2", "2026-01-01T00:00:00"
-    )
+    made = ("checkerboard", "unet", "watershed", 64, ["fgbg"], "2", "2026-01-01T00:00:00")
+    about = bioimage_io.describe(tmp_path, condition, *made)
     assert about["license"] == "CC0-1.0"
 
 
