@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cellseg.data.rasterize import rasterize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -17,6 +16,7 @@ from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from cellseg.data.rasterize import rasterize
 from cellseg.data.true_cells import draw
 from cellseg.scoring import coco_average_precision
 from cellseg.scoring.coco_average_precision import coco_scores, image_matches

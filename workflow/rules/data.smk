@@ -68,7 +68,7 @@ rule use_local:
 
 
 rule parse:
-    """Annotation tables of a data set, duplicates resolved by the named policy; all images checked."""
+    """Annotation tables of a data set, duplicates dropped or kept; all images checked."""
     input:
         source=f"{DATA}/source.json",
         annotations=local_annotations,
@@ -96,7 +96,7 @@ rule parse:
         runtime=minutes("results/logs/parse/{dataset}.tsv", 60),
     params:
         code=code("parse"),
-        duplicates=lambda wildcards: study["datasets"][wildcards.dataset]["policy"],
+        duplicates=lambda wildcards: study["datasets"][wildcards.dataset]["duplicates"],
         images=content_of_local_images,
     script:
         "../../scripts/parse.py"
@@ -122,7 +122,9 @@ rule rasterize:
         runtime=minutes("results/logs/rasterize/{dataset}-{split}.tsv", 120),
     params:
         code=code("rasterize"),
-        overlap=lambda wildcards: study["datasets"][wildcards.dataset]["overlap"],
+        overlap_policy=lambda wildcards: study["datasets"][wildcards.dataset][
+            "overlap_policy"
+        ],
     script:
         "../../scripts/rasterize.py"
 
@@ -172,7 +174,7 @@ rule extend:
         runtime=minutes("results/logs/extend/{dataset}-{times}-{split}.tsv", 600),
     params:
         code=code("extend"),
-        extension=studies.in_order(study["extension"]),
+        synthesis=studies.in_order(study["synthesis"]),
     script:
         "../../scripts/extend.py"
 
@@ -205,7 +207,7 @@ use rule parse as parse_extension with:
         ),
     params:
         code=code("parse"),
-        duplicates="as-published",
+        duplicates="keep",
         images=None,  # made by the workflow
 
 
@@ -230,7 +232,7 @@ use rule rasterize as rasterize_extension with:
         ),
     params:
         code=code("rasterize"),
-        overlap="later",  # as they were pasted
+        overlap_policy="later",  # as they were pasted
 
 
 use rule tile as tile_extension with:

@@ -5,7 +5,7 @@ rule predict:
         settings=f"{RUN}/settings.json",
         images=[f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet"],
     output:
-        maps=passing(f"{RUN}/maps.zip"),
+        maps=passing(f"{RUN}/predictions.zip"),
     log:
         f"{RUN}/logs/predict.log",
     benchmark:
@@ -21,7 +21,7 @@ rule predict:
     params:
         code=code_with_family("predict"),
         prediction=studies.in_order(study["prediction"]),
-        every=study["scoring"]["every"],
+        subsample=study["scoring"]["subsample"],
     script:
         "../../scripts/predict.py"
 
@@ -36,7 +36,7 @@ use rule predict as predict_validation with:
             f"{DATA}/annotations/val.images.parquet",
         ],
     output:
-        maps=passing(f"{RUN}/tuning-{{tuning}}/validation-maps.zip"),
+        maps=passing(f"{RUN}/tuning-{{tuning}}/validation-predictions.zip"),
     log:
         f"{RUN}/tuning-{{tuning}}/logs/predict.log",
     benchmark:
@@ -49,7 +49,9 @@ use rule predict as predict_validation with:
     params:
         code=code_with_family("predict"),
         prediction=studies.in_order(study["prediction"]),
-        every=lambda wildcards: study["tunings"][wildcards.tuning]["every"],
+        subsample=lambda wildcards: study["threshold_searches"][wildcards.tuning][
+            "subsample"
+        ],
 
 
 rule predict_shown:
@@ -60,7 +62,7 @@ rule predict_shown:
         images=[f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet"],
         metrics=f"{RUN}/{{variant}}metrics.csv",
     output:
-        maps=f"{RUN}/{{variant}}overlay-maps.zip",
+        maps=f"{RUN}/{{variant}}overlay-predictions.zip",
     log:
         f"{RUN}/{{variant}}logs/predict_shown.log",
     conda:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cellseg.export.model_card import CITE
+from cellseg.io import run_format
 
 FORMAT = "0.5.4"
 LICENCES = {"download": "CC-BY-NC-4.0", "simulated": "MIT"}
@@ -76,6 +77,7 @@ def describe(
             _file(folder, extra)
             for extra in ("example.py", "settings.json", "watershed.json", "provenance.json")
         ],
+        "config": {"livecell-bench": run_format.stamped({})},
     }
     if kind in LICENCES and family != "deepcell":
         about["license"] = LICENCES[kind]

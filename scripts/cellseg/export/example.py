@@ -58,7 +58,7 @@ def example(heads: Iterable[str], watershed: Mapping) -> str:
             f"threshold_abs={options['maxima_threshold']})\n"
             "markers[tuple(places.T)] = np.arange(len(places)) + 1"
         )
-    least = options["small_objects_threshold"]
+    least = options["min_size"]
     small = f"cells = morphology.remove_small_objects(cells, max_size={least - 1})\n"
     peak_map = _map(marker_head(heads), options["maxima_smooth"])
     interior_map = _map(mask_head(heads), options["interior_smooth"])

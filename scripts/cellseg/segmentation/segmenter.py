@@ -10,7 +10,7 @@ import numpy as np
 from cellseg.errors import UserError
 from cellseg.inference import map_store, record, sliding_window
 from cellseg.inference import run as predict_run
-from cellseg.io import made_files
+from cellseg.io import made_files, run_format
 from cellseg.segmentation import confidence
 from cellseg.segmentation.watershed import chosen_maps, segment_maps
 from cellseg.targets import channels
@@ -37,10 +37,10 @@ class Segmenter:
         load_family: Callable[[Mapping], ModuleType],
         threads: int,
     ) -> None:
-        settings = made_files.read_json(run["settings"], *provenance.SETTINGS)
+        settings = run_format.read(run["settings"], *provenance.SETTINGS)
         self.prediction = record.read(run["watershed"])
         ensemble.refuse(settings, run["weights"], "segments images of unknown cell types")
-        self.watershed = made_files.read_json(run["watershed"], "watershed")
+        self.watershed = run_format.read(run["watershed"], "watershed")
         self.folder = run["weights"].parent
         try:
             self.names = channels.stored(settings["heads"])
@@ -71,7 +71,7 @@ class Segmenter:
             raise UserError(f"the network of {self.folder} predicts values that are not finite.")
         # Stored maps are rounded, and cells are those of rounded maps.
         with tempfile.TemporaryDirectory() as folder:
-            map_store.write(f"{folder}/maps.zip", self.names, [("page", stack)])
-            maps = map_store.open(f"{folder}/maps.zip").read("page")
+            map_store.write(f"{folder}/predictions.zip", self.names, [("page", stack)])
+            maps = map_store.open(f"{folder}/predictions.zip").read("page")
         labels = segment_maps(maps, self.watershed["watershed"])
         return labels, confidence.areas_and_means(labels, chosen_maps(maps)[1])[1]

@@ -102,7 +102,7 @@ def _tiles(tiling: Mapping, images: Images) -> float:
         return images.count
     scale = (images.pixels / images.count / LIVECELL_PIXELS) ** 0.5
     rows, columns = (
-        len(offsets(round(length * scale), tiling["size"], tiling["overlap"]))
+        len(offsets(round(length * scale), tiling["size"], tiling["tile_overlap"]))
         for length in (520, 704)
     )
     return images.count * rows * columns

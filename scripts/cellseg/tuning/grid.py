@@ -23,7 +23,7 @@ AXES = (
     "interior_smooth",
     "interior_threshold",
     "distance_threshold",
-    "small_objects_threshold",
+    "min_size",
 )
 """Settings of the watershed that can be searched."""
 
@@ -120,7 +120,7 @@ class _Image:
             labels = flood(height, markers, height > threshold)
         else:
             labels = above(*floods, threshold)
-        labels = remove_small(labels, options["small_objects_threshold"])
+        labels = remove_small(labels, options["min_size"])
         return fill_holes(labels, options["fill_holes_threshold"])
 
     def _flood(self, options: Mapping) -> tuple:
