@@ -174,7 +174,7 @@ def test_trials_are_models_and_no_runs_of_the_study(schema):
         ({"space": {"training.epochs": [1, 2]}}, "those of its rung"),
         ({"space": {"a": {"sets": {"b": {"training": {"epochs": 2}}}}}}, "those of its rung"),
         ({"space": {"training": [{"epochs": 2}, {"epochs": 3}]}}, "those of its rung"),
-        ({"space": {"training.softmax_loss_scale": [0.1, 1]}}, "Name a tuning"),
+        ({"space": {"training.softmax_loss_scale": [0.1, 1]}}, "Name a threshold search"),
         ({"space": {"score": [1, 2]}}, "a column of the search's table"),
         (
             {"space": {"training.batchsize": [1, 2]}, "trials": 2},

@@ -227,7 +227,7 @@ def test_a_trial_of_several_seeds_is_done_with_the_last_of_them(results, resolve
 
 
 def test_a_tuned_search_goes_on_after_the_training(results, resolved):
-    study = resolved(tuning="grid", trials=2, rungs=[4])
+    study = resolved(threshold_search="grid", trials=2, rungs=[4])
     one, two = run_of(study, 1), run_of(study, 2)
     finish(results, one, 0.1)
     results.put(one, "tuning-grid/chosen.json", text='{"mean": 0.5}')

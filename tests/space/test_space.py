@@ -264,7 +264,7 @@ SEARCH = {"title": "Which rate?", "model": "featurenet", "heads": "inner-distanc
 def searched(**changes):
     own = copy.deepcopy(TINY)
     own["threshold_searches"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
-    return resolved(own, searches={"rates": {**copy.deepcopy(SEARCH), **changes}})
+    return resolved(own, hyperparameter_searches={"rates": {**copy.deepcopy(SEARCH), **changes}})
 
 
 def weights_of(**model):
@@ -286,10 +286,10 @@ def test_a_search_keeps_what_its_trainings_leave(tmp_path):
 
 def test_a_tuned_search_predicts_validation_images(tmp_path):
     plain = plan.plan_of_search(searched(), "rates", tmp_path)
-    told = plan.plan_of_search(searched(tuning="grid"), "rates", tmp_path)
+    told = plan.plan_of_search(searched(threshold_search="grid"), "rates", tmp_path)
     assert told.maps == pytest.approx(2 * 128 * 160 * 1.15)
     assert told.runs == plain.runs + 8 * 6000
-    own = searched(tuning="grid")
+    own = searched(threshold_search="grid")
     own["keep_predictions"] = True
     kept = plan.plan_of_search(own, "rates", tmp_path)
     assert kept.maps == 0 and kept.runs == pytest.approx(told.runs + 8 * told.maps)

@@ -157,7 +157,7 @@ def test_images_are_read_as_written(run_folders):
 
 
 def test_runs_of_an_older_version_are_not_collected(run_folders, tmp_path):
-    watershed = {"condition": {}, "tuning": None, "watershed": {"min_size": 15}}
+    watershed = {"condition": {}, "tuning": None, "watershed": {}}
     path = tmp_path / "watershed.json"
     path.write_text(json.dumps(watershed))
     with pytest.raises(UserError, match=r"watershed\.json was made by an older version"):
