@@ -198,8 +198,8 @@ def lines(space: Space, jobs: int | None, of: str = "study") -> list[str]:
     if needed > space.free:
         told.append(
             f"Warning: the disk of {space.folder} is too small by about "
-            f"{_gb(needed - space.free)}. Free space, keep no predictions, run fewer jobs at once, or "
-            "put it on another disk (a link)."
+            f"{_gb(needed - space.free)}. Free space, keep no predictions, run fewer jobs at once, "
+            "or put it on another disk (a link)."
         )
     return told
 
