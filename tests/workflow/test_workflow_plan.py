@@ -168,24 +168,6 @@ def test_a_misspelt_name_is_refused(fresh, axis, value, hint):
     assert "Traceback" not in done.stdout
 
 
-def test_former_keys_of_a_file_and_of_the_command_line_are_refused(fresh):
-    former = copy.deepcopy(TINY)
-    former["experiments"]["backbones"]["runs"] = former["experiments"]["backbones"]["conditions"]
-    fresh.configure(former)
-    try:
-        done = fresh.call("--dry-run", "--config", "keep_maps=true", "scoring={every: 2}")
-    finally:
-        fresh.configure(TINY)
-    assert done.returncode != 0 and "Traceback" not in done.stdout
-    for line in (
-        "- keep_maps is now `keep_predictions`",
-        "- scoring.every is now `subsample`",
-        "- experiments.backbones.runs is now `conditions`",
-    ):
-        assert line in done.stdout
-    assert "there is no key" not in done.stdout
-
-
 def test_a_target_that_no_setting_defines_is_refused(fresh):
     done = fresh.call(
         "--dry-run",
