@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from cellseg.errors import UserError
 from cellseg.inference import map_store
-from cellseg.io import atomic
+from cellseg.io import atomic, run_format
 from cellseg.scoring import metrics
 from cellseg.segmentation import watershed
 from cellseg.targets import transforms
@@ -133,6 +133,7 @@ def run(tmp_path):
 
 def test_tables_of_a_run(run, capsys):
     chosen, tried = run()
+    assert chosen["format"] == run_format.FORMAT
     assert chosen["combinations"] == len(tried) == 1 + 2 * 2 * 2 * 3 * 2
     assert chosen["images"] == ["a", "b", "c"]
     best = tried.loc[tried["chosen"]].iloc[0]
