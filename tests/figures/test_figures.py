@@ -620,10 +620,10 @@ def test_overlay_without_maps_shows_image_and_outlines():
     assert len(figure.axes) == 2 * 2
 
 
-@pytest.mark.parametrize("file", ["maps", "truth", "labels"])
+@pytest.mark.parametrize("file", ["predictions", "truth", "labels"])
 def test_overlay_names_the_file_that_lacks_an_image(run_folder, file):
     other = [("another", np.zeros((30, 40, 1)))]
-    if file == "maps":
+    if file == "predictions":
         map_store.write(run_folder / "predictions.zip", ["pixelwise/1"], other)
     else:
         atomic.write_stack(run_folder / f"{file}.npz", other)
