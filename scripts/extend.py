@@ -11,5 +11,5 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         split=snakemake.wildcards.split,
         count=int(snakemake.wildcards.times),
         processes=snakemake.threads,
-        **snakemake.params.extension,
+        **snakemake.params.synthesis,
     )

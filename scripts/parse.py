@@ -1,4 +1,4 @@
-"""Annotation tables of a data set, with duplicates resolved by the named policy."""
+"""Annotation tables of a data set, with duplicates dropped or kept."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,6 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     annotations.parse(
         source=json.loads(Path(snakemake.input.source).read_text(encoding="utf-8")),
         folder=Path(snakemake.output.problems).parent,
-        policy=snakemake.params.duplicates,
+        duplicates=snakemake.params.duplicates,
         threads=snakemake.threads,
     )

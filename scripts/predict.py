@@ -16,7 +16,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         settings=snakemake.input.settings,
         images=snakemake.input.images,
         only=json.loads(Path(run).read_text(encoding="utf-8"))["val_images"] if run else None,
-        every=snakemake.params.every,
+        subsample=snakemake.params.subsample,
         options=snakemake.params.prediction,
         channels=snakemake.params.channels,
         load_family=models.load,

@@ -17,7 +17,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         settings=snakemake.input.settings,
         images=snakemake.input.images,
         only=[row.image for _, row in chosen],
-        every=1,
+        subsample=1,
         options=snakemake.params.prediction,
         channels=snakemake.params.channels,
         load_family=models.load,

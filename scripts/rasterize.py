@@ -9,6 +9,6 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         cells_table=snakemake.input.cells,
         labels_path=snakemake.output.labels,
         cells_path=snakemake.output.cells,
-        overlap=snakemake.params.overlap,
+        overlap_policy=snakemake.params.overlap_policy,
         processes=snakemake.threads,
     )

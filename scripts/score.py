@@ -18,7 +18,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         sizes_output=snakemake.output.sizes,
         condition=snakemake.params.condition,
         data_split=snakemake.params.data_split,
-        small_objects_threshold=snakemake.params.small_objects_threshold,
+        min_size=snakemake.params.min_size,
         threads=snakemake.threads,
         steps=json.loads(Path(snakemake.input.run).read_text(encoding="utf-8")).get("steps"),
     )

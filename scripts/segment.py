@@ -1,7 +1,7 @@
 """Cells of every image, from the predicted maps of one run."""
 
 from cellseg.inference import map_store
-from cellseg.io import atomic, made_files
+from cellseg.io import atomic, run_format
 from cellseg.runtime.script import running
 from cellseg.segmentation import run
 
@@ -9,7 +9,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     tuned = snakemake.input.get("tuned")
     settings = snakemake.params.segmentation
     if tuned:
-        settings = made_files.read_json(tuned, "segmentation")["segmentation"]
+        settings = run_format.read(tuned, "segmentation")["segmentation"]
     run.segment_run(
         maps=snakemake.input.maps,
         labels=snakemake.output.labels,
@@ -23,4 +23,4 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         "prediction": map_store.open(snakemake.input.maps).prediction,
         "segmentation": settings,
     }
-    atomic.write_json(snakemake.output.settings, about)
+    atomic.write_json(snakemake.output.settings, run_format.stamped(about))

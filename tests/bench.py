@@ -100,13 +100,13 @@ def kernels(image: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
         same = {"maxima_threshold": 0.1, "maxima_smooth": 0, "interior_threshold": 0.3,
                 "interior_smooth": 1, "radius": radius, "fill_holes_threshold": 15}  # fmt: skip
         return (
-            lambda: watershed.segment(maxima, interior, small_objects_threshold=15, **same),
+            lambda: watershed.segment(maxima, interior, min_size=15, **same),
             lambda: deep_watershed(maps, small_objects_threshold=15, **same),
         )
 
     return {
         "polygons to labels (pycocotools)": (
-            lambda: rasterize.rasterize(polygons, HEIGHT, WIDTH, overlap="later"),
+            lambda: rasterize.rasterize(polygons, HEIGHT, WIDTH, overlap_policy="later"),
             annotation_masks,
         ),
         "inner distance (deepcell)": (

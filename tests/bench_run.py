@@ -32,12 +32,12 @@ WATERSHED = {
     "method": "watershed",
     "maxima_threshold": 0.1, "maxima_smooth": 0, "interior_threshold": 0.3,
     "distance_threshold": 0.01, "interior_smooth": 1, "radius": 2, "peaks": "h_maxima",
-    "fill_holes_threshold": 15, "small_objects_threshold": 0,
+    "fill_holes_threshold": 15, "min_size": 0,
 }  # fmt: skip
 GRID = {
     "maxima_threshold": [0.02, 0.04, 0.07, 0.1, 0.15], "maxima_smooth": [0, 1],
     "interior_threshold": [0.2, 0.3, 0.4, 0.5, 0.6], "interior_smooth": [0, 1, 2],
-    "small_objects_threshold": [0, 15], "score": "msa",
+    "min_size": [0, 15], "score": "msa",
 }  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def stages(folder: Path) -> dict[str, Callable[[], object]]:
     def windows(tiles: np.ndarray) -> dict[str, np.ndarray]:
         return {"inner-distance": tiles, "pixelwise": np.concatenate([tiles] * 3, axis=-1)}
 
-    def store(file: str = "maps.zip", count: int = N_IMAGES) -> None:
+    def store(file: str = "predictions.zip", count: int = N_IMAGES) -> None:
         pairs = ((name, maps[number % 4]) for number, name in enumerate(names[:count]))
         map_store.write(folder / file, CHANNELS, pairs)
 
@@ -95,12 +95,16 @@ def stages(folder: Path) -> dict[str, Callable[[], object]]:
             predicted_cells=folder / "cells.parquet", output=folder / "metrics.csv",
             coco_output=folder / "coco.csv", sizes_output=folder / "sizes.csv",
             condition=dict.fromkeys(run.CONDITION, 0), data_split="test",
-            small_objects_threshold=15, threads=threads,
+            min_size=15, threads=threads,
         )  # fmt: skip
 
     def segment(threads: int) -> None:
         segmentation.segment_run(
-            folder / "maps.zip", folder / "labels.npz", folder / "cells.parquet", WATERSHED, threads
+            folder / "predictions.zip",
+            folder / "labels.npz",
+            folder / "cells.parquet",
+            WATERSHED,
+            threads,
         )
 
     def tune() -> None:

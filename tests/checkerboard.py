@@ -77,7 +77,7 @@ def add_to(schema: dict) -> None:
         "properties": {
             "kind": True,
             "side": {"description": "Pixels.", "type": "integer", "default": 64},
-            **{name: {"$ref": f"#/$defs/{name}"} for name in ("policy", "overlap")},
+            **{name: {"$ref": f"#/$defs/{name}"} for name in ("duplicates", "overlap_policy")},
         },
     }
     dataset = schema["$defs"]["dataset"]

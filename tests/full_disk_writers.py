@@ -26,7 +26,7 @@ WATERSHED = {
     "method": "watershed",
     "maxima_threshold": 0.1, "maxima_smooth": 0, "interior_threshold": 0.3,
     "distance_threshold": 0.01, "interior_smooth": 1, "radius": 2, "peaks": "h_maxima",
-    "fill_holes_threshold": 15, "small_objects_threshold": 0,
+    "fill_holes_threshold": 15, "min_size": 0,
 }  # fmt: skip
 Writer = Callable[[Path, bool], None]
 """Writes into a folder; True stands for the second time, where writers that keep what is complete
@@ -136,13 +136,13 @@ def run_writers(base: Path) -> Iterator[tuple[str, Writer]]:
         maps.append((name, stack.astype(np.float32)))
 
     def predict(folder: Path, again: bool) -> None:
-        map_store.write(folder / "maps.zip", CHANNELS, maps)
+        map_store.write(folder / "predictions.zip", CHANNELS, maps)
 
     predict(base, False)
 
     def segment(folder: Path, again: bool) -> None:
         labels, cells = folder / "labels.npz", folder / "cells.parquet"
-        segmentation.segment_run(base / "maps.zip", labels, cells, WATERSHED, 1)
+        segmentation.segment_run(base / "predictions.zip", labels, cells, WATERSHED, 1)
 
     segment(base, False)
 
@@ -158,13 +158,13 @@ def run_writers(base: Path) -> Iterator[tuple[str, Writer]]:
             sizes_output=folder / "sizes.csv",
             condition=CONDITION,
             data_split="test",
-            small_objects_threshold=15,
+            min_size=15,
             threads=1,
         )
 
     def tune(folder: Path, again: bool) -> None:
         tuning_run.tune(
-            maps=base / "maps.zip",
+            maps=base / "predictions.zip",
             truths=[base / "test.npz"],
             tuning={"score": "msa", "maxima_threshold": [0.05, 0.2]},
             segmentation=WATERSHED,

@@ -29,7 +29,7 @@ from cellseg.errors import UserError
 from cellseg.images import decoding, grey_values, reading
 from cellseg.inference import map_store
 from cellseg.inference import record as prediction_record
-from cellseg.io import atomic, hdf5_checks, made_files, progress_file, unzip
+from cellseg.io import atomic, hdf5_checks, made_files, progress_file, run_format, unzip
 from cellseg.io.stamps import stamp
 from cellseg.study import validation
 from cellseg.training.checkpoint import ResumeFolder
@@ -160,8 +160,8 @@ def _tiles(folder: Path) -> bytes:
 
 def _maps(folder: Path) -> bytes:
     values = np.random.default_rng(0).random((40, 56, 1), np.float32)
-    map_store.write(folder / "maps.zip", ["inner-distance/0"], [("a", values)])
-    return (folder / "maps.zip").read_bytes()
+    map_store.write(folder / "predictions.zip", ["inner-distance/0"], [("a", values)])
+    return (folder / "predictions.zip").read_bytes()
 
 
 def _weights(file: io.BytesIO) -> None:
@@ -179,7 +179,9 @@ def sources(folder: Path) -> dict[str, tuple[str, bytes, Read]]:
     jpeg = _saved(lambda file: Image.fromarray(grey).save(file, "jpeg"))
     table = _saved(lambda file: pd.DataFrame({"image": ["a"], "n": [1]}).to_parquet(file))
     state = json.dumps({"stamp": "s", "files": "epoch-1", "history": [], "epoch": {}}).encode()
-    record = {"prediction": dict.fromkeys(prediction_record.SETTINGS, 1), "segmentation": {}}
+    predicted = dict.fromkeys(prediction_record.SETTINGS, 1)
+    predicted["test_time_augmentation"] = dict.fromkeys(prediction_record.VIEWS, 1)
+    record = run_format.stamped({"prediction": predicted, "segmentation": {}})
     study = (Path(__file__).parent.parent / "workflow/studies/demo.yaml").read_bytes()
 
     def archive(file: io.BytesIO) -> None:
@@ -207,7 +209,7 @@ def sources(folder: Path) -> dict[str, tuple[str, bytes, Read]]:
         "settings": ("segmentation.json", json.dumps(record).encode(), prediction_record.read),
         "parquet": ("t.parquet", table, made_files.read_parquet),
         "tiles": ("tiles.npz", _tiles(folder), _read_tiles),
-        "maps": ("maps.zip", _maps(folder), _read_maps),
+        "maps": ("predictions.zip", _maps(folder), _read_maps),
         "weights": ("w.h5", _saved(_weights), hdf5_checks.refuse),
     }  # fmt: skip
 

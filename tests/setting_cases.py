@@ -198,5 +198,5 @@ def _set(job: Job, fact: str, value: object) -> None:
 
 
 def parts(path: str) -> list[str | int]:
-    """The keys and places of a path such as ``experiments.first.runs.0.seed``."""
+    """The keys and places of a path such as ``experiments.first.conditions.0.seed``."""
     return [int(part) if part.isdigit() else part for part in path.split(".")]

@@ -9,6 +9,7 @@ import numpy as np
 import planned_jobs
 import squares
 from cellseg.inference import map_store
+from cellseg.io import run_format
 from cellseg.search import files
 from cellseg.study import searches
 from planned_jobs import Plan
@@ -41,7 +42,10 @@ BASE = {
         },
         "downloaded": {"kind": "download", "url": "http://127.0.0.1:9/set/", "retries": 0},
     },
-    "tilings": {"cut-64": {"size": 64, "overlap": 8}, "squeezed": {"mode": "resize", "size": 64}},
+    "tilings": {
+        "cut-64": {"size": 64, "tile_overlap": 8},
+        "squeezed": {"mode": "resize", "size": 64},
+    },
     "training": {
         "tiling": "cut-64",
         "epochs": 8,
@@ -58,27 +62,25 @@ BASE = {
         "net": {
             "family": "panopticnet",
             "backbone": "featurenet",
-            "pyramid_levels": ["P3", "P4", "P5"],
         },
         "reference": {
             "family": "deepcell",
             "backbone": "featurenet",
-            "pyramid_levels": ["P3", "P4", "P5"],
         },
         "searched": {"family": "unet", "architecture": "unet-expanded"},
     },
     "subsets": {
         "full": {},
         "half": {"fraction": 0.5, "selection": "seeded"},
-        "extended": {"extend": 1},
+        "extended": {"synthetic_per_image": 1},
     },
     "segmentation": {"interior_smooth": 0},
-    "tunings": {
+    "threshold_searches": {
         "thresholds": {"maxima_threshold": [0.05, 0.1]},
         "distances": {"distance_threshold": [0.2]},
     },
     "apply": {"run": "trained/first", "images": "squares/images/A172_Phase_C0_1_00d00h00m_1.tif"},
-    "searches": {
+    "hyperparameter_searches": {
         "swept": {
             "title": "Which width?",
             "model": "searched",
@@ -88,16 +90,16 @@ BASE = {
             "rungs": [1, 2],
             "space": {
                 "width": [2, 3],
-                "training.clip_norm": {"log": [0.001, 0.1]},
+                "training.clipnorm": {"log": [0.001, 0.1]},
                 "training.batch_norm_momentum": {"uniform": [0.1, 0.9]},
-                "slope": {"sets": {"none": {"leak": 0}, "some": {"leak": 0.5}}},
+                "slope": {"sets": {"none": {"negative_slope": 0}, "some": {"negative_slope": 0.5}}},
             },
         }
     },
     "experiments": {
         "first": {
             "title": "What is seen?",
-            "runs": [
+            "conditions": [
                 {"model": "unet", "heads": ALL_HEADS, "subset": "full", "seed": 0},
                 {"model": "unet", "heads": "fgbg", "subset": ["half", "extended"], "seed": 0},
                 {"model": ["net", "reference"], "heads": COMMON, "subset": "full", "seed": 0},
@@ -106,8 +108,8 @@ BASE = {
         },
         "tuned": {
             "title": "And tuned?",
-            "tuning": "thresholds",
-            "runs": [{"model": "unet", "heads": COMMON, "subset": "full", "seed": 0}],
+            "threshold_search": "thresholds",
+            "conditions": [{"model": "unet", "heads": COMMON, "subset": "full", "seed": 0}],
             "figures": ["contact-sheet"],
         },
     },
@@ -135,7 +137,7 @@ def plan(checkout: Path, root: Path, config: Mapping, study: Mapping) -> Plan:
     """
     trials = [
         f"{files.run_path(run)}/history.csv"
-        for epochs in study["searches"]["swept"]["rungs"]
+        for epochs in study["hyperparameter_searches"]["swept"]["rungs"]
         for run in searches.runs_of(study, "swept", 1, epochs)
     ]
     return planned_jobs.plan(checkout, root, config, [*TARGETS, *trials])
@@ -158,17 +160,19 @@ def write_runs(root: Path, settings: dict) -> None:
     ----------
     settings : of the run
     """
-    prediction = {"window": None, "overlap": 0.25, "batch_size": 8, "flips": False,
-                  "rotations": False, "scales": [1]}  # fmt: skip
+    views = {"flips": False, "rotations": False, "scales": [1]}
+    prediction = {"window": None, "window_overlap": 0.25, "batch_size": 8,
+                  "test_time_augmentation": views}  # fmt: skip
     for name, smallest in (("first", 0), ("second", 20)):
         for tuning, more in ((None, 0), ("thresholds", 130)):
             folder = root / "trained" / name / (f"tuning-{tuning}" if tuning else "")
             folder.mkdir(parents=True, exist_ok=True)
             own = {"method": "watershed", "interior_smooth": 0}
-            own["small_objects_threshold"] = smallest + more
+            own["min_size"] = smallest + more
             about = {"tuning": tuning, "prediction": prediction, "segmentation": own}
-            (folder / "segmentation.json").write_text(json.dumps(about))
-        (root / "trained" / name / "settings.json").write_text(json.dumps(settings))
+            (folder / "segmentation.json").write_text(json.dumps(run_format.stamped(about)))
+        written = json.dumps(run_format.stamped(settings))
+        (root / "trained" / name / "settings.json").write_text(written)
         (root / "trained" / name / "weights.h5").touch()
 
 

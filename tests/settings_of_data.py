@@ -178,11 +178,11 @@ def cases_of(kind: str, dataset: str, *captions: str) -> list[Case]:
     """Policies of every kind of data set; captions tell that of the scored one."""
     key = f"datasets.*<{kind}>"
     return [
-        Case(f"{key}.policy", f"datasets.{dataset}.policy",
-             [("deduplicated", 8), ("as-published", 9)], with_duplicates(dataset),
+        Case(f"{key}.duplicates", f"datasets.{dataset}.duplicates",
+             [("drop", 8), ("keep", 9)], with_duplicates(dataset),
              [f"parse {dataset}: params.duplicates", *captions]),
-        Case(f"{key}.overlap", f"datasets.{dataset}.overlap", OVERLAPS,
-             areas_of_overlapping(dataset), [f"rasterize {dataset}/*: params.overlap"]),
+        Case(f"{key}.overlap_policy", f"datasets.{dataset}.overlap_policy", OVERLAPS,
+             areas_of_overlapping(dataset), [f"rasterize {dataset}/*: params.overlap_policy"]),
     ]  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def simulation(key: str, *seen: tuple, sees) -> Case:
                 [f"simulate simulated: params.simulation.{key}"])  # fmt: skip
 
 
-EXTENDS = ["train *extended/0: params.settings.extension.{}", "extend *: params.extension.{}"]
+EXTENDS = ["train *extended/0: params.settings.synthesis.{}", "extend *: params.synthesis.{}"]
 
 CASES = [
     Case("dataset", "dataset", [("squares", ["squares"]), ("simulated", ["simulated"])],
@@ -232,7 +232,7 @@ CASES = [
          lambda world: requests(world)["images.zip"][2]),
     *cases_of("download", "downloaded"),
     *cases_of("simulated", "simulated"),
-    *cases_of("local", "squares", "format_tables *: params.experiment.policy"),
+    *cases_of("local", "squares", "format_tables *: params.experiment.duplicates"),
     simulation("cell_types", (["BV2", "SkBr3"], ["BV2", "SkBr3"]), (["A172"], ["A172"]),
                sees=lambda numbers, _: list(numbers["train"])),
     *(simulation(f"images.{split}", (1, 1), (2, 2),
@@ -274,7 +274,7 @@ CASES = [
             f"tile_extension */cut-64: params.tiling.{key}"])
       for key, seen in (("mode", [("cut", (16, 64, 64)), ("resize", (8, 64, 64))]),
                         ("size", [(64, (16, 64, 64)), (128, (8, 128, 128))]),
-                        ("overlap", [(8, (16, 64, 64)), (40, (24, 64, 64))]))),
+                        ("tile_overlap", [(8, (16, 64, 64)), (40, (24, 64, 64))]))),
     Case("subsets.*.cell_types", "subsets.half.cell_types", [([], (4, 2)), (["BV2"], (2, 1))],
          numbers_chosen, ["train */half/0: params.settings.subset.cell_types"]),
     Case("subsets.*.fraction", "subsets.half.fraction",
@@ -290,18 +290,18 @@ CASES = [
          [("official", ["B", "B"]), ("by-well", ["A", "A"])],
          lambda world: sorted(name.split("_")[2][0] for name in chosen(world)["val"]),
          ["train */half/0: params.settings.subset.validation"]),
-    Case("subsets.*.extend", "subsets.extended.extend",
+    Case("subsets.*.synthetic_per_image", "subsets.extended.synthetic_per_image",
          [(1, (1, 1)), (3, (3, 1))], synthetic,
-         ["train *extended/0: params.settings.subset.extend",
+         ["train *extended/0: params.settings.subset.synthetic_per_image",
           "train *extended/0: input.extension_tiles", "train *extended/0: input.content_of_tiles",
           *(f"{rule} squares/{times}/train*: {what}"
             for rule in ("extend", "*_extension", "extension_report")
             for times, what in ((1, "removed"), (3, "added")))], alone=True),
-    Case("extension.seed", "extension.seed", [(0, OTHER), (1, OTHER)], sum_of_extension,
+    Case("synthesis.seed", "synthesis.seed", [(0, OTHER), (1, OTHER)], sum_of_extension,
          [pattern.format("seed") for pattern in EXTENDS]),
-    Case("extension.doublings", "extension.doublings", [(2, OTHER), (0.1, OTHER)],
+    Case("synthesis.doublings", "synthesis.doublings", [(2, OTHER), (0.1, OTHER)],
          sum_of_extension, [pattern.format("doublings") for pattern in EXTENDS]),
-    Case("extension.confluence", "extension.confluence",
+    Case("synthesis.confluence", "synthesis.confluence",
          [([0.02, 0.7], OTHER), ([0.01, 0.015], OTHER)], lambda world: extension(world)[1],
          [pattern.format("confluence") for pattern in EXTENDS]),
 ]  # fmt: skip

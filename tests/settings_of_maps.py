@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cellseg.inference import map_store
-from cellseg.io import atomic
+from cellseg.io import atomic, run_format
 from setting_cases import ABSENT, OTHER, Case, World
 from settings_base import ALL_HEADS, BASE, COMMON, write_maps
 from squares import labels, names
@@ -30,6 +30,7 @@ def predicted(world: World, job: str = f"predict {RUN}", trained: str = RUN, **i
     """Predict what a job predicts, with the settings that its run is trained with."""
     settings = world.plan.one(f"train {trained}").params["settings"]
     world.family.batches.clear()  # a training ends with a look at what its network finds
+    settings = run_format.stamped(settings)
     return world.run(job, settings=written(world, "settings.json", settings), **inputs).maps
 
 
@@ -63,7 +64,7 @@ def prediction(key: str, *seen: tuple, given: Mapping | None = None) -> Case:
     return Case(f"prediction.{key}", f"prediction.{key}", seen, windows, plan, given or {})
 
 
-ONLY_UNETS = {"experiments.first.runs": BASE["experiments"]["first"]["runs"][:2]}
+ONLY_UNETS = {"experiments.first.conditions": BASE["experiments"]["first"]["conditions"][:2]}
 """Networks that take windows of any size."""
 
 
@@ -105,9 +106,9 @@ RING = {
 
 def segmented(world: World, maps: Mapping) -> list[int]:
     """Number of cells and of their pixels; the thresholds are recorded as they were used."""
-    write_maps(world.folder / "maps.zip", {"one": maps})
+    write_maps(world.folder / "predictions.zip", {"one": maps})
     [job] = world.plan.find(f"segment {RUN}/")
-    output = world.run(job.label, maps=str(world.folder / "maps.zip"))
+    output = world.run(job.label, maps=str(world.folder / "predictions.zip"))
     used = json.loads(Path(output.settings).read_text())["segmentation"]
     assert used == job.params["segmentation"] and used["method"] == "watershed"
     found = np.load(output.labels)["one"]
@@ -126,10 +127,10 @@ def watershed(key: str, *seen: tuple, maps: Mapping = MAPS, **more) -> Case:
 def tuned(world: World, name: str, maps: Mapping) -> tuple[pd.DataFrame, dict]:
     """The table of what a tuning tried on a validation image, and what it chose."""
     image = names("val")[0]
-    write_maps(world.folder / "maps.zip", {image: maps})
+    write_maps(world.folder / "predictions.zip", {image: maps})
     truth = world.folder / "truth.npz"
     atomic.write_stack(truth, [(image, labels()[:40, :60])])
-    made = world.run(f"tune {TUNED}/{name}", maps=str(world.folder / "maps.zip"),
+    made = world.run(f"tune {TUNED}/{name}", maps=str(world.folder / "predictions.zip"),
                      truths=[str(truth)])  # fmt: skip
     return pd.read_csv(made.tried), json.loads(Path(made.chosen).read_text())
 
@@ -140,8 +141,8 @@ def tried(axis: str, name: str = "thresholds", maps: Mapping = MAPS):
 
 
 def tuning(axis: str, *seen: tuple, name: str = "thresholds", maps: Mapping = MAPS) -> Case:
-    return Case(f"tunings.*.{axis}", f"tunings.{name}.{axis}", seen, tried(axis, name, maps),
-                [f"tune */{name}: params.tuning.{axis}"])  # fmt: skip
+    return Case(f"threshold_searches.*.{axis}", f"threshold_searches.{name}.{axis}", seen,
+                tried(axis, name, maps), [f"tune */{name}: params.tuning.{axis}"])  # fmt: skip
 
 
 SCORES = ("msa", "sa50", "sa75", "f1_50", "f1_75", "f1", "pixel_iou")
@@ -149,12 +150,13 @@ SCORES = ("msa", "sa50", "sa75", "f1_50", "f1_75", "f1", "pixel_iou")
 CASES = [
     prediction("window", (None, [2, 64, 64]), ("image", [1, 64, 96]), (128, [1, 128, 128]),
                given=ONLY_UNETS),
-    prediction("overlap", (0.25, [2, 64, 64]), (0.75, [3, 64, 64])),
+    prediction("window_overlap", (0.25, [2, 64, 64]), (0.75, [3, 64, 64])),
     prediction("batch_size", (8, [2, 64, 64]), (1, [1, 64, 64] * 2)),
-    prediction("flips", (False, [2, 64, 64]), (True, [2, 64, 64] * 4)),
-    prediction("rotations", (False, [2, 64, 64]), (True, [2, 64, 64] * 4)),
-    prediction("scales", ([1], [2, 64, 64]), ([1, 2], [2, 64, 64, 8, 64, 64, 4, 64, 64])),
-    Case("keep_maps", "keep_maps", [(False, ["maps"]), (True, [])],
+    prediction("test_time_augmentation.flips", (False, [2, 64, 64]), (True, [2, 64, 64] * 4)),
+    prediction("test_time_augmentation.rotations", (False, [2, 64, 64]), (True, [2, 64, 64] * 4)),
+    prediction("test_time_augmentation.scales", ([1], [2, 64, 64]),
+               ([1, 2], [2, 64, 64, 8, 64, 64, 4, 64, 64])),
+    Case("keep_predictions", "keep_predictions", [(False, ["maps"]), (True, [])],
          lambda world: world.plan.one(f"predict {RUN}").temporary,
          ["predict *: temporary", "predict_validation *: temporary"]),
     watershed("maxima_threshold", (0.1, CELLS), (0.5, [5, CELLS[1]])),
@@ -165,18 +167,20 @@ CASES = [
     watershed("radius", (2, OTHER), (12, OTHER), given={"segmentation.peaks": "local_maxima"}),
     watershed("peaks", ("h_maxima", CELLS), ("local_maxima", OTHER)),
     watershed("fill_holes_threshold", (15, CELLS), (5, [6, CELLS[1] - 9])),
-    watershed("small_objects_threshold", (0, CELLS), (10, [5, CELLS[1] - 9])),
+    watershed("min_size", (0, CELLS), (10, [5, CELLS[1] - 9])),
     tuning("maxima_threshold", ([0.05, 0.1], [0.05, 0.1]), ([0.2], [0.1, 0.2])),
     tuning("maxima_smooth", (ABSENT, [0]), ([0, 1], [0, 1])),
     tuning("interior_threshold", (ABSENT, [0.3]), ([0.2, 0.5], [0.2, 0.3, 0.5])),
     tuning("distance_threshold", ([0.2], [0.01, 0.2]), ([0.3], [0.01, 0.3]), name="distances",
            maps=RING),
     tuning("interior_smooth", (ABSENT, [0]), ([2], [0, 2])),
-    tuning("small_objects_threshold", (ABSENT, [0]), ([20], [0, 20])),
-    Case("tunings.*.score", "tunings.thresholds.score", [(score, score) for score in SCORES],
+    tuning("min_size", (ABSENT, [0]), ([20], [0, 20])),
+    Case("threshold_searches.*.score", "threshold_searches.thresholds.score",
+         [(score, score) for score in SCORES],
          lambda world: tuned(world, "thresholds", MAPS)[1]["score"],
          ["tune */thresholds: params.tuning.score"]),
-    Case("tunings.*.every", "tunings.thresholds.every", [(1, 4), (2, 2)], validation_images,
-         ["predict_validation */thresholds: params.every",
-          "tune */thresholds: params.tuning.every"]),
+    Case("threshold_searches.*.subsample", "threshold_searches.thresholds.subsample",
+         [(1, 4), (2, 2)], validation_images,
+         ["predict_validation */thresholds: params.subsample",
+          "tune */thresholds: params.tuning.subsample"]),
 ]  # fmt: skip

@@ -160,6 +160,8 @@ def overriding(case: Case, family: str) -> Case:
                  f"train squares/{name}/*: input.*_tiles"]  # fmt: skip
         if family == "unet":  # which is trained on synthetic images too, and alone
             plan += ["tile_extension */cut-64: removed", "tile_extension */squeezed: added"]
+    if key == "global_clipnorm":
+        plan.append(f"train squares/{name}/*: params.settings.training.clipnorm")
     given, other = case.seen[0][0], case.seen[1][0]
     return Case(f"models.*<{family}>.training.{key}", f"models.{name}.training.{key}",
                 [(ABSENT, given), (other, other)], option(family, "training", *key.split(".")),
@@ -167,11 +169,14 @@ def overriding(case: Case, family: str) -> Case:
 
 
 NETWORK_CASES = [
-    training("clip_norm", (0.001, [0.001] * 3), (0.5, [0.5] * 3), (None, [None] * 3),
+    training("clipnorm", (0.001, [0.001] * 3), (0.5, [0.5] * 3), (None, [None] * 3),
              sees=of_learners(lambda one: [one.optimizer.clipnorm])),
-    training("clip_norm_by", ("variable", [0.001, None] * 3), ("global", [None, 0.001] * 3),
+    # It takes the place of the default of clipnorm, and excludes another value of that.
+    training("global_clipnorm", (None, [0.001, None] * 3), (0.5, [None, 0.5] * 3),
              sees=of_learners(lambda one: [one.optimizer.clipnorm,
-                                           one.optimizer.global_clipnorm])),
+                                           one.optimizer.global_clipnorm]),
+             plan=[f"train squares/[!s]*: params.settings.training.{key}"
+                   for key in ("clipnorm", "global_clipnorm")], alone=True),
     training("softmax_loss_scale", (0.01, [0.01] * 3), (2, [2] * 3),
              sees=of_learners(lambda one: [round(one.loss / math.log(3), 2)])),
     training("batch_norm_momentum", (None, [0.99] * 3), (0.5, [0.5] * 3),
@@ -184,7 +189,6 @@ NETWORK_CASES = [
 ]  # fmt: skip
 
 LEVELS, FEWER = ["C3", "C4", "C5"], ["C3", "C4"]
-PYRAMID, MORE = ["P3", "P4", "P5"], ["P3", "P4", "P5", "P6"]
 
 CASES = [
     *NETWORK_CASES,
@@ -201,11 +205,6 @@ CASES = [
           sees=asked_of_deepcell("backbone_levels")),
     model("<panopticnet>.backbone_levels", (LEVELS, ["C3_reduced", "C4_reduced", "C5_reduced"]),
           (FEWER, ["C3_reduced", "C4_reduced"]), sees=names_of_levels),
-    model("<deepcell>.pyramid_levels", (PYRAMID, PYRAMID), (MORE, MORE),
-          sees=asked_of_deepcell("pyramid_levels")),
-    # Changes nothing, as the schema says: the finest of the backbone's levels feeds the heads.
-    model("<panopticnet>.pyramid_levels", (PYRAMID, PYRAMID), (MORE, MORE),
-          sees=option("panopticnet", "model", "pyramid_levels")),
     model("<deepcell>.location", (True, True), (False, False), sees=asked_of_deepcell("location")),
     model("<panopticnet>.location", (True, 3), (False, 1), sees=channels_seen),
     *of_both("weights", (None, None), ("one", "one.h5"),
@@ -221,10 +220,10 @@ CASES = [
           sees=has_preprocessing,
           given={"models.net.weights": "one", "models.net.backbone": "resnet50"}),
     model("<panopticnet>.rescaling", ("none", False), ("as-published", True), sees=has_rescaling),
-    model("<panopticnet>.leak", (0.01, 0.01), (0.5, 0.5),
-          sees=lambda world: network(world, "panopticnet").get_layer("heads").leak),
-    model("<unet>.leak", (0.01, 0.01), (0.5, 0.5),
-          sees=lambda world: network(world, "unet").get_layer("inner-distance").leak),
+    model("<panopticnet>.negative_slope", (0.01, 0.01), (0.5, 0.5),
+          sees=lambda world: network(world, "panopticnet").get_layer("heads").negative_slope),
+    model("<unet>.negative_slope", (0.01, 0.01), (0.5, 0.5),
+          sees=lambda world: network(world, "unet").get_layer("inner-distance").negative_slope),
     model("<unet>.architecture", ("unet", 4), ("unet-expanded", 5), ("unet-deep", 6),
           sees=lambda world: sum(layer.name.startswith("pool")
                                  for layer in network(world, "unet").layers)),

@@ -12,7 +12,7 @@ import pandas as pd
 
 from cellseg.figures import overlay, preview, registry, style
 from cellseg.inference import map_store
-from cellseg.io import download
+from cellseg.io import download, run_format
 from cellseg.segmentation import confidence
 from setting_cases import ABSENT, Case, World
 from settings_base import ALL_HEADS, BASE, COMMON
@@ -29,8 +29,8 @@ FIRST = "experiments.first"
 PAGE = "overview squares: params.study"
 """What the front page of the report shows."""
 OF_RUNS = ["collect squares/first: input.*", "overview squares: input.provenance",
-           f"{PAGE}.experiments.first.runs"]  # fmt: skip
-NO_TUNING = {"experiments.tuned.tuning": None}
+           f"{PAGE}.experiments.first.conditions"]  # fmt: skip
+NO_TUNING = {"experiments.tuned.threshold_search": None}
 
 
 # --- scores and pictures of a run
@@ -107,11 +107,11 @@ def used_thresholds(world: World) -> list:
     """Tuning of the cells of an experiment, and whether they are found with what it chose."""
     [job] = world.plan.find(f"segment {TUNED}/*")
     chosen = {"method": "watershed", "interior_smooth": 0, "maxima_threshold": 0.77}
-    maps = world.folder / "maps.zip"
+    maps = world.folder / "predictions.zip"
     stack = np.ones((8, 9, 2), np.float32)
     map_store.write(maps, ["inner-distance/0", "pixelwise/1"], [("one", stack)])
     if job.wildcards["variant"]:
-        tuned = written(world, "chosen.json", {"segmentation": chosen})
+        tuned = written(world, "chosen.json", run_format.stamped({"segmentation": chosen}))
         made = world.run(job.label, maps=str(maps), tuned=tuned)
     else:
         made = world.run(job.label, maps=str(maps))
@@ -129,7 +129,7 @@ def seeds(world: World) -> list[int]:
 def of_runs(axis: str, place: int, *seen: tuple, added: str, removed: str = "") -> Case:
     plan = [*OF_RUNS, *([f"{PAGE}.models"] if axis == "model" else []),
             f"* {added}*: added", *([f"* {removed}*: removed"] if removed else [])]  # fmt: skip
-    return Case(f"experiments.*.runs[].{axis}", f"{FIRST}.runs.0.{axis}", seen,
+    return Case(f"experiments.*.conditions[].{axis}", f"{FIRST}.conditions.0.{axis}", seen,
                 runs_of("first", place), plan, alone=True)  # fmt: skip
 
 
@@ -187,15 +187,15 @@ CASES = [
           *(f"{rule} *: input.{name}" for rule in ("score", "overlay", "contact_sheet")
             for name in ("truth", "images")), "score *: input.outlines"],
          given=NO_TUNING, alone=True),
-    Case("scoring.every", "scoring.every", [(1, 4), (2, 2)],
+    Case("scoring.subsample", "scoring.subsample", [(1, 4), (2, 2)],
          lambda world: len(images_predicted(world)),
-         ["predict *: params.every", "format_tables *: params.experiment.every",
-          f"{PAGE}.scoring.every"]),
-    Case("scoring.small_objects_threshold", "scoring.small_objects_threshold",
+         ["predict *: params.subsample", "format_tables *: params.experiment.subsample",
+          f"{PAGE}.scoring.subsample"]),
+    Case("scoring.min_size", "scoring.min_size",
          [(15, 20), (5, 24)], cells_that_are_not_small,
-         ["score *: params.small_objects_threshold",
-          "format_tables *: params.experiment.small_objects_threshold",
-          f"{PAGE}.scoring.small_objects_threshold"]),
+         ["score *: params.min_size",
+          "format_tables *: params.experiment.min_size",
+          f"{PAGE}.scoring.min_size"]),
     Case("overlays.images", "overlays.images", [(3, [3, 3, False]), (1, [1, 1, False])], shown,
          ["overlay *: params.images", "predict_shown *: params.shown"]),
     Case("overlays.boxes", "overlays.boxes", [(False, [3, 3, False]), (True, [3, 3, True])], shown,
@@ -217,12 +217,12 @@ CASES = [
           *(f"{rule} {TUNED}/thresholds: removed" for rule in ("tune", "predict_validation")),
           *(f"{rule} {TUNED}: removed" for rule in ("predict", "learning_curve")),
           "overview squares: input.*", f"{PAGE}.experiments.tuned.*"], alone=True),
-    Case("experiments.*.tuning", "experiments.tuned.tuning",
+    Case("experiments.*.threshold_search", "experiments.tuned.threshold_search",
          [("thresholds", ["thresholds", True]), ("distances", ["distances", True]),
           (None, [None, False])], used_thresholds,
          [f"* {TUNED}/*thresholds*: removed", f"* {TUNED}/*: added",
           "collect squares/tuned: input.*", "contact_sheet squares/tuned: *",
-          f"{PAGE}.experiments.tuned.tuning"], alone=True),
+          f"{PAGE}.experiments.tuned.threshold_search"], alone=True),
     of_runs("model", 3, ("unet", ["net", "reference", "unet", "unet", "unet"]),
             ("searched", ["net", "reference", "searched", "unet", "unet"]),
             added="squares/searched/", removed=RUN),
@@ -233,7 +233,8 @@ CASES = [
     of_runs("subset", 5, ("full", ["extended", "full", "full", "full", "half"]),
             ("half", ["extended", "full", "full", "half", "half"]),
             added=f"squares/unet/{ALL_HEADS}/half/", removed=RUN),
-    Case("experiments.*.runs[].seed", f"{FIRST}.runs.0.seed", [(0, [0] * 3), (5, [5] * 3)], seeds,
+    Case("experiments.*.conditions[].seed", f"{FIRST}.conditions.0.seed",
+         [(0, [0] * 3), (5, [5] * 3)], seeds,
          [*OF_RUNS, f"* {RUN}*: removed", f"* squares/unet/{ALL_HEADS}/full/5*: added"],
          alone=True),
     apply("run", ("trained/first", 4), ("trained/second", 3), sees=lambda one: len(one.cells),

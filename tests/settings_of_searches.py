@@ -13,7 +13,7 @@ from cellseg.search import run
 from setting_cases import ABSENT, OTHER, Case, World
 from settings_base import BASE, COMMON
 
-SWEPT = "searches.swept"
+SWEPT = "hyperparameter_searches.swept"
 
 
 class Snakemake:
@@ -77,11 +77,11 @@ def title_of_search(world: World) -> str:
 
 def search(key: str, *seen: tuple, sees, plan: Sequence[str] = (), **more) -> Case:
     at = f"{SWEPT}.{key.split('.')[0]}"
-    return Case(f"searches.*.{key}", at, seen, sees, plan, **more)
+    return Case(f"hyperparameter_searches.*.{key}", at, seen, sees, plan, **more)
 
 
 FIGURE = "search_figure squares/swept: params.search"
-SPACE = BASE["searches"]["swept"]["space"]
+SPACE = BASE["hyperparameter_searches"]["swept"]["space"]
 TRIAL = "train squares/swept*: params.settings"
 
 
@@ -114,31 +114,32 @@ CASES = [
            plan=["train squares/swept*/0: removed", "train squares/swept*/[12]: added"],
            alone=True),
     # Of the runs a search asks for other files, and of other trials: no job changes.
-    search("tuning", (None, ["history.csv"]), ("thresholds", ["tuning-thresholds"]),
+    search("threshold_search", (None, ["history.csv"]), ("thresholds", ["tuning-thresholds"]),
            sees=parts(7)),
     search("trials", (4, 4), (2, 2), sees=of_search(lambda one: len(one.rungs[0]))),
-    search("keep_one_in", (3, 1), (2, 2), sees=of_search(lambda one: len(one.rungs[1]))),
+    search("reduction_factor", (3, 1), (2, 2), sees=of_search(lambda one: len(one.rungs[1]))),
     search("rungs", ([1, 2], ["1", "2"]), ([1, 3], ["1", "3"]),
            sees=of_search(lambda one: sorted({row["epochs"] for row in one.rows})),
            plan=renamed(("2/*", "removed"), ("3/*", "added")), alone=True),
     search("sampling_seed", (0, OTHER), (1, OTHER),
-           sees=trials(lambda models: [one["training"]["clip_norm"] for one in models]),
-           plan=[f"{TRIAL}.training.clip_norm", f"{TRIAL}.training.batch_norm_momentum",
+           sees=trials(lambda models: [one["training"]["clipnorm"] for one in models]),
+           plan=[f"{TRIAL}.training.clipnorm", f"{TRIAL}.training.batch_norm_momentum",
                  f"{TRIAL}.model.*"]),
     space("space.*[]", {"width": [6, 7]}, [2, 3], [6, 7],
           sees=trials(lambda models: sorted({one["width"] for one in models})),
           plan=[f"{FIGURE}.space.width", f"{TRIAL}.model.width"]),
-    space("space.*.log", {"training.clip_norm": {"log": [10, 100]}}, True, False,
-          sees=trials(lambda models: all(one["training"]["clip_norm"] < 1 for one in models)),
-          plan=[f"{FIGURE}.space.training.clip_norm.log", f"{TRIAL}.training.clip_norm"]),
+    space("space.*.log", {"training.clipnorm": {"log": [10, 100]}}, True, False,
+          sees=trials(lambda models: all(one["training"]["clipnorm"] < 1 for one in models)),
+          plan=[f"{FIGURE}.space.training.clipnorm.log", f"{TRIAL}.training.clipnorm"]),
     space("space.*.uniform", {"training.batch_norm_momentum": {"uniform": [0.95, 0.97]}},
           True, False,
           sees=trials(lambda models: all(one["training"]["batch_norm_momentum"] < 0.91
                                          for one in models)),
           plan=[f"{FIGURE}.space.training.batch_norm_momentum.uniform",
                 f"{TRIAL}.training.batch_norm_momentum"]),
-    space("space.*.sets.*", {"slope": {"sets": {"none": {"leak": 0.1}, "some": {"leak": 0.2}}}},
+    space("space.*.sets.*",
+          {"slope": {"sets": {"none": {"negative_slope": 0.1}, "some": {"negative_slope": 0.2}}}},
           True, False,
-          sees=trials(lambda models: all(one["leak"] in (0, 0.5) for one in models)),
-          plan=[f"{FIGURE}.space.slope.sets.*", f"{TRIAL}.model.leak"]),
+          sees=trials(lambda models: all(one["negative_slope"] in (0, 0.5) for one in models)),
+          plan=[f"{FIGURE}.space.slope.sets.*", f"{TRIAL}.model.negative_slope"]),
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import squares
+from cellseg.io import run_format
 from recording_family import Trained
 from setting_cases import Case, World
 from settings_base import ALL_HEADS
@@ -21,7 +22,7 @@ RATE = 0.0005
 def trained(world: World) -> Trained:
     output = world.run(RUN)
     [one] = world.family.trained
-    assert json.loads(Path(output.settings).read_text()) == one.settings
+    assert json.loads(Path(output.settings).read_text()) == run_format.stamped(one.settings)
     assert one.validation.augmentation is None and not one.validation.shuffle
     return one
 
@@ -139,7 +140,7 @@ def schedule(option: str, name: str, *seen: tuple) -> Case:
                     given=given)  # fmt: skip
 
 
-OF_THE_SEARCH = ("epochs", "clip_norm", "batch_norm_momentum")
+OF_THE_SEARCH = ("epochs", "clipnorm", "global_clipnorm", "batch_norm_momentum")
 """Options that the trials of the search have of their own."""
 
 
@@ -190,8 +191,8 @@ CASES = [
     schedule("warmup", "cosine", (0.1, cosine(8, 1)), (0.5, cosine(8, 4))),
     schedule("factor", "plateau", (0.1, plateau(5, 0.1)), (0.5, plateau(5, 0.5))),
     schedule("patience", "plateau", (5, plateau(5, 0.1)), (2, plateau(2, 0.1))),
-    training("keep", ("best", 2), ("last", None), sees=of_learner(lambda one: one.kept)),
+    training("checkpoint", ("best", 2), ("last", None), sees=of_learner(lambda one: one.kept)),
     training("early_stopping", (0, 8), (3, 5), sees=of_training(lambda one: len(one.history))),
-    training("batch_norm_batches", (64, 64), (3, 3), (0, None),
+    training("precise_batch_norm_batches", (64, 64), (3, 3), (0, None),
              sees=of_learner(lambda one: one.recalibrated)),
 ]  # fmt: skip

@@ -11,16 +11,17 @@ import tifffile
 import small_training
 from cellseg.inference import map_store
 from cellseg.inference import run as predict_run
-from cellseg.io import atomic
+from cellseg.io import atomic, run_format
 from cellseg.segmentation import run as segmentation
 from cellseg.training import provenance
 
-OPTIONS = {"window": None, "overlap": 0.25, "batch_size": 4, "flips": False, "rotations": False,
-           "scales": [1]}  # fmt: skip
+OPTIONS = {"window": None, "window_overlap": 0.25, "batch_size": 4,
+           "test_time_augmentation":
+               {"flips": False, "rotations": False, "scales": [1]}}  # fmt: skip
 
 WATERSHED = {"method": "watershed", "maxima_threshold": 0.1, "interior_threshold": 0.3,
              "interior_smooth": 1, "maxima_smooth": 0, "distance_threshold": 0.01, "radius": 2,
-             "peaks": "h_maxima", "small_objects_threshold": 4,
+             "peaks": "h_maxima", "min_size": 4,
              "fill_holes_threshold": 15}  # fmt: skip
 
 CHANNELS = {"stored": ["inner-distance/0", "pixelwise/1"], "precise": ["inner-distance/0"]}
@@ -53,7 +54,7 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
     condition = {"dataset": "mine", "model": "net", "heads": "inner-distance+pixelwise",
                  "subset": "full", "seed": 0}  # fmt: skip
     run = {name: folder / f"{name}.json" for name in ("settings", "provenance", "segmentation")}
-    atomic.write_json(run["settings"], settings)
+    atomic.write_json(run["settings"], run_format.stamped(settings))
     more = {"train_images": ["one"], "val_images": ["two"], "parameters": 12345}
     record = provenance.record(settings, family.versions(), family.device(), **more)
     atomic.write_json(run["provenance"], record)
@@ -63,7 +64,7 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
         "prediction": OPTIONS,
         "segmentation": _thresholds(settings, family, folder),
     }
-    atomic.write_json(run["segmentation"], about)
+    atomic.write_json(run["segmentation"], run_format.stamped(about))
     for name in ("one", "two"):
         shape = {"one": (50, 70), "two": (20, 130)}[name]
         tifffile.imwrite(folder / f"{name}.tif", picture(*shape))
@@ -100,7 +101,7 @@ def _thresholds(settings: dict, family: ModuleType, folder: Path) -> dict:
 
 def labels(run: dict[str, Path], family: ModuleType, output: Path) -> Path:
     """labels.npz of the run on its own images, as the rules predict and segment make it."""
-    maps = output / "maps.zip"
+    maps = output / "predictions.zip"
     record = json.loads(run["segmentation"].read_text())
     predict_run.predict(run["settings"], [run["images"]], None, 1, record["prediction"],
                         CHANNELS, lambda model: family, run["weights"].parent, maps, 1)  # fmt: skip

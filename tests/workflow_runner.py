@@ -21,8 +21,8 @@ TINY = {
             "width": 160,
         }
     },
-    "tilings": {"cut-64": {"size": 64, "overlap": 8}},
-    "training": {"tiling": "cut-64", "epochs": 2, "batch_size": 4, "batch_norm_batches": 8},
+    "tilings": {"cut-64": {"size": 64, "tile_overlap": 8}},
+    "training": {"tiling": "cut-64", "epochs": 2, "batch_size": 4, "precise_batch_norm_batches": 8},
     "models": {
         "featurenet": {"family": "panopticnet", "backbone": "featurenet"},
         "mobilenetv2": {"family": "deepcell", "backbone": "mobilenetv2"},
@@ -31,7 +31,7 @@ TINY = {
     "experiments": {
         "backbones": {
             "title": "Which backbone?",
-            "runs": [
+            "conditions": [
                 {
                     "model": ["featurenet", "mobilenetv2"],
                     "heads": "inner-distance+pixelwise",

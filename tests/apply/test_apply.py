@@ -310,7 +310,12 @@ def test_images_are_predicted_as_those_of_the_scores_were(run, family, settings,
     shutil.copytree(run["weights"].parent, tmp_path / "run")
     own = {name: tmp_path / "run" / path.name for name, path in run.items()}
     record = json.loads(own["segmentation"].read_text())
-    record["prediction"] = {**tiny_run.OPTIONS, "overlap": 0.5, "flips": True}
+    views = {**tiny_run.OPTIONS["test_time_augmentation"], "flips": True}
+    record["prediction"] = {
+        **tiny_run.OPTIONS,
+        "window_overlap": 0.5,
+        "test_time_augmentation": views,
+    }
     atomic.write_json(own["segmentation"], record)
     expected = np.load(tiny_run.labels(own, family, tmp_path))["one"]
     _apply({**settings, "run": str(tmp_path / "run"), "images": str(tmp_path / "run/one.tif")},
@@ -326,6 +331,9 @@ def test_the_record_holds_every_setting_of_prediction(checkout):
     schema = yaml.safe_load((checkout / "workflow/schemas/config.schema.yaml").read_text())
     properties = schema["properties"]["prediction"]["properties"]
     assert sorted(properties) == list(prediction_record.SETTINGS) == sorted(tiny_run.OPTIONS)
+    views = properties["test_time_augmentation"]["properties"]
+    given = tiny_run.OPTIONS["test_time_augmentation"]
+    assert sorted(views) == list(prediction_record.VIEWS) == sorted(given)
 
 
 def test_a_run_that_does_not_say_how_it_was_predicted_is_refused(run, settings, folder, tmp_path):
@@ -335,16 +343,45 @@ def test_a_run_that_does_not_say_how_it_was_predicted_is_refused(run, settings, 
     for content, message in [
         ("{", "Expecting property name"),
         ("3", "not subscriptable"),
-        ('{"segmentation": {}}', "prediction"),
-        ('{"prediction": null}', "not iterable"),
+        ('{"format": 2, "segmentation": {}}', "prediction"),
+        ('{"format": 2, "prediction": null}', "not iterable"),
         (
-            '{"prediction": {"window": null, "overlap": 0.25}}',
-            "lacks batch_size, flips, rotations, scales",
+            '{"format": 2, "prediction": {"window": null, "window_overlap": 0.25}}',
+            "lacks batch_size, test_time_augmentation",
+        ),
+        (
+            '{"format": 2, "prediction": {"batch_size": 8, "window": null, "window_overlap": 0, '
+            '"test_time_augmentation": {"flips": true}}}',
+            r"lacks test_time_augmentation\.rotations, test_time_augmentation\.scales",
         ),
     ]:
         record.write_text(content)
         with pytest.raises(UserError, match=rf"{record} does not say .*{message}.* Predict it"):
             request.stamp({**settings, "run": str(tmp_path / "run")})
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (None, r"older version .*\(format 1, this one reads 2\).* Train the run again, or use it"),
+        (3, r"newer version .*\(format 3, this one reads 2\)"),
+    ],
+)
+def test_runs_of_other_versions_are_refused(
+    run, family, settings, folder, tmp_path, version, message
+):
+    tifffile.imwrite(folder / "image.tif", tiny_run.picture(40, 40))
+    shutil.copytree(run["weights"].parent, tmp_path / "run")
+    for name in ("settings", "segmentation"):
+        own = {**run, name: tmp_path / "run" / f"{name}.json"}
+        content = json.loads(own[name].read_text())
+        del content["format"]
+        own[name].write_text(json.dumps(content if version is None else {"format": version}))
+        with pytest.raises(UserError, match=rf"{name}\.json was made by an? {message}"):
+            apply_run.Segmenter(own, lambda model: family, 1)
+    # The plan refuses it already.
+    with pytest.raises(UserError, match=rf"segmentation\.json was made by an? {message}"):
+        request.stamp({**settings, "run": str(tmp_path / "run")})
 
 
 def test_what_is_asked_for_is_checked(run, settings, folder, tmp_path):

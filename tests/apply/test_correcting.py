@@ -17,7 +17,7 @@ def test_corrected_label_images_of_apply_are_trained_on(checkout, tmp_path):
         "datasets": {"tiny": {**TINY["datasets"]["tiny"], **few}},
         "training": {**TINY["training"], "epochs": 1},
         "models": {"small": {"family": "unet", "width": 2}},
-        "experiments": {"one": {"title": "One", "runs": runs, "figures": []}},
+        "experiments": {"one": {"title": "One", "conditions": runs, "figures": []}},
     }
     workflow = Workflow.copy(checkout, tmp_path / "checkout", study)
     run = f"results/tiny/runs/small/{HEADS}/full/seed-0"

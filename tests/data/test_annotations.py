@@ -34,7 +34,7 @@ def parse(tmp_path):
     """Writes the JSON of each split, parses them, returns tables by name such as train.cells."""
 
     def run(
-        policy="deduplicated", splits=None, missing_images=None, files=None, crowds=None, **contents
+        duplicates="drop", splits=None, missing_images=None, files=None, crowds=None, **contents
     ):
         root = tmp_path / "images"
         (root / "A172").mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def parse(tmp_path):
             path = tmp_path / f"{split}.json"
             path.write_text(json.dumps(content))
             described["annotations"][split] = str(path)
-        annotations.parse(described, tmp_path / "tables", policy)
+        annotations.parse(described, tmp_path / "tables", duplicates)
         tables = {
             f"{split}.{kind}": pd.read_parquet(tmp_path / "tables" / f"{split}.{kind}.parquet")
             for split in ("train", "val", "test")
@@ -211,7 +211,7 @@ def test_deduplicated(parse):
 
 
 def test_as_published(parse):
-    tables = parse("as-published", train=TRAIN, val=VAL, test=TEST)
+    tables = parse("keep", train=TRAIN, val=VAL, test=TEST)
     assert tables["test.images"]["image"].tolist() == ["shared"]
     assert tables["val.images"]["image"].tolist() == ["shared~8", "val"]
     train = [NAME, f"{NAME}~4", f"{NAME}~6", "shared~8~train"]
@@ -223,12 +223,12 @@ def test_as_published(parse):
     assert set(tables["problems"]["action"]) == {"kept"}
 
 
-@pytest.mark.parametrize("policy", annotations.POLICIES)
-def test_keys_are_unique_over_all_splits(parse, policy):
+@pytest.mark.parametrize("duplicates", annotations.DUPLICATES)
+def test_keys_are_unique_over_all_splits(parse, duplicates):
     """Training pools the tiles of train and val and selects them by key."""
     train = [image(1, "train/001"), image(2, "train/001~1")]
     tables = parse(
-        policy,
+        duplicates,
         train={"images": train, "annotations": [cell(1, 1), cell(2, 2)]},
         val={"images": [image(1, "val/001")], "annotations": [cell(1, 1)]},
         test={"images": [image(7, "test/001")], "annotations": [cell(1, 7)]},
@@ -268,7 +268,7 @@ EMPTY = {"images": [], "annotations": []}
         (
             {"val": TEST, "test": TEST},
             r"the val split would be empty: .*val\.json lists only images that are in the test "
-            r"split too, and 'policy: deduplicated'",
+            r"split too, and 'duplicates: drop'",
         ),
         (
             {"train": TEST, "val": EMPTY, "test": TEST},
@@ -300,7 +300,8 @@ CROWD = cell(2, 5, iscrowd=1)
         (
             {"val": {"images": [image(5), image(6, "b")], "annotations": [cell(1, 5)]},
              "test": {"images": [image(5)], "annotations": []}},
-            r"the val split would have no cells. .*\n- 1 on images that are dropped: see 'policy'",
+            r"the val split would have no cells. .*\n- 1 on images that are dropped: "
+            "see 'duplicates'",
         ),
         (
             {"val": {"images": [image(5)], "annotations": [BOX, cell(2, 6)]}},
@@ -319,7 +320,7 @@ def test_a_split_may_have_no_annotations(parse):
 
 
 def test_unknown_policy(parse):
-    with pytest.raises(UserError, match="as-published, deduplicated"):
+    with pytest.raises(UserError, match="drop, keep"):
         parse("any", train=TRAIN)
 
 

@@ -102,7 +102,7 @@ def test_nothing_else_asks_for_the_name_of_a_kind(checkout):
 
 def test_its_settings_are_checked_and_filled_in(study):
     assert study()["datasets"]["tiny"] == {
-        "kind": "checkerboard", "side": 64, "policy": "deduplicated", "overlap": "smaller-on-top"
+        "kind": "checkerboard", "side": 64, "duplicates": "drop", "overlap_policy": "smaller-on-top"
     }  # fmt: skip
     with pytest.raises(UserError, match=r"datasets\.tiny\.side: 66 pixels do not make"):
         study(side=66)
@@ -146,7 +146,7 @@ def test_its_space_is_known_before_it_is_made_and_measured_after(study, parsed, 
 
 def test_captions_and_exports_say_what_it_is(study, tmp_path):
     assert len(runs.all_runs(study())) == 2
-    told = published.obstacle(kind="checkerboard", every=1, small_objects="kept")
+    told = published.obstacle(kind="checkerboard", subsample=1, small_objects="kept")
     assert "this data set is another (checkerboard)" in told
     for name in (
         *("README.md", "model.zip", "test_input.npy", "test_output.npy", "example.py"),

@@ -99,7 +99,7 @@ def test_more_cells_than_pycocotools_measures_at_once():
 
 def test_real_images_equal_pycocotools(livecell_mini, tmp_path):
     """Every image of the test split, on one process and on two."""
-    annotations.parse(sources.official_layout("mini", livecell_mini), tmp_path, "as-published")
+    annotations.parse(sources.official_layout("mini", livecell_mini), tmp_path, "keep")
     tables = (tmp_path / "test.images.parquet", tmp_path / "test.cells.parquet")
     rasterize_split.write(
         *tables, tmp_path / "one.npz", tmp_path / "cells.npz", "later", processes=1

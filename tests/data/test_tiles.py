@@ -106,7 +106,7 @@ def split(tmp_path):
 
 def test_cut_tiles_are_where_they_say(split):
     arguments, grey, labels = split
-    tiles.write(**arguments, size=32, overlap=4)
+    tiles.write(**arguments, size=32, tile_overlap=4)
     written = tiles.open(arguments["path"])
     assert isinstance(written.X, np.memmap) and isinstance(written.y, np.memmap)
     assert written.X.flags.aligned and written.y.flags.aligned
@@ -158,7 +158,7 @@ def test_no_images(split):
     ("tiling", "message"),
     [
         ({"size": 100}, "power of two"),
-        ({"size": 32, "overlap": 32}, "overlap 32"),
+        ({"size": 32, "tile_overlap": 32}, "tile_overlap 32"),
         ({"size": 32, "mode": "zoom"}, "'zoom' is not one of cut, resize"),
     ],
 )

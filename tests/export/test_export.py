@@ -1,5 +1,6 @@
 """A trained run as a file that others use without this project."""
 
+import json
 import os
 import re
 import subprocess
@@ -22,6 +23,7 @@ from cellseg.images import reading
 from cellseg.images.normalization import normalize
 from cellseg.inference import run as predict_run
 from cellseg.inference import sliding_window
+from cellseg.io import run_format
 
 
 @pytest.fixture(scope="module", params=sorted(models.FAMILIES))
@@ -66,6 +68,25 @@ def unpacked(run, family, tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("file", ["settings", "segmentation"])
+def test_a_run_of_an_older_version_is_not_exported(run, tmp_path, file):
+    paths = {key: str(path) for key, path in run.items() if key != "images"}
+    content = json.loads(run[file].read_text())
+    assert content.pop("format") == run_format.FORMAT
+    paths[file] = str(tmp_path / f"{file}.json")
+    (tmp_path / f"{file}.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=rf"{file}\.json was made by an older version .* Train the"):
+        export_run.export(paths, [], "download", None, str(tmp_path / "export.zip"), 1)
+    assert not (tmp_path / "export.zip").exists()
+
+
+def test_an_export_says_its_version(unpacked):
+    for name in ("settings", "segmentation"):
+        assert run_format.read(unpacked / f"{name}.json")
+    about = yaml.safe_load((unpacked / "rdf.yaml").read_text())
+    assert about["config"] == {"livecell-bench": {"format": run_format.FORMAT}}
+
+
 def test_the_example_computes_the_maps_of_the_run(run, family, unpacked, tmp_path):
     """With the packages that the card names and no others, quietly, on a compressed TIFF."""
     image = tiny_run.picture(50, 70)
@@ -106,7 +127,8 @@ def test_the_card_says_where_the_network_comes_from(name, unpacked):
 def test_the_card_says_what_the_scores_had_and_the_export_has_not(unpacked):
     card = (unpacked / "README.md").read_text()
     assert "`segmentation.json`.\n" in card and "which `maps` does without" not in card
-    averaged = {**tiny_run.OPTIONS, "window": "image", "scales": [1, 2]}
+    views = {**tiny_run.OPTIONS["test_time_augmentation"], "scales": [1, 2]}
+    averaged = {**tiny_run.OPTIONS, "window": "image", "test_time_augmentation": views}
     assert "whole images at once, other magnifications" in model_card.otherwise(averaged)
 
 
@@ -192,7 +214,7 @@ def test_what_tensorflow_cannot_do_is_refused(saved_model, family, run):
             {"peaks": "local_maxima"},
             "feature.peak_local_max(peaks",
         ),
-        (["inner-distance", "pixelwise"], {"small_objects_threshold": 15}, "max_size=14)"),
+        (["inner-distance", "pixelwise"], {"min_size": 15}, "max_size=14)"),
     ],
 )
 def test_the_example_has_the_thresholds_of_the_run(heads, changes, expected):

@@ -556,7 +556,7 @@ def run_folder(tmp_path):
         Image.fromarray((100 + true * 20).astype(np.uint8)).save(paths[-1])
     maps = np.stack([true / 2.0, true > 0], -1).astype(np.float32)
     channels = ["inner-distance/0", "pixelwise/1"]
-    map_store.write(tmp_path / "maps.zip", channels, [(name, maps) for name in names])
+    map_store.write(tmp_path / "predictions.zip", channels, [(name, maps) for name in names])
     atomic.write_stack(tmp_path / "truth.npz", [(name, true) for name in names])
     atomic.write_stack(tmp_path / "labels.npz", [(name, np.minimum(true, 1)) for name in names])
     table = scores(0.5, 0.7).assign(cell_type="A172")
@@ -569,7 +569,7 @@ def run_folder(tmp_path):
 
 def run_input(folder):
     return {
-        "maps": folder / "maps.zip",
+        "maps": folder / "predictions.zip",
         "truth": folder / "truth.npz",
         "prediction": folder / "labels.npz",
         "metrics": folder / "metrics.csv",
@@ -593,7 +593,7 @@ def test_overlay_shows_the_maps_that_the_watershed_used(run_folder):
 def test_overlay_shows_the_mask_for_markers_where_there_is_no_distance(run_folder):
     maps = np.full((30, 40, 1), 0.75, np.float32)
     names = ("image-0", "image-1")
-    map_store.write(run_folder / "maps.zip", ["fgbg/1"], [(name, maps) for name in names])
+    map_store.write(run_folder / "predictions.zip", ["fgbg/1"], [(name, maps) for name in names])
     case, _ = overlay_cases.load(**run_input(run_folder))
     assert [case.markers[0], case.interior[0]] == ["fgbg", "fgbg"]
     assert case.markers[1].max() == case.interior[1].min() == 0.75
@@ -620,11 +620,11 @@ def test_overlay_without_maps_shows_image_and_outlines():
     assert len(figure.axes) == 2 * 2
 
 
-@pytest.mark.parametrize("file", ["maps", "truth", "labels"])
+@pytest.mark.parametrize("file", ["predictions", "truth", "labels"])
 def test_overlay_names_the_file_that_lacks_an_image(run_folder, file):
     other = [("another", np.zeros((30, 40, 1)))]
-    if file == "maps":
-        map_store.write(run_folder / "maps.zip", ["pixelwise/1"], other)
+    if file == "predictions":
+        map_store.write(run_folder / "predictions.zip", ["pixelwise/1"], other)
     else:
         atomic.write_stack(run_folder / f"{file}.npz", other)
     with pytest.raises(UserError, match=rf"{file}\.(npz|zip) has no (image )?'image-1'"):
@@ -719,7 +719,7 @@ def test_report_has_a_caption_for_every_figure(checkout, figure, tuning):
 
     text = (checkout / "workflow" / "report" / "figure.rst").read_text()
     wildcards = Named(dataset="livecell", experiment="heads", figure=figure)
-    entry = {"tuning": tuning} if tuning else {}  # as in the study's file
+    entry = {"threshold_search": tuning} if tuning else {}  # as in the study's file
     job = SimpleNamespace(wildcards=wildcards, config={"experiments": {"heads": entry}})
     caption = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
     tuned = ", thresholds tuned by grid" if tuning and figure != "learning-curves" else ""

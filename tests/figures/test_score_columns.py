@@ -16,7 +16,7 @@ from test_figure_columns import MODELS, SEEDS, Experiment, interval
 
 from cellseg.data import true_cells
 from cellseg.data.label_folder import encode
-from cellseg.io import atomic
+from cellseg.io import atomic, run_format
 from cellseg.report import terminal_summary
 from cellseg.scoring import coco_average_precision, metrics, pooled_pixels
 from cellseg.scoring import names as score_names
@@ -235,8 +235,8 @@ class Collected(Experiment):
                 content.to_csv(where / f"{name}.csv", index=False)
                 self.inputs[name].append(str(where / f"{name}.csv"))
             for name, content in (
-                ("segmentation", made),
-                ("settings", setting),
+                ("segmentation", run_format.stamped(made)),
+                ("settings", run_format.stamped(setting)),
                 ("provenance", origin),
             ):
                 (where / f"{name}.json").write_text(json.dumps(content))

@@ -52,7 +52,7 @@ shapes = array_shapes(min_dims=2, max_dims=2, max_side=9).map(lambda shape: (*sh
 @settings(max_examples=200, deadline=None)
 @given(maps=arrays(np.float32, shapes, elements=values))
 def test_values_return_within_the_bound(tmp_path_factory, maps):
-    read = through(tmp_path_factory.getbasetemp() / "maps.zip", CHANNELS, maps)
+    read = through(tmp_path_factory.getbasetemp() / "predictions.zip", CHANNELS, maps)
     assert read.shape == maps.shape and read.dtype == np.float32
     error = np.abs(read.astype(np.float64) - maps.astype(np.float64))
     assert (error <= allowed(CHANNELS, maps)).all()
@@ -83,14 +83,14 @@ def test_other_values_sizes_and_layouts(tmp_path):
     maps[..., 3] = 0.3
     maps[..., 4] -= 2
     channels = ["inner-distance/0", "outer-distance/0", "fgbg/0", "fgbg/1", "pixelwise/12"]
-    read = through(tmp_path / "maps.zip", channels, maps)
+    read = through(tmp_path / "predictions.zip", channels, maps)
     assert (np.abs(read - maps) <= allowed(channels, maps)).all()
     assert np.array_equal(read[..., 2:4], maps[..., 2:4])
     assert read[..., 1].max() == maps[..., 1].max() > 7
     for other in (maps.astype(np.float64), np.asfortranarray(maps), maps[::-1][::-1]):
-        assert np.array_equal(through(tmp_path / "maps.zip", channels, other), read)
+        assert np.array_equal(through(tmp_path / "predictions.zip", channels, other), read)
     half = maps.astype(np.float16)
-    read = through(tmp_path / "maps.zip", channels, half)
+    read = through(tmp_path / "predictions.zip", channels, half)
     assert (np.abs(read - half) <= allowed(channels, half)).all()
 
 
@@ -110,8 +110,8 @@ def store(tmp_path):
     random = np.random.default_rng(1)
     maps = {name: random.random((*shape, 2), np.float32)
             for name, shape in {"b": (30, 41), "a": (25, 20)}.items()}  # fmt: skip
-    map_store.write(tmp_path / "maps.zip", CHANNELS, maps.items())
-    return map_store.open(tmp_path / "maps.zip"), maps
+    map_store.write(tmp_path / "predictions.zip", CHANNELS, maps.items())
+    return map_store.open(tmp_path / "predictions.zip"), maps
 
 
 def test_images_and_channels(store):
@@ -186,7 +186,7 @@ def test_images_are_taken_one_by_one_and_a_failure_leaves_nothing(tmp_path):
         if last:
             raise RuntimeError(last)
 
-    path = tmp_path / "maps.zip"
+    path = tmp_path / "predictions.zip"
     with pytest.raises(RuntimeError, match="network"):
         map_store.write(path, CHANNELS, images("the network failed"))
     assert list(tmp_path.iterdir()) == [] and alive == ["a", "b", "c"]
@@ -204,7 +204,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path, value):
     maps = np.zeros((3, 4, 2), np.float32)
     maps[1, 2, 1] = value
     with pytest.raises(ValueError, match=r"image-7.*pixelwise/1.*not finite"):
-        map_store.write(tmp_path / "maps.zip", CHANNELS, [("image-7", maps)])
+        map_store.write(tmp_path / "predictions.zip", CHANNELS, [("image-7", maps)])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -222,7 +222,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path, value):
 def test_what_does_not_fit_is_refused(tmp_path, channels, images, message):
     zeros = [(name, np.zeros(shape, np.float32)) for name, shape in images]
     with pytest.raises(ValueError, match=message):
-        map_store.write(tmp_path / "maps.zip", channels, zeros)
+        map_store.write(tmp_path / "predictions.zip", channels, zeros)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -250,9 +250,9 @@ def test_files_that_are_no_maps_are_named(store, tmp_path):
 
 def test_what_is_missing_or_damaged_is_named(store, tmp_path):
     store, _ = store
-    with pytest.raises(UserError, match=r"maps\.zip has no image 'z'.*run the prediction"):
+    with pytest.raises(UserError, match=r"predictions\.zip has no image 'z'.*run the prediction"):
         store.read("z")
-    with pytest.raises(UserError, match=r"maps\.zip has no channel 'fgbg/1'"):
+    with pytest.raises(UserError, match=r"predictions\.zip has no channel 'fgbg/1'"):
         store.read("a", ["fgbg/1"])
     content = bytearray(store.path.read_bytes())
     content[content.index(b"IDAT") + 20] ^= 1  # in the picture written first
@@ -336,7 +336,7 @@ def test_cells_are_those_of_the_maps_as_predicted(tmp_path, heads, certainty):
         true = ellipses(120 + 40 * seed, 256, 320, seed)
         maps = predicted(true, seed, certainty)
         whole = {head: maps[head] for head in heads}
-        trials.append(compared(tmp_path / "maps.zip", true, whole, {}))
+        trials.append(compared(tmp_path / "predictions.zip", true, whole, {}))
     assert sum(trial["cells"] for trial in trials) > 500
     nearly_the_same(trials)
 
@@ -356,7 +356,7 @@ def test_cells_of_real_outlines(livecell_mini, tmp_path, heads):
         # With 10 the noise of float32's last bit, 6e-8 below 1, would already change as many cells.
         maps = predicted(true, seed, certainty=6)
         whole = {head: maps[head] for head in heads}
-        trials.append(compared(tmp_path / "maps.zip", true, whole, {}))
+        trials.append(compared(tmp_path / "predictions.zip", true, whole, {}))
     assert sum(trial["cells"] for trial in trials) > 1000
     nearly_the_same(trials)
 
@@ -366,7 +366,7 @@ def test_the_mask_and_the_markers_keep_their_bounds(tmp_path):
     for seed in range(4):
         maps = predicted(ellipses(200, 160, 200, seed), seed, certainty=4)
         whole = stack({head: maps[head] for head in ("inner-distance", "pixelwise")})
-        read = through(tmp_path / "maps.zip", CHANNELS, whole)
+        read = through(tmp_path / "predictions.zip", CHANNELS, whole)
         markers, mask = allowed(CHANNELS, whole)
         smooth, smooth_read = (ndimage.gaussian_filter(m[..., 1], 1) for m in (whole, read))
         differs = (smooth > 0.3) != (smooth_read > 0.3)

@@ -1,5 +1,6 @@
 """Whole images from windows."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cellseg.errors import UserError
 from cellseg.inference import run as predict_run
 from cellseg.inference import sliding_window
 from cellseg.study import segmentation_methods
@@ -58,14 +60,21 @@ def test_a_whole_image_is_predicted_at_once():
     np.testing.assert_array_equal(maps["head"][..., 0], image)
 
 
+def views(**changes) -> dict:
+    """Options of a prediction: which views of an image are averaged."""
+    return {
+        "test_time_augmentation": {"flips": False, "rotations": False, "scales": [1], **changes}
+    }
+
+
 @pytest.mark.parametrize(
     ("tiling", "options", "shapes"),
     [
         ({"mode": "cut", "size": 32}, {}, {(2, 32, 32, 1)}),
         ({"mode": "cut", "size": 32}, {"window": "image"}, {(1, 32, 64, 1)}),
-        ({"mode": "cut", "size": 32}, {"window": "image", "rotations": True},
+        ({"mode": "cut", "size": 32}, {"window": "image", **views(rotations=True)},
          {(1, 32, 64, 1), (1, 64, 32, 1)}),
-        ({"mode": "cut", "size": 32}, {"window": "image", "scales": [1, 2]},
+        ({"mode": "cut", "size": 32}, {"window": "image", **views(scales=[1, 2])},
          {(1, 32, 64, 1), (1, 64, 128, 1)}),
         ({"mode": "resize", "size": 64}, {}, {(1, 64, 64, 1)}),
     ],
@@ -82,14 +91,20 @@ def test_options_decide_what_the_network_sees(tiling, options, shapes):
             return identity(tiles)
 
     run = {"training": {"normalization": "none"}, "tiling": tiling}
-    defaults = {"window": None, "overlap": 0, "batch_size": 8, "flips": False,
-                "rotations": False, "scales": [1]}  # fmt: skip
+    defaults = {"window": None, "window_overlap": 0, "batch_size": 8, **views()}
     predict = predict_run.image_predictor(
         run, SimpleNamespace(Predictor=Predictor), Path(), {**defaults, **options}
     )
     maps = predict(np.full((32, 64), 7, np.uint8))
     assert seen == shapes
     np.testing.assert_allclose(maps["head"][..., 0], 7, atol=1e-4)
+
+
+def test_settings_of_an_older_version_predict_nothing(tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({"heads": {}, "model": {}, "tiling": {}, "training": {}}))
+    with pytest.raises(UserError, match=r"settings\.json was made by an older version .*Train the"):
+        predict_run.predict(str(path), [], None, 1, {}, None, tmp_path, "none.zip", 1)
 
 
 def test_resized_prediction_has_the_size_of_the_image():

@@ -28,7 +28,7 @@ def _net(backbone, size, batch, family="panopticnet", **more):
     return _settings(family, size, batch, backbone=backbone, **more)
 
 
-PREDICTION = {"window": None, "batch_size": 8, "scales": [1]}
+PREDICTION = {"window": None, "batch_size": 8, "test_time_augmentation": {"scales": [1]}}
 
 MEASURED = [
     (_net("featurenet", 128, 4, levels=C2), 1462, 1093),
@@ -83,7 +83,7 @@ def test_all_that_decides_counts():
         {"window": 1024},
         {"batch_size": 64},
         {"window": "image"},
-        {"window": "image", "scales": [1, 2]},
+        {"window": "image", "test_time_augmentation": {"scales": [1, 2]}},
     ],
 )
 def test_larger_windows_take_more(larger):

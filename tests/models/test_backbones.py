@@ -56,7 +56,7 @@ def _study(family="panopticnet", **model):
     return {
         "dataset": "cells",
         "datasets": {"cells": {"kind": "simulated"}},
-        "tilings": {"cut-256": {}, "small": {"size": 64, "overlap": 0}},
+        "tilings": {"cut-256": {}, "small": {"size": 64, "tile_overlap": 0}},
         "pretrained": {
             name: {"url": f"https://example.org/{name}_weights_tf_dim_ordering_tf_kernels_notop.h5"}
             for name in ("resnet50", "resnet101", "resnet50v2", "my")
@@ -66,7 +66,7 @@ def _study(family="panopticnet", **model):
         "experiments": {
             "first": {
                 "title": "A title",
-                "runs": [{"model": "net", "heads": "fgbg", "subset": "full", "seed": 0}],
+                "conditions": [{"model": "net", "heads": "fgbg", "subset": "full", "seed": 0}],
                 "figures": [],
             }
         },
@@ -117,7 +117,7 @@ def test_a_backbone_without_a_declaration_is_refused_in_the_plan(family, schema)
 def test_a_search_over_backbones_is_refused_too(schema, declare):
     declare(preprocessing=None)
     study = _study(backbone="resnet50")
-    study["searches"] = {
+    study["hyperparameter_searches"] = {
         "try": {
             "model": "net", "heads": "fgbg", "subset": "full", "trials": 2,
             "space": {"backbone": ["resnet50", "resnet50v2"]}, "title": "A title", "rungs": [1],

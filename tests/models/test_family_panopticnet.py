@@ -138,12 +138,14 @@ def test_a_head_that_is_negative_everywhere_learns_again(family, tmp_path):
     batch = next(small_training.streams(0)[0].epoch(0))
     tf.config.run_functions_eagerly(True)
     try:
-        for leak in (0, 0.01):
-            learner = family.PanopticnetLearner(_settings(leak=leak), 32, tmp_path)
+        for negative_slope in (0, 0.01):
+            learner = family.PanopticnetLearner(
+                _settings(negative_slope=negative_slope), 32, tmp_path
+            )
             last = learner.model.get_layer("heads").last[0]
             last.bias.assign([-10.0])
             learner.train_batch(batch, 1e-3)
-            assert (last.bias.numpy()[0] > -10) == (leak > 0)
+            assert (last.bias.numpy()[0] > -10) == (negative_slope > 0)
             assert learner.model(batch[0], training=False)["inner-distance"].numpy().max() == 0
     finally:
         tf.config.run_functions_eagerly(False)

@@ -153,11 +153,11 @@ def stepped(name, family, tmp_path_factory):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            plain = learner(clip_norm=None, batch_norm_momentum=0.6)
+            plain = learner(clipnorm=None, batch_norm_momentum=0.6)
             norms = _gradients(plain)
             limit = float(np.median(norms[norms > 0]))
-            by_variable = learner(clip_norm=limit, batch_norm_momentum=0.1)
-            together = learner(clip_norm=limit, clip_norm_by="global")
+            by_variable = learner(clipnorm=limit, batch_norm_momentum=0.1)
+            together = learner(clipnorm=None, global_clipnorm=limit)
     finally:
         tf.config.run_functions_eagerly(False)
     return plain, by_variable, together, limit
@@ -290,7 +290,7 @@ def test_weights_of_a_stopped_training_are_those_of_an_undisturbed_one(
     family, name, eagerly, tmp_path, monkeypatch
 ):
     """Bit by bit, where a signal came within an epoch. A kill is tested in every family."""
-    settings = _settings(name, epochs=2, batch_norm_batches=2, keep="best")
+    settings = _settings(name, epochs=2, precise_batch_norm_batches=2, checkpoint="best")
     kind = getattr(family, small_training.LEARNERS[name])
     step, rates = kind.train_batch, []
 
@@ -323,12 +323,14 @@ def test_weights_of_a_stopped_training_are_those_of_an_undisturbed_one(
 @pytest.mark.parametrize("name", ["unet"], indirect=True)
 def test_the_leak_of_a_unets_head_reaches_it(family, eagerly, tmp_path):
     """A distance that is negative everywhere learns with a leak, and not without."""
-    for leak in (0, 0.01):
-        learner = _learner(family, _settings("unet", model={"leak": leak}), tmp_path)
+    for negative_slope in (0, 0.01):
+        learner = _learner(
+            family, _settings("unet", model={"negative_slope": negative_slope}), tmp_path
+        )
         bias = learner.model.get_layer("head_inner-distance").bias
         bias.assign([-1e3])
         learner.train_batch(_batch(learner.heads), 1e-2)
-        assert (bias.numpy()[0] > -1e3) == (leak > 0)
+        assert (bias.numpy()[0] > -1e3) == (negative_slope > 0)
 
 
 KINDS = {  # the first layer with weights, and the last that the pyramid uses
@@ -409,7 +411,7 @@ def test_weights_of_a_smaller_backbone_are_refused(name, family, caught, tmp_pat
     with pytest.raises(UserError, match=why):
         _train(family, _settings(name, model={"backbone": "vgg19"}), tmp_path, path)
     assert caught == []
-    levels = {"backbone_levels": ["C1", "C2"], "pyramid_levels": ["P1", "P2"]}
+    levels = {"backbone_levels": ["C1", "C2"]}
     _train(family, _settings(name, model={"backbone": "vgg16", **levels}), tmp_path, path)
     kernel = caught[0][0].model.get_layer("block2_conv2").get_weights()[0]
     np.testing.assert_array_equal(kernel, model.get_layer("block2_conv2").get_weights()[0])

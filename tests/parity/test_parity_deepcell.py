@@ -163,10 +163,16 @@ def test_watershed_label_for_label(toolbox, peaks):
             **settings,
             **{name: max(size - toolbox.too_much, 0) for name, size in sizes.items()},
         )[0, ..., 0]
-        found = watershed.segment(maxima, interior, peaks=peaks, **settings, **sizes)
+        found = watershed.segment(maxima, interior, peaks=peaks, **settings, **ours(sizes))
         assert np.array_equal(found, expected), (trial, settings, sizes)
         n_cells += found.max()
     assert n_cells > 200
+
+
+def ours(sizes: dict) -> dict:
+    """Sizes of objects and holes by our names."""
+    return {"min_size": sizes["small_objects_threshold"],
+            "fill_holes_threshold": sizes["fill_holes_threshold"]}  # fmt: skip
 
 
 NAMES = {
@@ -285,7 +291,7 @@ def test_watershed_of_real_cells(toolbox, real_labels, radius):
             [maxima[None, ..., None], interior[None, ..., None]],
             **settings, **{name: size - toolbox.too_much for name, size in sizes.items()},
         )[0, ..., 0]  # fmt: skip
-        found = watershed.segment(maxima, interior, **settings, **sizes)
+        found = watershed.segment(maxima, interior, **settings, **ours(sizes))
         assert np.array_equal(found, expected) and found.max() > 40
 
 

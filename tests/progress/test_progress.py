@@ -24,29 +24,31 @@ HEADS = "inner-distance+pixelwise"
 SMALL = {
     "dataset": "tiny",
     "datasets": {"tiny": {"kind": "simulated"}},
-    "tilings": {"cut-64": {"size": 64, "overlap": 8}},
+    "tilings": {"cut-64": {"size": 64, "tile_overlap": 8}},
     "training": {"tiling": "cut-64", "epochs": 16},
     "models": {
         "featurenet": {"family": "panopticnet", "backbone": "featurenet"},
         "mobilenetv2": {"family": "panopticnet", "backbone": "mobilenetv2"},
     },
     "subsets": {"full": {}, "half": {"fraction": 0.5, "selection": "seeded"}},
-    "tunings": {"grid": {"maxima_threshold": [0.1, 0.2]}},
+    "threshold_searches": {"grid": {"maxima_threshold": [0.1, 0.2]}},
     "experiments": {
         "plain": {
             "title": "Plain",
-            "runs": [{"model": "featurenet", "heads": HEADS, "subset": "full", "seed": [0, 1, 2]}],
+            "conditions": [
+                {"model": "featurenet", "heads": HEADS, "subset": "full", "seed": [0, 1, 2]}
+            ],
             "figures": [],
         },
         "tuned": {
             "title": "Tuned",
-            "tuning": "grid",
-            "runs": [{"model": "featurenet", "heads": HEADS, "subset": "full", "seed": 0}],
+            "threshold_search": "grid",
+            "conditions": [{"model": "featurenet", "heads": HEADS, "subset": "full", "seed": 0}],
             "figures": [],
         },
         "other": {
             "title": "Other",
-            "runs": [{"model": "mobilenetv2", "heads": HEADS, "subset": "half", "seed": 0}],
+            "conditions": [{"model": "mobilenetv2", "heads": HEADS, "subset": "half", "seed": 0}],
             "figures": [],
         },
     },
@@ -183,7 +185,7 @@ def test_running_by_slurm(results, study):
     results.begin(ZERO, 2, age=40)
     # Of a group job only the mark tells the run; it holds the job's number while it waits.
     results.train(OTHER, 10)
-    results.mark(f"{folder_of(OTHER)}/maps.zip", "4")
+    results.mark(f"{folder_of(OTHER)}/predictions.zip", "4")
     # A job that Slurm does not know any more is not running.
     results.put(TWO, "logs/train.log", text="begun\n", age=1)
     results.mark(f"{folder_of(TWO)}/weights.h5", "3")
@@ -223,7 +225,7 @@ def test_running_by_snakemakes_marks(results, study):
     long = Run("tiny", "featurenet", HEADS, "s" * 200, 0)
     study = merged(study, {"subsets": {"s" * 200: study["subsets"]["full"]}})
     blocks = [{"model": long.model, "heads": HEADS, "subset": long.subset, "seed": 0}]
-    study = merged(study, {"experiments": {"plain": {"runs": blocks}}})
+    study = merged(study, {"experiments": {"plain": {"conditions": blocks}}})
     results.put(long, "logs/train.log", text="begun\n")
     results.mark(f"{folder_of(long)}/weights.h5")
     look = _only(results.look(study))
@@ -389,7 +391,7 @@ def test_time_left(results, study):
 def test_text_fits_a_terminal(results, study):
     study = merged(study, {"subsets": {"s" * 60: study["subsets"]["full"]}})
     blocks = [{"model": "featurenet", "heads": HEADS, "subset": "s" * 60, "seed": list(range(99))}]
-    study = merged(study, {"experiments": {"plain": {"runs": blocks}}})
+    study = merged(study, {"experiments": {"plain": {"conditions": blocks}}})
     study["experiments"]["x" * 90] = study["experiments"]["plain"]
     for run in all_runs(study):
         if run.seed % 3 == 0:
@@ -406,7 +408,9 @@ def test_text_fits_a_terminal(results, study):
 
 def test_three_thousand_runs_take_less_than_five_seconds(results, study):
     blocks = [{"model": "featurenet", "heads": HEADS, "subset": "full", "seed": list(range(3000))}]
-    study = merged(study, {"experiments": {"plain": {"runs": blocks}, "tuned": {"runs": blocks}}})
+    study = merged(
+        study, {"experiments": {"plain": {"conditions": blocks}, "tuned": {"conditions": blocks}}}
+    )
     history = "epoch,seconds\n" + "1,60\n" * 50
     for run in all_runs(study):
         if run.seed % 4 == 1:

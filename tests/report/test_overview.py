@@ -41,11 +41,12 @@ PATTERNS = {
 def tiny(checkout):
     """The tiny study with two seeds, one experiment of which is tuned."""
     changed = copy.deepcopy(TINY)
-    changed["experiments"]["backbones"]["runs"][0]["seed"] = [0, 1]
-    changed["tunings"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
+    changed["experiments"]["backbones"]["conditions"][0]["seed"] = [0, 1]
+    changed["threshold_searches"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
     block = {"model": "featurenet", "heads": HEADS, "subset": "full", "seed": 0}
     changed["experiments"]["tuned"] = {
-        "title": "With *tuned* thresholds?", "tuning": "grid", "runs": [block], "figures": [],
+        "title": "With *tuned* thresholds?", "threshold_search": "grid",
+        "conditions": [block], "figures": [],
     }  # fmt: skip
     schema = (checkout / "workflow/schemas/config.schema.yaml").read_text()
     return validation.resolve(changed, yaml.safe_load(schema))
@@ -303,7 +304,7 @@ def test_a_report_of_missing_results_is_refused():
 def test_a_report_of_what_is_there_is_not():
     lines = [
         "a.csv\tdate\tcollect\t-\tok\tno update",
-        "maps.zip\t-\tpredict\t-\tremoved temp file\tno update",
+        "predictions.zip\t-\tpredict\t-\tremoved temp file\tno update",
         "tiles.npz\t-\ttile\t-\tmissing\tno update",
     ]
     assert check.check(SUMMARY + "\n".join(lines)) == []

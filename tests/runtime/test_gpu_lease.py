@@ -346,9 +346,9 @@ def test_every_script_that_computes_with_a_network_takes_its_gpu_first():
 STUDY = copy.deepcopy(TINY)  # less of it: one cell type, one epoch, one head, two seeds
 STUDY["accelerator"] = "gpu"
 STUDY["datasets"]["tiny"].update(cell_types=["BV2"], images={"train": 1, "val": 1, "test": 1})
-STUDY["training"].update(epochs=1, batch_norm_batches=1)
+STUDY["training"].update(epochs=1, precise_batch_norm_batches=1)
 STUDY["models"] = {"featurenet": TINY["models"]["featurenet"]}
-STUDY["experiments"]["backbones"]["runs"][0].update(
+STUDY["experiments"]["backbones"]["conditions"][0].update(
     model="featurenet", heads="pixelwise", seed=[0, 1]
 )
 PROFILE = ["--profile", "workflow/profiles/local"]

@@ -96,7 +96,7 @@ def finished(checkout, tmp_path_factory):
         **TINY,
         "training": {**TINY["training"], "epochs": 1, "learning_rate": 1e-5},
         "models": {"small": model},
-        "experiments": {"one": {"title": "One", "runs": runs, "figures": []}},
+        "experiments": {"one": {"title": "One", "conditions": runs, "figures": []}},
     }
     workflow = Workflow.copy(checkout, tmp_path_factory.mktemp("finished"), study)
     return workflow, workflow.call("tables")

@@ -255,7 +255,7 @@ def run(tmp_path):
             sizes_output=tmp_path / "sizes.csv",
             condition=CONDITION,
             data_split="test",
-            small_objects_threshold=15,
+            min_size=15,
             threads=threads,
         )
         return {name: pd.read_csv(tmp_path / f"{name}.csv") for name in ("metrics", "coco")}

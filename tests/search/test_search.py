@@ -33,7 +33,7 @@ SPACE = {
     "training.batch_size": [2, 4, 8],
     "levels": {
         "sets": {
-            "fine": {"backbone_levels": ["C2", "C3"], "pyramid_levels": ["P2", "P3"]},
+            "fine": {"backbone_levels": ["C2", "C3"]},
             "coarse": {"backbone_levels": ["C3", "C4", "C5"]},
         }
     },
@@ -57,7 +57,11 @@ def schema(checkout):
 def resolved(schema, **changes):
     """The tiny study with one search."""
     return validation.resolve(
-        {**copy.deepcopy(TINY), "searches": {"rates": {**copy.deepcopy(SEARCH), **changes}}}, schema
+        {
+            **copy.deepcopy(TINY),
+            "hyperparameter_searches": {"rates": {**copy.deepcopy(SEARCH), **changes}},
+        },
+        schema,
     )
 
 
@@ -111,7 +115,6 @@ def test_values_become_nested_settings():
     assert search_space.changes(space, values) == {
         "training": {"schedule": {"name": "cosine"}, "batch_size": 4},
         "backbone_levels": ["C2", "C3"],
-        "pyramid_levels": ["P2", "P3"],
     }
 
 
@@ -130,7 +133,7 @@ def test_trials_are_models_and_no_runs_of_the_study(schema):
     assert settings["training"]["epochs"] == 3
     assert settings["training"]["learning_rate"] == values["training.learning_rate"]
     assert settings["training"]["batch_size"] == values["training.batch_size"]
-    assert settings["training"]["clip_norm"] == 0.001  # the study's
+    assert settings["training"]["clipnorm"] == 0.001  # the study's
     levels = {"fine": ["C2", "C3"], "coarse": ["C3", "C4", "C5"]}[values["levels"]]
     assert settings["model"]["backbone_levels"] == levels
 
@@ -138,15 +141,33 @@ def test_trials_are_models_and_no_runs_of_the_study(schema):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "featurnet"}, r"searches\.rates\.model: .*Did you mean 'featurenet'"),
-        ({"subset": "fulll"}, r"searches\.rates\.subset: .*Did you mean 'full'"),
-        ({"heads": "fgbh"}, r"searches\.rates\.heads"),
-        ({"tuning": "grid"}, r"searches\.rates\.tuning: 'grid' is not defined"),
-        ({"dataset": "other"}, r"searches\.rates\.dataset: 'other' is not defined"),
-        ({"rungs": [3, 1]}, r"searches\.rates\.rungs: each rung has more epochs"),
-        ({"rungs": []}, r"searches\.rates\.rungs"),
-        ({"trials": "all"}, r"searches\.rates: trials: all needs lists"),
-        ({"space": {}}, r"searches\.rates\.space"),
+        (
+            {"model": "featurnet"},
+            r"hyperparameter_searches\.rates\.model: .*Did you mean 'featurenet'",
+        ),
+        (
+            {"subset": "fulll"},
+            r"hyperparameter_searches\.rates\.subset: .*Did you mean 'full'",
+        ),
+        ({"heads": "fgbh"}, r"hyperparameter_searches\.rates\.heads"),
+        (
+            {"threshold_search": "grid"},
+            r"hyperparameter_searches\.rates\.threshold_search: 'grid' is not defined",
+        ),
+        (
+            {"dataset": "other"},
+            r"hyperparameter_searches\.rates\.dataset: 'other' is not defined",
+        ),
+        (
+            {"rungs": [3, 1]},
+            r"hyperparameter_searches\.rates\.rungs: each rung has more epochs",
+        ),
+        ({"rungs": []}, r"hyperparameter_searches\.rates\.rungs"),
+        (
+            {"trials": "all"},
+            r"hyperparameter_searches\.rates: trials: all needs lists",
+        ),
+        ({"space": {}}, r"hyperparameter_searches\.rates\.space"),
         ({"space": {"training.batch_size": []}}, r"space\.training\.batch_size: \[\]"),
         ({"space": {"training.zoom": {"log": [2, 1]}}}, r"zoom: the range ends at 1"),
         ({"space": {"training.zoom": {"log": ["1e-4", 1]}}}, "YAML takes 1e-4 for text"),
@@ -154,11 +175,11 @@ def test_trials_are_models_and_no_runs_of_the_study(schema):
         ({"space": {"training.epochs": [1, 2]}}, "those of its rung"),
         ({"space": {"a": {"sets": {"b": {"training": {"epochs": 2}}}}}}, "those of its rung"),
         ({"space": {"training": [{"epochs": 2}, {"epochs": 3}]}}, "those of its rung"),
-        ({"space": {"training.softmax_loss_scale": [0.1, 1]}}, "Name a tuning"),
+        ({"space": {"training.softmax_loss_scale": [0.1, 1]}}, "Name a threshold search"),
         ({"space": {"score": [1, 2]}}, "a column of the search's table"),
         (
             {"space": {"training.batchsize": [1, 2]}, "trials": 2},
-            r"searches\.rates\.space \(trial 1\).*\n.*Did you mean 'batch_size'",
+            r"hyperparameter_searches\.rates\.space \(trial 1\).*\n.*Did you mean 'batch_size'",
         ),
         ({"space": {"training.batch_size": [0, 1]}, "trials": 2}, "0 is less than the minimum"),
         (
@@ -176,7 +197,7 @@ def test_a_model_does_not_take_a_trials_name(schema):
     wrong = copy.deepcopy(TINY)
     wrong["models"]["rates-001-epochs-1"] = wrong["models"]["featurenet"]
     with pytest.raises(UserError, match="a trial of the search rates has this name"):
-        validation.resolve({**wrong, "searches": {"rates": SEARCH}}, schema)
+        validation.resolve({**wrong, "hyperparameter_searches": {"rates": SEARCH}}, schema)
 
 
 # --- what goes on
@@ -283,8 +304,8 @@ def test_a_trial_that_diverged_is_the_last_and_is_tried_again_with_other_setting
     assert lost["score"].isna().all() and lost["place"].isna().all()
     assert trials.loc[trials["promoted"], "trial"].tolist() == [3, 4]
     changed = copy.deepcopy(TINY)
-    changed["training"]["clip_norm"] = 0.01
-    other = validation.resolve({**changed, "searches": {"rates": SEARCH}}, schema)
+    changed["training"]["clipnorm"] = 0.01
+    other = validation.resolve({**changed, "hyperparameter_searches": {"rates": SEARCH}}, schema)
     trainer = Trainer(tmp_path, LOSSES)
     search_run.search(other, "rates", tmp_path, trainer)
     assert {"rates-002-epochs-1", "rates-006-epochs-1"} <= set(trainer.trained)
@@ -319,8 +340,8 @@ def test_what_an_earlier_attempt_left_is_no_reason_to_give_a_trial_up(schema, tm
 
 def test_only_what_a_training_with_these_settings_says_gives_a_trial_up(schema, tmp_path):
     changed = copy.deepcopy(TINY)
-    changed["training"]["clip_norm"] = 0.01
-    other = validation.resolve({**changed, "searches": {"rates": SEARCH}}, schema)
+    changed["training"]["clipnorm"] = 0.01
+    other = validation.resolve({**changed, "hyperparameter_searches": {"rates": SEARCH}}, schema)
     trainer = Trainer(tmp_path, LOSSES, diverging=[6], study=other)
     with pytest.raises(UserError, match="nothing is decided"):
         search_run.search(resolved(schema), "rates", tmp_path, trainer)
@@ -461,7 +482,7 @@ def test_a_signal_stops_snakemake_and_then_the_search(checkout, tmp_path, name):
     ("rungs", "diverging"), [([1, 3], [2]), ([2], []), ([1, 3], [1, 2, 3, 4, 5, 6])]
 )
 def test_the_figure_is_drawn(schema, tmp_path, rungs, diverging):
-    space = {**SPACE, "training.flips": [True, False], "training.clip_norm": [None, 0.001]}
+    space = {**SPACE, "training.flips": [True, False], "training.clipnorm": [None, 0.001]}
     study = resolved(schema, rungs=rungs, space=space)
     trainer = Trainer(tmp_path, LOSSES, diverging, study=study)
     try:
@@ -469,7 +490,7 @@ def test_the_figure_is_drawn(schema, tmp_path, rungs, diverging):
     except UserError:
         assert len(diverging) == 6
     trials = table(tmp_path)
-    figure = search_figure.search(trials, study["searches"]["rates"])
+    figure = search_figure.search(trials, study["hyperparameter_searches"]["rates"])
     style.save(figure, [tmp_path / "a.png"])
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert len(shown) == len(space) + (trials["rung"].nunique() > 1)
@@ -485,5 +506,5 @@ def test_the_figure_is_drawn(schema, tmp_path, rungs, diverging):
 def test_losses_of_several_orders_are_drawn_on_a_log_scale(schema, tmp_path):
     study = resolved(schema)
     search_run.search(study, "rates", tmp_path, Trainer(tmp_path, {**LOSSES, 5: 40.0}))
-    figure = search_figure.search(table(tmp_path), study["searches"]["rates"])
+    figure = search_figure.search(table(tmp_path), study["hyperparameter_searches"]["rates"])
     assert figure.axes[0].get_yscale() == "log"

@@ -39,10 +39,10 @@ def test_a_search_end_to_end(checkout, tmp_path):
     tiny["datasets"] = {"tiny": {**TINY["datasets"]["tiny"], "cell_types": ["BV2"]}}
     tiny["subsets"] = {"full": {}}
     tiny["experiments"] = {"none": {**TINY["experiments"]["backbones"], "figures": []}}
-    tiny["experiments"]["none"]["runs"] = [
-        {**TINY["experiments"]["backbones"]["runs"][0], "model": "featurenet"}
+    tiny["experiments"]["none"]["conditions"] = [
+        {**TINY["experiments"]["backbones"]["conditions"][0], "model": "featurenet"}
     ]
-    tiny["searches"] = {"rates": SEARCH}
+    tiny["hyperparameter_searches"] = {"rates": SEARCH}
     workflow = Workflow.copy(checkout, tmp_path, tiny)
     refused = workflow.call(f"{PLACE}/search.png")
     assert refused.returncode != 0 and "python scripts/search.py rates" in refused.stdout

@@ -39,8 +39,11 @@ def schema(checkout):
 @pytest.fixture(scope="module")
 def resolved(schema):
     def study(**changes):
-        content = {**copy.deepcopy(TINY), "searches": {"rates": {**SEARCH, **changes}}}
-        content["tunings"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
+        content = {
+            **copy.deepcopy(TINY),
+            "hyperparameter_searches": {"rates": {**SEARCH, **changes}},
+        }
+        content["threshold_searches"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
         return validation.resolve(content, schema)
 
     return study
@@ -165,7 +168,7 @@ class Trainer:
 
 
 def test_progress_says_what_the_search_decides(results, resolved):
-    study = resolved(keep_one_in=2)
+    study = resolved(reduction_factor=2)
     search_run.search(study, "rates", results.folder, Trainer(results, study))
     seen = results.look(study)
     rates = seen.searches["rates"]
@@ -180,7 +183,7 @@ def test_progress_says_what_the_search_decides(results, resolved):
     best = json.loads(progress_text.as_json(seen))["searches"]["rates"]["best"]
     assert best["runs"] == [folder_of(run_of(study, 1))]
     # Other settings: what was noted counts no longer, and the run is to be trained again.
-    other = resolved(keep_one_in=2, space={**SEARCH["space"], "training.clip_norm": [0.1]})
+    other = resolved(reduction_factor=2, space={**SEARCH["space"], "training.clipnorm": [0.1]})
     assert results.look(other).searches["rates"].rung == 1
 
 
@@ -206,7 +209,7 @@ def test_neither_words_nor_other_settings_are_a_loss_that_is_not_finite(results,
     study = resolved()
     said = "Error: the loss is not finite in epoch 1, step 2\n"
     results.put(run_of(study, 1), "logs/train.log", text=said)
-    diverge(results, resolved(space={**SEARCH["space"], "training.clip_norm": [0.1]}),
+    diverge(results, resolved(space={**SEARCH["space"], "training.clipnorm": [0.1]}),
             run_of(study, 2))  # fmt: skip
     diverge(results, study, run_of(study, 3), state="training")
     diverge(results, study, run_of(study, 4), format=2)
@@ -245,7 +248,7 @@ def test_a_trial_of_several_seeds_is_done_with_the_last_of_them(results, resolve
 
 
 def test_a_tuned_search_goes_on_after_the_training(results, resolved):
-    study = resolved(tuning="grid", trials=2, rungs=[4])
+    study = resolved(threshold_search="grid", trials=2, rungs=[4])
     one, two = run_of(study, 1), run_of(study, 2)
     finish(results, one, 0.1)
     results.put(one, "tuning-grid/chosen.json", text='{"mean": 0.5}')
@@ -296,12 +299,12 @@ def test_broken_files(results, resolved):
 
 def test_narrowed(resolved):
     study = resolved()
-    assert list(collect.narrowed(study)["searches"]) == ["rates"]
-    assert list(collect.narrowed(study, dataset="tiny")["searches"]) == ["rates"]
-    assert not collect.narrowed(study, experiment="backbones")["searches"]
+    assert list(collect.narrowed(study)["hyperparameter_searches"]) == ["rates"]
+    assert list(collect.narrowed(study, dataset="tiny")["hyperparameter_searches"]) == ["rates"]
+    assert not collect.narrowed(study, experiment="backbones")["hyperparameter_searches"]
     elsewhere = copy.deepcopy(study)
-    elsewhere["searches"]["rates"]["dataset"] = "other"
-    assert not collect.narrowed(elsewhere, dataset="tiny")["searches"]
+    elsewhere["hyperparameter_searches"]["rates"]["dataset"] = "other"
+    assert not collect.narrowed(elsewhere, dataset="tiny")["hyperparameter_searches"]
 
 
 def test_text_fits_a_terminal(results, resolved):

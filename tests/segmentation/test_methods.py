@@ -19,7 +19,7 @@ from cellseg.errors import UserError
 from cellseg.export import example
 from cellseg.figures import overlay_cases
 from cellseg.inference import map_store
-from cellseg.io import atomic
+from cellseg.io import atomic, run_format
 from cellseg.scoring import found_nothing
 from cellseg.segmentation import confidence, methods
 from cellseg.segmentation import run as segment_run
@@ -28,7 +28,7 @@ from cellseg.tables import collect, glossary
 from cellseg.targets import head_names
 from cellseg.tuning import run as tuning_run
 
-NEITHER = ("score", "every")
+NEITHER = ("score", "subsample")
 """Keys of a search that are no settings of a method."""
 
 
@@ -43,7 +43,7 @@ def test_schema_and_registry_agree(schema):
     assert block["properties"]["method"]["default"] == segmentation_methods.DEFAULT
     decides = [one["if"]["properties"]["method"]["const"] for one in block["allOf"]]
     assert decides == list(segmentation_methods.METHODS)
-    listed = schema["properties"]["tunings"]["additionalProperties"]["properties"]
+    listed = schema["properties"]["threshold_searches"]["additionalProperties"]["properties"]
     searched = {name for one in segmentation_methods.METHODS.values() for name in one.searched}
     assert {*listed} - {*NEITHER} == searched
     for method, one in zip(segmentation_methods.METHODS.values(), block["allOf"], strict=True):
@@ -98,7 +98,7 @@ def grown(monkeypatch, schema):
     decides = {"properties": {"method": {"const": "components"}}, "required": ["method"]}
     then = {"additionalProperties": False, "properties": components_method.SETTINGS}
     block["allOf"].append({"if": decides, "then": then})
-    searches = longer["properties"]["tunings"]["additionalProperties"]["properties"]
+    searches = longer["properties"]["threshold_searches"]["additionalProperties"]["properties"]
     searches["threshold"] = {"$ref": "#/$defs/numbers"}
     return longer
 
@@ -110,7 +110,7 @@ def study(**changes) -> dict:
         "datasets": {"cells": {"kind": "simulated"}},
         "models": {"net": {"family": "unet"}},
         "subsets": {"full": {}},
-        "experiments": {"first": {"title": "A title", "runs": [run], "figures": []}},
+        "experiments": {"first": {"title": "A title", "conditions": [run], "figures": []}},
         **changes,
     }
 
@@ -123,7 +123,7 @@ def test_a_study_names_the_method_and_its_settings(grown):
     assert found == {"method": "components", "threshold": 0.3}
     assert validation.resolve(study(), grown)["segmentation"]["method"] == "watershed"
     assert "threshold" not in validation.resolve(study(), grown)["segmentation"]
-    tunings = {"tunings": {"grid": {"threshold": [0.5]}}}
+    tunings = {"threshold_searches": {"grid": {"threshold": [0.5]}}}
     validation.resolve(study(segmentation=OWN, **tunings), grown)
 
 
@@ -141,14 +141,15 @@ def test_a_study_names_the_method_and_its_settings(grown):
         ),
         ({"segmentation": {"method": "component"}}, "Did you mean 'components'?"),
         (
-            {"segmentation": OWN, "tunings": {"grid": {"interior_threshold": [0.3]}}},
-            "tunings.grid.interior_threshold: segmentation.method components has no such setting",
+            {"segmentation": OWN, "threshold_searches": {"grid": {"interior_threshold": [0.3]}}},
+            "threshold_searches.grid.interior_threshold: segmentation.method components has no "
+            "such setting",
         ),
         (
-            {"tunings": {"grid": {"threshold": [0.3]}}},
-            "tunings.grid.threshold: segmentation.method watershed has no such setting",
+            {"threshold_searches": {"grid": {"threshold": [0.3]}}},
+            "threshold_searches.grid.threshold: segmentation.method watershed has no such setting",
         ),
-        ({"watershed": {"radius": 3}}, "watershed: this key is now `segmentation`"),
+        ({"watershed": {"radius": 3}}, "watershed is now `segmentation`"),
     ],
 )
 def test_what_a_method_does_not_know_is_refused(grown, changes, expected):
@@ -159,11 +160,11 @@ def test_what_a_method_does_not_know_is_refused(grown, changes, expected):
 
 def test_heads_that_a_method_cannot_use_are_refused(grown):
     given = study(segmentation=OWN)
-    given["experiments"]["first"]["runs"][0]["heads"] = "inner-distance"
+    given["experiments"]["first"]["conditions"][0]["heads"] = "inner-distance"
     with pytest.raises(UserError) as error:
         validation.resolve(given, grown)
     assert str(error.value) == (
-        "experiments.first.runs.heads: heads inner-distance cannot be segmented by connected "
+        "experiments.first.conditions.heads: heads inner-distance cannot be segmented by connected "
         "components: its mask needs one of pixelwise, fgbg. Add such a head, or choose another "
         "segmentation.method."
     )
@@ -185,7 +186,7 @@ def stored_maps(path, images=("a", "b")):
 
 
 def test_maps_of_a_run_become_labels_and_cells(grown, tmp_path):
-    maps = stored_maps(tmp_path / "maps.zip")
+    maps = stored_maps(tmp_path / "predictions.zip")
     for threshold, expected in ((0.3, 1), (0.5, 2)):
         labels, cells = tmp_path / "labels.npz", tmp_path / "cells.parquet"
         segment_run.segment_run(maps, labels, cells, {**OWN, "threshold": threshold}, 2)
@@ -198,7 +199,7 @@ def test_maps_of_a_run_become_labels_and_cells(grown, tmp_path):
 
 
 def test_thresholds_are_searched(grown, tmp_path):
-    maps = stored_maps(tmp_path / "maps.zip")
+    maps = stored_maps(tmp_path / "predictions.zip")
     atomic.write_stack(tmp_path / "truth.npz", [("a", TRUE), ("b", TRUE)])
     tuning_run.tune(
         maps=maps, truths=[tmp_path / "truth.npz"],
@@ -235,11 +236,12 @@ def test_a_trained_run_is_applied(grown, tmp_path):
     settings = {"heads": {"fgbg": {}}, "model": {"family": "unet"},
                 "tiling": {"mode": "cut", "size": 16},
                 "training": {"normalization": "whole-image"}}  # fmt: skip
-    prediction = {"window": None, "overlap": 0.25, "batch_size": 4, "flips": False,
-                  "rotations": False, "scales": [1]}  # fmt: skip
+    views = {"flips": False, "rotations": False, "scales": [1]}
+    prediction = {"window": None, "window_overlap": 0.25, "batch_size": 4,
+                  "test_time_augmentation": views}  # fmt: skip
     record = {"tuning": None, "prediction": prediction, "segmentation": {**OWN, "threshold": 0.5}}
-    atomic.write_json(run / "settings.json", settings)
-    atomic.write_json(run / "segmentation.json", record)
+    atomic.write_json(run / "settings.json", run_format.stamped(settings))
+    atomic.write_json(run / "segmentation.json", run_format.stamped(record))
     (run / "weights.h5").touch()
     output = tmp_path / "applied"
     names = ("overview.html", "cells.csv", "images.csv", "skipped.csv")
@@ -254,13 +256,14 @@ def test_a_trained_run_is_applied(grown, tmp_path):
         ({"threshold": 0.5}, r"segmentation\.json .*'method'"),
         ([], r"segmentation\.json "),
     ):
-        atomic.write_json(run / "segmentation.json", {**record, "segmentation": settings})
+        damaged = run_format.stamped({**record, "segmentation": settings})
+        atomic.write_json(run / "segmentation.json", damaged)
         with pytest.raises(UserError, match=why):
             apply_run.apply(asked, lambda model: family(), outputs, 1)
 
 
 def test_words_and_pictures_follow_the_method(grown, tmp_path):
-    maps = stored_maps(tmp_path / "maps.zip")
+    maps = stored_maps(tmp_path / "predictions.zip")
     atomic.write_stack(tmp_path / "truth.npz", [("a", TRUE), ("b", TRUE)])
     metrics = pd.DataFrame({"image": ["a", "b"], "f1_50": [0.5, 0.7], "n_true": 2, "n_pred": 1,
                             "small_objects": "kept"})  # fmt: skip
@@ -282,7 +285,7 @@ def test_words_and_pictures_follow_the_method(grown, tmp_path):
     assert "finds no cells" in example.note(OWN)
     record = {"tuning": None, "segmentation": {**OWN, "threshold": 0.5},
               "condition": dict.fromkeys(collect.RUN, "x")}  # fmt: skip
-    atomic.write_json(tmp_path / "segmentation.json", record)
+    atomic.write_json(tmp_path / "segmentation.json", run_format.stamped(record))
     table = collect.with_segmentation(
         pd.DataFrame([record["condition"]]), [tmp_path / "segmentation.json"]
     )

@@ -133,11 +133,9 @@ def test_small_cells_and_holes(maps):
     assert filled[12, 20] == filled[12, 19] > 0
     assert watershed.segment(inner, interior, **{**exact, "fill_holes_threshold": 1})[12, 20] == 0
     areas = np.bincount(filled.ravel())[1:]
-    kept = watershed.segment(inner, interior, **exact, small_objects_threshold=int(areas.min()))
+    kept = watershed.segment(inner, interior, **exact, min_size=int(areas.min()))
     assert kept.max() == 3
-    fewer = watershed.segment(
-        inner, interior, **exact, small_objects_threshold=int(areas.min()) + 1
-    )
+    fewer = watershed.segment(inner, interior, **exact, min_size=int(areas.min()) + 1)
     assert sorted(np.bincount(fewer.ravel())[1:]) == sorted(areas)[1:]
 
 
@@ -180,8 +178,8 @@ CHANNELS = ["inner-distance/0", "pixelwise/1"]
 
 
 def test_stored_channels_segment_like_whole_maps(maps, tmp_path):
-    map_store.write(tmp_path / "maps.zip", CHANNELS, [("a", stored(maps))])
-    read = map_store.open(tmp_path / "maps.zip").read("a")
+    map_store.write(tmp_path / "predictions.zip", CHANNELS, [("a", stored(maps))])
+    read = map_store.open(tmp_path / "predictions.zip").read("a")
     assert list(read) == ["inner-distance", "pixelwise"]
     whole = {head: maps[head] for head in read}
     assert np.array_equal(watershed.segment_maps(read, {}), watershed.segment_maps(whole, {}))
@@ -191,15 +189,15 @@ def segmented(tmp_path, threads: int, **settings) -> tuple[dict, dict]:
     """Label images and scores of cells, by image."""
     settings = {"method": "watershed", **settings}
     labels, cells = tmp_path / f"labels-{threads}.npz", tmp_path / f"cells-{threads}.parquet"
-    run.segment_run(tmp_path / "maps.zip", labels, cells, settings, threads)
+    run.segment_run(tmp_path / "predictions.zip", labels, cells, settings, threads)
     with np.load(labels) as stack:
         return {name: stack[name] for name in stack.files}, confidence.read(cells)
 
 
 def test_a_run_is_segmented_the_same_by_any_number_of_threads(tmp_path, maps):
     images = [("b", stored(maps)), ("a", stored(maps)[::-1]), ("c", stored(maps) * 0)]
-    map_store.write(tmp_path / "maps.zip", CHANNELS, images)
-    settings = {"small_objects_threshold": 0}
+    map_store.write(tmp_path / "predictions.zip", CHANNELS, images)
+    settings = {"min_size": 0}
     labels, scores = segmented(tmp_path, 1, **settings)
     assert list(labels) == ["a", "b", "c"] and labels["a"].dtype == np.int32
     assert [int(labels[name].max()) for name in labels] == [3, 3, 0]
@@ -217,16 +215,16 @@ def test_a_run_is_segmented_the_same_by_any_number_of_threads(tmp_path, maps):
 
 
 def test_small_cells_stay_unless_the_settings_say_otherwise(tmp_path, maps):
-    map_store.write(tmp_path / "maps.zip", CHANNELS, [("a", stored(maps))])
-    labels, scores = segmented(tmp_path, 1, small_objects_threshold=10_000)
+    map_store.write(tmp_path / "predictions.zip", CHANNELS, [("a", stored(maps))])
+    labels, scores = segmented(tmp_path, 1, min_size=10_000)
     assert not labels["a"].any() and not scores
 
 
 def test_maps_that_are_none_or_without_images_are_refused(tmp_path):
-    path = tmp_path / "maps.zip"
+    path = tmp_path / "predictions.zip"
     outputs = tmp_path / "labels.npz", tmp_path / "cells.parquet"
     path.write_bytes(b"no zip")
-    with pytest.raises(UserError, match=r"maps\.zip"):
+    with pytest.raises(UserError, match=r"predictions\.zip"):
         run.segment_run(path, *outputs, {}, 1)
     map_store.write(path, CHANNELS, [])
     with pytest.raises(UserError, match="no image"):

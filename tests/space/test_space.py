@@ -53,7 +53,7 @@ def test_what_a_full_study_takes(tmp_path):
 
 def test_kept_maps_are_no_longer_passing(tmp_path):
     without = plan.plan(resolved(FULL), tmp_path)
-    kept = plan.plan(resolved(FULL, keep_maps=True), tmp_path)
+    kept = plan.plan(resolved(FULL, keep_predictions=True), tmp_path)
     assert kept.maps == 0
     assert 113 * 0.5 * GB < kept.runs - without.runs < 113 * 1.1 * GB
 
@@ -67,19 +67,19 @@ def test_kept_maps_are_no_longer_passing(tmp_path):
 )  # fmt: skip
 def test_maps_go_by_channels_and_pixels(tmp_path, heads, per_pixel):
     own = copy.deepcopy(TINY)
-    own["experiments"]["backbones"]["runs"][0]["heads"] = heads
+    own["experiments"]["backbones"]["conditions"][0]["heads"] = heads
     told = plan.plan(resolved(own), tmp_path)
     assert told.maps == pytest.approx(4 * 128 * 160 * per_pixel)
 
 
 def test_every_nth_image_takes_its_share(tmp_path):
     whole = plan.plan(resolved(TINY), tmp_path).maps
-    assert plan.plan(resolved(TINY, scoring={"every": 2}), tmp_path).maps == whole / 2
+    assert plan.plan(resolved(TINY, scoring={"subsample": 2}), tmp_path).maps == whole / 2
 
 
 def test_finished_runs_speak_for_their_like(tmp_path):
     own = copy.deepcopy(TINY)
-    own["experiments"]["backbones"]["runs"][0]["seed"] = [0, 1, 2]
+    own["experiments"]["backbones"]["conditions"][0]["seed"] = [0, 1, 2]
     own = resolved(own)
     before = plan.plan(own, tmp_path)
     first, second, _ = (run for run in study.all_runs(own) if run.model == "featurenet")
@@ -96,9 +96,9 @@ def test_finished_runs_speak_for_their_like(tmp_path):
 
 def test_tuned_runs_take_more(tmp_path):
     own = copy.deepcopy(TINY)
-    own["tunings"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
+    own["threshold_searches"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
     before = plan.plan(resolved(own), tmp_path)
-    own["experiments"]["tuned"] = {**own["experiments"]["backbones"], "tuning": "grid"}
+    own["experiments"]["tuned"] = {**own["experiments"]["backbones"], "threshold_search": "grid"}
     told = plan.plan(resolved(own), tmp_path)
     assert told.n_runs == before.n_runs and told.runs > before.runs
     assert told.maps == pytest.approx(before.maps * 6 / 4)  # two validation images more
@@ -106,9 +106,9 @@ def test_tuned_runs_take_more(tmp_path):
 
 def test_synthetic_images_count_once_for_all_runs(tmp_path):
     own = copy.deepcopy(TINY)
-    own["subsets"]["extended"] = {"extend": 3}
+    own["subsets"]["extended"] = {"synthetic_per_image": 3}
     before = plan.plan(resolved(own), tmp_path)
-    own["experiments"]["backbones"]["runs"][0]["subset"] = ["full", "extended"]
+    own["experiments"]["backbones"]["conditions"][0]["subset"] = ["full", "extended"]
     told = plan.plan(resolved(own), tmp_path)
     tiles = 3 * 4 * 3 * 3 * 64**2 * 5  # three images of each of four, of about 3 x 3 tiles
     assert tiles < told.data - before.data < 1.3 * tiles
@@ -203,7 +203,6 @@ def test_parameters_are_those_of_the_network(backbone, levels, heads):
 
     chosen = [f"C{level}" for level in levels]
     model = {"backbone": backbone, "backbone_levels": chosen, "location": True}
-    model["pyramid_levels"] = [f"P{level}" for level in levels]
     settings = {"model": model, "heads": {head: {} for head in HEADS[:heads]}}
     built = family.parameters({**settings, "tiling": {"size": 64}})
     assert sizes.parameters(model, heads) == pytest.approx(built, rel=0.03)
@@ -223,7 +222,7 @@ def test_every_family_has_a_figure_for_its_weights():
 def test_an_ensemble_takes_a_network_for_each_cell_type(tmp_path):
     """Weights of as many, and of one in training the state, beside those that are trained."""
     own = copy.deepcopy(TINY)
-    own["experiments"]["backbones"]["runs"][0]["model"] = "unet"
+    own["experiments"]["backbones"]["conditions"][0]["model"] = "unet"
     plans = []
     for ensemble in (None, "cell-type"):
         own["models"]["unet"] = {"family": "unet", "width": 32, "ensemble": ensemble}
@@ -241,7 +240,7 @@ def test_every_backbone_of_the_schema_has_a_figure():
 def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
     own = copy.deepcopy(FULL)
     own["experiments"] = {"data-size": own["experiments"]["data-size"]}
-    own["experiments"]["data-size"]["runs"][0]["seed"] = list(range(500))
+    own["experiments"]["data-size"]["conditions"][0]["seed"] = list(range(500))
     own = resolved(own)
     names = ["weights.h5", "history.csv", "settings.json", "provenance.json", "labels.npz"]
     names += ["cells.parquet", "segmentation.json", "metrics.csv", "coco.csv", "sizes.csv"]
@@ -264,8 +263,8 @@ SEARCH = {"title": "Which rate?", "model": "featurenet", "heads": "inner-distanc
 
 def searched(**changes):
     own = copy.deepcopy(TINY)
-    own["tunings"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
-    return resolved(own, searches={"rates": {**copy.deepcopy(SEARCH), **changes}})
+    own["threshold_searches"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
+    return resolved(own, hyperparameter_searches={"rates": {**copy.deepcopy(SEARCH), **changes}})
 
 
 def weights_of(**model):
@@ -287,11 +286,11 @@ def test_a_search_keeps_what_its_trainings_leave(tmp_path):
 
 def test_a_tuned_search_predicts_validation_images(tmp_path):
     plain = plan.plan_of_search(searched(), "rates", tmp_path)
-    told = plan.plan_of_search(searched(tuning="grid"), "rates", tmp_path)
+    told = plan.plan_of_search(searched(threshold_search="grid"), "rates", tmp_path)
     assert told.maps == pytest.approx(2 * 128 * 160 * 1.15)
     assert told.runs == plain.runs + 8 * 6000
-    own = searched(tuning="grid")
-    own["keep_maps"] = True
+    own = searched(threshold_search="grid")
+    own["keep_predictions"] = True
     kept = plan.plan_of_search(own, "rates", tmp_path)
     assert kept.maps == 0 and kept.runs == pytest.approx(told.runs + 8 * told.maps)
 
@@ -303,7 +302,7 @@ def test_rungs_to_come_are_of_trials_from_all_over_the_space(tmp_path):
         "training.flips": [True, False],
     }
     told = plan.plan_of_search(
-        searched(trials="all", rungs=[1, 2], keep_one_in=2, space=backbones), "rates", tmp_path
+        searched(trials="all", rungs=[1, 2], reduction_factor=2, space=backbones), "rates", tmp_path
     )
     networks = [weights_of(backbone=backbone) for backbone in backbones["backbone"]]
     assert told.runs == pytest.approx(3 * sum(networks), rel=0.02)
@@ -329,7 +328,7 @@ def test_a_plan_names_the_searches_and_does_not_count_them(tmp_path):
     assert "Not counted" in line and "rates (8 runs: " in line
     own = searched()
     own["datasets"]["mine"] = {"kind": "local", "path": str(tmp_path)}
-    own["searches"]["rates"]["dataset"] = "mine"
+    own["hyperparameter_searches"]["rates"]["dataset"] = "mine"
     told = plan.plan(own, tmp_path)
     assert told.unknown == () and "rates (8 runs)." in plan.lines(told, 1)[-1]
     assert plan.plan_of_search(own, "rates", tmp_path).unknown == ("mine",)

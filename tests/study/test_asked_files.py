@@ -12,8 +12,8 @@ RUN = f"results/tiny/runs/featurenet/{HEADS}/full/seed-0"
 STUDY = {
     **TINY,
     "datasets": {**TINY["datasets"], "other": {"kind": "simulated"}},
-    "tunings": {"thresholds": {"maxima_threshold": [0.1, 0.2]}},
-    "searches": {
+    "threshold_searches": {"thresholds": {"maxima_threshold": [0.1, 0.2]}},
+    "hyperparameter_searches": {
         "rates": {
             "title": "Rates", "model": "featurenet", "heads": HEADS, "subset": "full",
             "trials": 2, "rungs": [1, 2], "space": {"training.learning_rate": [0.1, 0.2]},
@@ -57,7 +57,7 @@ MISSPELT = {
     f"{RUN}/overlay.jpeg": ("there is no 'overlay.jpeg' here.", f"{RUN}/overlay.jpg"),
     f"{RUN}/log/train.log": ("Did you mean 'logs'?", f"{RUN}/logs/train.log"),
     f"{RUN}/tuning-threshold/metrics.csv": (
-        "tuning: 'threshold' is not defined. Did you mean 'thresholds'?",
+        "threshold search: 'threshold' is not defined. Did you mean 'thresholds'?",
         f"{RUN}/tuning-thresholds/metrics.csv",
     ),
     f"{RUN}/tuning-thresholds/history.csv": ("", f"{RUN}/history.csv"),

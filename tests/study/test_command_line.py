@@ -39,31 +39,31 @@ def test_numbers_and_nothing_of_nested_settings(read, schema):
 
 @pytest.mark.parametrize("text", ["true", "True"])
 def test_switches(read, schema, text):
-    assert validation.resolve(read(f"keep_maps={text}"), schema)["keep_maps"] is True
+    assert validation.resolve(read(f"keep_predictions={text}"), schema)["keep_predictions"] is True
 
 
 def test_lists_and_alternatives(read, schema):
     runs = "[{model: featurenet, heads: [fgbg, pixelwise], subset: full, seed: [0, 1]}]"
     study = validation.resolve(
         read(
-            f"experiments={{backbones: {{runs: {runs}}}}}",
-            "training={epochs: 3, mixed_precision: false, clip_norm: null}",
+            f"experiments={{backbones: {{conditions: {runs}}}}}",
+            "training={epochs: 3, mixed_precision: false, clipnorm: null}",
             "training={schedule: {warmup: 0.5}}",
-            "prediction={window: null, scales: [1, 0.5]}",
+            "prediction={window: null, test_time_augmentation: {scales: [1, 0.5]}}",
             "heads={inner-distance: {alpha: 0.2}}",
         ),
         schema,
     )
-    [block] = study["experiments"]["backbones"]["runs"]
+    [block] = study["experiments"]["backbones"]["conditions"]
     assert block["seed"] == [0, 1] and block["heads"] == ["fgbg", "pixelwise"]
     training = study["training"]
-    assert (training["epochs"], training["mixed_precision"], training["clip_norm"]) == (
+    assert (training["epochs"], training["mixed_precision"], training["clipnorm"]) == (
         3,
         False,
         None,
     )
     assert training["schedule"]["warmup"] == 0.5 and training["batch_size"] == 4
-    assert study["prediction"]["scales"] == [1, 0.5]
+    assert study["prediction"]["test_time_augmentation"]["scales"] == [1, 0.5]
     assert study["heads"]["inner-distance"]["alpha"] == 0.2
 
 

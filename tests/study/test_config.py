@@ -33,7 +33,7 @@ def small():
         "experiments": {
             "first": {
                 "title": "A title",
-                "runs": [
+                "conditions": [
                     {
                         "model": "net",
                         "heads": "inner-distance+pixelwise",
@@ -50,13 +50,13 @@ def small():
 def test_defaults_are_those_of_the_report(small, schema):
     study = validation.resolve(small, schema)
     training = study["training"]
-    assert (training["learning_rate"], training["clip_norm"]) == (5e-4, 1e-3)
+    assert (training["learning_rate"], training["clipnorm"]) == (5e-4, 1e-3)
     assert (training["batch_size"], training["epochs"]) == (2, 50)
     assert training["softmax_loss_scale"] == 0.01
     assert training["schedule"]["name"] == "constant"
     watershed = study["segmentation"]
     assert (watershed["maxima_threshold"], watershed["interior_threshold"]) == (0.1, 0.3)
-    assert study["scoring"]["small_objects_threshold"] == 15
+    assert study["scoring"]["min_size"] == 15
     assert study["datasets"]["cells"]["images"] == {"train": 4, "val": 1, "test": 1}
     assert study["heads"]["inner-distance"]["alpha"] == "auto"
 
@@ -90,15 +90,23 @@ def _changed(path, value):
         ),
         (["models", "net", "weights"], "imagenet", "models.net.weights: 'imagenet' is not defined"),
         (["dataset"], "Cells", "dataset: 'Cells' is not defined. Did you mean 'cells'?"),
-        (["experiments", "first", "runs", 0, "model"], "nte", "Did you mean 'net'?"),
-        (["experiments", "first", "runs", 0, "subset"], ["full", "ful"], "'ful' is not defined"),
+        (["experiments", "first", "conditions", 0, "model"], "nte", "Did you mean 'net'?"),
         (
-            ["experiments", "first", "runs", 0, "heads"],
+            ["experiments", "first", "conditions", 0, "subset"],
+            ["full", "ful"],
+            "'ful' is not defined",
+        ),
+        (
+            ["experiments", "first", "conditions", 0, "heads"],
             "pixelwise+inner-distance",
             "write it as 'inner-distance+pixelwise'",
         ),
-        (["experiments", "first", "runs", 0, "heads"], "inner", "'inner' is not one of"),
-        (["experiments", "first", "runs", 0, "seed"], "1", "experiments.first.runs.0.seed"),
+        (["experiments", "first", "conditions", 0, "heads"], "inner", "'inner' is not one of"),
+        (
+            ["experiments", "first", "conditions", 0, "seed"],
+            "1",
+            "experiments.first.conditions.0.seed",
+        ),
         (["experiments", "first", "figures"], ["f1-by-head"], "Did you mean 'f1-by-heads'?"),
         (["datasets", "cells", "image"], {}, "datasets.cells: there is no key 'image'"),
         (["datasets", "cells", "kind"], "simulate", "Did you mean 'simulated'?"),
@@ -109,20 +117,27 @@ def _changed(path, value):
             {"kind": "local", "images": "x", "labels": {"train": "a", "test": "b"}},
             "for each of the three splits. To make one, move some of train into a folder",
         ),
-        (["tilings"], {"cut-256": {"overlap": 300}}, "tilings.cut-256.overlap: must be less"),
+        (
+            ["tilings"],
+            {"cut-256": {"tile_overlap": 300}},
+            "tilings.cut-256.tile_overlap: must be less",
+        ),
         (["datasets", "cells"], {"images": {}}, "datasets.cells: the key kind is missing"),
         (["subsets"], {5: {}}, "subsets: the name 5 needs quotes"),
         (["subsets", "full"], {"cell_types": ["A127"]}, "Did you mean 'A172'?"),
         (["subsets", "full"], {"fraction": 0.7}, "Use `selection: seeded`"),
-        (["subsets", "full"], {"extend": 0}, "subsets.full.extend: 0 is less than the minimum"),
-        (["extension"], {"confluence": [0.5, 0.1]}, "extension.confluence: 0.5 to 0.1 is no range"),
-        (["models", "net", "pyramid_levels"], ["P2"], "Possible: P3, P4, P5, P6, P7"),
+        (
+            ["subsets", "full"],
+            {"synthetic_per_image": 0},
+            "subsets.full.synthetic_per_image: 0 is less than the minimum",
+        ),
+        (["synthesis"], {"confluence": [0.5, 0.1]}, "synthesis.confluence: 0.5 to 0.1 is no range"),
         (["prediction"], {"window": 512}, "set models.net.location to false"),
         (["segmentation"], {"maxima_threshold": 0}, "segmentation.maxima_threshold"),
         (["training"], {"epochs": 0}, "training.epochs: 0 is less than the minimum of 1"),
         (["training"], {"learning_rate": "1e-4"}, "'1e-4' is not of type 'number': write 1.0e-4 ("),
         (["training"], {"learning_rate": "2.5E4"}, "write 2.5e+4"),
-        (["training"], {"clip_norm": ".5e-3"}, "write 0.5e-3"),
+        (["training"], {"clipnorm": ".5e-3"}, "write 0.5e-3"),
         (["training"], {"epochs": "20"}, "'20' is not of type 'integer': write 20 without quotes"),
         (["training"], {"epochs": "many"}, "'many' is not of type 'integer' ("),
     ],
@@ -143,7 +158,7 @@ def test_scored_images_cannot_be_trained_on(small, schema):
 
 
 def test_runs_are_products_and_each_is_there_once(small, schema):
-    small["experiments"]["first"]["runs"] = [
+    small["experiments"]["first"]["conditions"] = [
         {"model": "net", "heads": ["fgbg", "pixelwise"], "subset": "full", "seed": [1, 0]},
         {"model": "net", "heads": "fgbg", "subset": "full", "seed": 1},
     ]
@@ -183,21 +198,21 @@ def test_extending_changes_the_settings_of_no_other_run(small, schema):
     settings = studies.run_settings(study, "net", "fgbg", "full", 0)
     assert sorted(settings) == ["heads", "model", "seed", "subset", "tiling", "training"]
     assert sorted(settings["subset"]) == ["cell_types", "fraction", "selection", "validation"]
-    small["subsets"]["more"] = {"extend": 5}
-    small["extension"] = {"doublings": 1}
+    small["subsets"]["more"] = {"synthetic_per_image": 5}
+    small["synthesis"] = {"doublings": 1}
     extended = validation.resolve(small, schema)
     assert repr(studies.run_settings(extended, "net", "fgbg", "full", 0)) == repr(settings)
     more = studies.run_settings(extended, "net", "fgbg", "more", 0)
-    assert more["subset"]["extend"] == 5
-    assert more["extension"] == {"confluence": [0.02, 0.7], "doublings": 1, "seed": 0}
+    assert more["subset"]["synthetic_per_image"] == 5
+    assert more["synthesis"] == {"confluence": [0.02, 0.7], "doublings": 1, "seed": 0}
 
 
 @pytest.mark.parametrize(
     ("subset", "expected"),
     [
         ({"validation": "official"}, []),
-        ({"validation": "official", "extend": 2}, [(2, "train")]),
-        ({"validation": "by-well", "extend": 2}, [(2, "train"), (2, "val")]),
+        ({"validation": "official", "synthetic_per_image": 2}, [(2, "train")]),
+        ({"validation": "by-well", "synthetic_per_image": 2}, [(2, "train"), (2, "val")]),
     ],
 )
 def test_extensions_of_a_subset(subset, expected):
@@ -280,22 +295,25 @@ def test_all_studies_of_the_repository_are_valid(checkout, schema):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tunings": {"grid": {"maxima_threshold": [0.1]}}, "use": "gird"}, "Did you mean 'grid'"),
-        ({"tunings": {"grid": {"score": "msa"}}, "use": "grid"}, "lists no values"),
+        (
+            {"threshold_searches": {"grid": {"maxima_threshold": [0.1]}}, "use": "gird"},
+            "Did you mean 'grid'",
+        ),
+        ({"threshold_searches": {"grid": {"score": "msa"}}, "use": "grid"}, "lists no values"),
         (
             {
-                "tunings": {"grid": {"maxima_threshold": [0.1]}},
+                "threshold_searches": {"grid": {"maxima_threshold": [0.1]}},
                 "scoring": {"data_split": "val"},
                 "use": "grid",
             },
-            "tuned on validation images",
+            "chosen on validation images",
         ),
     ],
 )
-def test_tunings_are_checked(small, schema, changes, message):
+def test_threshold_searches_are_checked(small, schema, changes, message):
     used = changes.pop("use")
     small.update(changes)
-    small["experiments"]["first"]["tuning"] = used
+    small["experiments"]["first"]["threshold_search"] = used
     with pytest.raises(UserError, match=message):
         validation.resolve(small, schema)
 
@@ -344,7 +362,7 @@ def test_aliases_that_are_no_bomb(small, schema):
 
 @pytest.mark.parametrize("seed", [2**32, -1, 1.5])
 def test_seeds_that_no_generator_takes(small, schema, seed):
-    small["experiments"]["first"]["runs"][0]["seed"] = [0, seed]
+    small["experiments"]["first"]["conditions"][0]["seed"] = [0, seed]
     with pytest.raises(UserError, match="seed"):
         validation.resolve(small, schema)
 

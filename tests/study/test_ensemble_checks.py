@@ -21,7 +21,7 @@ def schema(checkout):
 
 def study(dataset, **subset):
     run = {"model": "each", "heads": "fgbg", "subset": "some", "seed": [0, 1]}
-    one = {"title": "A title", "figures": [], "runs": [run]}
+    one = {"title": "A title", "figures": [], "conditions": [run]}
     return {
         "dataset": "cells",
         "datasets": {"cells": dataset},
@@ -65,7 +65,7 @@ def test_known_cell_types_are_checked_with_the_configuration(schema, dataset, ch
 def test_an_ensemble_that_no_experiment_uses_is_not_refused(schema):
     given = study({"kind": "simulated"}, cell_types=["BV2"])
     given["models"]["net"] = {"family": "unet"}
-    given["experiments"]["one"]["runs"][0]["model"] = "net"
+    given["experiments"]["one"]["conditions"][0]["model"] = "net"
     assert ensemble_checks.runs_on(validation.resolve(given, schema), "cells") == []
 
 

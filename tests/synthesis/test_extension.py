@@ -424,7 +424,7 @@ def test_labels_are_the_outlines_of_the_json(written, tmp_path):
     from cellseg.data import rasterize_split
 
     folder, source = written
-    annotations.parse(source, tmp_path, "as-published")
+    annotations.parse(source, tmp_path, "keep")
     paths = [tmp_path / f"train.{kind}.parquet" for kind in ("images", "cells")]
     table = pd.read_parquet(paths[0])
     assert sorted(table["cell_type"]) == ["A172", "A172", "BV2", "BV2"]
@@ -494,7 +494,7 @@ def run(folder, subset, seed=0, count=2):
     }  # fmt: skip
     if subset.get("validation") != "by-well":
         del synthetic[1]
-    extension = synthetic if "extend" in subset else []
+    extension = synthetic if "synthetic_per_image" in subset else []
     train_run.train(settings, paths, listed, extension, None, "code", family, folder, 1)
     seen["provenance"] = json.loads((folder / "provenance.json").read_text())
     return seen, real
@@ -503,7 +503,7 @@ def run(folder, subset, seed=0, count=2):
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("validation", ["official", "by-well"])
 def test_only_training_images_are_extended(tmp_path, validation, seed):
-    subset = {"extend": 2, "validation": validation, "fraction": 0.5}
+    subset = {"synthetic_per_image": 2, "validation": validation, "fraction": 0.5}
     seen, _ = run(tmp_path, subset, seed)
     trained = [key for key in seen["train"] if names.source_of(key) == key]
     synthetic = sorted(set(seen["train"]) - set(trained))
@@ -529,7 +529,7 @@ def test_a_run_that_extends_nothing_is_as_it_was(tmp_path):
 
 def test_synthetic_images_that_lack_are_noticed(tmp_path):
     with pytest.raises(UserError, match="16 synthetic images of the 8 training images, not 24"):
-        run(tmp_path, {"extend": 3})
+        run(tmp_path, {"synthetic_per_image": 3})
 
 
 def test_names_tell_the_source():
@@ -570,7 +570,7 @@ def test_the_report_compares_what_is_alike(tables, written, tmp_path):
     from cellseg.data import rasterize_split
 
     folder, _ = written
-    annotations.parse(json.loads((folder / "source.json").read_text()), tmp_path, "as-published")
+    annotations.parse(json.loads((folder / "source.json").read_text()), tmp_path, "keep")
     pairs = []
     for number, where in enumerate((tables, tmp_path)):
         listed = where / "train.images.parquet"

@@ -13,7 +13,7 @@ from cellseg.tables.formatted.captions import Experiment
 from cellseg.tables.formatted.content import Row, Table, Value
 from score_tables_testing import experiment
 
-ABOUT = Experiment("backbones", "Which backbone?", "simulated", "as-published", 1, 15)
+ABOUT = Experiment("backbones", "Which backbone?", "simulated", "keep", 1, 15)
 A = {seed: {"x": value, "y": value} for seed, value in enumerate([0.70, 0.71, 0.69])}
 B = {seed: {"x": value, "y": value} for seed, value in enumerate([0.60, 0.62, 0.60])}
 NOISY = {seed: {"x": value, "y": value} for seed, value in enumerate([0.75, 0.64, 0.68])}
@@ -201,7 +201,7 @@ def test_one_condition():
 
 
 def test_published_rows_only_where_they_are_comparable():
-    whole = Experiment("backbones", "Which backbone?", "download", "deduplicated", 1, 15)
+    whole = Experiment("backbones", "Which backbone?", "download", "drop", 1, 15)
     kept, removed = build({"a": A, "b": B}, about=whole, figures=[FIGURE])
     (row,) = kept.beneath
     assert row.names == ("U-Net_2 · published: Somebody 2020",)

@@ -85,19 +85,19 @@ def test_every_value_stands_in_its_source(checkout):
 
 
 def test_only_the_same_thing_is_comparable(figures):
-    same = {"kind": "download", "data_split": "test", "every": 1, "small_objects": "kept"}
+    same = {"kind": "download", "data_split": "test", "subsample": 1, "small_objects": "kept"}
     found = published.comparable(figures, **same)
     assert {f.metric for f in found} == {"ap", "ar2000", "afnr", "msa"}
     assert all(f.cell_type == "all" and f.split == "test" for f in found)
     one_type = published.comparable(figures, **same, cell_type="A172")
     assert [f.fraction for f in one_type] == [pytest.approx(0.3457)]
     for other in (
-        {"kind": "simulated"}, {"kind": "local"}, {"data_split": "val"}, {"every": 10},
+        {"kind": "simulated"}, {"kind": "local"}, {"data_split": "val"}, {"subsample": 10},
         {"small_objects": "removed"},
     ):  # fmt: skip
         assert published.comparable(figures, **{**same, **other}) == []
-    assert published.obstacle(kind="download", every=1, small_objects="kept") == ""
-    assert "every 10" in published.obstacle(kind="download", every=10, small_objects="kept")
+    assert published.obstacle(kind="download", subsample=1, small_objects="kept") == ""
+    assert "every 10" in published.obstacle(kind="download", subsample=10, small_objects="kept")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cellseg.errors import UserError
+from cellseg.io import run_format
 from cellseg.scoring import metrics, pooled_pixels
 from cellseg.tables import collect
 
@@ -136,7 +137,7 @@ def run_folders(tmp_path):
         settings = {"model": {"backbone": "resnet50", "family": "deepcell"}, "seed": seed}
         settings["subset"] = {"cell_types": ["A172", "BV2"] if seed else [], "fraction": 1}
         settings["subset"] |= {"validation": "by-well"} if seed else {}
-        (folder / "settings.json").write_text(json.dumps(settings))
+        (folder / "settings.json").write_text(json.dumps(run_format.stamped(settings)))
         provenance = {"parameters": 1234, "device": "cpu", "train_images": ["a", "b", "c"]}
         provenance |= {"synthetic_images": 15} if seed else {}
         (folder / "provenance.json").write_text(json.dumps(provenance))
@@ -153,6 +154,19 @@ def test_images_are_read_as_written(run_folders):
     assert set(table["image"]) == {"007"}
     assert set(table["cell_type"]) == {"NA"}
     assert set(table["f1_50"]) == {0.1 + 0.2}
+
+
+def test_runs_of_an_older_version_are_not_collected(run_folders, tmp_path):
+    record = {"condition": {}, "tuning": None, "segmentation": {}}
+    path = tmp_path / "segmentation.json"
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"segmentation\.json was made by an older version"):
+        collect.with_segmentation(pd.DataFrame(), [path])
+    settings = run_folders("settings.json")[1]
+    content = json.loads(settings.read_text())
+    settings.write_text(json.dumps({**content, "format": 3}))
+    with pytest.raises(UserError, match=r"seed-0/settings\.json was made by a newer version"):
+        collect.training(*(run_folders(name) for name in names()))
 
 
 def names() -> tuple[str, ...]:

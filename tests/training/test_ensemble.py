@@ -16,7 +16,7 @@ from cellseg import models
 from cellseg.errors import UserError
 from cellseg.inference import map_store
 from cellseg.inference import run as predict_run
-from cellseg.io import atomic
+from cellseg.io import atomic, run_format
 from cellseg.training import ensemble
 from cellseg.training import run as train_run
 from cellseg.training.progress_writer import ProgressWriter
@@ -200,7 +200,7 @@ def test_synthetic_images_go_to_the_network_of_their_source(tmp_path):
         "abc", ("BV2", "A172", "BV2"), strict=True)]  # fmt: skip
     write_split(tmp_path, "extension", made)
     settings = _settings()
-    settings["subset"]["extend"] = 1
+    settings["subset"]["synthetic_per_image"] = 1
     seen = []
 
     class Family(FakeFamily):
@@ -259,16 +259,17 @@ def test_a_run_of_unets_is_trained_and_predicts_by_type(eagerly, tmp_path):
     assert said["val_loss"] == pytest.approx(history["val_loss"].iloc[-1])
     recorded = pd.read_json(run / "provenance.json", typ="series")
     assert recorded["parameters"] == 2 * unet.parameters(settings)
-    options = {"window": None, "overlap": 0, "batch_size": 1, "flips": False, "rotations": False,
-               "scales": [1]}  # fmt: skip
+    options = {"window": None, "window_overlap": 0, "batch_size": 1,
+               "test_time_augmentation":
+                   {"flips": False, "rotations": False, "scales": [1]}}  # fmt: skip
 
     def predict(folder: Path) -> dict[str, np.ndarray]:
         predict_run.predict(
             str(folder / "settings.json"), tables[1:], None, 1, options,
             {"stored": ["fgbg/1"], "precise": ["fgbg/1"]}, lambda model: family, folder,
-            str(folder / "maps.zip"), 1,
+            str(folder / "predictions.zip"), 1,
         )  # fmt: skip
-        store = map_store.open(folder / "maps.zip")
+        store = map_store.open(folder / "predictions.zip")
         return {image: store.read(image)["fgbg"][1] for image in store.images}
 
     found = predict(run)
@@ -278,7 +279,7 @@ def test_a_run_of_unets_is_trained_and_predicts_by_type(eagerly, tmp_path):
         alone.mkdir()
         atomic.write_json(
             alone / "settings.json",
-            {**settings, "model": {**settings["model"], "ensemble": None}},
+            run_format.stamped({**settings, "model": {**settings["model"], "ensemble": None}}),
         )
         with ensemble.network(run / "weights.h5", cell_type) as folder:
             shutil.copy(folder / "weights.h5", alone)

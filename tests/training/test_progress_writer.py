@@ -22,8 +22,8 @@ from cellseg.training.progress_writer import ProgressWriter
 
 SETTINGS = {
     "training": {
-        "epochs": 3, "learning_rate": 0.1, "schedule": {"name": "constant"}, "keep": "last",
-        "early_stopping": 0, "batch_norm_batches": 0,
+        "epochs": 3, "learning_rate": 0.1, "schedule": {"name": "constant"}, "checkpoint": "last",
+        "early_stopping": 0, "precise_batch_norm_batches": 0,
     }
 }  # fmt: skip
 STEPS = 2

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cellseg.errors import UserError
-from cellseg.io import atomic
+from cellseg.io import atomic, run_format
 from cellseg.training import checkpoint, provenance
 from cellseg.training import run as train_run
 from cellseg.training.augmentation import Augmentation
@@ -36,7 +36,7 @@ def settings(**changes):
         "subset": {
             "cell_types": [], "fraction": 0.5, "selection": "seeded", "validation": "official"
         },
-        "tiling": {"mode": "cut", "size": 32, "overlap": 0},
+        "tiling": {"mode": "cut", "size": 32, "tile_overlap": 0},
         "training": {
             "batch_size": 3, "normalization": "percentile", "rotation": 30, "zoom": 1.2,
             "flips": False, "warp": "targets",
@@ -228,7 +228,7 @@ def test_a_state_is_used_with_the_same_inputs_only(changed, ensemble, inputs, tm
     inputs["extension"] = [str(tmp_path / "extension.npz")]
 
     def of(made):
-        made["subset"] = {**made["subset"], "extend": 1, "fraction": 1}
+        made["subset"] = {**made["subset"], "synthetic_per_image": 1, "fraction": 1}
         made["model"] = {**made["model"], "ensemble": ensemble}
         return made
 
@@ -285,7 +285,9 @@ def test_the_backbones_weights_reach_every_network(ensemble, inputs, tmp_path):
 
 def test_each_network_of_an_ensemble_sees_images_of_its_type_alone(inputs, tmp_path):
     types = dict([*TRAIN, *VAL, *EXTENSION])
-    made = settings(model={"ensemble": "cell-type"}, subset={"fraction": 1, "extend": 1})
+    made = settings(
+        model={"ensemble": "cell-type"}, subset={"fraction": 1, "synthetic_per_image": 1}
+    )
     extension = [str(tmp_path / "extension.npz")]
     family = train(Family(), tmp_path / "run", inputs, made, extension=extension)
     assert [folder.name for folder in family.folders] == ["A172", "BV2"]
@@ -304,7 +306,7 @@ def test_a_finished_run_tells_what_it_was_made_of(inputs, tmp_path, capsys):
     train(Family(), tmp_path / "run", inputs, made, threads=2)
     assert "Training on 8 tiles of 8 images, validating on 4 of 4." in capsys.readouterr().out
     run = tmp_path / "run"
-    assert json.loads((run / "settings.json").read_text()) == made
+    assert json.loads((run / "settings.json").read_text()) == run_format.stamped(made)
     assert pd.read_csv(run / "history.csv")["loss"].tolist() == [0.5, 0.25]
     found = json.loads((run / "provenance.json").read_text())
     assert found["settings_stamp"] == checkpoint.stamp(made) != checkpoint.stamp(settings())

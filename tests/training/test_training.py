@@ -63,9 +63,9 @@ SETTINGS = {
         "epochs": 4,
         "learning_rate": 0.1,
         "schedule": {"name": "constant"},
-        "keep": "last",
+        "checkpoint": "last",
         "early_stopping": 0,
-        "batch_norm_batches": 5,
+        "precise_batch_norm_batches": 5,
     }
 }
 
@@ -246,12 +246,12 @@ def test_only_one_state_is_kept(stream, tmp_path):
 
 def test_keeps_the_best_weights(stream, tmp_path):
     learner = CountingLearner(validation_losses=[3.0, 1.0, 2.0, 4.0])
-    _fit(learner, stream, tmp_path, _settings(keep="best"))
+    _fit(learner, stream, tmp_path, _settings(checkpoint="best"))
     assert learner.weight == 4  # after the second epoch
 
 
 def test_best_weights_survive_an_interruption(stream, tmp_path):
-    settings = _settings(keep="best")
+    settings = _settings(checkpoint="best")
     losses = [1.0, 3.0, 2.0, 4.0]
     learner = CountingLearner(validation_losses=losses, fail_at=7)
     with pytest.raises(UserError):

@@ -49,9 +49,9 @@ def options(schedule=None, **changes):
         "epochs": EPOCHS,
         "learning_rate": BASE,
         "schedule": schedule or {"name": "constant"},
-        "keep": "last",
+        "checkpoint": "last",
         "early_stopping": 0,
-        "batch_norm_batches": 0,
+        "precise_batch_norm_batches": 0,
         **changes,
     }
 
@@ -179,12 +179,12 @@ def test_losses_are_means_over_tiles_and_times_those_of_the_steps(tmp_path):
 def test_averages_are_measured_on_training_batches_with_the_weights_that_are_kept(tmp_path):
     train, validation = streams()
     learner = RecordingLearner()
-    settings = options(batch_norm_batches=7)
+    settings = options(precise_batch_norm_batches=7)
     resume = ResumeFolder(tmp_path / "resume", "stamp")
     loop.fit(learner, train, validation, settings, resume)
     assert learner.recalibrated == [(train, 7)]
     none = RecordingLearner()
-    fit(none, tmp_path / "none", options(batch_norm_batches=0))
+    fit(none, tmp_path / "none", options(precise_batch_norm_batches=0))
     assert none.recalibrated == []
 
 
@@ -205,7 +205,7 @@ def test_the_best_epoch_counts_whether_or_not_the_training_was_stopped(keep, tmp
         def log_epoch(self, epoch, row):
             self.epochs = epoch
 
-    settings = options(keep=keep, epochs=4)
+    settings = options(checkpoint=keep, epochs=4)
     undisturbed = Validated()
     fit(undisturbed, tmp_path / "undisturbed", settings)
     assert undisturbed.weights == undisturbed.after[2 if keep == "best" else 3]

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from cellseg.errors import UserError
 from cellseg.inference import map_store
-from cellseg.io import atomic
+from cellseg.io import atomic, run_format
 from cellseg.scoring import metrics
 from cellseg.segmentation import methods, watershed
 from cellseg.targets import transforms
@@ -22,11 +22,11 @@ OWN = {
     "method": "watershed",
     "maxima_threshold": 0.1, "maxima_smooth": 0, "interior_threshold": 0.3,
     "distance_threshold": 0.01, "interior_smooth": 1, "radius": 2, "peaks": "h_maxima",
-    "fill_holes_threshold": 15, "small_objects_threshold": 0,
+    "fill_holes_threshold": 15, "min_size": 0,
 }  # fmt: skip
 GRID = {
     "maxima_threshold": [0.05, 0.2], "maxima_smooth": [0, 1], "interior_smooth": [0, 2],
-    "interior_threshold": [0.2, 0.5, 0.7], "small_objects_threshold": [0, 20],
+    "interior_threshold": [0.2, 0.5, 0.7], "min_size": [0, 20],
 }  # fmt: skip
 
 
@@ -111,13 +111,13 @@ def run(tmp_path):
     for seed, (name, true) in enumerate(labels.items()):
         maps = predicted(true, seed)
         stacks.append((name, np.stack([maps["inner-distance"][0], maps["pixelwise"][1]], -1)))
-    map_store.write(tmp_path / "maps.zip", channels, stacks)
+    map_store.write(tmp_path / "predictions.zip", channels, stacks)
     atomic.write_stack(tmp_path / "train.npz", [("a", labels["a"]), ("z", labels["a"])])
     atomic.write_stack(tmp_path / "val.npz", [("b", labels["b"]), ("c", labels["c"])])
 
     def tune(threads: int = 1, **grid) -> tuple[dict, pd.DataFrame]:
         tuning_run.tune(
-            maps=tmp_path / "maps.zip",
+            maps=tmp_path / "predictions.zip",
             truths=[tmp_path / "train.npz", tmp_path / "val.npz"],
             tuning={"score": "msa", **(grid or GRID)},
             segmentation=OWN,
@@ -134,6 +134,7 @@ def run(tmp_path):
 
 def test_tables_of_a_run(run, capsys):
     chosen, tried = run()
+    assert chosen["format"] == run_format.FORMAT
     assert chosen["combinations"] == len(tried) == 1 + 2 * 2 * 2 * 3 * 2
     assert chosen["images"] == ["a", "b", "c"]
     best = tried.loc[tried["chosen"]].iloc[0]
@@ -156,5 +157,5 @@ def test_the_number_of_threads_changes_nothing(run, tmp_path):
 def test_an_image_without_truth_is_named(run, tmp_path):
     (tmp_path / "train.npz").unlink()
     atomic.write_stack(tmp_path / "train.npz", [("z", np.zeros((80, 96), np.int32))])
-    with pytest.raises(UserError, match=r"image a of .*maps\.zip"):
+    with pytest.raises(UserError, match=r"image a of .*predictions\.zip"):
         run()

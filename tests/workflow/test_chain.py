@@ -32,7 +32,7 @@ def finished(checkout, tmp_path_factory):
     run = RUN.format(model="featurenet")
     done = workflow.call(f"{run}/metrics.csv")
     assert done.returncode == 0, done.stdout
-    assert not (workflow.folder / run / "maps.zip").exists()
+    assert not (workflow.folder / run / "predictions.zip").exists()
     assert workflow.planned(f"{run}/metrics.csv") == {}
     assert workflow.planned(f"{run}/overlay.png") == {"predict_shown": 1, "overlay": 1}
     done = workflow.call()
@@ -99,7 +99,7 @@ def test_the_notebook_opens_a_finished_run(finished, checkout):
 
 def test_predictions_are_whole_images(finished):
     run = finished.folder / RUN.format(model="featurenet")
-    maps, labels = map_store.open(run / "overlay-maps.zip"), np.load(run / "labels.npz")
+    maps, labels = map_store.open(run / "overlay-predictions.zip"), np.load(run / "labels.npz")
     assert maps.channels == ["inner-distance/0", "pixelwise/1"]
     assert set(maps.images) < set(labels.files) and len(labels.files) == 4 > len(maps.images) == 3
     for name in maps.images:
@@ -210,7 +210,10 @@ def test_the_order_of_keys_means_nothing(edited):
     turned["training"] = dict(reversed(turned["training"].items()))
     turned["datasets"]["tiny"] = dict(reversed(turned["datasets"]["tiny"].items()))
     turned["models"] = dict(reversed(turned["models"].items()))
-    turned["prediction"] = {"overlap": 0.25, "batch_size": 8}  # the defaults, in another order
+    turned["prediction"] = {
+        "window_overlap": 0.25,
+        "batch_size": 8,
+    }  # the defaults, in another order
     turned["heads"] = {"inner-distance": {"beta": 1, "alpha": "auto"}}
     edited.configure(turned)
     assert edited.planned() == {}
@@ -218,8 +221,8 @@ def test_the_order_of_keys_means_nothing(edited):
 
 def test_maps_go_when_the_cells_are_found(finished):
     """And so they do not when they are asked for by name: other thresholds then need no network."""
-    assert list((finished.folder / "results").rglob("maps.zip")) == []
-    maps = RUN.format(model="featurenet") + "/maps.zip"
+    assert list((finished.folder / "results").rglob("predictions.zip")) == []
+    maps = RUN.format(model="featurenet") + "/predictions.zip"
     done = finished.call(maps)
     assert done.returncode == 0, done.stdout
     assert (finished.folder / maps).is_file()
@@ -236,7 +239,7 @@ def test_settings_of_the_segmentation_do_not_retrain(edited):
 
 
 def test_prediction_settings_do_not_retrain(edited):
-    edited.configure({**copy.deepcopy(TINY), "prediction": {"overlap": 0.5}})
+    edited.configure({**copy.deepcopy(TINY), "prediction": {"window_overlap": 0.5}})
     plan = edited.planned()
     assert plan["predict"] == plan["segment"] == 2
     assert set(plan) <= {
@@ -247,18 +250,22 @@ def test_prediction_settings_do_not_retrain(edited):
 
 def test_kept_maps_are_segmented_again_without_the_network(edited):
     run = RUN.format(model="featurenet")
-    kept = {**copy.deepcopy(TINY), "keep_maps": True, "segmentation": {"interior_threshold": 0.4}}
+    kept = {
+        **copy.deepcopy(TINY),
+        "keep_predictions": True,
+        "segmentation": {"interior_threshold": 0.4},
+    }
     edited.configure(kept)
     done = edited.call(f"{run}/labels.npz")
     assert done.returncode == 0, done.stdout
-    assert (edited.folder / run / "maps.zip").is_file()
+    assert (edited.folder / run / "predictions.zip").is_file()
     kept["segmentation"]["interior_threshold"] = 0.3  # as before, which leaves the run as it was
     edited.configure(kept)
     assert edited.planned(f"{run}/labels.npz") == {"segment": 1}
     done = edited.call()
     assert done.returncode == 0, done.stdout
-    assert (edited.folder / run / "maps.zip").is_file()
-    (edited.folder / run / "maps.zip").unlink()
+    assert (edited.folder / run / "predictions.zip").is_file()
+    (edited.folder / run / "predictions.zip").unlink()
 
 
 def test_more_images_in_overlays_predict_those_alone(edited):
@@ -287,7 +294,7 @@ def test_an_experiment_that_shares_runs_trains_only_the_new_ones(edited):
     more = copy.deepcopy(TINY)
     more["experiments"]["round-cells"] = {
         "title": "One cell type",
-        "runs": [
+        "conditions": [
             {
                 "model": "featurenet",
                 "heads": "inner-distance+pixelwise",
@@ -305,13 +312,13 @@ def test_an_experiment_that_shares_runs_trains_only_the_new_ones(edited):
 def test_tuning_reuses_the_training(edited):
     """Only what the tuned thresholds change is made anew, in a folder of its own."""
     tuned = copy.deepcopy(TINY)
-    tuned["tunings"] = {
+    tuned["threshold_searches"] = {
         "grid": {"maxima_threshold": [0.02, 0.05], "interior_threshold": [0.2, 0.4], "score": "f1"}
     }
     tuned["experiments"]["tuned"] = {
         "title": "Tuned thresholds",
-        "tuning": "grid",
-        "runs": [
+        "threshold_search": "grid",
+        "conditions": [
             {
                 "model": "featurenet",
                 "heads": "inner-distance+pixelwise",
@@ -340,9 +347,11 @@ def test_tuning_reuses_the_training(edited):
     runs = pd.read_csv(edited.folder / "results/tiny/tables/tuned/runs.csv")
     assert (runs["tuning"] == "grid").all()
     assert (runs["maxima_threshold"] == chosen["segmentation"]["maxima_threshold"]).all()
-    assert not list(run.rglob("maps.zip")) and not list(run.rglob("validation-maps.zip"))
+    assert not list(run.rglob("predictions.zip")) and not list(
+        run.rglob("validation-predictions.zip")
+    )
     # A finer grid searches again.
-    tuned["tunings"]["grid"]["maxima_threshold"].append(0.03)
+    tuned["threshold_searches"]["grid"]["maxima_threshold"].append(0.03)
     edited.configure(tuned)
     assert edited.planned("results/tiny/tables/tuned/runs.csv") == plan
 
@@ -361,7 +370,7 @@ def test_a_run_starts_from_pretrained_weights(edited, server):
     study["models"] = {"pretrained": {**study["models"]["mobilenetv2"], "weights": "net"}}
     # Steps too small to be seen: the first layer stays as it was given.
     study["training"] |= {"epochs": 1, "learning_rate": 1e-12}
-    study["experiments"]["backbones"]["runs"][0]["model"] = "pretrained"
+    study["experiments"]["backbones"]["conditions"][0]["model"] = "pretrained"
     edited.configure(study)
     done = edited.call(RUN.format(model="pretrained") + "/weights.h5")
     assert done.returncode == 0, done.stdout
@@ -391,7 +400,7 @@ def test_a_run_is_applied_to_a_folder_and_exported(edited):
     run = RUN.format(model="featurenet")
     images = edited.folder / "results/data/tiny/source/images/livecell_test_images"
     chosen = f"apply={{run: {run}, images: {images}, output: cells of mine}}"
-    other = {**copy.deepcopy(TINY), "prediction": {"window": 128, "overlap": 0.5}}
+    other = {**copy.deepcopy(TINY), "prediction": {"window": 128, "window_overlap": 0.5}}
     for model in other["models"].values():
         model["location"] = False  # with which a network takes no other window
     edited.configure(other)

@@ -26,11 +26,11 @@ def small(poster: dict) -> dict:
         if model["family"] == "unet":
             model.update(width=2, training={"epochs": 1})
     for subset in study["subsets"].values():
-        if "extend" in subset:
-            subset["extend"] = 1
+        if "synthetic_per_image" in subset:
+            subset["synthetic_per_image"] = 1
     networks, single = study["experiments"]["networks"], study["experiments"]["single-types"]
-    single["runs"][0]["subset"] = ["SHSY5Y", "SHSY5Y-extended", "full"]
-    for run in [*networks["runs"], *single["runs"]]:
+    single["conditions"][0]["subset"] = ["SHSY5Y", "SHSY5Y-extended", "full"]
+    for run in [*networks["conditions"], *single["conditions"]]:
         run["seed"] = 0
     study["experiments"] = {"networks": networks, "single-types": single}
     return study

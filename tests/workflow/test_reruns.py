@@ -23,9 +23,9 @@ from workflow_runner import TINY, Workflow
 
 STUDY = copy.deepcopy(TINY)  # less of it: one cell type, one network with one head
 STUDY["datasets"]["tiny"].update(cell_types=["BV2"], images={"train": 1, "val": 1, "test": 2})
-STUDY["training"].update(epochs=1, batch_norm_batches=1)
+STUDY["training"].update(epochs=1, precise_batch_norm_batches=1)
 STUDY["models"] = {"featurenet": TINY["models"]["featurenet"]}
-STUDY["experiments"]["backbones"]["runs"][0].update(model="featurenet", heads="pixelwise")
+STUDY["experiments"]["backbones"]["conditions"][0].update(model="featurenet", heads="pixelwise")
 STUDY["experiments"]["backbones"]["figures"] = ["f1-by-heads", "contact-sheet"]
 
 RUN = "results/tiny/runs/featurenet/pixelwise/full/seed-0"

@@ -13,7 +13,8 @@ import tifffile
 
 import loaded_rules
 from cellseg import models
-from cellseg.inference.record import SETTINGS
+from cellseg.inference.record import SETTINGS, VIEWS
+from cellseg.io import run_format
 from cellseg.runtime import code_fingerprint
 from cellseg.study import segmentation_methods
 from cellseg.tables import conditions
@@ -28,18 +29,19 @@ WHOLE["datasets"] |= {
 }  # fmt: skip
 WHOLE["pretrained"] = {"net": {"url": "http://nowhere.example/net.h5"}}
 WHOLE["models"]["mobilenetv2"]["weights"] = "net"
-WHOLE["subsets"]["extended"] = {"extend": 2}
-WHOLE["tunings"] = {"grid": {"maxima_threshold": [0.02, 0.05], "score": "f1"}}
+WHOLE["subsets"]["extended"] = {"synthetic_per_image": 2}
+WHOLE["threshold_searches"] = {"grid": {"maxima_threshold": [0.02, 0.05], "score": "f1"}}
 _RUNS = {"heads": "inner-distance+pixelwise", "subset": "full", "seed": 0}
 WHOLE["experiments"] |= {
-    "tuned": {"title": "Tuned?", "tuning": "grid", "figures": ["f1-by-heads", "contact-sheet"],
-              "runs": [{**_RUNS, "model": "featurenet"}]},
+    "tuned": {"title": "Tuned?", "threshold_search": "grid",
+              "figures": ["f1-by-heads", "contact-sheet"],
+              "conditions": [{**_RUNS, "model": "featurenet"}]},
     "extended": {"title": "More?", "figures": [],
-                 "runs": [{**_RUNS, "model": "featurenet", "subset": "extended"}]},
+                 "conditions": [{**_RUNS, "model": "featurenet", "subset": "extended"}]},
     "own": {"title": "Mine?", "dataset": "mine", "figures": [],
-            "runs": [{**_RUNS, "model": "featurenet", "heads": "fgbg"}]},
+            "conditions": [{**_RUNS, "model": "featurenet", "heads": "fgbg"}]},
 }  # fmt: skip
-WHOLE["searches"] = {
+WHOLE["hyperparameter_searches"] = {
     "rates": {"title": "Which rate?", "model": "featurenet", "heads": "pixelwise",
               "subset": "full", "trials": "all", "rungs": [1, 2],
               "space": {"training.learning_rate": [0.01, 0.001]}}
@@ -88,7 +90,7 @@ NAMED_BY_THE_PATH = {
 """Params that only another file name, data set or experiment changes: other jobs, not an edit."""
 
 OF_THE_WORKFLOW = {
-    *("parse_extension.duplicates", "parse_extension.images", "rasterize_extension.overlap"),
+    *("parse_extension.duplicates", "parse_extension.images", "rasterize_extension.overlap_policy"),
     *("overview.benchmarks", "overview.snakemake_version"),
     "overlay.method",  # as long as there is one method
 }
@@ -108,7 +110,8 @@ def place(checkout, tmp_path_factory):
     for name in ("run/weights.h5", "run/settings.json", "images/a.tif"):
         (folder / "given" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "given" / name).touch()
-    segmentation = {"prediction": dict.fromkeys(SETTINGS)}
+    predicted = {**dict.fromkeys(SETTINGS), "test_time_augmentation": dict.fromkeys(VIEWS)}
+    segmentation = run_format.stamped({"prediction": predicted})
     (folder / "given/run/segmentation.json").write_text(json.dumps(segmentation))
     trials = folder / "results/tiny/searches/rates/trials.csv"
     trials.parent.mkdir(parents=True)
@@ -297,11 +300,18 @@ def _set(*path: str, value: object) -> Callable[[dict], None]:
 
 
 def _reversed(config: dict) -> None:
-    for key in ("datasets", "training", "models", "subsets", "experiments", "searches"):
+    for key in (
+        "datasets",
+        "training",
+        "models",
+        "subsets",
+        "experiments",
+        "hyperparameter_searches",
+    ):
         config[key] = {name: dict(reversed(entry.items())) if isinstance(entry, dict) else entry
                        for name, entry in reversed(config[key].items())}  # fmt: skip
     for entry in config["experiments"].values():
-        entry["runs"] = [dict(reversed(block.items())) for block in entry["runs"]]
+        entry["conditions"] = [dict(reversed(block.items())) for block in entry["conditions"]]
 
 
 EDITS = {
@@ -310,18 +320,19 @@ EDITS = {
     "height": (_set("datasets", "tiny", "height", value=160), "simulate.simulation"),
     "missing images": (
         _set("datasets", "mine", "missing_images", value="drop"), "use_local.settings"),
-    "policy": (_set("datasets", "tiny", "policy", value="as-published"),
+    "duplicates": (_set("datasets", "tiny", "duplicates", value="keep"),
                "parse.duplicates format_tables.experiment"),
-    "overlap": (_set("datasets", "tiny", "overlap", value="earlier"), "rasterize.overlap"),
-    "tiling": (_set("tilings", "cut-64", "overlap", value=16),
+    "overlap": (_set("datasets", "tiny", "overlap_policy", value="earlier"),
+                "rasterize.overlap_policy"),
+    "tiling": (_set("tilings", "cut-64", "tile_overlap", value=16),
                "tile.tiling tile_extension.tiling train.settings"),
-    "extension": (_set("extension", "seed", value=5),
-                  "extend.extension train.settings"),
+    "synthesis": (_set("synthesis", "seed", value=5),
+                  "extend.synthesis train.settings"),
     "training": (_set("training", "learning_rate", value=0.01), "train.settings"),
     "head": (_set("heads", "inner-distance", "beta", value=2), "train.settings"),
     "unused head": (_set("heads", "outer-distance", "erosion_width", value=2), ""),
     "subset": (_set("subsets", "full", "fraction", value=0.5), "train.settings"),
-    "model": (_set("models", "featurenet", "leak", value=0.0), "train.settings"),
+    "model": (_set("models", "featurenet", "negative_slope", value=0.0), "train.settings"),
     "ensemble": (_set("models", "featurenet", "ensemble", value="cell-type"),
                  "train.settings data_report.ensembles"),
     "weights": (_set("models", "mobilenetv2", "weights", value=None),
@@ -329,27 +340,29 @@ EDITS = {
     "pretrained": (_set("pretrained", "net", "url", value="http://b.example/net.h5"),
                    "fetch_weights.source"),
     "accelerator": (_set("accelerator", value="gpu"), ""),
-    "keep maps": (_set("keep_maps", value=True), ""),
-    "prediction": (_set("prediction", "overlap", value=0.5),
+    "keep maps": (_set("keep_predictions", value=True), ""),
+    "prediction": (_set("prediction", "window_overlap", value=0.5),
                    "predict.prediction predict_validation.prediction predict_shown.prediction"),
-    "every": (_set("scoring", "every", value=2),
-              "predict.every format_tables.experiment overview.study"),
-    "small objects": (_set("scoring", "small_objects_threshold", value=30),
-                      "score.small_objects_threshold format_tables.experiment overview.study"),
+    "subsample": (_set("scoring", "subsample", value=2),
+              "predict.subsample format_tables.experiment overview.study"),
+    "small objects": (_set("scoring", "min_size", value=30),
+                      "score.min_size format_tables.experiment overview.study"),
     "segmentation": (_set("segmentation", "interior_threshold", value=0.4),
-                  "segment.segmentation tune.segmentation"),
-    "grid": (_set("tunings", "grid", "interior_threshold", value=[0.2, 0.4]), "tune.tuning"),
-    "every of a tuning": (_set("tunings", "grid", "every", value=2),
-                          "tune.tuning predict_validation.every"),
+                     "segment.segmentation tune.segmentation"),
+    "grid": (_set("threshold_searches", "grid", "interior_threshold", value=[0.2, 0.4]),
+             "tune.tuning"),
+    "subsample of a search": (_set("threshold_searches", "grid", "subsample", value=2),
+                          "tune.tuning predict_validation.subsample"),
     "shown": (_set("overlays", "images", value=2), "predict_shown.shown overlay.images"),
     "boxes": (_set("overlays", "boxes", value=True), "overlay.boxes"),
     "title": (_set("experiments", "tuned", "title", value="What?"),
               "figure.question contact_sheet.question format_tables.experiment overview.study"),
-    "runs": (_set("experiments", "tuned", "runs", value=[{**_RUNS, "model": "mobilenetv2"}]),
+    "runs": (_set("experiments", "tuned", "conditions", value=[{**_RUNS, "model": "mobilenetv2"}]),
              "contact_sheet.runs contact_sheet:input collect:input overview.study +overlay "
              "+predict_shown +predict_validation +score +segment +tune -overlay -predict_shown "
              "-predict_validation -score -segment -tune"),
-    "search": (_set("searches", "rates", "title", value="Rate?"), "search_figure.search"),
+    "search": (_set("hyperparameter_searches", "rates", "title", value="Rate?"),
+               "search_figure.search"),
     "applied with": (_set("apply", "pixel_size", value=0.5), "apply.apply"),
     "order": (_reversed, ""),
 }  # fmt: skip

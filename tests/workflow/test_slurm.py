@@ -183,7 +183,7 @@ def finished(checkout, tmp_path_factory):
     """A whole study, run on Slurm with the memory that a user found in its log."""
     study = copy.deepcopy(TINY)
     study["models"].pop("mobilenetv2")
-    study["experiments"]["backbones"]["runs"][0].update(model="featurenet", seed=[0, 1])
+    study["experiments"]["backbones"]["conditions"][0].update(model="featurenet", seed=[0, 1])
     study["experiments"]["backbones"]["figures"] = ["backbones", "learning-curves"]
     workflow = OnSlurm.prepare(checkout, tmp_path_factory.mktemp("slurm") / "checkout", study)
     workflow.study = study
@@ -355,7 +355,7 @@ def test_faults_change_no_result(checkout, tmp_path):
     study = copy.deepcopy(TINY)
     study["models"] = {name: {"family": "panopticnet", "backbone": "featurenet"} for name in names}
     study["training"].update(epochs=EPOCHS, schedule={"name": "cosine"})
-    study["experiments"]["backbones"]["runs"][0]["model"] = names
+    study["experiments"]["backbones"]["conditions"][0]["model"] = names
     workflow = OnSlurm.prepare(checkout, tmp_path / "checkout", study)
     limited = "wildcards.model == 'limited' and attempt == 1"
     workflow.profile["set-resources"] = {

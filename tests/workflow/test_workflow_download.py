@@ -39,11 +39,11 @@ def test_prefetch_brings_images_annotations_and_weights(checkout, tmp_path, stud
     done = workflow.call(f"{FOLDER}/labels/test.npz")
     assert done.returncode == 0, done.stdout
     assert len(published.requests) == asked
-    # Pinning what came redoes nothing; another policy does.
+    # Pinning what came redoes nothing; keeping duplicates does.
     study["datasets"]["tiny"]["checksums"] = {"images.zip": "0" * 64}
     workflow.configure(study)
     assert workflow.planned(f"{FOLDER}/labels/test.npz") == {}
-    study["datasets"]["tiny"]["policy"] = "as-published"
+    study["datasets"]["tiny"]["duplicates"] = "keep"
     workflow.configure(study)
     assert set(workflow.planned(f"{FOLDER}/labels/test.npz")) == {"parse", "rasterize"}
 

@@ -124,7 +124,7 @@ def test_own_yaml_says_how_many_steps_each_recipe_makes(checkout):
     for model in content["models"].values():
         training = {**content["training"], **model.get("training", {})}
         tiling = content["tilings"][training["tiling"]]
-        tiles = [len(offsets(side, tiling["size"], tiling["overlap"])) for side in (520, 704)]
+        tiles = [len(offsets(side, tiling["size"], tiling["tile_overlap"])) for side in (520, 704)]
         steps = 100 * tiles[0] * tiles[1] // training["batch_size"]
         total = f"{steps * training['epochs']:,}"
         assert f"{steps:,} an epoch, {training['epochs']} epochs: {total}" in text
@@ -134,9 +134,9 @@ def test_own_yaml_says_how_many_steps_each_recipe_makes(checkout):
 def test_plan_of_an_extended_subset(fresh, validation, splits):
     """Two seeds and two models share the synthetic images; a run without them asks for none."""
     own = copy.deepcopy(TINY)
-    own["subsets"]["extended"] = {"extend": 3, "validation": validation}
-    own["experiments"]["backbones"]["runs"] += [
-        {**own["experiments"]["backbones"]["runs"][0], "subset": "extended", "seed": [0, 1]}
+    own["subsets"]["extended"] = {"synthetic_per_image": 3, "validation": validation}
+    own["experiments"]["backbones"]["conditions"] += [
+        {**own["experiments"]["backbones"]["conditions"][0], "subset": "extended", "seed": [0, 1]}
     ]
     fresh.configure(own)
     run = "results/tiny/runs/featurenet/inner-distance+pixelwise/{}/seed-0/weights.h5"
@@ -157,7 +157,7 @@ def test_plan_of_an_extended_subset(fresh, validation, splits):
 )
 def test_a_misspelt_name_is_refused(fresh, axis, value, hint):
     wrong = copy.deepcopy(TINY)
-    wrong["experiments"]["backbones"]["runs"][0][axis] = value
+    wrong["experiments"]["backbones"]["conditions"][0][axis] = value
     fresh.configure(wrong)
     try:
         done = fresh.call("--dry-run")

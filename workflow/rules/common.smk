@@ -146,7 +146,9 @@ def one_of(names):
 
 def models():
     """Wildcard constraint of models: those of the configuration, and the trials of searches."""
-    trials = [searches.trial_models(study, name) for name in study["searches"]]
+    trials = [
+        searches.trial_models(study, name) for name in study["hyperparameter_searches"]
+    ]
     return "|".join([one_of(config_models), *trials])
 
 
@@ -160,9 +162,10 @@ of_experiment = schema["properties"]["experiments"]["additionalProperties"]
 KNOWN = {
     **{
         axis: list(study[f"{axis}s"])
-        for axis in ("dataset", "model", "subset", "experiment", "tiling", "tuning")
+        for axis in ("dataset", "model", "subset", "experiment", "tiling")
     },
-    "search": list(study["searches"]),
+    "tuning": list(study["threshold_searches"]),
+    "search": list(study["hyperparameter_searches"]),
     "pretrained": list(study["pretrained"]),
     "heads": head_names.combinations(),
     "figure": of_experiment["properties"]["figures"]["items"]["enum"],
@@ -300,8 +303,8 @@ def settings_of(wildcards):
 
 
 def passing(path):
-    """Output that goes when all that needs it is made, unless the study keeps its maps."""
-    return path if study["keep_maps"] else temp(path)
+    """Output that goes when all that needs it is made, unless the study keeps its predictions."""
+    return path if study["keep_predictions"] else temp(path)
 
 
 def channels_of(wildcards):
@@ -311,12 +314,12 @@ def channels_of(wildcards):
 
 
 def tuning_of(wildcards):
-    """Params function: name of the tuning that a file of a run belongs to, or None."""
+    """Params function: name of the threshold search that a file of a run belongs to, or None."""
     return studies.tuning_in(wildcards.variant)
 
 
 def tuned_settings(wildcards):
-    """Input function: the tuned settings of the segmentation, or nothing where there is no tuning."""
+    """Input function: the chosen settings of the segmentation; nothing without a threshold search."""
     # A string, not a list of one: scripts take it for a path.
     return f"{RUN}/{wildcards.variant}chosen.json" if wildcards.variant else []
 
@@ -421,7 +424,7 @@ def weights_of(wildcards):
 
 
 def run_files(name, chosen=studies.runs_of):
-    """Input function: one file of every run of an experiment; {variant} is that of its tuning."""
+    """Input function: one file of every run of an experiment; {variant} is that of its threshold search."""
 
     def files(wildcards):
         runs = chosen(study, wildcards.experiment)
@@ -443,9 +446,9 @@ def told_in_captions(wildcards):
         "name": wildcards.experiment,
         "title": study["experiments"][wildcards.experiment]["title"],
         "kind": dataset["kind"],
-        "policy": dataset.get("policy", "as-published"),
-        "every": study["scoring"]["every"],
-        "small_objects_threshold": study["scoring"]["small_objects_threshold"],
+        "duplicates": dataset.get("duplicates", "keep"),
+        "subsample": study["scoring"]["subsample"],
+        "min_size": study["scoring"]["min_size"],
     }
 
 
@@ -471,7 +474,7 @@ def trials_of(wildcards):
 
 
 def of_all_runs(*names):
-    """Files of every run of the study; {variant} stands for each of its tunings."""
+    """Files of every run of the study; {variant} is that of each of its threshold searches."""
     files = [
         f"{RUN}/{name}".format(**vars(run), variant=variant)
         for run, variant in studies.all_variants(study)
@@ -503,7 +506,7 @@ def on_dataset(files):
 def shown_in_overview(wildcards):
     """Params function: what the front page of a data set shows of the study."""
     mine = {
-        name: {key: entry[key] for key in ("title", "runs", "tuning")}
+        name: {key: entry[key] for key in ("title", "conditions", "threshold_search")}
         for name, entry in study["experiments"].items()
         if entry.get("dataset", study["dataset"]) == wildcards.dataset
     }
@@ -519,8 +522,7 @@ def shown_in_overview(wildcards):
             "experiments": mine,
             "models": sorted(used),
             "scoring": {
-                key: study["scoring"][key]
-                for key in ("every", "small_objects_threshold")
+                key: study["scoring"][key] for key in ("subsample", "min_size")
             },
             "segmentation": {"method": study["segmentation"]["method"]},
             "tilings": sorted(study["tilings"]),
@@ -597,7 +599,10 @@ def datasets_on():
             name: entry.get("dataset", study["dataset"])
             for name, entry in study[entries].items()
         }
-        for axis, entries in (("experiment", "experiments"), ("search", "searches"))
+        for axis, entries in (
+            ("experiment", "experiments"),
+            ("search", "hyperparameter_searches"),
+        )
     }
 
 

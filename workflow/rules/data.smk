@@ -59,7 +59,7 @@ rule use_local:
 
 
 rule parse:
-    """Annotation tables of a data set, duplicates resolved by the named policy; all images checked."""
+    """Annotation tables of a data set, duplicates dropped or kept; all images checked."""
     input:
         source=f"{DATA}/source.json",
         annotations=annotations_of_user,
@@ -87,7 +87,7 @@ rule parse:
         runtime=minutes("results/logs/parse/{dataset}.tsv", 60),
     params:
         code=code("parse"),
-        duplicates=lambda wildcards: study["datasets"][wildcards.dataset]["policy"],
+        duplicates=lambda wildcards: study["datasets"][wildcards.dataset]["duplicates"],
         images=content_of_images_of_user,
     script:
         "../../scripts/parse.py"
@@ -113,7 +113,9 @@ rule rasterize:
         runtime=minutes("results/logs/rasterize/{dataset}-{split}.tsv", 120),
     params:
         code=code("rasterize"),
-        overlap=lambda wildcards: study["datasets"][wildcards.dataset]["overlap"],
+        overlap_policy=lambda wildcards: study["datasets"][wildcards.dataset][
+            "overlap_policy"
+        ],
     script:
         "../../scripts/rasterize.py"
 
@@ -163,7 +165,7 @@ rule extend:
         runtime=minutes("results/logs/extend/{dataset}-{times}-{split}.tsv", 600),
     params:
         code=code("extend"),
-        extension=studies.in_order(study["extension"]),
+        synthesis=studies.in_order(study["synthesis"]),
     script:
         "../../scripts/extend.py"
 
@@ -196,7 +198,7 @@ use rule parse as parse_extension with:
         ),
     params:
         code=code("parse"),
-        duplicates="as-published",
+        duplicates="keep",
         images=None,  # made by the workflow
 
 
@@ -221,7 +223,7 @@ use rule rasterize as rasterize_extension with:
         ),
     params:
         code=code("rasterize"),
-        overlap="later",  # as they were pasted
+        overlap_policy="later",  # as they were pasted
 
 
 use rule tile as tile_extension with:

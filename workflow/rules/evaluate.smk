@@ -1,7 +1,7 @@
 rule tune:
     """Segmentation settings that suit a run best, on the images that it was validated with."""
     input:
-        maps=f"{RUN}/tuning-{{tuning}}/validation-maps.zip",
+        maps=f"{RUN}/tuning-{{tuning}}/validation-predictions.zip",
         truths=[f"{DATA}/labels/train.npz", f"{DATA}/labels/val.npz"],
     output:
         chosen=f"{RUN}/tuning-{{tuning}}/chosen.json",
@@ -19,7 +19,9 @@ rule tune:
         runtime=minutes(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 240),
     params:
         code=code("tune", METHOD.module),
-        tuning=lambda wildcards: studies.in_order(study["tunings"][wildcards.tuning]),
+        tuning=lambda wildcards: studies.in_order(
+            study["threshold_searches"][wildcards.tuning]
+        ),
         segmentation=studies.in_order(study["segmentation"]),
     script:
         "../../scripts/tune.py"
@@ -28,7 +30,7 @@ rule tune:
 rule segment:
     """Cells from maps, by the method that `segmentation` in the config names."""
     input:
-        maps=f"{RUN}/maps.zip",
+        maps=f"{RUN}/predictions.zip",
         tuned=tuned_settings,
     output:
         labels=f"{RUN}/{{variant}}labels.npz",
@@ -87,7 +89,7 @@ rule score:
         code=code("score"),
         condition=condition_of,
         data_split=study["scoring"]["data_split"],
-        small_objects_threshold=study["scoring"]["small_objects_threshold"],
+        min_size=study["scoring"]["min_size"],
     script:
         "../../scripts/score.py"
 

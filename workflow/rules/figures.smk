@@ -55,7 +55,9 @@ rule contact_sheet:
         code=code("contact_sheet"),
         question=question_of,
         runs=first_runs,
-        tuning=lambda wildcards: study["experiments"][wildcards.experiment]["tuning"],
+        tuning=lambda wildcards: study["experiments"][wildcards.experiment][
+            "threshold_search"
+        ],
     script:
         "../../scripts/contact_sheet.py"
 
@@ -66,7 +68,7 @@ ruleorder: contact_sheet > figure
 rule overlay:
     """Images of a run with maps and the outlines of true and predicted cells."""
     input:
-        maps=f"{RUN}/{{variant}}overlay-maps.zip",
+        maps=f"{RUN}/{{variant}}overlay-predictions.zip",
         predicted=f"{RUN}/{{variant}}labels.npz",
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
         metrics=f"{RUN}/{{variant}}metrics.csv",
@@ -149,7 +151,7 @@ rule search_figure:
         code=code("search_figure"),
         search=lambda wildcards: studies.in_order(
             {
-                key: study["searches"][wildcards.search][key]
+                key: study["hyperparameter_searches"][wildcards.search][key]
                 for key in ("title", "model", "heads", "subset", "space")
             }
         ),

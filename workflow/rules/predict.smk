@@ -5,7 +5,7 @@ rule predict:
         settings=f"{RUN}/settings.json",
         images=[f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet"],
     output:
-        maps=passing(f"{RUN}/maps.zip"),
+        maps=passing(f"{RUN}/predictions.zip"),
     log:
         f"{RUN}/logs/predict.log",
     benchmark:
@@ -22,7 +22,7 @@ rule predict:
         code=code_with_family("predict"),
         prediction=studies.in_order(study["prediction"]),
         channels=channels_of,
-        every=study["scoring"]["every"],
+        subsample=study["scoring"]["subsample"],
     script:
         "../../scripts/predict.py"
 
@@ -37,7 +37,7 @@ use rule predict as predict_validation with:
             f"{DATA}/annotations/val.images.parquet",
         ],
     output:
-        maps=passing(f"{RUN}/tuning-{{tuning}}/validation-maps.zip"),
+        maps=passing(f"{RUN}/tuning-{{tuning}}/validation-predictions.zip"),
     log:
         f"{RUN}/tuning-{{tuning}}/logs/predict.log",
     benchmark:
@@ -51,7 +51,9 @@ use rule predict as predict_validation with:
         code=code_with_family("predict"),
         prediction=studies.in_order(study["prediction"]),
         channels=channels_of,
-        every=lambda wildcards: study["tunings"][wildcards.tuning]["every"],
+        subsample=lambda wildcards: study["threshold_searches"][wildcards.tuning][
+            "subsample"
+        ],
 
 
 rule predict_shown:
@@ -62,7 +64,7 @@ rule predict_shown:
         images=[f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet"],
         metrics=f"{RUN}/{{variant}}metrics.csv",
     output:
-        maps=f"{RUN}/{{variant}}overlay-maps.zip",
+        maps=f"{RUN}/{{variant}}overlay-predictions.zip",
     log:
         f"{RUN}/{{variant}}logs/predict_shown.log",
     conda:

@@ -25,12 +25,12 @@ from cellseg.errors import UserError
 from cellseg.images.decoded import Part
 from cellseg.runtime.parallel import ordered_map
 
-POLICIES = ("as-published", "deduplicated")
+DUPLICATES = ("drop", "keep")
 EVALUATION_FIRST = ("test", "val", "train")
 
 
 def parse(
-    source: Mapping, folder: str | os.PathLike, policy: str = "deduplicated", threads: int = 1
+    source: Mapping, folder: str | os.PathLike, duplicates: str = "drop", threads: int = 1
 ) -> None:
     """Write the tables of all splits and ``problems.csv`` into `folder`.
 
@@ -38,10 +38,10 @@ def parse(
     ----------
     source : description of a data set, see :mod:`cellseg.data.sources`
     folder : where the tables go
-    policy : what happens to images that are listed more than once
+    duplicates : what happens to images that are listed more than once
 
-        - ``as-published``: all are kept.
-        - ``deduplicated``: of an image that is listed twice in one split the entry with the most
+        - ``keep``: all are kept.
+        - ``drop``: of an image that is listed twice in one split the entry with the most
           cells is kept (of equals, that with the lowest id). An image listed in several splits
           stays in the first of test, validation, training, so that nothing is scored that was
           trained on. Images are the same if they are the same file, whatever its name.
@@ -66,8 +66,8 @@ def parse(
         regions are cells); label images hold no instances; or an image is broken, or of another
         size than its annotations.
     """
-    if policy not in POLICIES:
-        raise UserError(f"duplicate policy '{policy}' is not one of {', '.join(POLICIES)}.")
+    if duplicates not in DUPLICATES:
+        raise UserError(f"duplicates: '{duplicates}' is not one of {', '.join(DUPLICATES)}.")
     root = Path(source["images"])
     labels = label_folder.files([Path(path) for path in source.get("labels", {}).values()], root)
     files = ImageFiles(root, without=itertools.chain(*labels.values()))
@@ -87,7 +87,7 @@ def parse(
         table = _with_files(table, files, source, labels, found)
         counts = pd.Series(np.frombuffer(cells.image_ids, np.int64)).value_counts()
         table["n_cells"] = table["image_id"].map(counts).fillna(0).astype(int)
-        resolved = _resolve(table, taken, policy, found)
+        resolved = _resolve(table, taken, duplicates, found)
         others = [taken[file] for file in table["file"] if file in taken]
         checks.refuse_no_images(
             split, where, found.n_listed, len(table), len(resolved), others, root
@@ -176,13 +176,13 @@ def _with_files(
     )
 
 
-def _resolve(table: pd.DataFrame, taken: Mapping, policy: str, found: Problems) -> pd.DataFrame:
-    """Apply the duplicate policy."""
+def _resolve(table: pd.DataFrame, taken: Mapping, duplicates: str, found: Problems) -> pd.DataFrame:
+    """Keep or drop images that are listed more than once."""
     best = table.sort_values(["n_cells", "image_id"], ascending=[False, True])
     repeated = table["file"].duplicated(keep=False)
     keep = table.index.isin(best.drop_duplicates("file").index)
     elsewhere = table["file"].isin(taken)
-    if policy == "as-published":
+    if duplicates == "keep":
         found.add("listed twice in a split", table[repeated], "kept")
         found.add("listed in several splits", table[elsewhere], "kept")
         return table

@@ -88,7 +88,7 @@ def refuse_no_images(
     ----------
     where : file or folder of the split's annotations; None if the data set lacks the split
     listed, there, resolved : images in its annotations; of these, on the disk; of these, left by
-        the duplicate policy
+        what is done with duplicates
     elsewhere : splits that its images are in, too
     root : folder of the images
     """
@@ -109,8 +109,8 @@ def refuse_no_images(
     else:
         reason = (
             f"lists only images that are in the {' and '.join(sorted(set(elsewhere)))} split too, "
-            "and 'policy: deduplicated' keeps them there. Name another file, or set 'policy: "
-            "as-published' to keep both."
+            "and 'duplicates: drop' keeps them there. Name another file, or set 'duplicates: "
+            "keep' to keep both."
         )
     raise UserError(f"the {split} split would be empty: {where} {reason}")
 
@@ -125,7 +125,7 @@ def refuse_no_cells(split: str, where: str | None, cells: Cells, kept: int) -> N
     kept : cells on the images that are left
     """
     reasons = [
-        (len(cells.areas), "on images that are dropped: see 'policy' and 'missing_images'"),
+        (len(cells.areas), "on images that are dropped: see 'duplicates' and 'missing_images'"),
         (cells.unknown.total(), "of images that it does not list: correct its 'images'"),
         (
             cells.crowd.total(),

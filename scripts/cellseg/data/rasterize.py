@@ -17,7 +17,10 @@ OVERLAP: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def rasterize(
-    segmentations: Sequence[Any], height: int, width: int, overlap: str = "smaller-on-top"
+    segmentations: Sequence[Any],
+    height: int,
+    width: int,
+    overlap_policy: str = "smaller-on-top",
 ) -> np.ndarray:
     """Paint cells into a label image.
 
@@ -29,7 +32,7 @@ def rasterize(
         A list of polygons ``[x1, y1, x2, y2, …]`` in pixels, or COCO run lengths ``{"size",
         "counts"}``, compressed (bytes or str) or not (list).
     height, width : of the image, pixels
-    overlap : the cell that owns a pixel covered by several
+    overlap_policy : the cell that owns a pixel covered by several
 
         - ``smaller-on-top``: the one of the smallest area, so that none is buried under a larger
           one (of equal ones the later)
@@ -44,15 +47,15 @@ def rasterize(
     Raises
     ------
     ValueError
-        `overlap` is no known policy, or run lengths belong to an image of another size.
+        `overlap_policy` is not known, or run lengths belong to an image of another size.
     """
-    return paint(draw(segmentations, height, width), overlap)
+    return paint(draw(segmentations, height, width), overlap_policy)
 
 
-def paint(cells: TrueCells, overlap: str = "smaller-on-top") -> np.ndarray:
+def paint(cells: TrueCells, overlap_policy: str = "smaller-on-top") -> np.ndarray:
     """Paint cells that are drawn already, see :func:`rasterize`."""
-    if overlap not in OVERLAP:
-        raise ValueError(f"overlap policy '{overlap}' is not one of {', '.join(OVERLAP)}")
-    order = OVERLAP[overlap](cells.pixels)
+    if overlap_policy not in OVERLAP:
+        raise ValueError(f"overlap policy '{overlap_policy}' is not one of {', '.join(OVERLAP)}")
+    order = OVERLAP[overlap_policy](cells.pixels)
     runs = cells.cell_of_runs, cells.start, cells.length
     return run_lengths.paint(*runs, order, cells.height, cells.width)

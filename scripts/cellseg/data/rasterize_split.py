@@ -16,7 +16,7 @@ def write(
     cells_table: str | os.PathLike,
     labels_path: str | os.PathLike,
     cells_path: str | os.PathLike,
-    overlap: str = "smaller-on-top",
+    overlap_policy: str = "smaller-on-top",
     processes: int = 1,
 ) -> None:
     """Draw the cells of a split once, as they are and painted into label images.
@@ -26,11 +26,11 @@ def write(
     images_table, cells_table : tables of the split, see :mod:`cellseg.data.annotation_tables`
     labels_path : npz to write; member ``<image>`` is an ndarray of shape (H, W), int32
     cells_path : npz to write, of :func:`cellseg.data.true_cells.arrays`
-    overlap : see :func:`cellseg.data.rasterize.rasterize`
+    overlap_policy : see :func:`cellseg.data.rasterize.rasterize`
     processes : worker processes; the result does not depend on their number
     """
     images = annotation_tables.segmentations(images_table, cells_table)
-    jobs = ((*image, overlap) for image in images)
+    jobs = ((*image, overlap_policy) for image in images)
     n_images, n_cells, n_visible = 0, 0, 0
     with stack_writer(labels_path) as write_labels, stack_writer(cells_path) as write_cells:
         for image, cells, painted in ordered_map(_draw_image, jobs, processes):
@@ -48,9 +48,9 @@ def write(
 def _draw_image(
     job: tuple[str, int, int, list, np.ndarray, str],
 ) -> tuple[str, TrueCells, np.ndarray]:
-    image, height, width, segmentations, areas, overlap = job
+    image, height, width, segmentations, areas, overlap_policy = job
     try:
         cells = true_cells.draw(segmentations, height, width, areas)
     except ValueError as error:
         raise UserError(f"the cells of image {image}: {error}. Correct its annotation.") from error
-    return image, cells, rasterize.paint(cells, overlap)
+    return image, cells, rasterize.paint(cells, overlap_policy)

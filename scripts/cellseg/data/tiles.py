@@ -106,7 +106,7 @@ def write(
     path: str | os.PathLike,
     size: int,
     mode: str = "cut",
-    overlap: int = 0,
+    tile_overlap: int = 0,
 ) -> None:
     """Write the tiles of a split, one image at a time; :func:`open` reads them.
 
@@ -118,7 +118,7 @@ def write(
     size : of a tile, pixels; a power of two
     mode : ``cut`` covers the image with tiles; ``resize`` shrinks it to one tile, as the
         Mesmer-on-LIVECell report did
-    overlap : least overlap of cut tiles, pixels
+    tile_overlap : least overlap of cut tiles, pixels
 
     Raises
     ------
@@ -129,9 +129,9 @@ def write(
         raise UserError(f"tiling mode '{mode}' is not one of {', '.join(MODES)}.")
     if size < 16 or size & (size - 1):
         raise UserError(f"tile size {size}: it must be a power of two of at least 16 pixels.")
-    if not 0 <= overlap < size:
-        raise UserError(f"tile overlap {overlap}: it must be at least 0 and less than {size}.")
-    plan = _plan(image_keys, [picture.shape for picture in pictures], size, mode, overlap)
+    if not 0 <= tile_overlap < size:
+        raise UserError(f"tile_overlap {tile_overlap}: it must be at least 0 and less than {size}.")
+    plan = _plan(image_keys, [picture.shape for picture in pictures], size, mode, tile_overlap)
     by_key = dict(zip(image_keys, pictures, strict=True))
     with np.load(labels_path) as labels, replacing(path) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cellseg.data.kinds import SOURCES
 from cellseg.export.model_card import CITE
+from cellseg.io import run_format
 
 FORMAT = "0.5.4"
 
@@ -77,6 +78,7 @@ def describe(
             _file(folder, extra)
             for extra in ("example.py", "settings.json", "segmentation.json", "provenance.json")
         ],
+        "config": {"livecell-bench": run_format.stamped({})},
     }
     licence = SOURCES[kind].spdx
     if licence and family != "deepcell":

@@ -144,11 +144,12 @@ def _synthetic(provenance: Mapping) -> list[str]:
 
 def otherwise(prediction: Mapping) -> str:
     """What the scored maps were made with and those of the SavedModel are not."""
+    views = prediction["test_time_augmentation"]
     used = {
         "whole images at once": prediction["window"] == "image",
-        "mirrored windows": prediction["flips"],
-        "turned windows": prediction["rotations"],
-        "other magnifications": prediction["scales"] != [1],
+        "mirrored windows": views["flips"],
+        "turned windows": views["rotations"],
+        "other magnifications": views["scales"] != [1],
     }
     named = ", ".join(name for name, is_used in used.items() if is_used)
     return f" That was with {named}, which `maps` does without: its cells differ." if named else ""

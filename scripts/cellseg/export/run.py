@@ -15,7 +15,7 @@ import yaml
 from cellseg.export import bioimage_io, model_card
 from cellseg.export import example as export_example
 from cellseg.inference import record
-from cellseg.io import atomic, made_files
+from cellseg.io import atomic, made_files, run_format
 from cellseg.segmentation import record as segmentation_record
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
@@ -53,10 +53,10 @@ def export(
         does not say how it was predicted.
     """
     settings, provenance = (
-        made_files.read_json(run[name], *keys)
-        for name, keys in (
-            ("settings", RUN_SETTINGS),
-            ("provenance", ("train_images", "val_images", "versions")),
+        read_json(run[name], *keys)
+        for name, read_json, keys in (
+            ("settings", run_format.read, RUN_SETTINGS),
+            ("provenance", made_files.read_json, ("train_images", "val_images", "versions")),
         )
     )
     thresholds = segmentation_record.read(run["segmentation"])

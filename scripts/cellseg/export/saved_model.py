@@ -145,8 +145,8 @@ def build(family: ModuleType, settings: Mapping, folder: Path, options: Mapping)
     ----------
     family : module of :mod:`cellseg.models`, on TensorFlow
     settings : of the run
-    options : of prediction: ``window`` (None or ``image`` take the training tile's), ``overlap``
-        and ``batch_size``
+    options : of prediction: ``window`` (None or ``image`` take the training tile's),
+        ``window_overlap`` and ``batch_size``
 
     Raises
     ------
@@ -163,7 +163,7 @@ def build(family: ModuleType, settings: Mapping, folder: Path, options: Mapping)
     size = settings["tiling"]["size"]
     window = options["window"] if isinstance(options["window"], int) else size
     network, variables = family.exportable(settings, folder, window)
-    overlap = round(options["overlap"] * window)
+    overlap = round(options["window_overlap"] * window)
     return WholeImages(
         network, variables, settings["heads"], method, window, overlap, options["batch_size"]
     )

@@ -41,7 +41,7 @@ def load(
     truth : npz of label images by image
     images : Parquet table with ``image`` and ``path``
     question : what the experiment asks, for the subtitle
-    tuning : entry of `tunings` that chose the thresholds, None for the study's own
+    tuning : entry of `threshold_searches` that chose the thresholds, None for the study's own
 
     Raises
     ------

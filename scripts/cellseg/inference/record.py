@@ -8,9 +8,12 @@ import json
 from pathlib import Path
 
 from cellseg.errors import UserError
+from cellseg.io import run_format
 
-SETTINGS = ("batch_size", "flips", "overlap", "rotations", "scales", "window")
+SETTINGS = ("batch_size", "test_time_augmentation", "window", "window_overlap")
 """What it holds, see :func:`cellseg.inference.run.predict`."""
+VIEWS = ("flips", "rotations", "scales")
+"""What ``test_time_augmentation`` holds."""
 
 
 def read(path: str | Path) -> dict:
@@ -23,11 +26,17 @@ def read(path: str | Path) -> dict:
     Raises
     ------
     UserError
-        The file cannot be read or lacks a setting. The message names it and what makes it anew.
+        The file is of another version, cannot be read or lacks a setting. The message names it
+        and what to do.
     """
     try:
-        settings = json.loads(Path(path).read_text(encoding="utf-8"))["prediction"]
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            run_format.check(path, content)
+        settings = content["prediction"]
         missing = [name for name in SETTINGS if name not in settings]
+        views = settings.get("test_time_augmentation", VIEWS)
+        missing += [f"test_time_augmentation.{name}" for name in VIEWS if name not in views]
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise _unusable(path, repr(error)) from None
     if missing:

@@ -12,7 +12,7 @@ import pandas as pd
 from cellseg.data import annotation_tables
 from cellseg.errors import UserError
 from cellseg.inference import map_store, sliding_window, test_time_augmentation
-from cellseg.io import made_files
+from cellseg.io import made_files, run_format
 from cellseg.training import ensemble, provenance
 
 
@@ -20,7 +20,7 @@ def predict(
     settings: str,
     images: Sequence[str],
     only: Sequence[str] | None,
-    every: int,
+    subsample: int,
     options: Mapping,
     channels: Mapping[str, Sequence[str]],
     load_family: Callable[[Mapping], ModuleType],
@@ -35,20 +35,21 @@ def predict(
     settings : settings.json of the run
     images : image tables of the splits to predict
     only : names of the images to predict; None predicts all
-    every : predict every n-th image of each cell type
+    subsample : predict every n-th image of each cell type
     options : ``window`` (pixels, ``image`` for the whole, None for the training tile's),
-        ``overlap`` (share of the window), ``batch_size``, ``flips``, ``rotations`` and ``scales``
+        ``window_overlap`` (share of the window), ``batch_size`` and ``test_time_augmentation``
+        (``flips``, ``rotations`` and ``scales``)
     channels : ``stored``, names of the channels to store such as ``pixelwise/1``, and ``precise``,
         those of them with 16 bits
     load_family : from the model's settings to the module of its family
     folder : of the trained run
     output : maps to write, see :mod:`cellseg.inference.map_store`
     """
-    run = made_files.read_json(settings, *provenance.SETTINGS)
+    run = run_format.read(settings, *provenance.SETTINGS)
     family = load_family(run["model"])
     family.set_threads(threads)
     table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
-    table = scored_images(table if only is None else table[table["image"].isin(only)], every)
+    table = scored_images(table if only is None else table[table["image"].isin(only)], subsample)
     parts = [(nullcontext(folder), table)]
     if run["model"].get("ensemble"):
         weights = folder / ensemble.WEIGHTS
@@ -86,8 +87,9 @@ def image_predictor(
     """From whole image to maps, the way the network saw images in training."""
     normalization = run["training"]["normalization"]
     size = run["tiling"]["size"]
+    views = options["test_time_augmentation"]
     predict = test_time_augmentation.averaged(
-        family.Predictor(run, folder), options["flips"], options["rotations"]
+        family.Predictor(run, folder), views["flips"], views["rotations"]
     )
 
     def predict_image(image: np.ndarray) -> sliding_window.Maps:
@@ -96,15 +98,15 @@ def image_predictor(
         if options["window"] == "image":
             return sliding_window.predict_whole(predict, image, normalization)
         window = options["window"] or size
-        overlap = round(options["overlap"] * window)
+        overlap = round(options["window_overlap"] * window)
         return sliding_window.predict_image(
             predict, image, window, overlap, normalization, options["batch_size"]
         )
 
-    return test_time_augmentation.over_scales(predict_image, options["scales"])
+    return test_time_augmentation.over_scales(predict_image, views["scales"])
 
 
-def scored_images(table: pd.DataFrame, every: int) -> pd.DataFrame:
+def scored_images(table: pd.DataFrame, subsample: int) -> pd.DataFrame:
     """Every n-th image of each cell type, sorted by image."""
     ordered = table.sort_values("image", kind="stable")
-    return ordered[ordered.groupby("cell_type").cumcount() % every == 0]
+    return ordered[ordered.groupby("cell_type").cumcount() % subsample == 0]

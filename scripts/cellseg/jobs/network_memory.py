@@ -75,7 +75,7 @@ def prediction_mb(settings: Mapping, options: Mapping, pixels_of_image: int, gpu
     if tiling["mode"] == "resize":
         at_once = tiling["size"] ** 2
     elif window == "image":
-        at_once = pixels_of_image * max(options["scales"]) ** 2
+        at_once = pixels_of_image * max(options["test_time_augmentation"]["scales"]) ** 2
     else:
         at_once = options["batch_size"] * (window or tiling["size"]) ** 2
     parameters, values = _of_network(settings)

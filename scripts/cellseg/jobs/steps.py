@@ -41,12 +41,12 @@ def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
     trained = ["weights.h5", "history.csv", "settings.json", "provenance.json"]
     steps = [
         step("train", "", trained, "train"),
-        step("predict", "", ["maps.zip"], "predict"),
+        step("predict", "", ["predictions.zip"], "predict"),
     ]
     for variant in variants:
         tuning = tuning_in(variant)
         if tuning is not None:
-            maps = ["validation-maps.zip"]
+            maps = ["validation-predictions.zip"]
             steps.append(step("predict_validation", variant, maps, "predict", tuning))
             steps.append(step("tune", variant, ["chosen.json", "tried.csv"], "tune", tuning))
         segmented = ["labels.npz", "cells.parquet", "segmentation.json"]

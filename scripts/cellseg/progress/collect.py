@@ -68,10 +68,10 @@ def narrowed(study: Mapping, dataset: str | None = None, experiment: str | None 
             raise UserError(f"data set '{dataset}' is not that of {what}. Name another one.")
     searches = {
         name: entry
-        for name, entry in study["searches"].items()
+        for name, entry in study["hyperparameter_searches"].items()
         if experiment is None and dataset in (None, entry.get("dataset", study["dataset"]))
     }
-    return {**study, "experiments": kept, "searches": searches}
+    return {**study, "experiments": kept, "hyperparameter_searches": searches}
 
 
 def collect(
@@ -110,7 +110,7 @@ def collect(
     total = _counted(folder.state for folder in folders.values())
     time_left = estimate(folders, looks, max(1, total[RUNNING]))
     searches, every = {}, list(folders.values())
-    for name in study["searches"]:
+    for name in study["hyperparameter_searches"]:
         searches[name], rungs = progress.collect(study, name, results, folder_of)
         looks += [look for trials in rungs for look in trials.looks]
         every += [folder for trials in rungs for folder in trials.folders.values()]

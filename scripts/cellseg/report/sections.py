@@ -16,8 +16,8 @@ from cellseg.tables.glossary import NOT_KNOWN, remarks
 def data(study: Mapping, dataset: str, counts: pd.DataFrame) -> str:
     """Images and cells of each split."""
     label = kinds.of(study["datasets"][dataset]).label
-    every = study["scoring"]["every"]
-    thinned = f"; one image in {every} is scored" if every > 1 else ""
+    subsample = study["scoring"]["subsample"]
+    thinned = f"; one image in {subsample} is scored" if subsample > 1 else ""
     rows = [
         [
             text(row["split"]),
@@ -86,7 +86,7 @@ def scores_note(study: Mapping, summaries: Sequence[scores.Scores]) -> str:
     """Over what the values are means, and the signs beside them."""
     several = any(one.several_seeds for one in summaries)
     interval = "; ± is half of the 95 % t interval of that mean" if several else ""
-    threshold = study["scoring"]["small_objects_threshold"]
+    threshold = study["scoring"]["min_size"]
     return (
         f"Values are means over seeds{interval}. A condition with one seed has no interval. All "
         f"cells count; scores without objects under {threshold} pixels are in the tables. What the "

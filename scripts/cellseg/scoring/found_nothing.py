@@ -53,7 +53,7 @@ def warning(n_true: int, n_pred: int, f1: float, where: str, steps: int | None) 
     return (
         f"{found}Look at the losses in logs/train.log: if they still fall, train longer; if they "
         f"do not, lower training.learning_rate. If cells are there{many}, tune the thresholds "
-        "(`tunings` in the config), and compare labels with images in the data report."
+        "(`threshold_searches` in the config), and compare labels with images in the data report."
     )
 
 

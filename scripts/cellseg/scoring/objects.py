@@ -203,14 +203,14 @@ def _pixel_scores(table: Overlaps) -> dict[str, float]:
 
 
 def score_image(
-    true: np.ndarray, pred: np.ndarray, small_objects_threshold: int = 15
+    true: np.ndarray, pred: np.ndarray, min_size: int = 15
 ) -> list[dict[str, float | str]]:
     """Score one image, with and without small objects.
 
     Parameters
     ----------
     true, pred : ndarray of shape (H, W), integer
-    small_objects_threshold : int
+    min_size : int
         Pixels. Under "kept" all cells count. Under "removed" the true *and* the predicted cells
         smaller than this are taken away first, from the pixel scores as well.
 
@@ -226,7 +226,7 @@ def score_image(
     ValueError
         The shapes differ.
     """
-    return score_tables(treatments(true, pred, small_objects_threshold))
+    return score_tables(treatments(true, pred, min_size))
 
 
 def score_tables(tables: Mapping[str, Overlaps]) -> list[dict[str, float | str]]:

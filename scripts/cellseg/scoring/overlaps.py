@@ -69,12 +69,10 @@ def overlaps(true: np.ndarray, pred: np.ndarray) -> Overlaps:
     return Overlaps(*_count(true, pred, n_true, n_pred))
 
 
-def treatments(
-    true: np.ndarray, pred: np.ndarray, small_objects_threshold: int
-) -> dict[str, Overlaps]:
+def treatments(true: np.ndarray, pred: np.ndarray, min_size: int) -> dict[str, Overlaps]:
     """Overlaps with small objects "kept" and "removed", see :meth:`Overlaps.without_small`."""
     table = overlaps(true, pred)
-    return {"kept": table, "removed": table.without_small(small_objects_threshold)}
+    return {"kept": table, "removed": table.without_small(min_size)}
 
 
 def _moderate(labels: np.ndarray) -> tuple[np.ndarray, int]:

@@ -38,7 +38,7 @@ def score_run(
     sizes_output: str | Path,
     condition: Mapping[str, object],
     data_split: str,
-    small_objects_threshold: int,
+    min_size: int,
     threads: int,
     steps: int | None = None,
 ) -> None:
@@ -63,7 +63,7 @@ def score_run(
         :mod:`cellseg.scoring.by_size`.
     condition : dataset, model, heads, subset and seed of the run
     data_split : the split that the images are of
-    small_objects_threshold : pixels, see :func:`cellseg.scoring.objects.score_image`
+    min_size : pixels, see :func:`cellseg.scoring.objects.score_image`
     threads : processes at once; the result is the same for any
     steps : of the training, named where the network found almost nothing; None for not known
 
@@ -83,7 +83,7 @@ def score_run(
     _require(names, cell_type, predicted, images)
     confidence = cell_scores.read(predicted_cells)
 
-    work = partial(_score_image, truth, true_outlines, predicted, small_objects_threshold)
+    work = partial(_score_image, truth, true_outlines, predicted, min_size)
     jobs = [(name, confidence.get(name, np.zeros(0))) for name in names]
     about = {axis: condition[axis] for axis in CONDITION} | {"data_split": data_split}
     rows, matches, octaves = [], {}, {}
@@ -126,7 +126,7 @@ def _score_image(
     truth: str | Path,
     true_outlines: str | Path,
     predicted: str | Path,
-    small_objects_threshold: int,
+    min_size: int,
     job: Job,
 ) -> Scored:
     image, confidence = job
@@ -146,9 +146,9 @@ def _score_image(
     outlines = true_cells.read(open_stack(true_outlines), image)
     matches = {
         "kept": match_cells(outlines, pred, confidence),
-        "removed": match_cells(outlines, pred, confidence, small_objects_threshold),
+        "removed": match_cells(outlines, pred, confidence, min_size),
     }
-    tables = treatments(true, pred, small_objects_threshold)
+    tables = treatments(true, pred, min_size)
     sizes = {name: size_scores.by_octave(table) for name, table in tables.items()}
     scores = [
         score | pixel_counts(table)

@@ -15,7 +15,7 @@ def run_path(run: Run) -> str:
 
 def folder_of(study: Mapping, name: str) -> str:
     """Folder of a search's table and figure, relative to the checkout."""
-    dataset = study["searches"][name].get("dataset", study["dataset"])
+    dataset = study["hyperparameter_searches"][name].get("dataset", study["dataset"])
     return f"{RESULTS}/{dataset}/searches/{name}"
 
 

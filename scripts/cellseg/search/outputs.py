@@ -38,7 +38,7 @@ def write_best(row: Row, study: Mapping, path: Path) -> str:
     -------
     str : the name of the model in it
     """
-    name = f"{study['searches'][row.search]['model']}-{row.search}"
+    name = f"{study['hyperparameter_searches'][row.search]['model']}-{row.search}"
     entry = {"models": {name: in_order(study["models"][row.model])}}
     words = (
         f"# The best of search {row.search}: trial {row.trial}, epochs: {row.epochs}, "

@@ -74,7 +74,7 @@ def collect(
     SearchProgress, or None where nothing was begun
     list of Trials : those of each rung, as far as it is decided which they are
     """
-    entry, values = study["searches"][name], searches.values_of(study, name)
+    entry, values = study["hyperparameter_searches"][name], searches.values_of(study, name)
     going, rows, seen = list(values), [], []
     while going and len(seen) < len(entry["rungs"]):
         rung = len(seen) + 1

@@ -46,11 +46,10 @@ def search(
         There is no such search, a run failed otherwise than by a loss that is not finite, all
         trials of a rung did by that, or a signal came.
     """
-    if name not in study["searches"]:
-        raise UserError(
-            f"the study has no search '{name}'. Possible: {', '.join(study['searches']) or 'none'}."
-        )
-    entry = study["searches"][name]
+    if name not in study["hyperparameter_searches"]:
+        names = ", ".join(study["hyperparameter_searches"])
+        raise UserError(f"the study has no search '{name}'. Possible: {names or 'none'}.")
+    entry = study["hyperparameter_searches"][name]
     values = searches.values_of(study, name)
     place = files.folder_of(study, name)
     rungs = entry["rungs"]
@@ -60,8 +59,8 @@ def search(
         runs = {trial: searches.runs_of(study, name, trial, epochs) for trial in going}
         asked = [run for of_trial in runs.values() for run in of_trial]
         record = folder / files.record_of(study, name)
-        lost = execute.make(study, asked, entry["tuning"], folder, record, snakemake)
-        if snakemake.dry_run and not _there(asked, lost, entry["tuning"], folder):
+        lost = execute.make(study, asked, entry["threshold_search"], folder, record, snakemake)
+        if snakemake.dry_run and not _there(asked, lost, entry["threshold_search"], folder):
             return
         here = _rows(study, name, rung, values, runs, lost, folder)
         rows += here
@@ -71,7 +70,7 @@ def search(
         if all(row.place is None for row in here):
             raise UserError(
                 f"no trial of rung {rung} has a score. Search lower values of "
-                "training.learning_rate, or set training.clip_norm."
+                "training.learning_rate, or set training.clipnorm."
             )
         going = [row.trial for row in here if row.promoted]
     _finish(study, rows, folder / place, place, snakemake)
@@ -92,7 +91,7 @@ def _rows(
     folder: Path,
 ) -> list[Row]:
     """What the trials of a rung came to, and which of them go on."""
-    promoted = search_rungs.n_promoted(study["searches"][name], rung, len(runs))
+    promoted = search_rungs.n_promoted(study["hyperparameter_searches"][name], rung, len(runs))
     diverged = [trial for trial, of_trial in runs.items() if set(lost) & set(of_trial)]
     scores = {
         trial: math.nan

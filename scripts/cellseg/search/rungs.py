@@ -65,7 +65,7 @@ def sizes(entry: Mapping, n_trials: int) -> list[int]:
 
 def n_promoted(entry: Mapping, rung: int, n_trials: int) -> int:
     """Number of trials that go on from a rung, counted from 1, with `n_trials`."""
-    return max(1, n_trials // entry["keep_one_in"]) if rung < len(entry["rungs"]) else 0
+    return max(1, n_trials // entry["reduction_factor"]) if rung < len(entry["rungs"]) else 0
 
 
 def likely_runs(study: Mapping, name: str, folder: Path) -> list[Run]:
@@ -80,7 +80,7 @@ def likely_runs(study: Mapping, name: str, folder: Path) -> list[Run]:
     name : the search
     folder : of all results
     """
-    entry, trials = study["searches"][name], searches.values_of(study, name)
+    entry, trials = study["hyperparameter_searches"][name], searches.values_of(study, name)
     likely = []
     for epochs, size in zip(entry["rungs"], sizes(entry, len(trials)), strict=True):
         runs = [searches.runs_of(study, name, trial, epochs) for trial in trials]
@@ -108,9 +108,9 @@ def score(study: Mapping, name: str, runs: Sequence[Run], folder: Path) -> float
     UserError
         As :func:`cellseg.search.scores.score`.
     """
-    tuning = study["searches"][name]["tuning"]
-    keep = training_of(study, runs[0].model)["keep"]
-    return fmean(search_scores.score(folder / run.folder, tuning, keep) for run in runs)
+    tuning = study["hyperparameter_searches"][name]["threshold_search"]
+    checkpoint = training_of(study, runs[0].model)["checkpoint"]
+    return fmean(search_scores.score(folder / run.folder, tuning, checkpoint) for run in runs)
 
 
 def rows(
@@ -134,8 +134,9 @@ def rows(
     diverged : trials of which a loss was not finite
     promoted : of the best trials, how many go on
     """
-    entry = study["searches"][name]
-    epochs, higher = entry["rungs"][rung - 1], entry["tuning"] is not None
+    entry = study["hyperparameter_searches"][name]
+    epochs, search = entry["rungs"][rung - 1], entry["threshold_search"]
+    higher = search is not None
     ranked = search_scores.ranked(scores, higher)
     return [
         Row(
@@ -144,7 +145,7 @@ def rows(
             epochs=epochs,
             trial=trial,
             values=values[trial],
-            measure=study["tunings"][entry["tuning"]]["score"] if higher else "val_loss",
+            measure=study["threshold_searches"][search]["score"] if higher else "val_loss",
             score=scores[trial],
             diverged=trial in diverged,
             place=ranked.index(trial) + 1 if trial in ranked else None,

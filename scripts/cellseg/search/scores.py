@@ -14,23 +14,23 @@ def file_of(tuning: str | None) -> str:
     return "history.csv" if tuning is None else f"tuning-{tuning}/chosen.json"
 
 
-def score(run: Path, tuning: str | None, keep: str) -> float:
-    """Score of one run: a loss or, with a tuning, what its best thresholds score.
+def score(run: Path, tuning: str | None, checkpoint: str) -> float:
+    """Score of one run: a loss or, with a threshold search, what its best thresholds score.
 
     Parameters
     ----------
     run : its folder
-    tuning : entry of ``tunings``; None takes the validation loss
-    keep : ``best`` or ``last``: of which epoch the weights, and so the loss, are
+    tuning : entry of ``threshold_searches``; None takes the validation loss
+    checkpoint : ``best`` or ``last``: of which epoch the weights, and so the loss, are
 
     Returns
     -------
-    float : nan where a tuning's score is not defined
+    float : nan where a threshold search's score is not defined
 
     Raises
     ------
     UserError
-        The file is not as training or tuning write it.
+        The file is not as the training or the threshold search write it.
     """
     path = run / file_of(tuning)
     try:
@@ -38,7 +38,7 @@ def score(run: Path, tuning: str | None, keep: str) -> float:
             return float(json.loads(path.read_text(encoding="utf-8"))["mean"])
         with open(path, encoding="utf-8", newline="") as file:
             losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
-        return min(losses) if keep == "best" else losses[-1]
+        return min(losses) if checkpoint == "best" else losses[-1]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise UserError(f"{path} cannot be read ({error}). Delete it and run again.") from error
 

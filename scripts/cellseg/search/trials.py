@@ -83,12 +83,12 @@ def look(
     results : folder of all results
     folder_of : looks at a run, for the given jobs
     """
-    entry = study["searches"][name]
+    entry = study["hyperparameter_searches"][name]
     epochs = entry["rungs"][rung - 1]
     runs = {trial: searches.runs_of(study, name, trial, epochs) for trial in going}
     every = [run for of_trial in runs.values() for run in of_trial]
     lost = _noted_as_diverged(study, name, every, results)
-    folders = {run: folder_of(run, steps_of_trial(run, entry["tuning"])) for run in every}
+    folders = {run: folder_of(run, steps_of_trial(run, entry["threshold_search"])) for run in every}
     states, looks = {}, []
     for run, folder in folders.items():
         seen = None if run in lost else folder.look(epochs)

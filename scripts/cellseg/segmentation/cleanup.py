@@ -4,23 +4,21 @@ import numpy as np
 from numba import njit
 
 
-def cleaned(
-    labels: np.ndarray, small_objects_threshold: int, fill_holes_threshold: int
-) -> np.ndarray:
+def cleaned(labels: np.ndarray, min_size: int, fill_holes_threshold: int) -> np.ndarray:
     """Take small cells away, then fill holes, then number the cells 1..n, as deepcell does.
 
     Parameters
     ----------
     labels : ndarray of shape (H, W), integer, none negative
-    small_objects_threshold, fill_holes_threshold : pixels, see :func:`remove_small` and
+    min_size, fill_holes_threshold : pixels, see :func:`remove_small` and
         :func:`fill_holes`
 
     Returns
     -------
     ndarray of shape (H, W), int32
     """
-    if small_objects_threshold > 0:
-        labels = remove_small(labels, small_objects_threshold)
+    if min_size > 0:
+        labels = remove_small(labels, min_size)
     if fill_holes_threshold > 0:
         labels = fill_holes(labels, fill_holes_threshold)
     return numbered_anew(labels)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cellseg.io import made_files
+from cellseg.io import made_files, run_format
 from cellseg.study import segmentation_methods
 
 
@@ -21,9 +21,10 @@ def read(path: str | Path) -> dict:
     Raises
     ------
     UserError
-        The file cannot be read, lacks the settings, or names no method that exists.
+        The file is of another version, cannot be read, lacks the settings, or names no method
+        that exists.
     """
-    content = made_files.read_json(path, "segmentation")
+    content = run_format.read(path, "segmentation")
     try:
         segmentation_methods.named(content["segmentation"]["method"], str(path))
     except (KeyError, TypeError) as error:

@@ -10,7 +10,7 @@ import numpy as np
 from cellseg.errors import UserError
 from cellseg.inference import map_store, record, sliding_window
 from cellseg.inference import run as predict_run
-from cellseg.io import made_files
+from cellseg.io import made_files, run_format
 from cellseg.segmentation import methods
 from cellseg.segmentation import record as segmentation_record
 from cellseg.training import ensemble, provenance
@@ -36,7 +36,7 @@ class Segmenter:
         load_family: Callable[[Mapping], ModuleType],
         threads: int,
     ) -> None:
-        settings = made_files.read_json(run["settings"], *provenance.SETTINGS)
+        settings = run_format.read(run["settings"], *provenance.SETTINGS)
         self.prediction = record.read(run["segmentation"])
         ensemble.refuse(settings, run["weights"], "segments images of unknown cell types")
         self.segmentation = segmentation_record.read(run["segmentation"])
@@ -74,7 +74,7 @@ class Segmenter:
         # Stored maps are rounded, and cells are those of rounded maps.
         with tempfile.TemporaryDirectory() as folder:
             map_store.write(
-                f"{folder}/maps.zip", self.names, [("page", stack)], precise=self.precise
+                f"{folder}/predictions.zip", self.names, [("page", stack)], precise=self.precise
             )
-            maps = map_store.open(f"{folder}/maps.zip").read("page")
+            maps = map_store.open(f"{folder}/predictions.zip").read("page")
         return methods.segment(maps, self.settings)

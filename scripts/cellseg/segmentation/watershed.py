@@ -30,7 +30,7 @@ def segment(
     interior_smooth: float = 1,
     radius: int = 2,
     peaks: Literal["h_maxima", "local_maxima"] = "h_maxima",
-    small_objects_threshold: int = 15,
+    min_size: int = 15,
     fill_holes_threshold: int = 15,
     exclude_border: bool = False,
     join_equal: bool = False,
@@ -59,7 +59,7 @@ def segment(
         (``local_maxima``).
     peaks : "h_maxima" or "local_maxima"
         How markers are found; deepcell calls the second ``peak_local_max``.
-    small_objects_threshold : int
+    min_size : int
         Cells with fewer pixels are removed; 0 keeps all.
     fill_holes_threshold : int
         Holes with fewer pixels are filled; 0 fills none.
@@ -91,7 +91,7 @@ def segment(
     )
     height = gaussian(_floating(interior), interior_smooth)
     labels = flood(height, markers, height > interior_threshold)
-    return cleaned(labels, small_objects_threshold, fill_holes_threshold)
+    return cleaned(labels, min_size, fill_holes_threshold)
 
 
 def find_markers(

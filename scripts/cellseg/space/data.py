@@ -92,7 +92,7 @@ def _tiles(tiling: Mapping, images: Images) -> float:
         return images.count
     scale = (images.pixels / images.count / livecell_size.PIXELS) ** 0.5
     rows, columns = (
-        len(offsets(round(length * scale), tiling["size"], tiling["overlap"]))
+        len(offsets(round(length * scale), tiling["size"], tiling["tile_overlap"]))
         for length in (livecell_size.HEIGHT, livecell_size.WIDTH)
     )
     return images.count * rows * columns

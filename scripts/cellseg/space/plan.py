@@ -72,7 +72,9 @@ def plan(study: Mapping, results: str | os.PathLike) -> Space:
     """
     results = Path(results)
     variants = variants_by_run(study)
-    searches = {name: _variants_of_search(study, name, results) for name in study["searches"]}
+    searches = {
+        name: _variants_of_search(study, name, results) for name in study["hyperparameter_searches"]
+    }
     images = _images(
         study, [*variants, *(run for runs in searches.values() for run in runs)], results
     )
@@ -101,7 +103,7 @@ def plan_of_search(study: Mapping, name: str, results: str | os.PathLike) -> Spa
 
 def _variants_of_search(study: Mapping, name: str, results: Path) -> dict[Run, list[str]]:
     """Runs that a search is likely to have, with their tuning folder."""
-    tuning = study["searches"][name]["tuning"]
+    tuning = study["hyperparameter_searches"][name]["threshold_search"]
     variants = [] if tuning is None else [f"tuning-{tuning}/"]
     return {run: variants for run in rungs.likely_runs(study, name, results)}
 
@@ -197,8 +199,8 @@ def lines(space: Space, jobs: int | None, of: str = "study") -> list[str]:
     if needed > space.free:
         told.append(
             f"Warning: the disk of {space.folder} is too small by about "
-            f"{_gb(needed - space.free)}. Free space, keep no maps, run fewer jobs at once, or "
-            "put it on another disk (a link)."
+            f"{_gb(needed - space.free)}. Free space, keep no predictions, run fewer jobs at once, "
+            "or put it on another disk (a link)."
         )
     return told
 
@@ -257,7 +259,8 @@ def _with_means(
 def _likeness(run: Run, name: str) -> tuple:
     """Runs with the same of this have files of nearly the same size."""
     of_heads = run.heads if name.endswith((".h5", ".zip")) else None
-    of_subset = run.subset if name.endswith(("provenance.json", "validation-maps.zip")) else None
+    by_subset = name.endswith(("provenance.json", "validation-predictions.zip"))
+    of_subset = run.subset if by_subset else None
     return run.dataset, run.model, of_heads, of_subset, name
 
 

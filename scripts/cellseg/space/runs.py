@@ -52,12 +52,12 @@ def expected(
     images : of each split of its data set
     """
     split = images[study["scoring"]["data_split"]]
-    scored = split.part(1 / study["scoring"]["every"])
+    scored = split.part(1 / study["scoring"]["subsample"])
     shown = min(study["overlays"]["images"], split.count)
     pixel = _map_bytes(study, run)
     files, state = _of_training(study, run, images)
     files |= CURVE
-    passing = {"maps.zip": scored.pixels * pixel}
+    passing = {"predictions.zip": scored.pixels * pixel}
     for variant in variants:
         files |= {
             f"{variant}labels.npz": LABEL_PIXEL * scored.pixels,
@@ -66,7 +66,7 @@ def expected(
             f"{variant}coco.csv": SMALL_FILE,
             f"{variant}sizes.csv": SMALL_FILE,
             f"{variant}segmentation.json": SMALL_FILE,
-            f"{variant}overlay-maps.zip": pixel * split.pixels / max(split.count, 1) * shown,
+            f"{variant}overlay-predictions.zip": pixel * split.pixels / max(split.count, 1) * shown,
             **{f"{variant}{name}": size * shown for name, size in SHOWN_IMAGE.items()},
         }
         tuned, maps = _of_tuning(study, run, variant, images)
@@ -117,15 +117,17 @@ def _of_tuning(
     if tuning is None:
         return {}, {}
     fraction = study["subsets"][run.subset]["fraction"]
-    validated = images["val"].part(fraction / study["tunings"][tuning]["every"])
+    validated = images["val"].part(fraction / study["threshold_searches"][tuning]["subsample"])
     files = {f"{variant}chosen.json": SMALL_FILE, f"{variant}tried.csv": SMALL_FILE}
-    return files, {f"{variant}validation-maps.zip": validated.pixels * _map_bytes(study, run)}
+    return files, {
+        f"{variant}validation-predictions.zip": validated.pixels * _map_bytes(study, run)
+    }
 
 
 def _kept(
     study: Mapping, files: dict[str, float], maps: dict[str, float], state: float
 ) -> RunSpace:
-    if study["keep_maps"]:
+    if study["keep_predictions"]:
         return RunSpace(files | maps, state, 0.0)
     return RunSpace(files, state, sum(maps.values()))
 

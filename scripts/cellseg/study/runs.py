@@ -6,6 +6,7 @@ from itertools import product
 
 from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.errors import UserError
+from cellseg.study import clipping
 from cellseg.targets import head_names
 
 AXES = ("model", "heads", "subset", "seed")
@@ -39,7 +40,7 @@ def runs_of(study: Mapping, experiment: str) -> list[Run]:
     dataset = entry.get("dataset", study["dataset"])
     points = (
         Run(dataset, *point)
-        for block in entry["runs"]
+        for block in entry["conditions"]
         for point in product(*(as_list(block[axis]) for axis in AXES))
     )
     return list(dict.fromkeys(points))
@@ -59,13 +60,13 @@ def all_runs(study: Mapping) -> list[Run]:
 
 
 def variant_of(study: Mapping, experiment: str) -> str:
-    """Folder within a run of what an experiment's tuning of thresholds makes; empty for none."""
-    tuning = study["experiments"][experiment]["tuning"]
-    return "" if tuning is None else f"tuning-{tuning}/"
+    """Folder within a run of what an experiment's threshold search makes; empty for none."""
+    search = study["experiments"][experiment]["threshold_search"]
+    return "" if search is None else f"tuning-{search}/"
 
 
 def tuning_in(variant: str) -> str | None:
-    """Name of the tuning that such a folder belongs to, or None."""
+    """Name of the threshold search that such a folder belongs to, or None."""
     return variant.removeprefix("tuning-").rstrip("/") or None
 
 
@@ -100,10 +101,10 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
         raise UserError(f"seed {seed} is too large: {LARGEST_SEED} is the largest. Choose another.")
     entry = {key: value for key, value in study["models"][model].items() if key != "training"}
     training = training_of(study, model)
-    extends = "extend" in study["subsets"][subset]
+    synthesizes = "synthetic_per_image" in study["subsets"][subset]
     return {
         # Only where it is used: other runs stay as they are, whatever it says.
-        **({"extension": in_order(study["extension"])} if extends else {}),
+        **({"synthesis": in_order(study["synthesis"])} if synthesizes else {}),
         # The order of heads is the order of the network's outputs and stays.
         "heads": {head: in_order(study["heads"][head]) for head in head_names.split(heads)},
         "model": in_order(entry),
@@ -116,16 +117,17 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
 
 def training_of(study: Mapping, model: str) -> dict:
     """Settings of a model's training: the study's, with its own on top."""
-    return merged(study["training"], study["models"][model]["training"])
+    own = study["models"][model]["training"]
+    return clipping.one_only(merged(study["training"], own), own)
 
 
 def extensions(subset: Mapping) -> list[tuple[int, str]]:
     """Synthetic images that a subset asks for: how many of each image of which split."""
-    if "extend" not in subset:
+    if "synthetic_per_image" not in subset:
         return []
     # Drawn validation wells leave images of both splits to train on.
     splits = TRAINING_SPLITS if subset["validation"] == "by-well" else ("train",)
-    return [(subset["extend"], split) for split in splits]
+    return [(subset["synthetic_per_image"], split) for split in splits]
 
 
 def tiling_of(study: Mapping, model: str) -> str:

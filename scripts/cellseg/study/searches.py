@@ -24,7 +24,7 @@ def trial_model(search: str, trial: int, epochs: int) -> str:
 def trial_models(study: Mapping, search: str) -> str:
     """Regular expression of the models of a search: read faster than all names would be."""
     trials = "|".join(f"{trial:03d}" for trial in values_of(study, search))
-    epochs = "|".join(map(str, study["searches"][search]["rungs"]))
+    epochs = "|".join(map(str, study["hyperparameter_searches"][search]["rungs"]))
     return f"{re.escape(search)}-(?:{trials})-epochs-(?:{epochs})"
 
 
@@ -36,17 +36,17 @@ def values_of(study: Mapping, search: str) -> dict[int, dict[str, object]]:
     UserError
         The space does not hold so many trials.
     """
-    entry = study["searches"][search]
+    entry = study["hyperparameter_searches"][search]
     try:
         drawn = search_space.draw(entry["space"], entry["trials"], entry["sampling_seed"])
     except UserError as error:
-        raise UserError(f"searches.{search}: {error}") from None
+        raise UserError(f"hyperparameter_searches.{search}: {error}") from None
     return dict(enumerate(drawn, start=1))
 
 
 def runs_of(study: Mapping, search: str, trial: int, epochs: int) -> list[Run]:
     """Runs of a trial in one rung: one a seed."""
-    entry = study["searches"][search]
+    entry = study["hyperparameter_searches"][search]
     dataset = entry.get("dataset", study["dataset"])
     model = trial_model(search, trial, epochs)
     return [
@@ -63,7 +63,7 @@ def check(study: Mapping, search: str) -> None:
     UserError
         Names the place in the configuration.
     """
-    entry, where = study["searches"][search], f"searches.{search}"
+    entry, where = study["hyperparameter_searches"][search], f"hyperparameter_searches.{search}"
     if entry["rungs"] != sorted(set(entry["rungs"])):
         raise UserError(f"{where}.rungs: each rung has more epochs than the one before.")
     for name, choice in entry["space"].items():
@@ -77,10 +77,11 @@ def check(study: Mapping, search: str) -> None:
         for key in _keys(name, choice):
             if key == "training.epochs":
                 raise UserError(f"{place}: the epochs of a trial are those of its rung (`rungs`).")
-            if key in ANOTHER_LOSS and entry["tuning"] is None:
+            if key in ANOTHER_LOSS and entry["threshold_search"] is None:
                 raise UserError(
                     f"{place}: validation losses do not compare values of {key}, on which the "
-                    f"loss itself depends. Name a tuning under {where}.tuning: its score does."
+                    f"loss itself depends. Name a threshold search under {where}.threshold_search: "
+                    "its score does."
                 )
 
 
@@ -101,10 +102,10 @@ def with_trials(
         Of `complete`, or a model has the name of a trial.
     """
     added = {}
-    for search, entry in study["searches"].items():
+    for search, entry in study["hyperparameter_searches"].items():
         for trial, values in values_of(study, search).items():
             changed = merged(models[entry["model"]], search_space.changes(entry["space"], values))
-            model = complete(changed, f"searches.{search}.space (trial {trial})")
+            model = complete(changed, f"hyperparameter_searches.{search}.space (trial {trial})")
             for epochs in entry["rungs"]:
                 name = trial_model(search, trial, epochs)
                 if name in study["models"]:

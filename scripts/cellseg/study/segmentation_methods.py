@@ -1,8 +1,8 @@
 """Segmentation methods, by name: what a configuration and a plan need to know of each.
 
 To add a method, write a module as :mod:`cellseg.segmentation.methods` describes it, enter it here,
-and list its settings in the schema (``segmentation``, and ``tunings`` for those to search). The
-module is imported when it is used; this one imports nothing heavy.
+and list its settings in the schema (``segmentation``, and ``threshold_searches`` for those to
+search). The module is imported when it is used; this one imports nothing heavy.
 
 The plan hands jobs what follows from an entry: no result depends on this module.
 """
@@ -90,7 +90,7 @@ METHODS: dict[str, Method] = {
             "interior_smooth",
             "interior_threshold",
             "distance_threshold",
-            "small_objects_threshold",
+            "min_size",
         ),
     ),
 }

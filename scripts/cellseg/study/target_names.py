@@ -19,7 +19,7 @@ from cellseg.targets import head_names
 
 NUMBERS = {"seed": "0", "times": "1"}
 """Wildcards that are numbers, and the one to suggest where none is given."""
-CALLED = {"dataset": "data set"}
+CALLED = {"dataset": "data set", "tuning": "threshold search"}
 """Wildcards whose name is not the word for what they name."""
 MADE_BY = {
     "report.html": "make report",

@@ -11,10 +11,12 @@ from cellseg.data import kinds
 from cellseg.errors import UserError
 from cellseg.models.panopticnet import checks as backbone_checks
 from cellseg.study import (
+    clipping,
     config_values,
     ensembles,
     home_folder,
     placeholders,
+    renamed_keys,
     searches,
     segmentation_methods,
     spelling,
@@ -44,19 +46,16 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
         the nearest one that does.
     """
     config_values.check(config)
-    if "watershed" in config:
-        raise UserError(
-            "watershed: this key is now `segmentation`, with `method: watershed` and the same "
-            "settings. Rename it in the config file."
-        )
+    renamed_keys.refuse(config)
     placeholders.refuse(config, schema)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
         raise UserError("\n".join(["the configuration is not valid."] + _explain_all(errors)))
-    study = home_folder.expanded(_filled(config, schema, schema))
+    study = home_folder.expanded(_filled(clipping.without_default(config), schema, schema))
+    clipping.check("training", study["training"])
     _check_names(study)
     ensembles.check_study(study)
-    for name in study["searches"]:
+    for name in study["hyperparameter_searches"]:
         _check_search(name, study)
     return searches.with_trials(study, config["models"], partial(_complete, study, schema))
 
@@ -161,63 +160,69 @@ def _check_names(study: Mapping) -> None:
         kinds.of(dataset).check(f"datasets.{name}", dataset)
     spelling.check("training.tiling", study["training"]["tiling"], study["tilings"])
     for name, tiling in study["tilings"].items():
-        if tiling["overlap"] >= tiling["size"]:
-            raise UserError(f"tilings.{name}.overlap: must be less than size ({tiling['size']}).")
+        if tiling["tile_overlap"] >= tiling["size"]:
+            raise UserError(
+                f"tilings.{name}.tile_overlap: must be less than size ({tiling['size']})."
+            )
     used = {
         name
         for experiment in study["experiments"].values()
-        for block in experiment["runs"]
+        for block in experiment["conditions"]
         for name in as_list(block["model"])
     }
     for name, model in study["models"].items():
         _check_model(f"models.{name}", model, study)
         if name in used:
             _check_window(f"models.{name}", model, study)
-    low, high = study["extension"]["confluence"]
+    low, high = study["synthesis"]["confluence"]
     if low >= high:
         raise UserError(
-            f"extension.confluence: {low} to {high} is no range. Give the least share of an image "
+            f"synthesis.confluence: {low} to {high} is no range. Give the least share of an image "
             "that cells cover before the largest, such as [0.02, 0.7]."
         )
     for name, subset in study["subsets"].items():
         _check_subset(f"subsets.{name}", subset, study)
     method = study["segmentation"]["method"]
-    for name, tuning in study["tunings"].items():
-        if not any(isinstance(values, list) for values in tuning.values()):
-            raise UserError(f"tunings.{name}: lists no values to try, such as maxima_threshold.")
-        listed = [setting for setting, values in tuning.items() if isinstance(values, list)]
-        segmentation_methods.check_search(method, listed, f"tunings.{name}")
+    for name, search in study["threshold_searches"].items():
+        if not any(isinstance(values, list) for values in search.values()):
+            raise UserError(
+                f"threshold_searches.{name}: lists no values to try, such as maxima_threshold."
+            )
+        listed = [setting for setting, values in search.items() if isinstance(values, list)]
+        segmentation_methods.check_search(method, listed, f"threshold_searches.{name}")
     for name, experiment in study["experiments"].items():
         where = f"experiments.{name}"
         if "dataset" in experiment:
             spelling.check(f"{where}.dataset", experiment["dataset"], study["datasets"])
-        if experiment["tuning"] is not None:
-            spelling.check(f"{where}.tuning", experiment["tuning"], study["tunings"])
+        if experiment["threshold_search"] is not None:
+            chosen = experiment["threshold_search"]
+            spelling.check(f"{where}.threshold_search", chosen, study["threshold_searches"])
             if study["scoring"]["data_split"] == "val":
                 raise UserError(
-                    f"{where}.tuning: thresholds are tuned on validation images, which "
-                    "scoring.data_split scores. Score the test split, or tune nothing."
+                    f"{where}.threshold_search: thresholds are chosen on validation images, which "
+                    "scoring.data_split scores. Score the test split, or name no threshold search."
                 )
-        for block in experiment["runs"]:
+        for block in experiment["conditions"]:
             for axis in ("model", "subset"):
                 for value in as_list(block[axis]):
-                    spelling.check(f"{where}.runs.{axis}", value, study[f"{axis}s"])
+                    spelling.check(f"{where}.conditions.{axis}", value, study[f"{axis}s"])
             for value in as_list(block["heads"]):
                 try:
                     heads = head_names.split(value)
                 except UserError as error:
-                    raise UserError(f"{where}.runs.{error}") from None
-                segmentation_methods.check(method, heads, f"{where}.runs.heads")
+                    raise UserError(f"{where}.conditions.{error}") from None
+                segmentation_methods.check(method, heads, f"{where}.conditions.heads")
 
 
 def _check_search(name: str, study: Mapping) -> None:
-    search, where = study["searches"][name], f"searches.{name}"
+    search, where = study["hyperparameter_searches"][name], f"hyperparameter_searches.{name}"
     for axis in ("model", "subset"):
         spelling.check(f"{where}.{axis}", search[axis], study[f"{axis}s"])
     if "dataset" in search:
         spelling.check(f"{where}.dataset", search["dataset"], study["datasets"])
-    if search["tuning"] is not None:
-        spelling.check(f"{where}.tuning", search["tuning"], study["tunings"])
+    if search["threshold_search"] is not None:
+        chosen = search["threshold_search"]
+        spelling.check(f"{where}.threshold_search", chosen, study["threshold_searches"])
         _check_window(f"models.{search['model']}", study["models"][search["model"]], study)
     try:
         heads = head_names.split(search["heads"])
@@ -228,6 +233,7 @@ def _check_search(name: str, study: Mapping) -> None:
 
 
 def _check_model(where: str, model: Mapping, study: Mapping) -> None:
+    clipping.check(f"{where}.training", model["training"])
     training = merged(study["training"], model["training"])
     spelling.check(f"{where}.training.tiling", training["tiling"], study["tilings"])
     if model.get("weights") is not None:
@@ -243,14 +249,6 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
 def _check_levels(where: str, model: Mapping) -> None:
     """Refuse levels of a feature pyramid that do not fit together."""
     levels = [int(level[1]) for level in model["backbone_levels"]]
-    # deepcell makes a pyramid level of each backbone level, and two coarser ones.
-    possible = [f"P{n}" for n in sorted({*levels, max(levels) + 1, max(levels) + 2})]
-    for level in model["pyramid_levels"]:
-        if level not in possible:
-            raise UserError(
-                f"{where}.pyramid_levels: '{level}' does not come from these backbone_levels. "
-                f"Possible: {', '.join(possible)}."
-            )
     if levels and sorted(levels) != list(range(min(levels), max(levels) + 1)):
         raise UserError(
             f"{where}.backbone_levels: {', '.join(model['backbone_levels'])} leave one out between "

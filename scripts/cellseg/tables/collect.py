@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellseg.errors import UserError
-from cellseg.io import made_files
+from cellseg.io import made_files, run_format
 from cellseg.scoring import by_size, names, pooled_pixels
 from cellseg.scoring.names import ALL_TYPES, NO_TUNING
 from cellseg.tables import read
@@ -114,12 +114,13 @@ def with_segmentation(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.Dat
     Returns
     -------
     DataFrame
-        With the columns tuning, the entry of the configuration's `tunings` that chose the
-        settings or :data:`cellseg.scoring.names.NO_TUNING`, ``method`` and one for each setting.
+        With the columns tuning, the entry of the configuration's `threshold_searches` that chose
+        the settings or :data:`cellseg.scoring.names.NO_TUNING`, ``method`` and one for each
+        setting.
     """
     rows = []
     for path in paths:
-        content = made_files.read_json(path, "tuning", "condition", "segmentation")
+        content = run_format.read(path, "tuning", "condition", "segmentation")
         tuning = content["tuning"] or NO_TUNING
         rows.append({**content["condition"], "tuning": tuning, **content["segmentation"]})
     return runs.merge(pd.DataFrame(rows), how="left", on=RUN, validate="many_to_one")
@@ -212,7 +213,7 @@ def training(
         for position, axis in enumerate(RUN):
             table.insert(position, axis, condition[axis])
         tables.append(
-            table.assign(**_facts(made_files.read_json(setting), made_files.read_json(origin)))
+            table.assign(**_facts(run_format.read(setting), made_files.read_json(origin)))
         )
     return pd.concat(tables, ignore_index=True)
 

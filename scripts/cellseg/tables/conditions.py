@@ -141,7 +141,7 @@ def subtitle(question: str, tables: Mapping[str, "pd.DataFrame"], rows: "pd.Data
 
 
 def tuned(name: str | None) -> str:
-    """By which entry of `tunings` thresholds were chosen, in words; empty if by none."""
+    """By which entry of `threshold_searches` thresholds were chosen, in words; empty if by none."""
     return f"{AXIS_NAMES['tuning']}: {name}" if name and name != NO_TUNING else ""
 
 

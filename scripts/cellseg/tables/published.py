@@ -157,7 +157,7 @@ def comparable(
     *,
     kind: str,
     data_split: str,
-    every: int,
+    subsample: int,
     small_objects: str,
     cell_type: str = ALL_TYPES,
 ) -> list[Figure]:
@@ -168,14 +168,14 @@ def comparable(
     figures : from :func:`read`
     kind : of the data set that was scored, as in the configuration
     data_split, small_objects, cell_type : of the measured scores, as in their columns
-    every : that every n-th image was scored, of the configuration
+    subsample : that every n-th image was scored, of the configuration
 
     Returns
     -------
     list of Figure
         In the order of the table; empty where :func:`obstacle` gives a reason.
     """
-    if obstacle(kind=kind, every=every, small_objects=small_objects):
+    if obstacle(kind=kind, subsample=subsample, small_objects=small_objects):
         return []
     return [
         figure
@@ -187,12 +187,12 @@ def comparable(
     ]
 
 
-def obstacle(*, kind: str, every: int, small_objects: str) -> str:
+def obstacle(*, kind: str, subsample: int, small_objects: str) -> str:
     """Why no published figure may stand beside scores like these, as half a sentence; or empty."""
     if SOURCES[kind].published_as != DATASET:
         return f"they are of {DATASET} as a whole, and this data set is another ({kind})"
-    if every != 1:
-        return f"they are of all images, and here one of every {every} was scored"
+    if subsample != 1:
+        return f"they are of all images, and here one of every {subsample} was scored"
     if small_objects != "kept":
         return "nothing was taken out before they were scored"
     return ""

@@ -55,7 +55,7 @@ class Diverged(UserError):
         named = ", ".join(f"{name} = {value}" for name, value in losses.items())
         super().__init__(
             f"the loss is not finite {where}{at_rate}: {named}. Lower training.learning_rate, set "
-            "training.clip_norm, or turn training.mixed_precision off."
+            "training.clipnorm, or turn training.mixed_precision off."
         )
 
 
@@ -102,7 +102,7 @@ def fit(
     learner : the model with its optimiser
     train, validation : streams of batches
     options : the run's ``training`` settings
-        epochs, learning_rate, schedule, keep, early_stopping and batch_norm_batches
+        epochs, learning_rate, schedule, checkpoint, early_stopping and precise_batch_norm_batches
     resume : holds the state after each epoch, and that of the last step when a signal asked to
         stop; the caller clears it when all results are written. Its `progress` is kept up to date
 
@@ -153,10 +153,10 @@ def fit(
             progress.epoch(row)
             _report(row, options["epochs"])
 
-        if options["keep"] == "best":
+        if options["checkpoint"] == "best":
             learner.load_weights(resume.best)
-        if options["batch_norm_batches"]:
-            learner.recalibrate(train, options["batch_norm_batches"])
+        if options["precise_batch_norm_batches"]:
+            learner.recalibrate(train, options["precise_batch_norm_batches"])
     return pd.DataFrame(rows)
 
 

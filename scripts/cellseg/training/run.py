@@ -14,7 +14,7 @@ from cellseg.data import subsets
 from cellseg.data import tiles as tile_files
 from cellseg.errors import UserError
 from cellseg.images import grey_values
-from cellseg.io import atomic, csv_file, made_files
+from cellseg.io import atomic, csv_file, made_files, run_format
 from cellseg.synthesis import names
 from cellseg.training import checkpoint, ensemble, provenance
 from cellseg.training.augmentation import Augmentation
@@ -93,7 +93,7 @@ def train(
         history = family.train(settings, train_stream, validation_stream, folder, state, backbone)
         steps = len(train_stream) * len(history)
     csv_file.write(folder / "history.csv", history)
-    atomic.write_json(folder / "settings.json", settings)
+    atomic.write_json(folder / "settings.json", run_format.stamped(settings))
     atomic.write_json(
         folder / "provenance.json",
         provenance.record(
@@ -131,7 +131,7 @@ def _streams(
 
 def _n_synthetic(subset: Mapping, train: list[str]) -> int:
     """How many synthetic images a subset asks for."""
-    return subset.get("extend", 0) * len(train)
+    return subset.get("synthetic_per_image", 0) * len(train)
 
 
 def _synthetic(pool: TilePool, train: list[str], subset: Mapping) -> list[str]:
@@ -141,8 +141,8 @@ def _synthetic(pool: TilePool, train: list[str], subset: Mapping) -> list[str]:
     if len(found) != wanted:
         raise UserError(
             f"there are {len(found)} synthetic images of the {len(train)} training images, not "
-            f"{wanted}. Delete the folder extended-{subset.get('extend')} of the data set and run "
-            "again."
+            f"{wanted}. Delete the folder extended-{subset.get('synthetic_per_image')} of the data "
+            "set and run again."
         )
     return found
 

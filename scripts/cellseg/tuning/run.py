@@ -9,7 +9,7 @@ import pandas as pd
 
 from cellseg.errors import UserError
 from cellseg.inference import map_store
-from cellseg.io import atomic, csv_file
+from cellseg.io import atomic, csv_file, run_format
 from cellseg.runtime.parallel import ordered_map
 from cellseg.tuning.grid import best, combinations, score_all
 
@@ -67,7 +67,7 @@ def tune(
         "combinations": len(settings),
         "images": store.images,
     }
-    atomic.write_json(chosen, content)
+    atomic.write_json(chosen, run_format.stamped(content))
     changed = [f"{key} {value}" for key, value in settings[number].items()
                if value != settings[0][key]]  # fmt: skip
     print(

@@ -38,7 +38,7 @@ def build(settings: Mapping, size: int) -> tf_keras.Model:
 
     Parameters
     ----------
-    settings : ``settings["model"]`` names backbone, backbone_levels, pyramid_levels and location;
+    settings : ``settings["model"]`` names backbone, backbone_levels and location;
         the outputs follow the order of ``settings["heads"]``
     """
     model = settings["model"]
@@ -46,7 +46,7 @@ def build(settings: Mapping, size: int) -> tf_keras.Model:
         model["backbone"],
         input_shape=(size, size, 1),
         backbone_levels=model["backbone_levels"],
-        pyramid_levels=model["pyramid_levels"],
+        pyramid_levels=[level.replace("C", "P") for level in model["backbone_levels"]],
         num_semantic_classes=[HEADS[head].channels for head in settings["heads"]],
         norm_method=None,
         location=model["location"],
@@ -289,8 +289,7 @@ def versions() -> dict[str, str]:
 
 
 def _optimizer(options: Mapping) -> tf_keras.optimizers.Optimizer:
-    clip = {"global": "global_clipnorm", "variable": "clipnorm"}[options["clip_norm_by"]]
-    clipping = {} if options["clip_norm"] is None else {clip: options["clip_norm"]}
+    clipping = {key: options[key] for key in ("clipnorm", "global_clipnorm") if options[key]}
     return tf_keras.optimizers.Adam(learning_rate=options["learning_rate"], **clipping)
 
 

@@ -18,13 +18,13 @@ def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
     return [layer for layer in leaves(model) if isinstance(layer, keras.layers.BatchNormalization)]
 
 
-def activated(x, leak: float, training: bool):
+def activated(x, negative_slope: float, training: bool):
     """What a head ends in: a softmax of several channels, a ReLU of one.
 
     Parameters
     ----------
     x : (N, H, W, channels)
-    leak : slope of the ReLU below zero, in training
+    negative_slope : slope of the ReLU below zero, in training
         A head whose outputs are negative everywhere has no gradient without, and never learns
         again.
 
@@ -36,15 +36,15 @@ def activated(x, leak: float, training: bool):
     if x.shape[-1] > 1:
         return ops.softmax(x)
     # Not ops.leaky_relu, which TensorFlow tries to fuse with the convolution before it, and fails.
-    return ops.maximum(x, leak * x) if training and leak else ops.relu(x)
+    return ops.maximum(x, negative_slope * x) if training and negative_slope else ops.relu(x)
 
 
 class Activated(keras.layers.Layer):
     """:func:`activated` as a layer."""
 
-    def __init__(self, leak: float, **options) -> None:
+    def __init__(self, negative_slope: float, **options) -> None:
         super().__init__(dtype="float32", **options)
-        self.leak = leak
+        self.negative_slope = negative_slope
 
     def call(self, inputs, training=False):
-        return activated(inputs, self.leak, training)
+        return activated(inputs, self.negative_slope, training)

@@ -132,8 +132,7 @@ def compute_in(mixed_precision: str | bool) -> None:
 
 
 def _optimizer(options: Mapping) -> keras.optimizers.Optimizer:
-    clip = {"global": "global_clipnorm", "variable": "clipnorm"}[options["clip_norm_by"]]
-    clipping = {} if options["clip_norm"] is None else {clip: options["clip_norm"]}
+    clipping = {key: options[key] for key in ("clipnorm", "global_clipnorm") if options[key]}
     adam = keras.optimizers.Adam(learning_rate=options["learning_rate"], **clipping)
     # Half floats end at 6e-5: small gradients would vanish.
     scaled = options["mixed_precision"] == "float16"

@@ -36,7 +36,7 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     ----------
     settings : from :func:`cellseg.study.runs.run_settings`
         ``model`` names backbone, backbone_levels, location, weights, preprocessing, rescaling
-        and leak; ``heads`` the outputs; ``training`` the normalization
+        and negative_slope; ``heads`` the outputs; ``training`` the normalization
     shape : height and width in pixels, multiples of the ``stride`` that the backbone declares
 
     Returns
@@ -56,7 +56,8 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     features = backbones.features(model["backbone"], x)
     level, x = _pyramid(features, model["backbone_levels"])
     channels = {head: HEADS[head].channels for head in settings["heads"]}
-    network = keras.Model(image, SemanticHeads(channels, level, model["leak"], name="heads")(x))
+    heads = SemanticHeads(channels, level, model["negative_slope"], name="heads")
+    network = keras.Model(image, heads(x))
     adapted = backbones.adapted(network, rescaling=model["rescaling"] == "as-published")
     coarsest = max(int(level[1]) for level in model["backbone_levels"])
     inner = keras.Model(image, features[coarsest - 1])
@@ -69,7 +70,7 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
 def _pyramid(features: list, backbone_levels: list[str]):
     """The finest level of the feature pyramid and its number.
 
-    deepcell builds coarser ones too, whatever ``pyramid_levels`` says; they feed nothing.
+    deepcell builds coarser ones too, whatever its ``pyramid_levels`` says; they feed nothing.
     """
     numbers = sorted((int(name[1:]) for name in backbone_levels), reverse=True)
     merged = None

@@ -30,19 +30,19 @@ class SemanticHeads(keras.layers.Layer):
     ----------
     channels : channels of each head; one ends in a ReLU, more in a softmax
     steps : doublings from the pyramid level to the image
-    leak : slope of the last ReLU below zero, in training; deepcell's is 0
+    negative_slope : slope of the last ReLU below zero, in training; deepcell's is 0
         A head whose outputs are negative everywhere has no gradient then, and never learns again.
     """
 
     def __init__(
-        self, channels: Mapping[str, int], steps: int, leak: float = 0.0, **options
+        self, channels: Mapping[str, int], steps: int, negative_slope: float = 0.0, **options
     ) -> None:
         # Statistics need whole floats; what may be half is cast where it is used.
         super().__init__(autocast=False, **options)
         self.heads = list(channels)
         self.channels = list(channels.values())
         self.steps = steps
-        self.leak = leak
+        self.negative_slope = negative_slope
         numbers = range(len(self.channels))
         self.upsample = [
             [
@@ -99,7 +99,7 @@ class SemanticHeads(keras.layers.Layer):
             x = convolution(double(x))
         x = self._normalized(x, self.top[k], self.norm[k], training)
         x = ops.relu(double(x))
-        return activated(_few_channels(x, self.last[k]), self.leak, training)
+        return activated(_few_channels(x, self.last[k]), self.negative_slope, training)
 
     def _normalized(self, x, top, norm, training: bool):
         """1x1 convolution with batch norm of what will be doubled, in one convolution."""

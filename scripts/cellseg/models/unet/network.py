@@ -22,7 +22,7 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     Parameters
     ----------
     settings : from :func:`cellseg.study.runs.run_settings`
-        ``model`` names architecture, width and leak; ``heads`` the outputs
+        ``model`` names architecture, width and negative_slope; ``heads`` the outputs
     shape : height and width in pixels, multiples of :func:`cellseg.models.unet.sizes.stride`
 
     Returns
@@ -47,7 +47,7 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     maps = {}
     for head in settings["heads"]:
         output = layers.Conv2D(HEADS[head].channels, 1, name=f"head_{head}")(x)
-        maps[head] = Activated(model["leak"], name=head)(output)
+        maps[head] = Activated(model["negative_slope"], name=head)(output)
     return keras.Model(image, maps)
 
 

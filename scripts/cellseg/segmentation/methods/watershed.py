@@ -27,7 +27,7 @@ AXES = (
     "interior_smooth",
     "interior_threshold",
     "distance_threshold",
-    "small_objects_threshold",
+    "min_size",
 )
 """Settings that can be searched, in the order of the table of what was tried."""
 
@@ -85,7 +85,7 @@ def example(heads: Sequence[str], settings: Mapping, source_of: Callable[[str, i
             f"threshold_abs={options['maxima_threshold']})\n"
             "markers[tuple(places.T)] = np.arange(len(places)) + 1"
         )
-    least = options["small_objects_threshold"]
+    least = options["min_size"]
     return "\n".join(
         [
             f"peaks = {smoothed(channels.marker_head(heads), options['maxima_smooth'])}",
@@ -124,7 +124,7 @@ class _Image:
             labels = flood(height, markers, height > threshold)
         else:
             labels = above(*floods, threshold)
-        labels = remove_small(labels, options["small_objects_threshold"])
+        labels = remove_small(labels, options["min_size"])
         return fill_holes(labels, options["fill_holes_threshold"])
 
     def _flood(self, options: Mapping) -> tuple:

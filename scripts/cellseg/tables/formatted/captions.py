@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 class Experiment:
     """What the configuration says of an experiment and the tables do not.
 
-    ``kind`` and ``policy`` are the data set's, ``every`` and ``small_objects_threshold`` (pixels)
-    those of the scoring.
+    ``kind`` and ``duplicates`` are the data set's, ``subsample`` and ``min_size`` (pixels) those of
+    the scoring.
     """
 
     name: str
     title: str
     kind: str
-    policy: str
-    every: int
-    small_objects_threshold: int
+    duplicates: str
+    subsample: int
+    min_size: int
 
 
 def title(experiment: Experiment, treatment: str) -> str:
@@ -86,9 +86,10 @@ def _measured(
         "Small objects are kept."
         if treatment == "kept"
         else "True and predicted objects smaller than "
-        f"{experiment.small_objects_threshold} pixels were removed before scoring."
+        f"{experiment.min_size} pixels were removed before scoring."
     )
-    part = f" (one of every {experiment.every} of a cell type)" if experiment.every > 1 else ""
+    subsample = experiment.subsample
+    part = f" (one of every {subsample} of a cell type)" if subsample > 1 else ""
     return (
         f"Experiment {experiment.name}. {conditions.constants(runs, shared)}"
         f"Scored on the {once['data_split'].iloc[0]} split of "
@@ -136,16 +137,17 @@ def _device(training: "pd.DataFrame") -> str:
 
 def _published(beneath: int, runs: "pd.DataFrame", experiment: Experiment, treatment: str) -> str:
     if beneath:
-        policy = (
+        listed_twice = (
             " The published test list names some images twice; here each counts once."
-            if experiment.policy == "deduplicated"
+            if experiment.duplicates == "drop"
             else ""
         )
         return (
             "Beneath the rule: published figures of the same score on the same split of the same "
-            f"data set, in fractions. What ranks the cells in ap differs between systems.{policy}"
+            f"data set, in fractions. What ranks the cells in ap differs between systems."
+            f"{listed_twice}"
         )
     why = published.obstacle(
-        kind=experiment.kind, every=experiment.every, small_objects=treatment
+        kind=experiment.kind, subsample=experiment.subsample, small_objects=treatment
     ) or (f"none is known of these scores on the {runs['data_split'].iloc[0]} split")
     return f"No published figure is comparable: {why}."

@@ -110,7 +110,7 @@ def _table(
         figures,
         kind=experiment.kind,
         data_split=runs["data_split"].iloc[0],
-        every=experiment.every,
+        subsample=experiment.subsample,
         small_objects=treatment,
     )
     beneath = _published(fitting, list(values))
