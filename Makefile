@@ -96,7 +96,7 @@ lock: environment
 	echo "tensorflow==2.21.0 ; sys_platform != 'linux'" > .venv/override.txt
 	$(BIN)/$(LOCK) --extra cpu --extra dev --override .venv/override.txt --output-file envs/cpu.lock
 	$(BIN)/$(LOCK) --extra gpu --extra dev --output-file envs/gpu.lock
-	$(BIN)/$(LOCK) --constraint envs/cpu.lock --output-file envs/analysis.lock
+	$(BIN)/$(LOCK) --extra workflow --constraint envs/cpu.lock --output-file envs/analysis.lock
 	awk '/^[a-z]/ {keep = /^(cython|numpy|setuptools|uv)==/} keep' envs/cpu.lock > envs/build.lock
 	$(BIN)/$(CONDA) --extra cpu --constraint envs/cpu.lock --override .venv/override.txt --output-file .venv/train-cpu.txt
 	$(BIN)/$(CONDA) --extra gpu --constraint envs/gpu.lock --output-file .venv/train-gpu.txt

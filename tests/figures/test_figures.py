@@ -775,20 +775,46 @@ def write_tables(folder, experiment, tables_of_it):
         table.to_csv(path, index=False)
 
 
-def test_summary_has_one_line_a_condition_and_says_where_to_look(tmp_path):
+def test_summary_has_one_row_a_condition_and_says_where_to_look(tmp_path):
     folder = tmp_path / "livecell"
     # Both experiments have resnet50 with two heads: listed once.
     write_tables(folder, "heads", fabricate(heads=(TWO_HEADS, ALL_HEADS), seeds=(0, 1, 2)))
     write_tables(folder, "models", fabricate(models=("resnet50", "vgg"), seeds=(0, 1, 2)))
     (folder / "report.html").touch()
     text = terminal_summary.table(folder)
-    lines = [line for line in text.splitlines() if line.startswith(("resnet50", "vgg"))]
-    assert len(lines) == 3
-    assert "0.200 ± 0.248" in lines[0]
-    assert lines[0].split()[-2:] == ["0.90", "50"]  # predicted/true, ms/step
+    lines = text.splitlines()
+    names = [n for n, line in enumerate(lines) if line.startswith(("resnet50, ", "vgg, "))]
+    assert len(names) == 3
+    numbers = lines[names[0] + 1]  # heads are too long for one line
+    assert "0.200 ± 0.248" in numbers
+    assert numbers.split()[-2:] == ["0.90", "50"]  # predicted/true, ms/step
     assert text.splitlines()[0] == "livecell: Training subset: full."
     assert f"{folder / 'report.html'}" in text
     assert str(folder / "tables" / "models" / "summary.csv") in text
+
+
+def test_summary_of_the_demo_fits_a_terminal(tmp_path):
+    """Of its conditions, which differ by model, heads and thresholds."""
+    other = "outer-distance+fgbg"
+    for tuning in ("-", "thresholds"):
+        made = fabricate(models=("featurenet",), heads=(TWO_HEADS, other), seeds=(0, 1))
+        made["runs"] = made["runs"].assign(tuning=tuning)
+        made["summary"] = collect.summarise(made["runs"])
+        write_tables(tmp_path, f"heads-{tuning}", made)
+    made = fabricate(models=("mobilenetv2", "featurenet-deepcell"))
+    made["runs"] = made["runs"].assign(tuning="-")
+    made["summary"] = collect.summarise(made["runs"])
+    write_tables(tmp_path, "backbones", made)
+    lines = terminal_summary.table(tmp_path).splitlines()
+    heading = next(place for place, line in enumerate(lines) if line.startswith("model, heads"))
+    table = lines[heading : lines.index("", heading)]
+    assert max(map(len, table)) <= 100
+    assert table[1] == "-" * len(table[0])
+    names, numbers = table[2::2], table[3::2]
+    assert f"featurenet, {TWO_HEADS}, thresholds" in names and len(names) == 6
+    assert {len(line) for line in numbers} == {len(table[0])}
+    for line in numbers:
+        assert line.startswith(" ") and line.split()[-2:] == ["0.90", "50"]
 
 
 def test_summary_tells_tuned_thresholds_from_others(tmp_path):

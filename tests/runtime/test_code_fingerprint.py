@@ -62,6 +62,19 @@ def test_code_counts_and_words_do_not(library):
     assert _fingerprint(library) != before
 
 
+@pytest.mark.parametrize("ending", code_fingerprint.TEMPLATES)
+def test_a_template_counts_for_the_module_of_its_name(library, ending):
+    without = _fingerprint(library)
+    (library / f"other{ending}").write_text("nobody imports the module other")
+    (library / f"directly{ending}").write_text("no module has this name")
+    assert _fingerprint(library) == without
+    template = library / f"direct{ending}"
+    template.write_text("<p>{{ one }}</p>")
+    first = _fingerprint(library)
+    template.write_text("<p> {{ one }}</p>")
+    assert len({without, first, _fingerprint(library)}) == 3
+
+
 def test_a_new_family_changes_the_fingerprint_of_none(library):
     (library / "models").mkdir()
     (library / "models" / "__init__.py").write_text("NAMES = ['first']\n")
@@ -410,6 +423,34 @@ def _moved(text, names, package):
             written.append(" " * node.col_offset + one + renamed)
         lines[node.lineno - 1 : node.end_lineno] = written
     return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "template"),
+    [
+        ("apply", "apply/page.html.jinja"),
+        ("format_tables", "tables/formatted/html_page.html.jinja"),
+        ("format_tables", "tables/formatted/latex.tex.jinja"),
+    ],
+)
+def test_an_edited_template_reruns_what_it_makes(checkout, tmp_path, script, template):
+    """And nothing else."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    for place in (before, after):
+        shutil.copytree(checkout / "scripts", place)
+    with (after / "cellseg" / template).open("a") as file:
+        file.write("\n")
+    first, second = _all_fingerprints(before), _all_fingerprints(after)
+    changed = {name for (name, family), digits in first.items() if second[name, family] != digits}
+    assert changed == {f"{script}.py"}
+
+
+def test_every_template_counts(checkout):
+    library = checkout / "scripts/cellseg"
+    found = {
+        path for module in library.rglob("*.py") for path in code_fingerprint.templates_of(module)
+    }
+    assert found == {*library.rglob("*.jinja")} and len(found) >= 3
 
 
 def test_the_packages_of_this_library_may_move_into_another(checkout, tmp_path):

@@ -27,9 +27,17 @@ def _name(text):
 
 @pytest.fixture(scope="module")
 def declared(checkout):
-    """Extra to the distributions that it names; with those of the extras in it."""
+    """Extra to the distributions that it names; with those of the extras in it.
+
+    `library` is what comes without an extra, and `base` that and the workflow's.
+    """
     project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
-    groups = {"base": project["dependencies"], **project["optional-dependencies"]}
+    extras = project["optional-dependencies"]
+    groups = {
+        "library": project["dependencies"],
+        **extras,
+        "base": [*project["dependencies"], *extras["workflow"]],
+    }
     found = {}
     for extra, lines in groups.items():
         requirements = [Requirement(line) for line in lines]
@@ -103,3 +111,22 @@ def test_jobs_without_tensorflow_do_with_the_analysis_environment(checkout, decl
         for path in code_fingerprint.used_by(checkout / "workflow/rules" / script, library)
     }
     assert list(_undeclared(sorted(paths), declared["base"], own)) == []
+
+
+LIGHT = ("targets/heads.py", "segmentation/watershed.py", "scoring/metrics.py")
+BY_CHOICE = {"pandas", "pycocotools", "scikit-image"}
+"""Imported in single functions only: docs/how-to/library.md says which."""
+TRAINING = ("training/run.py", "inference/run.py", "segmentation/run.py")
+KERAS_3 = ("models/panopticnet/family.py", "models/unet/family.py")
+
+
+@pytest.mark.parametrize(("modules", "extras"), [(LIGHT, ()), ((*TRAINING, *KERAS_3), ("keras3",))])
+def test_the_library_does_with_what_its_installation_brings(
+    checkout, declared, own, modules, extras
+):
+    library = checkout / "scripts/cellseg"
+    paths = {path for name in modules for path in code_fingerprint.used_by(library / name, library)}
+    allowed = declared["library"].union(*(declared[extra] for extra in extras))
+    assert len(paths) > len(modules)
+    by_choice = set() if extras else BY_CHOICE
+    assert list(_undeclared(sorted(paths), allowed | by_choice, own)) == []

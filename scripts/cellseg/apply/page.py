@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 
 from cellseg.apply.geojson import Polygon
+from cellseg.io import templates
 from cellseg.io.atomic import replacing
 from cellseg.io.wording import number_of
 
@@ -18,23 +18,6 @@ PICTURE = 640  # pixels, the longer side
 LARGEST_ZOOM = 8  # of images that are smaller
 PICTURES = 200  # on a page, at some 100 kB each
 OUTLINE = (233, 180, 86)  # blue, green, red: the colour of predicted cells in all figures
-
-STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 1560px;
-       padding: 0 1.5rem; }
-h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-.about { color: #555; margin-top: 0; overflow-wrap: anywhere; }
-.numbers { display: flex; gap: 2.5rem; margin: 1.2rem 0; }
-.numbers b { display: block; font-size: 1.6rem; font-weight: 600; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 1.2rem; }
-figure { margin: 0; } figure img { width: 100%; border-radius: 3px; display: block; }
-figcaption { font-size: .85rem; overflow-wrap: anywhere; padding-top: .3rem; }
-table { border-collapse: collapse; font-size: .85rem; } td, th { padding: .25rem .8rem .25rem 0;
-  text-align: right; vertical-align: top; border-bottom: 1px solid #ddd; }
-td:first-child, th:first-child, .skipped td, .skipped th { text-align: left;
-  overflow-wrap: anywhere; }
-.skipped { border-left: 4px solid #D55E00; padding-left: 1rem; }
-"""
 
 
 @dataclass(frozen=True)
@@ -104,68 +87,45 @@ def write(
     """
     cells = sum(page.row["cells"] for page in pages)
     images = len({page.image for page in pages})
-    numbers = [("images", images), ("pages", len(pages)), ("cells", cells)]
-    numbers += [("skipped files", len(skipped))]
-    parts = [
-        "<!DOCTYPE html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>',
-        f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>",
-        *(f'<p class="about">{escape(text)}</p>' for text in about),
-        '<div class="numbers">',
-        *(f"<div><b>{number:,}</b>{name}</div>" for name, number in numbers),
-        "</div>",
-        *_skipped(skipped),
-        '<h2>Images with the outlines of their cells</h2><div class="cards">',
-        *(_card(page) for page in pages if page.picture),
-        "</div><h2>All pages</h2>",
-        *_table(pages),
-        "</body></html>\n",
-    ]
-    with replacing(path) as temporary:
-        temporary.write_text("\n".join(parts), encoding="utf-8")
-
-
-def _skipped(skipped: Sequence[tuple[str, str]]) -> list[str]:
-    if not skipped:
-        return []
-    rows = (f"<tr><td>{escape(name)}</td><td>{escape(why)}</td></tr>" for name, why in skipped)
-    return [
-        '<div class="skipped"><h2>Skipped</h2><table><tr><th>file</th><th>why</th></tr>',
-        *rows,
-        "</table></div>",
-    ]
-
-
-def _card(page: Page) -> str:
-    source = base64.b64encode(page.picture).decode()
-    of = f"page {page.page} of {page.pages} · " if page.pages > 1 else ""
-    row = page.row
-    return (
-        f'<figure><img alt="{escape(page.image)}" src="data:image/jpeg;base64,{source}">'
-        f"<figcaption>{escape(page.image)}<br>{of}{number_of(row['cells'], 'cell')} · "
-        f"{row['covered']:.0%} covered · {_link(row['labels'], 'labels')} · "
-        f"{_link(row['outlines'], 'outlines')}</figcaption></figure>"
+    counts = ("images", images), ("pages", len(pages)), ("cells", cells)
+    numbers = [(f"{number:,}", name) for name, number in (*counts, ("skipped files", len(skipped)))]
+    template = templates.html(__file__)
+    text = template.render(
+        title=title,
+        about=about,
+        numbers=numbers,
+        skipped=skipped,
+        cards=[_card(page) for page in pages if page.picture],
+        lines=[_line(page) for page in pages],
     )
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
-def _table(pages: Sequence[Page]) -> list[str]:
-    heads = "image", "page", "pixels", "µm a pixel", "cells", "covered", "median area, px"
-    lines = ["<table><tr>", *(f"<th>{head}</th>" for head in heads), "</tr>"]
-    for page in pages:
-        row = page.row
-        size, area = row["pixel_size_um"], row["median_area_px"]
-        values = (
-            escape(page.image),
-            page.page,
-            f"{row['width_px']} x {row['height_px']}",
-            "unknown" if np.isnan(size) else f"{size:.4g}",
-            f"{row['cells']:,}",
-            f"{row['covered']:.1%}",
-            "-" if np.isnan(area) else f"{area:.0f}",
-        )
-        lines.append("<tr>" + "".join(f"<td>{value}</td>" for value in values) + "</tr>")
-    return [*lines, "</table>"]
+def _card(page: Page) -> dict[str, str]:
+    """What is said of a picture."""
+    row = page.row
+    return {
+        "image": page.image,
+        "picture": base64.b64encode(page.picture).decode(),
+        "of": f"page {page.page} of {page.pages} · " if page.pages > 1 else "",
+        "cells": number_of(row["cells"], "cell"),
+        "covered": f"{row['covered']:.0%}",
+        "labels": quote(row["labels"]),
+        "outlines": quote(row["outlines"]),
+    }
 
 
-def _link(target: str, text: str) -> str:
-    return f'<a href="{escape(quote(target))}">{text}</a>'
+def _line(page: Page) -> tuple[object, ...]:
+    """Of the table of all pages."""
+    row = page.row
+    size, area = row["pixel_size_um"], row["median_area_px"]
+    return (
+        page.image,
+        page.page,
+        f"{row['width_px']} x {row['height_px']}",
+        "unknown" if np.isnan(size) else f"{size:.4g}",
+        f"{row['cells']:,}",
+        f"{row['covered']:.1%}",
+        "-" if np.isnan(area) else f"{area:.0f}",
+    )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 import pandas as pd
+from tabulate import tabulate
 
 from cellseg import models
 from cellseg.data.kinds import SOURCES
@@ -200,8 +201,7 @@ def _number(value: float, score: glossary.Score) -> str:
 
 
 def _table(head: list[str], rows: list[tuple]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(value) for value in line) + " |" for line in lines)
+    return tabulate(rows, head, tablefmt="github", disable_numparse=True)
 
 
 def _versions(versions: Mapping[str, str]) -> str:

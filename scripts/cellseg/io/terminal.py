@@ -2,6 +2,8 @@
 
 import textwrap
 
+from tabulate import tabulate
+
 WIDTH = 100
 UNKNOWN = "-"
 
@@ -29,20 +31,18 @@ def aligned(rows: list[list[str]], left: int = 1) -> list[str]:
     """
     others = [max(len(row[column]) for row in rows) for column in range(1, len(rows[0]))]
     room = WIDTH - sum(others) - 2 * len(others)
-    widths = [max((len(row[0]) for row in rows if len(row[0]) <= room), default=0), *others]
-    lines = []
-    for row in rows:
-        cells = row
-        if len(row[0]) > room:
-            lines += path_lines(row[0], indent="")
-            cells = ["", *row[1:]]
-        lines.append(
-            "  ".join(
-                cell.ljust(width) if column < left else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-            )
-        )
-    return lines
+    lines = tabulate(
+        [["" if len(row[0]) > room else row[0], *row[1:]] for row in rows],
+        tablefmt="plain",
+        disable_numparse=True,
+        colalign=["left"] * left + ["right"] * (len(rows[0]) - left),
+    )
+    above = (path_lines(row[0], indent="") if len(row[0]) > room else [] for row in rows)
+    return [
+        line
+        for names, numbers in zip(above, lines.split("\n"), strict=True)
+        for line in (*names, numbers)
+    ]
 
 
 def wrapped(text: str, indent: str = "", first: str = "") -> list[str]:

@@ -1,10 +1,11 @@
-"""The short table that a finished study prints: one line a condition, and where to look."""
+"""The short table that a finished study prints: one row a condition, and where to look."""
 
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg.errors import UserError
+from cellseg.io import terminal
 from cellseg.io.wording import number_of
 from cellseg.scoring import found_nothing
 from cellseg.tables import conditions, glossary, read
@@ -31,7 +32,7 @@ def table(folder: str | Path) -> str:
     Returns
     -------
     str
-        Lines for a terminal: what is shown, one line a condition, and where the report, tables
+        Lines for a terminal: what is shown, one row a condition, and where the report, tables
         and figures are.
 
     Raises
@@ -76,7 +77,7 @@ def table(folder: str | Path) -> str:
         [
             f"{folder.name}: {fixed}".rstrip(),
             "",
-            *_aligned(heading, lines, left=len(named)),
+            *_fitting(heading, lines, len(named)),
             "",
             *textwrap.wrap(
                 f"Means over images ({split}{number}), small objects {conditions.PRIMARY}, then "
@@ -136,17 +137,18 @@ def _range(numbers: "pd.Series") -> str:
     return number_of(high, "image") if low == high else f"{low} to {high:,} images"
 
 
-def _aligned(heading: list[str], lines: list[list[str]], left: int) -> list[str]:
-    """Columns under their headings, the first `left` ones flush left, numbers flush right."""
-    widths = [max(map(len, column)) for column in zip(heading, *lines, strict=True)]
-    rows = [heading, ["-" * width for width in widths], *lines]
-    return [
-        "  ".join(
-            text.ljust(width) if place < left else text.rjust(width)
-            for place, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+def _fitting(heading: list[str], lines: list[list[str]], left: int) -> list[str]:
+    """Columns under their headings, the first `left` ones flush left.
+
+    Where they are too wide for a terminal, the names of a condition are on a line of their own.
+    """
+    rows = [heading, *lines]
+    if sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)) - 2 > terminal.WIDTH:
+        rows, left = [[", ".join(row[:left]), *row[left:]] for row in rows], 1
+    shown = terminal.aligned(rows, left)
+    below = next(place for place, line in enumerate(shown, 1) if line.endswith(heading[-1]))
+    rule = "-" * max(map(len, shown))
+    return [line.rstrip() for line in (*shown[:below], rule, *shown[below:])]
 
 
 def _where(folder: Path) -> list[str]:

@@ -3,7 +3,8 @@
 Snakemake sees neither edits to the modules that a script imports nor whether an edit matters: it
 goes by the script's date. The fingerprint covers what script and modules do. It leaves out
 comments, docstrings, formatting, import statements, and the names and places of modules, so that
-explaining or arranging code better does not train a network again.
+explaining or arranging code better does not train a network again. Templates of pages count by
+their text.
 """
 
 import hashlib
@@ -22,6 +23,9 @@ UNWATCHED = (
 """No result depends on them: a family or method added to its registry reruns no other one."""
 UNFOLLOWED = ("scoring/found_nothing.py",)
 """Nor on what these import: a training that looks whether cells are found watches no scores."""
+
+TEMPLATES = (".html.jinja", ".tex.jinja")
+"""Endings of templates, which have the name of the module that fills them in."""
 
 
 @cache
@@ -42,6 +46,7 @@ def fingerprint(script: Path, library: Path, modules: tuple[str, ...] = ()) -> s
     unused: set[str] = set()
     for file in filter(package.watches, used_by(script, library, modules)):
         found.extend(code_digest.digests(file, package))
+        found.extend(hashlib.sha256(path.read_bytes()).digest() for path in templates_of(file))
         others = (
             names for names in code_digest.code(file, package).unused if names[0] != library.name
         )
@@ -62,6 +67,13 @@ def used_by(script: Path, library: Path, modules: tuple[str, ...] = ()) -> list[
             found.add(file)
             waiting.extend(_imported(file, package))
     return sorted(found)
+
+
+@cache
+def templates_of(module: Path) -> tuple[Path, ...]:
+    """Files that a module fills in (:mod:`cellseg.io.templates`): their whole text counts."""
+    candidates = (module.with_suffix(one) for one in TEMPLATES)
+    return tuple(path for path in candidates if path.is_file())
 
 
 @cache
