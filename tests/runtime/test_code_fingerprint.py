@@ -311,10 +311,10 @@ def test_files_that_do_not_count_exist(checkout):
 PRINT = """
 import sys; from pathlib import Path; from cellseg import models
 from cellseg.runtime.code_fingerprint import fingerprint
-scripts = Path(sys.argv[1])
+scripts = Path(sys.argv[1]); FAMILIES = tuple(one.module for one in models.FAMILIES.values())
 for path in sorted(scripts.glob("*.py")):
     print(path.name, fingerprint(path, scripts / "package", ()),
-          fingerprint(path, scripts / "cellseg", tuple(models.FAMILIES.values())))
+          fingerprint(path, scripts / "cellseg", FAMILIES))
 """
 SYNTAX = r'''
 import numpy as np
@@ -381,7 +381,7 @@ def _all_fingerprints(scripts):
     return {
         (path.name, family): code_fingerprint.fingerprint(path, scripts / "cellseg", (family,))
         for path in sorted(scripts.glob("*.py"))
-        for family in models.FAMILIES.values()
+        for family in sorted(one.module for one in models.FAMILIES.values())
     }
 
 
@@ -428,7 +428,7 @@ def test_the_packages_of_this_library_may_move_into_another(checkout, tmp_path):
     (library / "subject/__init__.py").write_text('"""A subject."""\n')
     assert len(names) > 10
     assert _all_fingerprints(after) == _all_fingerprints(before)
-    used = code_fingerprint.used_by(after / "train.py", library, (models.FAMILIES["unet"],))
+    used = code_fingerprint.used_by(after / "train.py", library, (models.FAMILIES["unet"].module,))
     assert library / "subject/training/loop.py" in used
 
 
@@ -445,20 +445,20 @@ def test_training_watches_its_family_and_scoring_does_not(checkout):
     def names(script, *modules):
         return _used(scripts, script, *modules)
 
-    family = models.FAMILIES["deepcell"]
+    family = models.FAMILIES["deepcell"].module
     train = names("train.py", family)
     assert {"training/loop.py", "training/batches.py", "targets/transforms.py"} <= train
     assert {"models/deepcell/family.py", "models/deepcell/compat.py"} <= train
     assert not {"scoring/objects.py", "segmentation/watershed.py", "figures/style.py"} & train
     assert "inference/sliding_window.py" not in train
-    ours = names("train.py", models.FAMILIES["panopticnet"])
+    ours = names("train.py", models.FAMILIES["panopticnet"].module)
     assert {
         *("models/panopticnet/family.py", "models/panopticnet/network.py"),
         *("models/panopticnet/semantic_heads.py", "models/keras3/backend.py"),
     } <= ours
     assert "models/deepcell/compat.py" not in ours
     assert "models/panopticnet/network.py" not in train
-    unet = names("train.py", models.FAMILIES["unet"])
+    unet = names("train.py", models.FAMILIES["unet"].module)
     assert {
         *("models/unet/family.py", "models/unet/sizes.py"),
         *("models/keras3/learner.py", "models/keras3/steps.py"),

@@ -138,13 +138,13 @@ def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
     model = WHOLE["models"].get(job.wildcards.get("model"))
     used = [model["family"]] if model else list(models.FAMILIES)
     text = "".join(path.read_text() for path in code_fingerprint.used_by(script, library))
-    looked_up = []
+    entries = [models.FAMILIES[name] for name in used]
+    modules = []
     if "models.load" in script.read_text():
-        looked_up.append(models.FAMILIES)
+        modules += [entry.module for entry in entries]
     if "models.description(" in text or "models.expected_parameters(" in text:
-        looked_up.append(models.FACTS)
-    modules = tuple(registry[name] for registry in looked_up for name in used)
-    return code_fingerprint.fingerprint(script, library, modules)
+        modules += [entry.facts for entry in entries]
+    return code_fingerprint.fingerprint(script, library, tuple(modules))
 
 
 def test_no_module_is_imported_by_name_but_families(place):

@@ -19,7 +19,7 @@ rule apply:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        code=code("apply", *families.FAMILIES.values()),
+        code=code("apply", *(one.module for one in families.FAMILIES.values())),
         # Which run and which images: their names, sizes and dates.
         chosen=chosen_for_apply,
         apply=studies.in_order(study["apply"]),
@@ -51,7 +51,7 @@ rule export:
         mem_mb=8000,
         runtime=60,
     params:
-        code=code_with_family("export", families.FACTS),
+        code=code_with_family("export", facts=True),
         kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
     script:
         "../../scripts/export.py"

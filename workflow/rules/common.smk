@@ -193,18 +193,15 @@ def code(script, *modules):
     return lambda wildcards: code_fingerprint.fingerprint(path, library, modules)
 
 
-def code_with_family(script, *registries):
-    """Params function: as `code`, with the module of the run's model family.
+def code_with_family(script, facts=False):
+    """Params function: as `code`, with the run's model family and, if asked for, its facts."""
 
-    `registries` are further ones that the script looks the family up in.
-    """
-    return lambda wildcards: code(
-        script,
-        *(
-            modules[study["models"][wildcards.model]["family"]]
-            for modules in (families.FAMILIES, *registries)
-        ),
-    )(wildcards)
+    def digits(wildcards):
+        family = families.FAMILIES[study["models"][wildcards.model]["family"]]
+        modules = [family.module, *([family.facts] if facts else [])]
+        return code(script, *modules)(wildcards)
+
+    return digits
 
 
 def alike(benchmark, wildcards, whatever):

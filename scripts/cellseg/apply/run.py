@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from cellseg.images.decoded import Part
 from cellseg.io import atomic
 from cellseg.io.terminal import number_of
 from cellseg.segmentation.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
 
 PAGE_COLUMNS = (
     *("image", "page", "height_px", "width_px", "pixel_size_um", "cells", "covered"),
@@ -54,7 +57,7 @@ class Results:
 
 def apply(
     settings: Mapping,
-    load_family: Callable[[Mapping], ModuleType],
+    load_family: Callable[[Mapping], "Family"],
     outputs: Mapping[str, str],
     threads: int,
 ) -> None:

@@ -5,7 +5,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,13 +23,14 @@ from cellseg.training.provenance import SETTINGS as RUN_SETTINGS
 
 if TYPE_CHECKING:
     from cellseg.export.saved_model import WholeImages
+    from cellseg.training.family import Family
 
 
 def export(
     run: Mapping[str, str],
     images: Sequence[str],
     kind: str,
-    load_family: Callable[[Mapping], ModuleType],
+    load_family: Callable[[Mapping], "Family"],
     output: str,
     threads: int,
 ) -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from cellseg.io import made_files
 from cellseg.targets import channels
 from cellseg.training import ensemble, provenance
 
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
+
 
 def predict(
     settings: str,
@@ -23,7 +26,7 @@ def predict(
     only: Sequence[str] | None,
     every: int,
     options: Mapping,
-    load_family: Callable[[Mapping], ModuleType],
+    load_family: Callable[[Mapping], "Family"],
     folder: Path,
     output: str,
     threads: int,
@@ -79,7 +82,7 @@ def predict(
 
 
 def image_predictor(
-    run: Mapping, family: ModuleType, folder: Path, options: Mapping
+    run: Mapping, family: "Family", folder: Path, options: Mapping
 ) -> Callable[[np.ndarray], sliding_window.Maps]:
     """From whole image to maps, the way the network saw images in training."""
     normalization = run["training"]["normalization"]

@@ -6,7 +6,6 @@ scores are looked at once they are made.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from cellseg.images.normalization import normalize
 
 if TYPE_CHECKING:
     from cellseg.training.batches import TileStream
+    from cellseg.training.family import Family
 
 LEAST_F1 = 0.05
 """Mean F1 at IoU 0.5 below which a network found almost nothing: one cell in twenty."""
@@ -56,7 +56,7 @@ def warning(n_true: int, n_pred: int, f1: float, where: str, steps: int | None) 
 
 
 def say_after_training(
-    family: ModuleType, settings: Mapping, validation: "TileStream", folder: Path, steps: int
+    family: "Family", settings: Mapping, validation: "TileStream", folder: Path, steps: int
 ) -> None:
     """Print the warning for a network that was just trained, segmented with default thresholds.
 

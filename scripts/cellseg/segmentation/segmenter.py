@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from cellseg.segmentation import confidence
 from cellseg.segmentation.watershed import chosen_maps, segment_maps
 from cellseg.targets import channels
 from cellseg.training import ensemble, provenance
+
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
 
 
 class Segmenter:
@@ -34,7 +37,7 @@ class Segmenter:
     def __init__(
         self,
         run: Mapping[str, Path],
-        load_family: Callable[[Mapping], ModuleType],
+        load_family: Callable[[Mapping], "Family"],
         threads: int,
     ) -> None:
         settings = made_files.read_json(run["settings"], *provenance.SETTINGS)

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import h5py
 import pandas as pd
@@ -22,12 +22,15 @@ from cellseg.training.batches import TileStream
 from cellseg.training.checkpoint import ResumeFolder
 from cellseg.training.progress_writer import ProgressWriter
 
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
+
 WEIGHTS = "weights.h5"
 CELL_TYPE = "cell_type"
 """Column of the history."""
 
 Streams = tuple[TileStream, TileStream]
-Check = Callable[[ModuleType, Mapping, TileStream, Path, int], None]
+Check = Callable[["Family", Mapping, TileStream, Path, int], None]
 """Looks at a trained network: family, settings, validation tiles, folder of the weights, steps."""
 
 
@@ -71,7 +74,7 @@ def by_cell_type(
 
 
 def train(
-    family: ModuleType,
+    family: "Family",
     settings: Mapping,
     streams: Mapping[str, Streams],
     folder: Path,
@@ -126,7 +129,7 @@ def train(
 
 
 def _train_member(
-    family: ModuleType,
+    family: "Family",
     settings: Mapping,
     streams: Streams,
     member: Path,

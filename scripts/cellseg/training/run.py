@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -21,6 +21,9 @@ from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import TilePool, TileStream
 from cellseg.training.progress_writer import ProgressWriter
 
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
+
 
 def train(
     settings: Mapping,
@@ -29,7 +32,7 @@ def train(
     extension: Sequence[str],
     weights: str | None,
     code: str,
-    family: ModuleType,
+    family: "Family",
     folder: Path,
     threads: int,
     check: ensemble.Check | None = None,
