@@ -432,6 +432,24 @@ def test_the_packages_of_this_library_may_move_into_another(checkout, tmp_path):
     assert library / "subject/training/loop.py" in used
 
 
+def test_names_of_files_train_nothing_again(checkout, tmp_path):
+    """A new file of a later step counts for no job; a rule whose output is renamed has none."""
+    grown = tmp_path / "scripts"
+    shutil.copytree(checkout / "scripts", grown)
+    names = grown / "cellseg/io/run_files.py"
+    text = names.read_text()
+    names.write_text(f'{text.replace("metrics.csv", "scores.csv")}\nCALIBRATION = "sure.csv"\n')
+    family = models.FAMILIES["unet"].module
+    for script in ("train.py", "segment.py", "score.py"):
+        before, after = (
+            code_fingerprint.fingerprint(scripts / script, scripts / "cellseg", (family,))
+            for scripts in (checkout / "scripts", grown)
+        )
+        assert after == before
+        used = code_fingerprint.used_by(grown / script, grown / "cellseg", (family,))
+        assert names in used and names.read_text() != text
+
+
 def _used(scripts, script, *modules):
     """Modules of the library that a script uses, relative to it."""
     library = scripts / "cellseg"

@@ -4,6 +4,7 @@ import ast
 import copy
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +15,13 @@ import tifffile
 import loaded_rules
 from cellseg import models
 from cellseg.inference.record import SETTINGS
+from cellseg.io import run_files
 from cellseg.runtime import code_fingerprint
 from cellseg.tables import conditions
 from workflow_runner import TINY, Workflow
 
 RUN = "results/tiny/runs/featurenet/inner-distance+pixelwise/full/seed-0"
+RUN_FOLDER = re.compile(r"results/\w+/runs/.*/seed-\d+/(tuning-\w+/)?")
 WHOLE = copy.deepcopy(TINY)  # with a job of every rule
 WHOLE["datasets"] |= {
     "mine": {"kind": "local", "images": "own/images",
@@ -145,6 +148,23 @@ def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
     if "models.description(" in text or "models.expected_parameters(" in text:
         modules += [entry.facts for entry in entries]
     return code_fingerprint.fingerprint(script, library, tuple(modules))
+
+
+def test_the_files_of_a_run_are_those_of_the_list(loaded):
+    """Progress, the space of a study and searches look for what the list says."""
+    _, jobs = loaded
+    listed = {job.rule: job for job in run_files.JOBS}
+    seen = set()
+    for outputs, job in jobs.items():
+        folder = RUN_FOLDER.match(outputs[0])
+        assert bool(folder) == (job.rule in listed), job.rule
+        if folder:
+            one = listed[job.rule]
+            seen.add(job.rule)
+            assert outputs == tuple(folder[0] + name for name in one.outputs)
+            assert job.log == [folder[0] + one.log]
+            assert job.benchmark == (folder[0] + one.benchmark if one.measured else None)
+    assert seen == set(listed)
 
 
 def test_no_module_is_imported_by_name_but_families(place):

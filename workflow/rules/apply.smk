@@ -30,20 +30,20 @@ rule apply:
 rule export:
     """A trained run as one file that can be given away, and is used without this workflow."""
     input:
-        weights=f"{RUN}/weights.h5",
-        settings=f"{RUN}/settings.json",
-        provenance=f"{RUN}/provenance.json",
-        watershed=f"{RUN}/{{variant}}watershed.json",
-        metrics=f"{RUN}/{{variant}}metrics.csv",
-        coco=f"{RUN}/{{variant}}coco.csv",
+        weights=f"{RUN}/{run_files.WEIGHTS}",
+        settings=f"{RUN}/{run_files.SETTINGS}",
+        provenance=f"{RUN}/{run_files.PROVENANCE}",
+        watershed=f"{RUN}/{{variant}}{run_files.WATERSHED}",
+        metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
+        coco=f"{RUN}/{{variant}}{run_files.COCO}",
         images=[
             f"{DATA}/annotations/train.images.parquet",
             f"{DATA}/annotations/val.images.parquet",
         ],
     output:
-        export=f"{RUN}/{{variant}}export.zip",
+        export=f"{RUN}/{{variant}}{run_files.EXPORTED}",
     log:
-        f"{RUN}/{{variant}}logs/export.log",
+        f"{RUN}/{{variant}}{run_files.EXPORT.log}",
     conda:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 2

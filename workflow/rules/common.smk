@@ -22,6 +22,7 @@ from snakemake.resources import Resources
 from cellseg import models as families
 from cellseg.apply import request
 from cellseg.data import local_images, sources, unreachable
+from cellseg.io import run_files
 from cellseg.jobs import cluster as clusters
 from cellseg.jobs import network_memory, resources as needs, slurm_refusals
 from cellseg.runtime import (
@@ -304,7 +305,7 @@ def tuning_of(wildcards):
 def tuned_settings(wildcards):
     """Input function: the tuned settings of the watershed, or nothing where there is no tuning."""
     # A string, not a list of one: scripts take it for a path.
-    return f"{RUN}/{wildcards.variant}chosen.json" if wildcards.variant else []
+    return f"{RUN}/{wildcards.variant}{run_files.CHOSEN}" if wildcards.variant else []
 
 
 def run_label(wildcards):
@@ -421,7 +422,7 @@ def weights_of(wildcards):
     return [] if name is None else PRETRAINED.format(pretrained=name)
 
 
-def run_files(name, chosen=studies.runs_of):
+def of_runs(name, chosen=studies.runs_of):
     """Input function: one file of every run of an experiment; {variant} is that of its tuning."""
 
     def files(wildcards):

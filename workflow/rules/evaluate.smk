@@ -1,22 +1,22 @@
 rule tune:
     """The watershed's settings that suit a run best, on the images that it was validated with."""
     input:
-        maps=f"{RUN}/tuning-{{tuning}}/validation-maps.zip",
+        maps=f"{RUN}/tuning-{{tuning}}/{run_files.VALIDATION_MAPS}",
         truths=[f"{DATA}/labels/train.npz", f"{DATA}/labels/val.npz"],
     output:
-        chosen=f"{RUN}/tuning-{{tuning}}/chosen.json",
-        tried=f"{RUN}/tuning-{{tuning}}/tried.csv",
+        chosen=f"{RUN}/tuning-{{tuning}}/{run_files.CHOSEN}",
+        tried=f"{RUN}/tuning-{{tuning}}/{run_files.TRIED}",
     log:
-        f"{RUN}/tuning-{{tuning}}/logs/tune.log",
+        f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.log}",
     benchmark:
-        f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv"
+        f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}"
     priority: 1  # before other runs are predicted: maps go when the cells are found
     conda:
         "../../envs/analysis.yaml"
-    threads: processors(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 4)
+    threads: processors(f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}", 4)
     resources:
-        mem_mb=memory(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 4000),
-        runtime=minutes(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 240),
+        mem_mb=memory(f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}", 4000),
+        runtime=minutes(f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}", 240),
     params:
         code=code("tune"),
         tuning=lambda wildcards: studies.in_order(study["tunings"][wildcards.tuning]),
@@ -28,25 +28,25 @@ rule tune:
 rule segment:
     """Cells from maps, by marker-controlled watershed."""
     input:
-        maps=f"{RUN}/maps.zip",
+        maps=f"{RUN}/{run_files.MAPS}",
         tuned=tuned_settings,
     output:
-        labels=f"{RUN}/{{variant}}labels.npz",
-        cells=f"{RUN}/{{variant}}cells.parquet",
-        settings=f"{RUN}/{{variant}}watershed.json",
+        labels=f"{RUN}/{{variant}}{run_files.LABELS}",
+        cells=f"{RUN}/{{variant}}{run_files.CELLS}",
+        settings=f"{RUN}/{{variant}}{run_files.WATERSHED}",
     log:
-        f"{RUN}/{{variant}}logs/segment.log",
+        f"{RUN}/{{variant}}{run_files.SEGMENT.log}",
     benchmark:
-        f"{RUN}/{{variant}}benchmarks/segment.tsv"
+        f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}"
     priority: 1  # before other runs are predicted: maps go when the cells are found
     conda:
         "../../envs/analysis.yaml"
-    threads: processors(f"{RUN}/{{variant}}benchmarks/segment.tsv", 4)
+    threads: processors(f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}", 4)
     resources:
         **SHORT,
-        mem_mb=memory(f"{RUN}/{{variant}}benchmarks/segment.tsv", 4000),
+        mem_mb=memory(f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}", 4000),
         runtime=minutes(
-            f"{RUN}/{{variant}}benchmarks/segment.tsv", 120, MINUTES_OF_SHORT
+            f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}", 120, MINUTES_OF_SHORT
         ),
     params:
         code=code("segment"),
@@ -62,27 +62,29 @@ rule segment:
 rule score:
     """Scores of every image of a run, with and without small objects; COCO scores and sizes of all."""
     input:
-        predicted=f"{RUN}/{{variant}}labels.npz",
-        cells=f"{RUN}/{{variant}}cells.parquet",
+        predicted=f"{RUN}/{{variant}}{run_files.LABELS}",
+        cells=f"{RUN}/{{variant}}{run_files.CELLS}",
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
         outlines=f"{DATA}/labels/{study['scoring']['data_split']}.cells.npz",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
-        run=f"{RUN}/provenance.json",
+        run=f"{RUN}/{run_files.PROVENANCE}",
     output:
-        metrics=f"{RUN}/{{variant}}metrics.csv",
-        coco=f"{RUN}/{{variant}}coco.csv",
-        sizes=f"{RUN}/{{variant}}sizes.csv",
+        metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
+        coco=f"{RUN}/{{variant}}{run_files.COCO}",
+        sizes=f"{RUN}/{{variant}}{run_files.SIZES}",
     log:
-        f"{RUN}/{{variant}}logs/score.log",
+        f"{RUN}/{{variant}}{run_files.SCORE.log}",
     benchmark:
-        f"{RUN}/{{variant}}benchmarks/score.tsv"
+        f"{RUN}/{{variant}}{run_files.SCORE.benchmark}"
     conda:
         "../../envs/analysis.yaml"
-    threads: processors(f"{RUN}/{{variant}}benchmarks/score.tsv", 4)
+    threads: processors(f"{RUN}/{{variant}}{run_files.SCORE.benchmark}", 4)
     resources:
         **SHORT,
-        mem_mb=memory(f"{RUN}/{{variant}}benchmarks/score.tsv", 4000),
-        runtime=minutes(f"{RUN}/{{variant}}benchmarks/score.tsv", 120, MINUTES_OF_SHORT),
+        mem_mb=memory(f"{RUN}/{{variant}}{run_files.SCORE.benchmark}", 4000),
+        runtime=minutes(
+            f"{RUN}/{{variant}}{run_files.SCORE.benchmark}", 120, MINUTES_OF_SHORT
+        ),
     params:
         code=code("score"),
         condition=condition_of,
@@ -95,13 +97,13 @@ rule score:
 rule collect:
     """Tables of an experiment: every image, every run, over seeds, and the training histories."""
     input:
-        metrics=run_files("{variant}metrics.csv"),
-        coco=run_files("{variant}coco.csv"),
-        sizes=run_files("{variant}sizes.csv"),
-        watershed=run_files("{variant}watershed.json"),
-        histories=run_files("history.csv"),
-        settings=run_files("settings.json"),
-        provenance=run_files("provenance.json"),
+        metrics=of_runs(f"{{variant}}{run_files.METRICS}"),
+        coco=of_runs(f"{{variant}}{run_files.COCO}"),
+        sizes=of_runs(f"{{variant}}{run_files.SIZES}"),
+        watershed=of_runs(f"{{variant}}{run_files.WATERSHED}"),
+        histories=of_runs(run_files.HISTORY),
+        settings=of_runs(run_files.SETTINGS),
+        provenance=of_runs(run_files.PROVENANCE),
     output:
         images=f"{TABLES}/images.csv",
         runs=f"{TABLES}/runs.csv",

@@ -17,7 +17,7 @@ from cellseg.data import livecell_names
 from cellseg.errors import UserError
 from cellseg.images import grey_values
 from cellseg.images.decoded import Part
-from cellseg.io import atomic
+from cellseg.io import atomic, run_files
 from cellseg.io.terminal import number_of
 from cellseg.segmentation.segmenter import Segmenter
 
@@ -118,7 +118,7 @@ def apply(
     doubts = apply_doubts.warnings(
         [(page.row["image"], page.row["cells"]) for page in results.pages],
         list(dict.fromkeys(results.noise)),
-        run["watershed"].parent / "metrics.csv",
+        run["watershed"].parent / run_files.METRICS,
     )
     _write_overview(results, record, segmenter.watershed, outputs["overview"], doubts)
     n_cells = sum(page.row["cells"] for page in results.pages)

@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cellseg.export.model_card import CITE
+from cellseg.io import run_files
 
 FORMAT = "0.5.4"
+RECORDS = (run_files.SETTINGS, run_files.WATERSHED, run_files.PROVENANCE)
+"""Files of the run that come along."""
 LICENCES = {"download": "CC-BY-NC-4.0", "simulated": "MIT"}
 """By kind of data set; of a local one only its owner knows."""
 
@@ -72,10 +75,7 @@ def describe(
                 "tensorflow_version": tensorflow_version,
             }
         },
-        "attachments": [
-            _file(folder, extra)
-            for extra in ("example.py", "settings.json", "watershed.json", "provenance.json")
-        ],
+        "attachments": [_file(folder, extra) for extra in ("example.py", *RECORDS)],
     }
     if kind in LICENCES and family != "deepcell":
         about["license"] = LICENCES[kind]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cellseg import models
+from cellseg.io import run_files
 from cellseg.tables import glossary
 
 SCORES = glossary.named("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1_75", "pixel_iou")
@@ -108,15 +109,15 @@ def text(
         f"(`{training['normalization']}`), predicts and blends them. Its signature "
         f"`serving_default` takes such windows, (N, {window}, {window}, 1), and gives all maps in "
         "one. The watershed of the example is scikit-image's; livecell-bench also fills small "
-        "holes and merges peaks that are near each other, with the settings of `watershed.json`, "
-        "so a few cells differ.",
+        "holes and merges peaks that are near each other, with the settings of "
+        f"`{run_files.WATERSHED}`, so a few cells differ.",
         "## What it is",
         f"{models.description(model)}, {provenance['parameters']:,} weights, started "
         f"from {weights}; {training['epochs']} epochs on tiles of {settings['tiling']['size']} "
         f"pixels. Trained on {provenance['finished'][:10]} with "
-        f"{_versions(provenance['versions'])}. All settings: `settings.json`, "
-        f"`provenance.json`; thresholds: `watershed.json`.{tuned} How the images of the scores "
-        f"below were predicted: `watershed.json`.{otherwise(prediction)}",
+        f"{_versions(provenance['versions'])}. All settings: `{run_files.SETTINGS}`, "
+        f"`{run_files.PROVENANCE}`; thresholds: `{run_files.WATERSHED}`.{tuned} How the images of "
+        f"the scores below were predicted: `{run_files.WATERSHED}`.{otherwise(prediction)}",
         "## What it was trained on",
         _table(
             ["cell type", "images", "annotated cells in them", "validation images"],

@@ -14,7 +14,7 @@ import yaml
 from cellseg.export import bioimage_io, model_card
 from cellseg.export import example as export_example
 from cellseg.inference import record
-from cellseg.io import atomic, made_files
+from cellseg.io import atomic, made_files, run_files
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
 from cellseg.tables import read
@@ -76,8 +76,9 @@ def export(
         shutil.make_archive(str(made / "model"), "zip", made / "model")
         shutil.rmtree(made / "model")
         _write_test_tensors(network, made)
-        for name in ("settings", "provenance", "watershed"):
-            shutil.copyfile(run[name], made / f"{name}.json")
+        shutil.copyfile(run["settings"], made / run_files.SETTINGS)
+        shutil.copyfile(run["provenance"], made / run_files.PROVENANCE)
+        shutil.copyfile(run["watershed"], made / run_files.WATERSHED)
         shutil.copyfile(run["metrics"], made / "scores.csv")
         example = export_example.example(settings["heads"], thresholds["watershed"])
         (made / "example.py").write_text(example, encoding="utf-8")

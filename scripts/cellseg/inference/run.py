@@ -12,7 +12,7 @@ import pandas as pd
 from cellseg.data import annotation_tables
 from cellseg.errors import UserError
 from cellseg.inference import map_store, sliding_window, test_time_augmentation
-from cellseg.io import made_files
+from cellseg.io import made_files, run_files
 from cellseg.targets import channels
 from cellseg.training import ensemble, provenance
 
@@ -52,7 +52,7 @@ def predict(
     table = scored_images(table if only is None else table[table["image"].isin(only)], every)
     parts = [(nullcontext(folder), table)]
     if run["model"].get("ensemble"):
-        weights = folder / ensemble.WEIGHTS
+        weights = folder / run_files.WEIGHTS
         ensemble.check(weights, table["cell_type"])
         parts = [
             (ensemble.network(weights, cell_type), rows)

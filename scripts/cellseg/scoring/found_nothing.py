@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellseg.images.normalization import normalize
+from cellseg.io import run_files
 
 if TYPE_CHECKING:
     from cellseg.training.batches import TileStream
@@ -49,8 +50,8 @@ def warning(n_true: int, n_pred: int, f1: float, where: str, steps: int | None) 
         return f"{found}Train longer: raise training.epochs until there are thousands of steps."
     many = " and they do not match" if n_pred > n_true / 2 else ""
     return (
-        f"{found}Look at the losses in logs/train.log: if they still fall, train longer; if they "
-        f"do not, lower training.learning_rate. If cells are there{many}, tune the thresholds "
+        f"{found}Look at the losses in {run_files.TRAIN.log}: if they still fall, train longer; if "
+        f"they do not, lower training.learning_rate. If cells are there{many}, tune the thresholds "
         "(`tunings` in the config), and compare labels with images in the data report."
     )
 

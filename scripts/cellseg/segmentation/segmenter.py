@@ -74,7 +74,7 @@ class Segmenter:
             raise UserError(f"the network of {self.folder} predicts values that are not finite.")
         # Stored maps are rounded, and cells are those of rounded maps.
         with tempfile.TemporaryDirectory() as folder:
-            map_store.write(f"{folder}/maps.zip", self.names, [("page", stack)])
-            maps = map_store.open(f"{folder}/maps.zip").read("page")
+            map_store.write(f"{folder}/page.zip", self.names, [("page", stack)])
+            maps = map_store.open(f"{folder}/page.zip").read("page")
         labels = segment_maps(maps, self.watershed["watershed"])
         return labels, confidence.areas_and_means(labels, chosen_maps(maps)[1])[1]

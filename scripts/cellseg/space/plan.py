@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cellseg.io import run_files
 from cellseg.search import rungs
 from cellseg.space import data as data_space
 from cellseg.space import runs as run_space
@@ -256,7 +257,9 @@ def _with_means(
 def _likeness(run: Run, name: str) -> tuple:
     """Runs with the same of this have files of nearly the same size."""
     of_heads = run.heads if name.endswith((".h5", ".zip")) else None
-    of_subset = run.subset if name.endswith(("provenance.json", "validation-maps.zip")) else None
+    of_subset = (
+        run.subset if name.endswith((run_files.PROVENANCE, run_files.VALIDATION_MAPS)) else None
+    )
     return run.dataset, run.model, of_heads, of_subset, name
 
 

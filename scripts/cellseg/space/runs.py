@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cellseg import models
 from cellseg.data.livecell_names import CELL_TYPES
+from cellseg.io import run_files
 from cellseg.space.expected_images import Images
 from cellseg.study.runs import Run, training_of, tuning_in
 from cellseg.targets import head_names
@@ -15,11 +16,15 @@ MARKER_MAP_PIXEL, MAP_PIXEL = 0.8, 0.35  # 16 and 8 bits, compressed
 LABEL_PIXEL = 0.12
 FOUND_CELL = 16  # a row of cells.parquet
 SCORED_IMAGE = 1_700  # two rows of metrics.csv
-SHOWN_IMAGE = {"overlay.png": 1.4e6, "overlay.pdf": 0.85e6, "overlay.jpg": 0.18e6}
+SHOWN_IMAGE = {
+    run_files.OVERLAY_PNG: 1.4e6,
+    run_files.OVERLAY_PDF: 0.85e6,
+    run_files.OVERLAY_PREVIEW: 0.18e6,
+}
 NAMED_IMAGE = 45  # in provenance.json
 LOGGED_EPOCH = 350  # a row of history.csv
 SMALL_FILE = 3_000
-CURVE = {"learning_curve.png": 180_000, "learning_curve.pdf": 26_000}
+CURVE = {run_files.CURVE_PNG: 180_000, run_files.CURVE_PDF: 26_000}
 
 
 @dataclass(frozen=True)
@@ -54,18 +59,19 @@ def expected(
     scored = split.part(1 / study["scoring"]["every"])
     shown = min(study["overlays"]["images"], split.count)
     pixel = _map_bytes(run)
+    overlaid = pixel * split.pixels / max(split.count, 1)
     files, state = _of_training(study, run, images)
     files |= CURVE
-    passing = {"maps.zip": scored.pixels * pixel}
+    passing = {run_files.MAPS: scored.pixels * pixel}
     for variant in variants:
         files |= {
-            f"{variant}labels.npz": LABEL_PIXEL * scored.pixels,
-            f"{variant}cells.parquet": FOUND_CELL * scored.cells,
-            f"{variant}metrics.csv": SCORED_IMAGE * scored.count,
-            f"{variant}coco.csv": SMALL_FILE,
-            f"{variant}sizes.csv": SMALL_FILE,
-            f"{variant}watershed.json": SMALL_FILE,
-            f"{variant}overlay-maps.zip": pixel * split.pixels / max(split.count, 1) * shown,
+            f"{variant}{run_files.LABELS}": LABEL_PIXEL * scored.pixels,
+            f"{variant}{run_files.CELLS}": FOUND_CELL * scored.cells,
+            f"{variant}{run_files.METRICS}": SCORED_IMAGE * scored.count,
+            f"{variant}{run_files.COCO}": SMALL_FILE,
+            f"{variant}{run_files.SIZES}": SMALL_FILE,
+            f"{variant}{run_files.WATERSHED}": SMALL_FILE,
+            f"{variant}{run_files.OVERLAY_MAPS}": overlaid * shown,
             **{f"{variant}{name}": size * shown for name, size in SHOWN_IMAGE.items()},
         }
         tuned, maps = _of_tuning(study, run, variant, images)
@@ -98,10 +104,10 @@ def _of_training(
     fraction = study["subsets"][run.subset]["fraction"]
     chosen = (images["train"].count + images["val"].count) * fraction
     files = {
-        "weights.h5": networks * network,
-        "history.csv": LOGGED_EPOCH * training_of(study, run.model)["epochs"],
-        "settings.json": SMALL_FILE,
-        "provenance.json": SMALL_FILE + NAMED_IMAGE * chosen,
+        run_files.WEIGHTS: networks * network,
+        run_files.HISTORY: LOGGED_EPOCH * training_of(study, run.model)["epochs"],
+        run_files.SETTINGS: SMALL_FILE,
+        run_files.PROVENANCE: SMALL_FILE + NAMED_IMAGE * chosen,
     }
     # Adam keeps two moments a weight, so that a state is three times the weights. The one before
     # goes when the next one is whole, and the best weights so far lie beside both.
@@ -117,8 +123,8 @@ def _of_tuning(
         return {}, {}
     fraction = study["subsets"][run.subset]["fraction"]
     validated = images["val"].part(fraction / study["tunings"][tuning]["every"])
-    files = {f"{variant}chosen.json": SMALL_FILE, f"{variant}tried.csv": SMALL_FILE}
-    return files, {f"{variant}validation-maps.zip": validated.pixels * _map_bytes(run)}
+    files = {f"{variant}{run_files.CHOSEN}": SMALL_FILE, f"{variant}{run_files.TRIED}": SMALL_FILE}
+    return files, {f"{variant}{run_files.VALIDATION_MAPS}": validated.pixels * _map_bytes(run)}
 
 
 def _kept(

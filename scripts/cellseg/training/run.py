@@ -14,7 +14,7 @@ from cellseg.data import subsets
 from cellseg.data import tiles as tile_files
 from cellseg.errors import UserError
 from cellseg.images import grey_values
-from cellseg.io import atomic, made_files
+from cellseg.io import atomic, made_files, run_files
 from cellseg.synthesis import names
 from cellseg.training import checkpoint, ensemble, provenance
 from cellseg.training.augmentation import Augmentation
@@ -78,7 +78,7 @@ def train(
     inputs = [*tiles.values(), *images, *extension, *([weights] if weights else [])]
     stamp = checkpoint.stamp([settings, code, [checkpoint.fingerprint(path) for path in inputs]])
     progress = ProgressWriter(folder, settings)
-    state = checkpoint.ResumeFolder(folder / "resume", stamp, progress)
+    state = checkpoint.ResumeFolder(folder / run_files.RESUME, stamp, progress)
     backbone = Path(weights) if weights else None
     if by_type is not None:
         streams = {
@@ -92,14 +92,14 @@ def train(
         steps = sum(len(train) * int(epochs[name]) for name, (train, _) in streams.items())
     else:
         if state.load() is None:
-            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+            shutil.rmtree(folder / run_files.TENSORBOARD, ignore_errors=True)
         history = family.train(settings, train_stream, validation_stream, folder, state, backbone)
         steps = len(train_stream) * len(history)
-    with atomic.replacing(folder / "history.csv") as temporary:
+    with atomic.replacing(folder / run_files.HISTORY) as temporary:
         history.to_csv(temporary, index=False)
-    atomic.write_json(folder / "settings.json", settings)
+    atomic.write_json(folder / run_files.SETTINGS, settings)
     atomic.write_json(
-        folder / "provenance.json",
+        folder / run_files.PROVENANCE,
         provenance.record(
             settings,
             family.versions(),
