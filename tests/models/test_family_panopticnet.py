@@ -210,8 +210,8 @@ def test_xla_trains_to_the_same_loss(family, tmp_path):
     """In a process of its own: others have asked for determinism, which XLA lacks for pooling."""
     code = (
         "import sys, pathlib, test_family_panopticnet as test\n"
-        "from cellseg.models import panopticnet\n"
-        "print(test._losses(panopticnet, pathlib.Path(sys.argv[1]), xla=True))"
+        "from cellseg.models.panopticnet.family import FAMILY\n"
+        "print(test._losses(FAMILY, pathlib.Path(sys.argv[1]), xla=True))"
     )
     expected = _losses(family, tmp_path)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
