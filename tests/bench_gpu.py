@@ -30,7 +30,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from itertools import product
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -39,6 +39,7 @@ import small_training
 from cellseg import models
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import Batch, TilePool, TileStream
+from cellseg.training.family import Family
 
 GIB = 2**30
 BATCH, TILE = 8, 256
@@ -115,8 +116,8 @@ def settings(task: Mapping) -> dict:
     return run
 
 
-def learner(task: Mapping, family: ModuleType, folder: str):
-    """A network ready to train, as :func:`cellseg.models.panopticnet.family.train` makes it."""
+def learner(task: Mapping, family: Family, folder: str):
+    """A network ready to train, as :func:`cellseg.models.keras3.learner.train` makes it."""
     import keras
 
     from cellseg.models.keras3 import learner as keras_learner
@@ -130,7 +131,7 @@ def learner(task: Mapping, family: ModuleType, folder: str):
         tf.config.experimental.enable_op_determinism()
     # Nothing is logged here, and tensorboard imports TensorFlow where it finds it.
     keras_learner.EventFile = lambda folder: None
-    return family.PanopticnetLearner(run, size=task["tile"], folder=Path(folder))
+    return family.learner(run, size=task["tile"], folder=Path(folder))
 
 
 def memory(backend: str) -> tuple[float | None, float | None]:
@@ -166,12 +167,12 @@ def say(**values: object) -> None:
     print(json.dumps(values), flush=True)
 
 
-def measure_device(task: Mapping, family: ModuleType) -> None:
+def measure_device(task: Mapping, family: Family) -> None:
     """What computes, with which versions."""
     say(device=family.device(), versions=family.versions(), limit_gib=memory(task["backend"])[1])
 
 
-def measure_steps(task: Mapping, family: ModuleType, folder: str) -> None:
+def measure_steps(task: Mapping, family: Family, folder: str) -> None:
     """Time of steps on a batch that lies ready; then of steps that the data stream feeds."""
     (batch,) = stream(task, 1).epoch(0)
     build, learning = timed(lambda: learner(task, family, folder))
@@ -216,7 +217,7 @@ def feed(task: Mapping, learning) -> dict[str, float]:
     }
 
 
-def measure_largest(task: Mapping, family: ModuleType, folder: str) -> None:
+def measure_largest(task: Mapping, family: Family, folder: str) -> None:
     """Double the batch, from that of the task on, until it does not fit."""
     (batch,) = stream({**task, "batch": 1}, 1).epoch(0)
     learning = learner(task, family, folder)

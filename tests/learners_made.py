@@ -4,13 +4,14 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
 
 from cellseg import models
 from cellseg.targets.heads import HEADS
+from cellseg.training.family import Family
 from setting_cases import World
 from settings_base import ALL_HEADS, COMMON
 
@@ -27,8 +28,8 @@ def settings(world: World, family: str) -> Mapping:
     return world.plan.one(RUNS[family]).params["settings"]
 
 
-def module(run: Mapping) -> ModuleType:
-    """The module of a family; both Kerases compute with TensorFlow here."""
+def module(run: Mapping) -> Family:
+    """A family; both Kerases compute with TensorFlow here."""
     with mock.patch.dict(os.environ), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow warns about its own deprecations
         return models.load(run["model"])
@@ -54,7 +55,7 @@ def learner(world: World, family: str) -> SimpleNamespace:
 
 
 @contextmanager
-def _of_keras3(family: ModuleType, run: Mapping, fit) -> Iterator:
+def _of_keras3(family: Family, run: Mapping, fit) -> Iterator:
     import keras
 
     from cellseg.models.keras3 import learner as learners
@@ -87,7 +88,7 @@ def _of_keras3(family: ModuleType, run: Mapping, fit) -> Iterator:
 
     try:
         with (
-            mock.patch.object(family.network, "build", network),
+            mock.patch.object(family, "build", network),
             mock.patch.object(learners, "fit", fit),
             mock.patch.object(learners.steps, "make", recording),
         ):
@@ -97,7 +98,7 @@ def _of_keras3(family: ModuleType, run: Mapping, fit) -> Iterator:
 
 
 @contextmanager
-def _of_deepcell(family: ModuleType, run: Mapping, fit) -> Iterator:
+def _of_deepcell(family: Family, run: Mapping, fit) -> Iterator:
     import tf_keras
 
     def network(*arguments, input_shape, num_semantic_classes, **more) -> tf_keras.Model:

@@ -36,6 +36,8 @@ class Job:
     wildcards: dict[str, str]
     inputs: list[str]
     params: dict[str, object]
+    log: list[str]
+    benchmark: str | None
 
 
 def load(folder: Path, config: dict, targets: Sequence[str]) -> tuple[dict[str, Rule], dict]:
@@ -83,4 +85,11 @@ def _rule(rule) -> Rule:
 
 def _job(job) -> Job:
     wildcards = dict(job.wildcards.items())
-    return Job(job.rule.name, wildcards, list(map(str, job.input)), dict(job.params.items()))
+    return Job(
+        job.rule.name,
+        wildcards,
+        list(map(str, job.input)),
+        dict(job.params.items()),
+        list(map(str, job.log)),
+        str(job.benchmark) if job.benchmark else None,
+    )

@@ -77,7 +77,7 @@ class Trained:
 
 @dataclass
 class RecordingFamily:
-    """Has what :mod:`cellseg.models` asks of a module.
+    """Has what :mod:`cellseg.models` asks of a family.
 
     As network it calls a pixel a cell whose value is above zero, which suits normalised images.
 

@@ -53,7 +53,7 @@ def asked_of_deepcell(name: str):
 def network(world: World, family: str):
     """The network as it is built."""
     run = settings(world, family)
-    return module(run).network.build(run, (64, 64))
+    return module(run).build(run, (64, 64))
 
 
 def names_of_levels(world: World) -> list[str]:
@@ -68,9 +68,10 @@ def on_featurenet(world: World, before=lambda inputs: inputs):
     ----------
     before : layers between input and backbone
     """
-    run, asked = settings(world, "panopticnet"), []
-    backbones = module(run).network.backbones
-    build = backbones.features
+    module(settings(world, "panopticnet"))  # it has chosen what Keras computes with
+    from cellseg.models.panopticnet import backbones
+
+    build, asked = backbones.features, []
 
     def features(name, inputs):
         asked.append(name)

@@ -37,10 +37,10 @@ OWN_SETTINGS = {
 }
 LEARNERS = {
     "deepcell": "DeepcellLearner",
-    "panopticnet": "PanopticnetLearner",
-    "unet": "UnetLearner",
+    "panopticnet": "learner",
+    "unet": "learner",
 }
-"""By family: the name of its class."""
+"""By family: what makes one."""
 
 
 def values_per_pixel(model, size: tuple[int, int]) -> float:

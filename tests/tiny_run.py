@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from cellseg.inference import run as predict_run
 from cellseg.io import atomic, run_format
 from cellseg.segmentation import run as segmentation
 from cellseg.training import provenance
+from cellseg.training.family import Family
 
 OPTIONS = {"window": None, "window_overlap": 0.25, "batch_size": 4,
            "test_time_augmentation":
@@ -38,7 +38,7 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     return (100 + 60 * cells + random.normal(0, 5, cells.shape)).astype(np.uint8)
 
 
-def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
+def make(family: Family, name: str, folder: Path) -> dict[str, Path]:
     """Write what the rules of a run write, with initial weights, and two images with a table.
 
     Returns
@@ -87,7 +87,7 @@ def make(family: ModuleType, name: str, folder: Path) -> dict[str, Path]:
     }
 
 
-def _thresholds(settings: dict, family: ModuleType, folder: Path) -> dict:
+def _thresholds(settings: dict, family: Family, folder: Path) -> dict:
     """Thresholds with which even a network that has learnt nothing finds cells."""
     predict = predict_run.image_predictor(settings, family, folder, OPTIONS)
     maps = predict(picture(50, 70))
@@ -99,7 +99,7 @@ def _thresholds(settings: dict, family: ModuleType, folder: Path) -> dict:
     }
 
 
-def labels(run: dict[str, Path], family: ModuleType, output: Path) -> Path:
+def labels(run: dict[str, Path], family: Family, output: Path) -> Path:
     """labels.npz of the run on its own images, as the rules predict and segment make it."""
     maps = output / "predictions.zip"
     record = json.loads(run["segmentation"].read_text())

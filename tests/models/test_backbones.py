@@ -177,11 +177,11 @@ def test_tiles_that_are_too_small_are_refused(schema, declare):
 
 
 def test_images_that_are_too_small_are_filled_up(declare, monkeypatch, tmp_path):
-    from cellseg.models.panopticnet import family as panopticnet
+    from cellseg.models.panopticnet.family import FAMILY
 
     declare(smallest=96)
     settings = {"heads": {"fgbg": {}}, "model": {"backbone": "resnet50v2"}}
-    predictor = panopticnet.Predictor(settings, tmp_path)
+    predictor = FAMILY.Predictor(settings, tmp_path)
     seen = []
     monkeypatch.setattr(
         predictor, "_predictor", lambda shape: seen.append(shape) or (lambda x: {"fgbg": x})

@@ -19,8 +19,8 @@ from cellseg.models.panopticnet.declarations import BACKBONES
 def family():
     with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
         warnings.simplefilter("ignore")
-        from cellseg.models.panopticnet import family as panopticnet
-    return panopticnet
+        from cellseg.models.panopticnet.family import FAMILY
+    return FAMILY
 
 
 def _settings(epochs=1, **options):
@@ -139,9 +139,7 @@ def test_a_head_that_is_negative_everywhere_learns_again(family, tmp_path):
     tf.config.run_functions_eagerly(True)
     try:
         for negative_slope in (0, 0.01):
-            learner = family.PanopticnetLearner(
-                _settings(negative_slope=negative_slope), 32, tmp_path
-            )
+            learner = family.learner(_settings(negative_slope=negative_slope), 32, tmp_path)
             last = learner.model.get_layer("heads").last[0]
             last.bias.assign([-10.0])
             learner.train_batch(batch, 1e-3)
@@ -178,7 +176,7 @@ def _losses(family, folder, **training):
     settings["training"] |= training
     keras.utils.set_random_seed(0)
     compute_in(settings["training"]["mixed_precision"])
-    learner = family.PanopticnetLearner(settings, 64, folder)
+    learner = family.learner(settings, 64, folder)
     if (folder / "start.h5").exists():
         learner.load_weights(folder / "start.h5")
     else:
@@ -212,8 +210,8 @@ def test_xla_trains_to_the_same_loss(family, tmp_path):
     """In a process of its own: others have asked for determinism, which XLA lacks for pooling."""
     code = (
         "import sys, pathlib, test_family_panopticnet as test\n"
-        "from cellseg.models import panopticnet\n"
-        "print(test._losses(panopticnet, pathlib.Path(sys.argv[1]), xla=True))"
+        "from cellseg.models.panopticnet.family import FAMILY\n"
+        "print(test._losses(FAMILY, pathlib.Path(sys.argv[1]), xla=True))"
     )
     expected = _losses(family, tmp_path)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -231,9 +229,7 @@ def test_dropout_goes_on_where_a_killed_training_stood(family, tmp_path):
     try:
         settings = _settings(backbone="efficientnetb0")
         batch = next(small_training.streams(0)[0].epoch(0))
-        first, second = (
-            family.PanopticnetLearner(settings, 32, tmp_path / name) for name in ("a", "b")
-        )
+        first, second = (family.learner(settings, 32, tmp_path / name) for name in ("a", "b"))
         first.train_batch(batch, 1e-3)
         first.save_state(tmp_path)
         second.load_state(tmp_path)

@@ -20,8 +20,8 @@ SETS = [
 def family():
     with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
         warnings.simplefilter("ignore")
-        from cellseg.models.unet import family as unet
-    return unet
+        from cellseg.models.unet.family import FAMILY
+    return FAMILY
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_every_weight_is_trained_and_the_loss_falls(family, eagerly, architectur
     import keras
 
     keras.utils.set_random_seed(0)
-    learner = family.UnetLearner(_settings(architecture, heads), 64, tmp_path)
+    learner = family.learner(_settings(architecture, heads), 64, tmp_path)
     learner.optimizer.clipnorm = None
     batch = _batch(heads)
     first = learner.train_batch(batch, 1e-3)
@@ -133,7 +133,7 @@ def test_every_weight_is_trained_and_the_loss_falls(family, eagerly, architectur
 @pytest.mark.parametrize("architecture", sizes.ARCHITECTURES)
 def test_images_of_any_size_come_back_in_their_size(family, eagerly, architecture, tmp_path):
     settings = _settings(architecture, ["fgbg"])
-    family.UnetLearner(settings, 64, tmp_path).save_weights(tmp_path / "weights.h5")
+    family.learner(settings, 64, tmp_path).save_weights(tmp_path / "weights.h5")
     predictor = family.Predictor(settings, tmp_path)
     images = np.random.default_rng(0).normal(size=(1, 65, 70, 1)).astype(np.float32)
     found = predictor(images)["fgbg"]
@@ -154,7 +154,7 @@ def test_half_floats_give_nearly_the_same_loss(family, eagerly, tmp_path):
         settings["training"]["mixed_precision"] = precision
         compute_in(precision)
         try:
-            learner = family.UnetLearner(settings, 64, tmp_path)
+            learner = family.learner(settings, 64, tmp_path)
             if precision:
                 learner.load_weights(tmp_path / "start.h5")
             else:

@@ -290,9 +290,10 @@ def test_weights_of_a_stopped_training_are_those_of_an_undisturbed_one(
     family, name, eagerly, tmp_path, monkeypatch
 ):
     """Bit by bit, where a signal came within an epoch. A kill is tested in every family."""
+    from cellseg.models.keras3.learner import KerasLearner
+
     settings = _settings(name, epochs=2, precise_batch_norm_batches=2, checkpoint="best")
-    kind = getattr(family, small_training.LEARNERS[name])
-    step, rates = kind.train_batch, []
+    step, rates = KerasLearner.train_batch, []
 
     def signalled(self, batch, rate):
         losses = step(self, batch, rate)
@@ -304,7 +305,7 @@ def test_weights_of_a_stopped_training_are_those_of_an_undisturbed_one(
     for folder in ("whole", "stopped"):
         (tmp_path / folder).mkdir()
     _train(family, settings, tmp_path / "whole")
-    monkeypatch.setattr(kind, "train_batch", signalled)
+    monkeypatch.setattr(KerasLearner, "train_batch", signalled)
     with pytest.raises(UserError, match="SIGTERM came in epoch 2 of 2, after step 1 of 2"):
         _train(family, settings, tmp_path / "stopped")
     _train(family, settings, tmp_path / "stopped")

@@ -28,8 +28,8 @@ def families():
     with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
         warnings.simplefilter("ignore")
         from cellseg.models.deepcell import family as deepcell
-        from cellseg.models.panopticnet import family as panopticnet
-    return deepcell, panopticnet
+        from cellseg.models.panopticnet.family import FAMILY
+    return deepcell, FAMILY
 
 
 def _settings(family, backbone, levels, heads=tuple(HEADS)):
@@ -168,7 +168,7 @@ def test_one_step_changes_the_weights_alike(families, eagerly, backbone, levels,
     learners = []
     for name, learner_class in (
         ("deepcell", deepcell.DeepcellLearner),
-        ("panopticnet", panopticnet.PanopticnetLearner),
+        ("panopticnet", panopticnet.learner),
     ):
         settings = _settings(name, backbone, levels, ["inner-distance", "pixelwise"])
         limit = settings["training"].pop("clipnorm")

@@ -324,10 +324,10 @@ def test_files_that_do_not_count_exist(checkout):
 PRINT = """
 import sys; from pathlib import Path; from cellseg import models
 from cellseg.runtime.code_fingerprint import fingerprint
-scripts = Path(sys.argv[1])
+scripts = Path(sys.argv[1]); FAMILIES = tuple(one.module for one in models.FAMILIES.values())
 for path in sorted(scripts.glob("*.py")):
     print(path.name, fingerprint(path, scripts / "package", ()),
-          fingerprint(path, scripts / "cellseg", tuple(models.FAMILIES.values())))
+          fingerprint(path, scripts / "cellseg", FAMILIES))
 """
 SYNTAX = r'''
 import numpy as np
@@ -394,7 +394,7 @@ def _all_fingerprints(scripts):
     return {
         (path.name, family): code_fingerprint.fingerprint(path, scripts / "cellseg", (family,))
         for path in sorted(scripts.glob("*.py"))
-        for family in models.FAMILIES.values()
+        for family in sorted(one.module for one in models.FAMILIES.values())
     }
 
 
@@ -469,8 +469,26 @@ def test_the_packages_of_this_library_may_move_into_another(checkout, tmp_path):
     (library / "subject/__init__.py").write_text('"""A subject."""\n')
     assert len(names) > 10
     assert _all_fingerprints(after) == _all_fingerprints(before)
-    used = code_fingerprint.used_by(after / "train.py", library, (models.FAMILIES["unet"],))
+    used = code_fingerprint.used_by(after / "train.py", library, (models.FAMILIES["unet"].module,))
     assert library / "subject/training/loop.py" in used
+
+
+def test_names_of_files_train_nothing_again(checkout, tmp_path):
+    """A new file of a later step counts for no job; a rule whose output is renamed has none."""
+    grown = tmp_path / "scripts"
+    shutil.copytree(checkout / "scripts", grown)
+    names = grown / "cellseg/io/run_files.py"
+    text = names.read_text()
+    names.write_text(f'{text.replace("metrics.csv", "scores.csv")}\nCALIBRATION = "sure.csv"\n')
+    family = models.FAMILIES["unet"].module
+    for script in ("train.py", "segment.py", "score.py"):
+        before, after = (
+            code_fingerprint.fingerprint(scripts / script, scripts / "cellseg", (family,))
+            for scripts in (checkout / "scripts", grown)
+        )
+        assert after == before
+        used = code_fingerprint.used_by(grown / script, grown / "cellseg", (family,))
+        assert names in used and names.read_text() != text
 
 
 def _used(scripts, script, *modules):
@@ -486,20 +504,20 @@ def test_training_watches_its_family_and_scoring_does_not(checkout):
     def names(script, *modules):
         return _used(scripts, script, *modules)
 
-    family = models.FAMILIES["deepcell"]
+    family = models.FAMILIES["deepcell"].module
     train = names("train.py", family)
     assert {"training/loop.py", "training/batches.py", "targets/transforms.py"} <= train
     assert {"models/deepcell/family.py", "models/deepcell/compat.py"} <= train
     assert not {"scoring/objects.py", "segmentation/watershed.py", "figures/style.py"} & train
     assert "inference/sliding_window.py" not in train
-    ours = names("train.py", models.FAMILIES["panopticnet"])
+    ours = names("train.py", models.FAMILIES["panopticnet"].module)
     assert {
         *("models/panopticnet/family.py", "models/panopticnet/network.py"),
         *("models/panopticnet/semantic_heads.py", "models/keras3/backend.py"),
     } <= ours
     assert "models/deepcell/compat.py" not in ours
     assert "models/panopticnet/network.py" not in train
-    unet = names("train.py", models.FAMILIES["unet"])
+    unet = names("train.py", models.FAMILIES["unet"].module)
     assert {
         *("models/unet/family.py", "models/unet/sizes.py"),
         *("models/keras3/learner.py", "models/keras3/steps.py"),

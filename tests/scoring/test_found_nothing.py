@@ -140,6 +140,6 @@ def test_each_network_of_an_ensemble_is_looked_at(tmp_path):
         family = models.load(settings["model"])
     streams = {name: small_training.streams(0) for name in ("A172", "BV2")}
     ensemble.train(
-        family, settings, streams, tmp_path, "stamp", None, lambda *of: asked.append(of[-2:])
+        family, settings, streams, tmp_path, "stamp", None, check=lambda *of: asked.append(of[-2:])
     )
     assert [(folder.name, steps) for folder, steps in asked] == [("A172", 2), ("BV2", 2)]

@@ -1,10 +1,10 @@
 """One network a cell type, in one run."""
 
+import copy
 import json
 import shutil
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -241,7 +241,7 @@ def test_a_run_of_unets_is_trained_and_predicts_by_type(eagerly, tmp_path):
     write_split(tmp_path, "val", [("e", "A172"), ("f", "BV2")])
     settings = _settings()
     unet = models.load(settings["model"])
-    family = SimpleNamespace(**vars(unet))
+    family = copy.copy(unet)
     family.set_threads = lambda threads: None  # which only comes first in a process
     run = tmp_path / "run"
     run.mkdir()

@@ -4,6 +4,7 @@ import ast
 import copy
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,13 +15,14 @@ import tifffile
 import loaded_rules
 from cellseg import models
 from cellseg.inference.record import SETTINGS, VIEWS
-from cellseg.io import run_format
+from cellseg.io import run_files, run_format
 from cellseg.runtime import code_fingerprint
 from cellseg.study import segmentation_methods
 from cellseg.tables import conditions
 from workflow_runner import TINY, Workflow
 
 RUN = "results/tiny/runs/featurenet/inner-distance+pixelwise/full/seed-0"
+RUN_FOLDER = re.compile(r"results/\w+/runs/.*/seed-\d+/(tuning-\w+/)?")
 WHOLE = copy.deepcopy(TINY)  # with a job of every rule
 WHOLE["datasets"] |= {
     "mine": {"kind": "local", "images": "own/images",
@@ -145,15 +147,32 @@ def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
     model = WHOLE["models"].get(job.wildcards.get("model"))
     used = [model["family"]] if model else list(models.FAMILIES)
     text = "".join(path.read_text() for path in code_fingerprint.used_by(script, library))
-    looked_up = []
+    entries = [models.FAMILIES[name] for name in used]
+    modules = []
     if "models.load" in script.read_text():
-        looked_up.append(models.FAMILIES)
+        modules += [entry.module for entry in entries]
     if "models.description(" in text or "models.expected_parameters(" in text:
-        looked_up.append(models.FACTS)
-    modules = tuple(registry[name] for registry in looked_up for name in used)
+        modules += [entry.facts for entry in entries]
     if library / "segmentation/methods/__init__.py" in code_fingerprint.used_by(script, library):
-        modules += tuple(method.module for method in segmentation_methods.METHODS.values())
-    return code_fingerprint.fingerprint(script, library, modules)
+        modules += [method.module for method in segmentation_methods.METHODS.values()]
+    return code_fingerprint.fingerprint(script, library, tuple(modules))
+
+
+def test_the_files_of_a_run_are_those_of_the_list(loaded):
+    """Progress, the space of a study and searches look for what the list says."""
+    _, jobs = loaded
+    listed = {job.rule: job for job in run_files.JOBS}
+    seen = set()
+    for outputs, job in jobs.items():
+        folder = RUN_FOLDER.match(outputs[0])
+        assert bool(folder) == (job.rule in listed), job.rule
+        if folder:
+            one = listed[job.rule]
+            seen.add(job.rule)
+            assert outputs == tuple(folder[0] + name for name in one.outputs)
+            assert job.log == [folder[0] + one.log]
+            assert job.benchmark == (folder[0] + one.benchmark if one.measured else None)
+    assert seen == set(listed)
 
 
 def test_no_module_is_imported_by_name_but_families_and_methods(place):

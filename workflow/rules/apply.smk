@@ -19,7 +19,11 @@ rule apply:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        code=code("apply", *families.FAMILIES.values(), *METHOD_MODULES),
+        code=code(
+            "apply",
+            *(one.module for one in families.FAMILIES.values()),
+            *METHOD_MODULES,
+        ),
         # Which run and which images: their names, sizes and dates.
         chosen=chosen_for_apply,
         apply=studies.in_order(study["apply"]),
@@ -30,20 +34,20 @@ rule apply:
 rule export:
     """A trained run as one file that can be given away, and is used without this workflow."""
     input:
-        weights=f"{RUN}/weights.h5",
-        settings=f"{RUN}/settings.json",
-        provenance=f"{RUN}/provenance.json",
-        segmentation=f"{RUN}/{{variant}}segmentation.json",
-        metrics=f"{RUN}/{{variant}}metrics.csv",
-        coco=f"{RUN}/{{variant}}coco.csv",
+        weights=f"{RUN}/{run_files.WEIGHTS}",
+        settings=f"{RUN}/{run_files.SETTINGS}",
+        provenance=f"{RUN}/{run_files.PROVENANCE}",
+        segmentation=f"{RUN}/{{variant}}{run_files.SEGMENTATION}",
+        metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
+        coco=f"{RUN}/{{variant}}{run_files.COCO}",
         images=[
             f"{DATA}/annotations/train.images.parquet",
             f"{DATA}/annotations/val.images.parquet",
         ],
     output:
-        export=f"{RUN}/{{variant}}export.zip",
+        export=f"{RUN}/{{variant}}{run_files.EXPORTED}",
     log:
-        f"{RUN}/{{variant}}logs/export.log",
+        f"{RUN}/{{variant}}{run_files.EXPORT.log}",
     conda:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 2
@@ -51,7 +55,7 @@ rule export:
         mem_mb=8000,
         runtime=60,
     params:
-        code=code_with_family("export", families.FACTS, also=[METHOD.module]),
+        code=code_with_family("export", facts=True, also=[METHOD.module]),
         kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
     script:
         "../../scripts/export.py"

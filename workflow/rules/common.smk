@@ -23,6 +23,7 @@ from cellseg import models as families
 from cellseg.apply import request
 from cellseg.data import kinds, unreachable
 from cellseg.data.splits import SPLITS, TRAINING_SPLITS
+from cellseg.io import run_files
 from cellseg.jobs import cluster as clusters
 from cellseg.jobs import network_memory, resources as needs, slurm_refusals
 from cellseg.runtime import (
@@ -200,19 +201,15 @@ def code(script, *modules):
     return lambda wildcards: code_fingerprint.fingerprint(path, library, modules)
 
 
-def code_with_family(script, *registries, also=()):
-    """Params function: as `code`, with the module of the run's model family.
+def code_with_family(script, facts=False, also=()):
+    """Params function: as `code`, with the run's model family, its facts if asked for, and others."""
 
-    `registries` are further ones that the script looks the family up in, `also` further modules.
-    """
-    return lambda wildcards: code(
-        script,
-        *(
-            modules[study["models"][wildcards.model]["family"]]
-            for modules in (families.FAMILIES, *registries)
-        ),
-        *also,
-    )(wildcards)
+    def digits(wildcards):
+        family = families.FAMILIES[study["models"][wildcards.model]["family"]]
+        modules = [family.module, *([family.facts] if facts else []), *also]
+        return code(script, *modules)(wildcards)
+
+    return digits
 
 
 def alike(benchmark, wildcards, whatever):
@@ -321,7 +318,7 @@ def tuning_of(wildcards):
 def tuned_settings(wildcards):
     """Input function: the chosen settings of the segmentation; nothing without a threshold search."""
     # A string, not a list of one: scripts take it for a path.
-    return f"{RUN}/{wildcards.variant}chosen.json" if wildcards.variant else []
+    return f"{RUN}/{wildcards.variant}{run_files.CHOSEN}" if wildcards.variant else []
 
 
 def run_label(wildcards):
@@ -423,7 +420,7 @@ def weights_of(wildcards):
     return [] if name is None else PRETRAINED.format(pretrained=name)
 
 
-def run_files(name, chosen=studies.runs_of):
+def of_runs(name, chosen=studies.runs_of):
     """Input function: one file of every run of an experiment; {variant} is that of its threshold search."""
 
     def files(wildcards):

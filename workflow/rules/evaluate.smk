@@ -1,22 +1,22 @@
 rule tune:
     """Segmentation settings that suit a run best, on the images that it was validated with."""
     input:
-        maps=f"{RUN}/tuning-{{tuning}}/validation-predictions.zip",
+        maps=f"{RUN}/tuning-{{tuning}}/{run_files.VALIDATION_PREDICTIONS}",
         truths=[f"{DATA}/labels/train.npz", f"{DATA}/labels/val.npz"],
     output:
-        chosen=f"{RUN}/tuning-{{tuning}}/chosen.json",
-        tried=f"{RUN}/tuning-{{tuning}}/tried.csv",
+        chosen=f"{RUN}/tuning-{{tuning}}/{run_files.CHOSEN}",
+        tried=f"{RUN}/tuning-{{tuning}}/{run_files.TRIED}",
     log:
-        f"{RUN}/tuning-{{tuning}}/logs/tune.log",
+        f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.log}",
     benchmark:
-        f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv"
+        f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}"
     priority: 1  # before other runs are predicted: maps go when the cells are found
     conda:
         "../../envs/analysis.yaml"
-    threads: processors(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 4)
+    threads: processors(f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}", 4)
     resources:
-        mem_mb=memory(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 4000),
-        runtime=minutes(f"{RUN}/tuning-{{tuning}}/benchmarks/tune.tsv", 240),
+        mem_mb=memory(f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}", 4000),
+        runtime=minutes(f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}", 240),
     params:
         code=code("tune", METHOD.module),
         tuning=lambda wildcards: studies.in_order(
@@ -30,25 +30,25 @@ rule tune:
 rule segment:
     """Cells from maps, by the method that `segmentation` in the config names."""
     input:
-        maps=f"{RUN}/predictions.zip",
+        maps=f"{RUN}/{run_files.PREDICTIONS}",
         tuned=tuned_settings,
     output:
-        labels=f"{RUN}/{{variant}}labels.npz",
-        cells=f"{RUN}/{{variant}}cells.parquet",
-        settings=f"{RUN}/{{variant}}segmentation.json",
+        labels=f"{RUN}/{{variant}}{run_files.LABELS}",
+        cells=f"{RUN}/{{variant}}{run_files.CELLS}",
+        settings=f"{RUN}/{{variant}}{run_files.SEGMENTATION}",
     log:
-        f"{RUN}/{{variant}}logs/segment.log",
+        f"{RUN}/{{variant}}{run_files.SEGMENT.log}",
     benchmark:
-        f"{RUN}/{{variant}}benchmarks/segment.tsv"
+        f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}"
     priority: 1  # before other runs are predicted: maps go when the cells are found
     conda:
         "../../envs/analysis.yaml"
-    threads: processors(f"{RUN}/{{variant}}benchmarks/segment.tsv", 4)
+    threads: processors(f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}", 4)
     resources:
         **SHORT,
-        mem_mb=memory(f"{RUN}/{{variant}}benchmarks/segment.tsv", 4000),
+        mem_mb=memory(f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}", 4000),
         runtime=minutes(
-            f"{RUN}/{{variant}}benchmarks/segment.tsv", 120, MINUTES_OF_SHORT
+            f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}", 120, MINUTES_OF_SHORT
         ),
     params:
         code=code("segment", METHOD.module),
@@ -64,27 +64,29 @@ rule segment:
 rule score:
     """Scores of every image of a run, with and without small objects; COCO scores and sizes of all."""
     input:
-        predicted=f"{RUN}/{{variant}}labels.npz",
-        cells=f"{RUN}/{{variant}}cells.parquet",
+        predicted=f"{RUN}/{{variant}}{run_files.LABELS}",
+        cells=f"{RUN}/{{variant}}{run_files.CELLS}",
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
         outlines=f"{DATA}/labels/{study['scoring']['data_split']}.cells.npz",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
-        run=f"{RUN}/provenance.json",
+        run=f"{RUN}/{run_files.PROVENANCE}",
     output:
-        metrics=f"{RUN}/{{variant}}metrics.csv",
-        coco=f"{RUN}/{{variant}}coco.csv",
-        sizes=f"{RUN}/{{variant}}sizes.csv",
+        metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
+        coco=f"{RUN}/{{variant}}{run_files.COCO}",
+        sizes=f"{RUN}/{{variant}}{run_files.SIZES}",
     log:
-        f"{RUN}/{{variant}}logs/score.log",
+        f"{RUN}/{{variant}}{run_files.SCORE.log}",
     benchmark:
-        f"{RUN}/{{variant}}benchmarks/score.tsv"
+        f"{RUN}/{{variant}}{run_files.SCORE.benchmark}"
     conda:
         "../../envs/analysis.yaml"
-    threads: processors(f"{RUN}/{{variant}}benchmarks/score.tsv", 4)
+    threads: processors(f"{RUN}/{{variant}}{run_files.SCORE.benchmark}", 4)
     resources:
         **SHORT,
-        mem_mb=memory(f"{RUN}/{{variant}}benchmarks/score.tsv", 4000),
-        runtime=minutes(f"{RUN}/{{variant}}benchmarks/score.tsv", 120, MINUTES_OF_SHORT),
+        mem_mb=memory(f"{RUN}/{{variant}}{run_files.SCORE.benchmark}", 4000),
+        runtime=minutes(
+            f"{RUN}/{{variant}}{run_files.SCORE.benchmark}", 120, MINUTES_OF_SHORT
+        ),
     params:
         code=code("score"),
         condition=condition_of,
@@ -97,13 +99,13 @@ rule score:
 rule collect:
     """Tables of an experiment: every image, every run, over seeds, and the training histories."""
     input:
-        metrics=run_files("{variant}metrics.csv"),
-        coco=run_files("{variant}coco.csv"),
-        sizes=run_files("{variant}sizes.csv"),
-        segmentation=run_files("{variant}segmentation.json"),
-        histories=run_files("history.csv"),
-        settings=run_files("settings.json"),
-        provenance=run_files("provenance.json"),
+        metrics=of_runs(f"{{variant}}{run_files.METRICS}"),
+        coco=of_runs(f"{{variant}}{run_files.COCO}"),
+        sizes=of_runs(f"{{variant}}{run_files.SIZES}"),
+        segmentation=of_runs(f"{{variant}}{run_files.SEGMENTATION}"),
+        histories=of_runs(run_files.HISTORY),
+        settings=of_runs(run_files.SETTINGS),
+        provenance=of_runs(run_files.PROVENANCE),
     output:
         images=f"{TABLES}/images.csv",
         runs=f"{TABLES}/runs.csv",

@@ -32,8 +32,8 @@ rule figure:
 rule contact_sheet:
     """Best, median and worst image of an experiment with outlines, a row a condition."""
     input:
-        predicted=run_files("{variant}labels.npz", studies.first_runs),
-        metrics=run_files("{variant}metrics.csv", studies.first_runs),
+        predicted=of_runs(f"{{variant}}{run_files.LABELS}", studies.first_runs),
+        metrics=of_runs(f"{{variant}}{run_files.METRICS}", studies.first_runs),
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
     output:
@@ -68,23 +68,23 @@ ruleorder: contact_sheet > figure
 rule overlay:
     """Images of a run with maps and the outlines of true and predicted cells."""
     input:
-        maps=f"{RUN}/{{variant}}overlay-predictions.zip",
-        predicted=f"{RUN}/{{variant}}labels.npz",
+        maps=f"{RUN}/{{variant}}{run_files.OVERLAY_PREDICTIONS}",
+        predicted=f"{RUN}/{{variant}}{run_files.LABELS}",
         truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
-        metrics=f"{RUN}/{{variant}}metrics.csv",
+        metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
     output:
-        png=f"{RUN}/{{variant}}overlay.png",
+        png=f"{RUN}/{{variant}}{run_files.OVERLAY_PNG}",
         preview=report(
-            f"{RUN}/{{variant}}overlay.jpg",
+            f"{RUN}/{{variant}}{run_files.OVERLAY_PREVIEW}",
             caption="../report/overlay.rst",
             category="Single runs",
             subcategory="overlays",
             labels=run_label,
         ),
-        pdf=f"{RUN}/{{variant}}overlay.pdf",
+        pdf=f"{RUN}/{{variant}}{run_files.OVERLAY_PDF}",
     log:
-        f"{RUN}/{{variant}}logs/overlay.log",
+        f"{RUN}/{{variant}}{run_files.OVERLAY.log}",
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -104,18 +104,18 @@ rule overlay:
 rule learning_curve:
     """Losses of one run by epoch."""
     input:
-        history=f"{RUN}/history.csv",
+        history=f"{RUN}/{run_files.HISTORY}",
     output:
         png=report(
-            f"{RUN}/learning_curve.png",
+            f"{RUN}/{run_files.CURVE_PNG}",
             caption="../report/learning_curve.rst",
             category="Single runs",
             subcategory="learning curves",
             labels=run_label,
         ),
-        pdf=f"{RUN}/learning_curve.pdf",
+        pdf=f"{RUN}/{run_files.CURVE_PDF}",
     log:
-        f"{RUN}/logs/learning_curve.log",
+        f"{RUN}/{run_files.LEARNING_CURVE.log}",
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -170,5 +170,7 @@ rule overlays:
     """Overlay and learning curve of every run."""
     input:
         of_all_runs(
-            "{variant}overlay.png", "{variant}overlay.jpg", "learning_curve.png"
+            f"{{variant}}{run_files.OVERLAY_PNG}",
+            f"{{variant}}{run_files.OVERLAY_PREVIEW}",
+            run_files.CURVE_PNG,
         ),

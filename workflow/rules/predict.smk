@@ -1,23 +1,23 @@
 rule predict:
     """Predict the maps of whole images."""
     input:
-        weights=f"{RUN}/weights.h5",
-        settings=f"{RUN}/settings.json",
+        weights=f"{RUN}/{run_files.WEIGHTS}",
+        settings=f"{RUN}/{run_files.SETTINGS}",
         images=[f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet"],
     output:
-        maps=passing(f"{RUN}/predictions.zip"),
+        maps=passing(f"{RUN}/{run_files.PREDICTIONS}"),
     log:
-        f"{RUN}/logs/predict.log",
+        f"{RUN}/{run_files.PREDICT.log}",
     benchmark:
-        f"{RUN}/benchmarks/predict.tsv"
+        f"{RUN}/{run_files.PREDICT.benchmark}"
     conda:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
     resources:
         **OF_NETWORKS,
         gpu=GPUS,
-        mem_mb=memory_of_prediction(f"{RUN}/benchmarks/predict.tsv"),
-        runtime=minutes(f"{RUN}/benchmarks/predict.tsv", 120),
+        mem_mb=memory_of_prediction(f"{RUN}/{run_files.PREDICT.benchmark}"),
+        runtime=minutes(f"{RUN}/{run_files.PREDICT.benchmark}", 120),
     params:
         code=code_with_family("predict"),
         prediction=studies.in_order(study["prediction"]),
@@ -29,24 +29,28 @@ rule predict:
 
 use rule predict as predict_validation with:
     input:
-        weights=f"{RUN}/weights.h5",
-        settings=f"{RUN}/settings.json",
-        run=f"{RUN}/provenance.json",
+        weights=f"{RUN}/{run_files.WEIGHTS}",
+        settings=f"{RUN}/{run_files.SETTINGS}",
+        run=f"{RUN}/{run_files.PROVENANCE}",
         images=[
             f"{DATA}/annotations/train.images.parquet",
             f"{DATA}/annotations/val.images.parquet",
         ],
     output:
-        maps=passing(f"{RUN}/tuning-{{tuning}}/validation-predictions.zip"),
+        maps=passing(f"{RUN}/tuning-{{tuning}}/{run_files.VALIDATION_PREDICTIONS}"),
     log:
-        f"{RUN}/tuning-{{tuning}}/logs/predict.log",
+        f"{RUN}/tuning-{{tuning}}/{run_files.PREDICT_VALIDATION.log}",
     benchmark:
-        f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv"
+        f"{RUN}/tuning-{{tuning}}/{run_files.PREDICT_VALIDATION.benchmark}"
     resources:
         **OF_NETWORKS,
         gpu=GPUS,
-        mem_mb=memory_of_prediction(f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv"),
-        runtime=minutes(f"{RUN}/tuning-{{tuning}}/benchmarks/predict.tsv", 120),
+        mem_mb=memory_of_prediction(
+            f"{RUN}/tuning-{{tuning}}/{run_files.PREDICT_VALIDATION.benchmark}"
+        ),
+        runtime=minutes(
+            f"{RUN}/tuning-{{tuning}}/{run_files.PREDICT_VALIDATION.benchmark}", 120
+        ),
     params:
         code=code_with_family("predict"),
         prediction=studies.in_order(study["prediction"]),
@@ -59,20 +63,20 @@ use rule predict as predict_validation with:
 rule predict_shown:
     """Predict once more the few images that an overlay shows; the maps of all may be gone by then."""
     input:
-        weights=f"{RUN}/weights.h5",
-        settings=f"{RUN}/settings.json",
+        weights=f"{RUN}/{run_files.WEIGHTS}",
+        settings=f"{RUN}/{run_files.SETTINGS}",
         images=[f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet"],
-        metrics=f"{RUN}/{{variant}}metrics.csv",
+        metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
     output:
-        maps=f"{RUN}/{{variant}}overlay-predictions.zip",
+        maps=f"{RUN}/{{variant}}{run_files.OVERLAY_PREDICTIONS}",
     log:
-        f"{RUN}/{{variant}}logs/predict_shown.log",
+        f"{RUN}/{{variant}}{run_files.PREDICT_SHOWN.log}",
     conda:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
     resources:
         **SHORT,
-        mem_mb=memory_of_prediction(f"{RUN}/benchmarks/predict.tsv", gpu=False),
+        mem_mb=memory_of_prediction(f"{RUN}/{run_files.PREDICT.benchmark}", gpu=False),
         runtime=min(60, MINUTES_OF_SHORT),
     params:
         code=code_with_family("predict_shown"),

@@ -3,7 +3,7 @@ rule overview:
     input:
         counts=f"{DATA}/report/counts.csv",
         summaries=on_dataset(of_all_experiments(f"{TABLES}/summary.csv")),
-        provenance=on_dataset(of_all_runs("provenance.json")),
+        provenance=on_dataset(of_all_runs(run_files.PROVENANCE)),
     output:
         page=OVERVIEW,
         resources=report(

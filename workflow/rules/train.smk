@@ -26,22 +26,22 @@ rule train:
         content_of_tiles=content_of_tiles,
         weights=weights_of,
     output:
-        weights=f"{RUN}/weights.h5",
-        history=f"{RUN}/history.csv",
-        settings=f"{RUN}/settings.json",
-        provenance=f"{RUN}/provenance.json",
+        weights=f"{RUN}/{run_files.WEIGHTS}",
+        history=f"{RUN}/{run_files.HISTORY}",
+        settings=f"{RUN}/{run_files.SETTINGS}",
+        provenance=f"{RUN}/{run_files.PROVENANCE}",
     log:
-        f"{RUN}/logs/train.log",
+        f"{RUN}/{run_files.TRAIN.log}",
     benchmark:
-        f"{RUN}/benchmarks/train.tsv"
+        f"{RUN}/{run_files.TRAIN.benchmark}"
     conda:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
     resources:
         **OF_NETWORKS,
         gpu=GPUS,
-        mem_mb=memory_of_training(f"{RUN}/benchmarks/train.tsv"),
-        runtime=minutes_of_training(f"{RUN}/benchmarks/train.tsv", 24 * 60),
+        mem_mb=memory_of_training(f"{RUN}/{run_files.TRAIN.benchmark}"),
+        runtime=minutes_of_training(f"{RUN}/{run_files.TRAIN.benchmark}", 24 * 60),
     params:
         code=code_with_family("train"),
         settings=settings_of,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cellseg.errors import UserError
 from cellseg.inference import record as prediction_record
+from cellseg.io import run_files
 
 EXAMPLE = "snakemake --cores 2 apply --config 'apply={run: FOLDER_OF_A_RUN, images: YOUR_FOLDER}'"
 
@@ -40,9 +41,9 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
         raise UserError(f"apply.run: the folder {run} does not exist. Name the folder of a run.")
     variant = f"tuning-{settings['tuning']}" if settings["tuning"] else ""
     files = {
-        "weights": run / "weights.h5",
-        "settings": run / "settings.json",
-        "segmentation": run / variant / "segmentation.json",
+        "weights": run / run_files.WEIGHTS,
+        "settings": run / run_files.SETTINGS,
+        "segmentation": run / variant / run_files.SEGMENTATION,
     }
     missing = [path for path in files.values() if not path.is_file()]
     command = f"snakemake --cores 4 {' '.join(path.as_posix() for path in missing)}"

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,12 @@ from cellseg.data import livecell_names
 from cellseg.errors import UserError
 from cellseg.images import grey_values
 from cellseg.images.decoded import Part
-from cellseg.io import atomic, csv_file
+from cellseg.io import atomic, csv_file, run_files
 from cellseg.io.wording import number_of
 from cellseg.segmentation.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
 
 PAGE_COLUMNS = (
     *("image", "page", "height_px", "width_px", "pixel_size_um", "cells", "covered"),
@@ -54,7 +57,7 @@ class Results:
 
 def apply(
     settings: Mapping,
-    load_family: Callable[[Mapping], ModuleType],
+    load_family: Callable[[Mapping], "Family"],
     outputs: Mapping[str, str],
     threads: int,
 ) -> None:
@@ -115,7 +118,7 @@ def apply(
     doubts = apply_doubts.warnings(
         [(page.row["image"], page.row["cells"]) for page in results.pages],
         list(dict.fromkeys(results.noise)),
-        run["segmentation"].parent / "metrics.csv",
+        run["segmentation"].parent / run_files.METRICS,
     )
     _write_overview(results, record, segmenter.segmentation, outputs["overview"], doubts)
     n_cells = sum(page.row["cells"] for page in results.pages)

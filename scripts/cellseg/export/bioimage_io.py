@@ -9,9 +9,11 @@ from pathlib import Path
 
 from cellseg.data.kinds import SOURCES
 from cellseg.export.model_card import CITE
-from cellseg.io import run_format
+from cellseg.io import run_files, run_format
 
 FORMAT = "0.5.4"
+RECORDS = (run_files.SETTINGS, run_files.SEGMENTATION, run_files.PROVENANCE)
+"""Files of the run that come along."""
 
 CHANNELS = {
     "inner-distance": ["inner_distance"],
@@ -74,10 +76,7 @@ def describe(
                 "tensorflow_version": tensorflow_version,
             }
         },
-        "attachments": [
-            _file(folder, extra)
-            for extra in ("example.py", "settings.json", "segmentation.json", "provenance.json")
-        ],
+        "attachments": [_file(folder, extra) for extra in ("example.py", *RECORDS)],
         "config": {"livecell-bench": run_format.stamped({})},
     }
     licence = SOURCES[kind].spdx

@@ -8,6 +8,7 @@ from tabulate import tabulate
 
 from cellseg import models
 from cellseg.data.kinds import SOURCES
+from cellseg.io import run_files
 from cellseg.tables import glossary
 
 SCORES = glossary.named("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1_75", "pixel_iou")
@@ -103,9 +104,9 @@ def text(
         f"{models.description(model)}, {provenance['parameters']:,} weights, started "
         f"from {weights}; {training['epochs']} epochs on tiles of {settings['tiling']['size']} "
         f"pixels. Trained on {provenance['finished'][:10]} with "
-        f"{_versions(provenance['versions'])}. All settings: `settings.json`, "
-        f"`provenance.json`; thresholds: `segmentation.json`.{tuned} How the images of the scores "
-        f"below were predicted: `segmentation.json`.{otherwise(prediction)}",
+        f"{_versions(provenance['versions'])}. All settings: `{run_files.SETTINGS}`, "
+        f"`{run_files.PROVENANCE}`; thresholds: `{run_files.SEGMENTATION}`.{tuned} How the images "
+        f"of the scores below were predicted: `{run_files.SEGMENTATION}`.{otherwise(prediction)}",
         "## What it was trained on",
         _table(
             ["cell type", "images", "annotated cells in them", "validation images"],

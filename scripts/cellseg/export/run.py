@@ -5,7 +5,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,7 @@ import yaml
 from cellseg.export import bioimage_io, model_card
 from cellseg.export import example as export_example
 from cellseg.inference import record
-from cellseg.io import atomic, made_files, run_format
+from cellseg.io import atomic, made_files, run_files, run_format
 from cellseg.segmentation import record as segmentation_record
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
@@ -25,13 +24,14 @@ from cellseg.training.provenance import SETTINGS as RUN_SETTINGS
 
 if TYPE_CHECKING:
     from cellseg.export.saved_model import WholeImages
+    from cellseg.training.family import Family
 
 
 def export(
     run: Mapping[str, str],
     images: Sequence[str],
     kind: str,
-    load_family: Callable[[Mapping], ModuleType],
+    load_family: Callable[[Mapping], "Family"],
     output: str,
     threads: int,
 ) -> None:
@@ -77,8 +77,9 @@ def export(
         shutil.make_archive(str(made / "model"), "zip", made / "model")
         shutil.rmtree(made / "model")
         _write_test_tensors(network, made)
-        for name in ("settings", "provenance", "segmentation"):
-            shutil.copyfile(run[name], made / f"{name}.json")
+        shutil.copyfile(run["settings"], made / run_files.SETTINGS)
+        shutil.copyfile(run["provenance"], made / run_files.PROVENANCE)
+        shutil.copyfile(run["segmentation"], made / run_files.SEGMENTATION)
         shutil.copyfile(run["metrics"], made / "scores.csv")
         example = export_example.example(settings["heads"], thresholds["segmentation"])
         (made / "example.py").write_text(example, encoding="utf-8")

@@ -8,7 +8,7 @@ one tensor, since TensorFlow does not keep the order of several.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -16,6 +16,9 @@ from cellseg.errors import UserError
 from cellseg.export.bioimage_io import output_name
 from cellseg.images.normalization import EPSILON
 from cellseg.inference.sliding_window import blending_weights
+
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
 
 
 def _standardized(windows: tf.Tensor, axes: list[int]) -> tf.Tensor:
@@ -138,7 +141,7 @@ def _offsets(length: tf.Tensor, window: int, overlap: int) -> tf.Tensor:
     return tf.cast(tf.round(tf.linspace(tf.zeros((), tf.float64), last, count)), tf.int32)
 
 
-def build(family: ModuleType, settings: Mapping, folder: Path, options: Mapping) -> WholeImages:
+def build(family: "Family", settings: Mapping, folder: Path, options: Mapping) -> WholeImages:
     """The network of a run, ready to be saved.
 
     Parameters

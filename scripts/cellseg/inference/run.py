@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,11 @@ import pandas as pd
 from cellseg.data import annotation_tables
 from cellseg.errors import UserError
 from cellseg.inference import map_store, sliding_window, test_time_augmentation
-from cellseg.io import made_files, run_format
+from cellseg.io import made_files, run_files, run_format
 from cellseg.training import ensemble, provenance
+
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
 
 
 def predict(
@@ -23,7 +26,7 @@ def predict(
     subsample: int,
     options: Mapping,
     channels: Mapping[str, Sequence[str]],
-    load_family: Callable[[Mapping], ModuleType],
+    load_family: Callable[[Mapping], "Family"],
     folder: Path,
     output: str,
     threads: int,
@@ -52,7 +55,7 @@ def predict(
     table = scored_images(table if only is None else table[table["image"].isin(only)], subsample)
     parts = [(nullcontext(folder), table)]
     if run["model"].get("ensemble"):
-        weights = folder / ensemble.WEIGHTS
+        weights = folder / run_files.WEIGHTS
         ensemble.check(weights, table["cell_type"])
         parts = [
             (ensemble.network(weights, cell_type), rows)
@@ -82,7 +85,7 @@ def predict(
 
 
 def image_predictor(
-    run: Mapping, family: ModuleType, folder: Path, options: Mapping
+    run: Mapping, family: "Family", folder: Path, options: Mapping
 ) -> Callable[[np.ndarray], sliding_window.Maps]:
     """From whole image to maps, the way the network saw images in training."""
     normalization = run["training"]["normalization"]

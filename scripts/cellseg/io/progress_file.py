@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellseg.io import tolerant
+from cellseg.io import run_files, tolerant
 from cellseg.io.stamps import stamp
 
-NAME = "progress.json"
+NAME = run_files.PROGRESS
 FORMAT = 1
 TRAINING, FINISHED, DIVERGED = "training", "finished", "diverged"
 LARGEST = 10**9  # of a count; a file with more is not ours

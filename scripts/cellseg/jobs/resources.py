@@ -7,7 +7,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from cellseg.io import benchmark_files, tolerant
+from cellseg.io import benchmark_files, run_files, tolerant
 from cellseg.jobs.time_left import training_seconds
 
 SAMPLES = 20
@@ -70,7 +70,7 @@ def _rows(pattern: str) -> Iterator[dict[str, float]]:
 def _rows_of_trainings(pattern: str, settings: str) -> Iterator[dict[str, float]]:
     for path in islice(Path().glob(pattern), LOOKED_AT):
         run = path.parent.parent
-        own = tolerant.json_file(run / "settings.json")
+        own = tolerant.json_file(run / run_files.SETTINGS)
         row = benchmark_files.read(path)
         if row is not None and isinstance(own, dict) and decisive(own) == settings:
             yield {**row, "s": training_seconds(run)}

@@ -1,10 +1,15 @@
 """The jobs of a run up to its scores, and the files that tell of each."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cellseg.io import run_files
+from cellseg.io.run_files import Job
 from cellseg.jobs.active import slurm_comment
 from cellseg.study.runs import Run, tuning_in
+
+SCORE = replace(run_files.SCORE, outputs=(run_files.METRICS,))
+"""A run is scored by its main table: older ones lack the others, which Snakemake makes."""
 
 
 @dataclass(frozen=True)
@@ -28,28 +33,22 @@ def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
     """Jobs of a run, in their order, for the given tuning folders; the training comes first."""
     wildcards = [run.dataset, run.model, run.heads, run.subset, str(run.seed)]
 
-    def step(rule: str, variant: str, outputs: list[str], name: str, *more: str) -> Step:
+    def step(job: Job, variant: str, *more: str) -> Step:
         return Step(
-            rule=rule,
+            rule=job.rule,
             variant=variant,
-            outputs=tuple(variant + output for output in outputs),
-            log=f"{variant}logs/{name}.log",
-            benchmark=f"{variant}benchmarks/{name}.tsv",
-            comment=slurm_comment(rule, [*wildcards, *more]),
+            outputs=tuple(variant + output for output in job.outputs),
+            log=variant + job.log,
+            benchmark=variant + job.benchmark,
+            comment=slurm_comment(job.rule, [*wildcards, *more]),
         )
 
-    trained = ["weights.h5", "history.csv", "settings.json", "provenance.json"]
-    steps = [
-        step("train", "", trained, "train"),
-        step("predict", "", ["predictions.zip"], "predict"),
-    ]
+    steps = [step(run_files.TRAIN, ""), step(run_files.PREDICT, "")]
     for variant in variants:
         tuning = tuning_in(variant)
         if tuning is not None:
-            maps = ["validation-predictions.zip"]
-            steps.append(step("predict_validation", variant, maps, "predict", tuning))
-            steps.append(step("tune", variant, ["chosen.json", "tried.csv"], "tune", tuning))
-        segmented = ["labels.npz", "cells.parquet", "segmentation.json"]
-        steps.append(step("segment", variant, segmented, "segment", variant))
-        steps.append(step("score", variant, ["metrics.csv"], "score", variant))
+            steps.append(step(run_files.PREDICT_VALIDATION, variant, tuning))
+            steps.append(step(run_files.TUNE, variant, tuning))
+        steps.append(step(run_files.SEGMENT, variant, variant))
+        steps.append(step(SCORE, variant, variant))
     return steps

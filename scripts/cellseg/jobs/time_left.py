@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from cellseg.io import benchmark_files, tolerant
+from cellseg.io import benchmark_files, run_files, tolerant
 from cellseg.io.terminal import duration
 from cellseg.io.wording import number_of
 from cellseg.jobs.run_folder import Look, RunFolder
@@ -101,14 +101,16 @@ def _finished(folders: Mapping[Run, RunFolder]) -> dict[tuple, dict[Run, float]]
 
 def training_seconds(folder: Path) -> float | None:
     """What the training of a run took, all attempts together; None where no file tells."""
-    measured = benchmark_files.read(folder / "benchmarks" / "train.tsv")
+    measured = benchmark_files.read(folder / run_files.TRAIN.benchmark)
     if measured is not None:
         last = measured["s"]
     else:
-        content = tolerant.json_file(folder / "provenance.json")
+        content = tolerant.json_file(folder / run_files.PROVENANCE)
         last = tolerant.number(content.get("seconds")) if isinstance(content, dict) else None
     # Both are of the last attempt alone; the history has the epochs of those before it too.
-    epochs = [tolerant.number(row.get("seconds")) for row in tolerant.table(folder / "history.csv")]
+    epochs = [
+        tolerant.number(row.get("seconds")) for row in tolerant.table(folder / run_files.HISTORY)
+    ]
     known = [seconds for seconds in epochs if seconds is not None]
     told = [] if last is None else [last]
     if known:

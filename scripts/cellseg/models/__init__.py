@@ -1,6 +1,6 @@
-"""Model families: each a module with ``train`` and ``Predictor``, found here by name.
+"""Model families, found here by name.
 
-A family module offers
+A family is a module, or an object ``FAMILY`` in one, that offers
 
 ``train(settings, train, validation, folder, resume, weights=None) -> DataFrame``
     trains on two streams (:class:`cellseg.training.batches.TileStream`), goes on from `resume`
@@ -21,38 +21,66 @@ A family module offers
 ``device() -> str`` and ``versions() -> dict``
     for the provenance of a run.
 
+The facts of a family are a module that describes a network by the settings of its model, without
+building it:
+
+``parameters(model, n_heads) -> int``
+    number of its weights, within some three per cent;
+``values(model, n_heads) -> float``
+    number of values in all its maps for each pixel of the image;
+``description(model) -> str``
+    a few words in Markdown.
+
+A new family in Keras 3 is a function that builds the network, these facts, a module with ::
+
+    FAMILY = Keras3Family(network.build, stride=sizes.stride)
+
+(:class:`cellseg.models.keras3.family.Keras3Family`), and an entry here. Its settings are an entry
+in ``workflow/schemas/config.schema.yaml``. No other network is trained again.
+
 Modules are imported when asked for: some bring TensorFlow along, which takes seconds.
 """
 
 import importlib
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from cellseg.errors import UserError
 
-FAMILIES: dict[str, str] = {
-    "deepcell": "cellseg.models.deepcell.family",
-    "panopticnet": "cellseg.models.panopticnet.family",
-    "unet": "cellseg.models.unet.family",
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where the code of a family is.
+
+    Attributes
+    ----------
+    module : name of the module that is the family, or holds it
+    facts : name of the module with its facts; it imports no deep-learning library, because a plan
+        of the study asks it
+    """
+
+    module: str
+    facts: str
+
+
+FAMILIES: dict[str, Entry] = {
+    "deepcell": Entry("cellseg.models.deepcell.family", facts="cellseg.models.panopticnet.sizes"),
+    "panopticnet": Entry(
+        "cellseg.models.panopticnet.family", facts="cellseg.models.panopticnet.sizes"
+    ),
+    "unet": Entry("cellseg.models.unet.family", facts="cellseg.models.unet.sizes"),
 }
-"""By name: the module."""
-
-FACTS: dict[str, str] = {
-    "deepcell": "cellseg.models.panopticnet.sizes",
-    "panopticnet": "cellseg.models.panopticnet.sizes",
-    "unet": "cellseg.models.unet.sizes",
-}
-"""By name: a module that tells of a network by the settings of its model, without building it.
-
-``parameters(model, n_heads)`` is the number of its weights, ``values(model, n_heads)`` that of the
-values in all its maps for each pixel of the image, ``description(model)`` a few words in Markdown.
-It must import no deep-learning library: a plan of the study asks it.
-"""
+"""By name."""
 
 
-def load(model: Mapping) -> ModuleType:
-    """Import the module of a model's family.
+def load(model: Mapping) -> "Family":
+    """Import a model's family.
 
     Parameters
     ----------
@@ -65,25 +93,30 @@ def load(model: Mapping) -> ModuleType:
     """
     if "backend" in model:
         os.environ["KERAS_BACKEND"] = model["backend"]  # read when the module imports Keras
-    module = importlib.import_module(FAMILIES[model["family"]])
-    if model.get("backend", module.BACKEND) != module.BACKEND:
+    module = importlib.import_module(FAMILIES[model["family"]].module)
+    family = getattr(module, "FAMILY", module)
+    if model.get("backend", family.BACKEND) != family.BACKEND:
         raise UserError(
-            f"Keras computes with {module.BACKEND} in this process already, not with "
+            f"Keras computes with {family.BACKEND} in this process already, not with "
             f"{model['backend']}. Start a process for each backend."
         )
-    return module
+    return family
 
 
 def expected_parameters(model: Mapping, n_heads: int) -> int:
     """Number of weights of a model's network, within some three per cent, without building it."""
-    return importlib.import_module(FACTS[model["family"]]).parameters(model, n_heads)
+    return _facts(model).parameters(model, n_heads)
 
 
 def values_per_pixel(model: Mapping, n_heads: int) -> float:
     """Values in all maps of a model's network for each pixel of its input, without building it."""
-    return importlib.import_module(FACTS[model["family"]]).values(model, n_heads)
+    return _facts(model).values(model, n_heads)
 
 
 def description(model: Mapping) -> str:
     """What a model's network is, in a few words of Markdown."""
-    return importlib.import_module(FACTS[model["family"]]).description(model)
+    return _facts(model).description(model)
+
+
+def _facts(model: Mapping) -> ModuleType:
+    return importlib.import_module(FAMILIES[model["family"]].facts)

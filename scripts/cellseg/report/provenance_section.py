@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellseg.io import run_files
 from cellseg.io.wording import number_of
 from cellseg.report import origins
 from cellseg.report.markup import code, table, text
@@ -71,7 +72,7 @@ def write(provenance: pd.DataFrame, snakemake_version: str, folder: Path) -> str
             "that the commit alone does not tell the code."
         )
     return (
-        f"{told} Each run's own record is its {code('provenance.json')}; all of them in a table: "
-        f"{code(folder / 'tables' / 'provenance.csv')}.\n\n"
+        f"{told} Each run's own record is its {code(run_files.PROVENANCE)}; all of them in a "
+        f"table: {code(folder / 'tables' / 'provenance.csv')}.\n\n"
         f"{table(['fact', 'value', 'runs'], rows, 'provenance')}"
     )

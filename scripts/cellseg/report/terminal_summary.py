@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg.errors import UserError
-from cellseg.io import terminal
+from cellseg.io import run_files, terminal
 from cellseg.io.wording import number_of
 from cellseg.scoring import found_nothing
 from cellseg.tables import conditions, glossary, read
@@ -100,7 +100,7 @@ def _almost_nothing(conditions_of: "pd.DataFrame") -> list[str]:
     which = "; ".join(" ".join(map(str, row)) for row in conditions_of.itertuples(index=False))
     text = (
         f"Warning: found almost nothing (F1 at IoU 0.5 below {found_nothing.LEAST_F1}): {which}. "
-        "See logs/train.log and logs/score.log of these runs for the reason."
+        f"See {run_files.TRAIN.log} and {run_files.SCORE.log} of these runs for the reason."
     )
     return [*textwrap.wrap(text, WIDTH), ""]
 
@@ -157,7 +157,7 @@ def _where(folder: Path) -> list[str]:
         "Report": sorted(folder.glob("report.html")),
         "Figures": sorted(folder.glob("figures/*/*.png")),
         "Tables": sorted(folder.glob("tables/*/summary.csv")),
-        "Overlays": sorted(folder.glob("runs/**/overlay.png")),
+        "Overlays": sorted(folder.glob(f"runs/**/{run_files.OVERLAY_PNG}")),
     }
     lines = []
     for name, paths in places.items():

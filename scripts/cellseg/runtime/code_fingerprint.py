@@ -15,7 +15,7 @@ from cellseg.runtime import code_digest
 from cellseg.runtime.code_digest import Package
 
 UNWATCHED = (
-    *("data/checks.py", "errors.py", "io/disk_full.py", "models/__init__.py"),
+    *("data/checks.py", "errors.py", "io/disk_full.py", "io/run_files.py", "models/__init__.py"),
     *("runtime/command.py", "runtime/gpu_lease.py", "runtime/job_output.py"),
     *("runtime/script.py", "runtime/signals.py", "scoring/found_nothing.py"),
     "study/segmentation_methods.py",

@@ -6,17 +6,18 @@ scores are looked at once they are made.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cellseg.images.normalization import normalize
+from cellseg.io import run_files
 from cellseg.io.wording import number_of
 from cellseg.study import segmentation_methods
 
 if TYPE_CHECKING:
     from cellseg.training.batches import TileStream
+    from cellseg.training.family import Family
 
 LEAST_F1 = 0.05
 """Mean F1 at IoU 0.5 below which a network found almost nothing: one cell in twenty."""
@@ -51,14 +52,14 @@ def warning(n_true: int, n_pred: int, f1: float, where: str, steps: int | None) 
         return f"{found}Train longer: raise training.epochs until there are thousands of steps."
     many = " and they do not match" if n_pred > n_true / 2 else ""
     return (
-        f"{found}Look at the losses in logs/train.log: if they still fall, train longer; if they "
-        f"do not, lower training.learning_rate. If cells are there{many}, tune the thresholds "
+        f"{found}Look at the losses in {run_files.TRAIN.log}: if they still fall, train longer; if "
+        f"they do not, lower training.learning_rate. If cells are there{many}, tune the thresholds "
         "(`threshold_searches` in the config), and compare labels with images in the data report."
     )
 
 
 def say_after_training(
-    family: ModuleType,
+    family: "Family",
     settings: Mapping,
     validation: "TileStream",
     folder: Path,

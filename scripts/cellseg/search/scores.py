@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cellseg.errors import UserError
+from cellseg.io import run_files
 
 
 def file_of(tuning: str | None) -> str:
     """File of a run, within its folder, that its score is in."""
-    return "history.csv" if tuning is None else f"tuning-{tuning}/chosen.json"
+    return run_files.HISTORY if tuning is None else f"tuning-{tuning}/{run_files.CHOSEN}"
 
 
 def score(run: Path, tuning: str | None, checkpoint: str) -> float:

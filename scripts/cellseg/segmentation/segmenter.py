@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from cellseg.io import made_files, run_format
 from cellseg.segmentation import methods
 from cellseg.segmentation import record as segmentation_record
 from cellseg.training import ensemble, provenance
+
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
 
 
 class Segmenter:
@@ -33,7 +36,7 @@ class Segmenter:
     def __init__(
         self,
         run: Mapping[str, Path],
-        load_family: Callable[[Mapping], ModuleType],
+        load_family: Callable[[Mapping], "Family"],
         threads: int,
     ) -> None:
         settings = run_format.read(run["settings"], *provenance.SETTINGS)
@@ -74,7 +77,7 @@ class Segmenter:
         # Stored maps are rounded, and cells are those of rounded maps.
         with tempfile.TemporaryDirectory() as folder:
             map_store.write(
-                f"{folder}/predictions.zip", self.names, [("page", stack)], precise=self.precise
+                f"{folder}/page.zip", self.names, [("page", stack)], precise=self.precise
             )
-            maps = map_store.open(f"{folder}/predictions.zip").read("page")
+            maps = map_store.open(f"{folder}/page.zip").read("page")
         return methods.segment(maps, self.settings)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cellseg.data.kinds.source import Images
+from cellseg.io import run_files
 from cellseg.search import rungs
 from cellseg.space import data as data_space
 from cellseg.space import runs as run_space
@@ -259,7 +260,7 @@ def _with_means(
 def _likeness(run: Run, name: str) -> tuple:
     """Runs with the same of this have files of nearly the same size."""
     of_heads = run.heads if name.endswith((".h5", ".zip")) else None
-    by_subset = name.endswith(("provenance.json", "validation-predictions.zip"))
+    by_subset = name.endswith((run_files.PROVENANCE, run_files.VALIDATION_PREDICTIONS))
     of_subset = run.subset if by_subset else None
     return run.dataset, run.model, of_heads, of_subset, name
 

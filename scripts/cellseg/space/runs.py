@@ -7,6 +7,7 @@ from cellseg import models
 from cellseg.data import kinds
 from cellseg.data.kinds.source import Images
 from cellseg.data.livecell_names import CELL_TYPES
+from cellseg.io import run_files
 from cellseg.study import segmentation_methods
 from cellseg.study.runs import Run, training_of, tuning_in
 from cellseg.targets import head_names
@@ -16,11 +17,15 @@ MARKER_MAP_PIXEL, MAP_PIXEL = 0.8, 0.35  # 16 and 8 bits, compressed
 LABEL_PIXEL = 0.12
 FOUND_CELL = 16  # a row of cells.parquet
 SCORED_IMAGE = 1_700  # two rows of metrics.csv
-SHOWN_IMAGE = {"overlay.png": 1.4e6, "overlay.pdf": 0.85e6, "overlay.jpg": 0.18e6}
+SHOWN_IMAGE = {
+    run_files.OVERLAY_PNG: 1.4e6,
+    run_files.OVERLAY_PDF: 0.85e6,
+    run_files.OVERLAY_PREVIEW: 0.18e6,
+}
 NAMED_IMAGE = 45  # in provenance.json
 LOGGED_EPOCH = 350  # a row of history.csv
 SMALL_FILE = 3_000
-CURVE = {"learning_curve.png": 180_000, "learning_curve.pdf": 26_000}
+CURVE = {run_files.CURVE_PNG: 180_000, run_files.CURVE_PDF: 26_000}
 
 
 @dataclass(frozen=True)
@@ -55,18 +60,19 @@ def expected(
     scored = split.part(1 / study["scoring"]["subsample"])
     shown = min(study["overlays"]["images"], split.count)
     pixel = _map_bytes(study, run)
+    overlaid = pixel * split.pixels / max(split.count, 1)
     files, state = _of_training(study, run, images)
     files |= CURVE
-    passing = {"predictions.zip": scored.pixels * pixel}
+    passing = {run_files.PREDICTIONS: scored.pixels * pixel}
     for variant in variants:
         files |= {
-            f"{variant}labels.npz": LABEL_PIXEL * scored.pixels,
-            f"{variant}cells.parquet": FOUND_CELL * scored.cells,
-            f"{variant}metrics.csv": SCORED_IMAGE * scored.count,
-            f"{variant}coco.csv": SMALL_FILE,
-            f"{variant}sizes.csv": SMALL_FILE,
-            f"{variant}segmentation.json": SMALL_FILE,
-            f"{variant}overlay-predictions.zip": pixel * split.pixels / max(split.count, 1) * shown,
+            f"{variant}{run_files.LABELS}": LABEL_PIXEL * scored.pixels,
+            f"{variant}{run_files.CELLS}": FOUND_CELL * scored.cells,
+            f"{variant}{run_files.METRICS}": SCORED_IMAGE * scored.count,
+            f"{variant}{run_files.COCO}": SMALL_FILE,
+            f"{variant}{run_files.SIZES}": SMALL_FILE,
+            f"{variant}{run_files.SEGMENTATION}": SMALL_FILE,
+            f"{variant}{run_files.OVERLAY_PREDICTIONS}": overlaid * shown,
             **{f"{variant}{name}": size * shown for name, size in SHOWN_IMAGE.items()},
         }
         tuned, maps = _of_tuning(study, run, variant, images)
@@ -99,10 +105,10 @@ def _of_training(
     fraction = study["subsets"][run.subset]["fraction"]
     chosen = (images["train"].count + images["val"].count) * fraction
     files = {
-        "weights.h5": networks * network,
-        "history.csv": LOGGED_EPOCH * training_of(study, run.model)["epochs"],
-        "settings.json": SMALL_FILE,
-        "provenance.json": SMALL_FILE + NAMED_IMAGE * chosen,
+        run_files.WEIGHTS: networks * network,
+        run_files.HISTORY: LOGGED_EPOCH * training_of(study, run.model)["epochs"],
+        run_files.SETTINGS: SMALL_FILE,
+        run_files.PROVENANCE: SMALL_FILE + NAMED_IMAGE * chosen,
     }
     # Adam keeps two moments a weight, so that a state is three times the weights. The one before
     # goes when the next one is whole, and the best weights so far lie beside both.
@@ -118,10 +124,9 @@ def _of_tuning(
         return {}, {}
     fraction = study["subsets"][run.subset]["fraction"]
     validated = images["val"].part(fraction / study["threshold_searches"][tuning]["subsample"])
-    files = {f"{variant}chosen.json": SMALL_FILE, f"{variant}tried.csv": SMALL_FILE}
-    return files, {
-        f"{variant}validation-predictions.zip": validated.pixels * _map_bytes(study, run)
-    }
+    files = {f"{variant}{name}": SMALL_FILE for name in (run_files.CHOSEN, run_files.TRIED)}
+    pixel = _map_bytes(study, run)
+    return files, {f"{variant}{run_files.VALIDATION_PREDICTIONS}": validated.pixels * pixel}
 
 
 def _kept(

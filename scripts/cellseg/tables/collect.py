@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellseg.errors import UserError
-from cellseg.io import made_files, run_format
+from cellseg.io import made_files, run_files, run_format
 from cellseg.scoring import by_size, names, pooled_pixels
 from cellseg.scoring.names import ALL_TYPES, NO_TUNING
 from cellseg.tables import read
@@ -99,7 +99,10 @@ def with_coco(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFrame:
     both = runs.merge(coco[needed], how="left", on=keys, validate="one_to_one", indicator=True)
     if (both["_merge"] != "both").any():
         run = both.loc[both["_merge"] != "both", RUN].iloc[0].tolist()
-        raise UserError(f"coco.csv of run {run} does not belong to its metrics.csv. Score again.")
+        raise UserError(
+            f"{run_files.COCO} of run {run} does not belong to its {run_files.METRICS}. "
+            "Score again."
+        )
     return both.drop(columns="_merge")
 
 

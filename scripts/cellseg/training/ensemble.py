@@ -10,24 +10,26 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import h5py
 import pandas as pd
 
 from cellseg.errors import UserError
-from cellseg.io import atomic, own_folders, tolerant
+from cellseg.io import atomic, own_folders, run_files, tolerant
 from cellseg.training import checkpoint
 from cellseg.training.batches import TileStream
 from cellseg.training.checkpoint import ResumeFolder
 from cellseg.training.progress_writer import ProgressWriter
 
-WEIGHTS = "weights.h5"
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
+
 CELL_TYPE = "cell_type"
 """Column of the history."""
 
 Streams = tuple[TileStream, TileStream]
-Check = Callable[[ModuleType, Mapping, TileStream, Path, int], None]
+Check = Callable[["Family", Mapping, TileStream, Path, int], None]
 """Looks at a trained network: family, settings, validation tiles, folder of the weights, steps."""
 
 
@@ -71,7 +73,7 @@ def by_cell_type(
 
 
 def train(
-    family: ModuleType,
+    family: "Family",
     settings: Mapping,
     streams: Mapping[str, Streams],
     folder: Path,
@@ -99,7 +101,7 @@ def train(
     DataFrame
         The histories one below the other, with a first column ``cell_type``.
     """
-    members = {cell_type: folder / "resume" / cell_type for cell_type in streams}
+    members = {cell_type: folder / run_files.RESUME / cell_type for cell_type in streams}
     progress = progress or ProgressWriter(None, {})
     histories = []
     for number, (cell_type, member) in enumerate(members.items(), start=1):
@@ -118,15 +120,18 @@ def train(
             progress.begin(len(rows), len(streams[cell_type][0]), rows)
         history.insert(0, CELL_TYPE, cell_type)
         histories.append(history)
-    write(folder / WEIGHTS, {name: member / WEIGHTS for name, member in members.items()})
-    shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+    write(
+        folder / run_files.WEIGHTS,
+        {name: member / run_files.WEIGHTS for name, member in members.items()},
+    )
+    shutil.rmtree(folder / run_files.TENSORBOARD, ignore_errors=True)
     for cell_type, member in members.items():
-        shutil.copytree(member / "tensorboard", folder / "tensorboard" / cell_type)
+        shutil.copytree(member / run_files.TENSORBOARD, folder / run_files.TENSORBOARD / cell_type)
     return pd.concat(histories, ignore_index=True)
 
 
 def _train_member(
-    family: ModuleType,
+    family: "Family",
     settings: Mapping,
     streams: Streams,
     member: Path,
@@ -245,5 +250,5 @@ def network(path: Path, cell_type: str) -> Iterator[Path]:
                 file.attrs[name] = value
 
     with tempfile.TemporaryDirectory(prefix="ensemble-") as folder:
-        atomic.write_hdf5(Path(folder) / WEIGHTS, fill)
+        atomic.write_hdf5(Path(folder) / run_files.WEIGHTS, fill)
         yield Path(folder)

@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,12 +14,15 @@ from cellseg.data import subsets
 from cellseg.data import tiles as tile_files
 from cellseg.errors import UserError
 from cellseg.images import grey_values
-from cellseg.io import atomic, csv_file, made_files, run_format
+from cellseg.io import atomic, csv_file, made_files, run_files, run_format
 from cellseg.synthesis import names
 from cellseg.training import checkpoint, ensemble, provenance
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import TilePool, TileStream
 from cellseg.training.progress_writer import ProgressWriter
+
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
 
 
 def train(
@@ -29,7 +32,7 @@ def train(
     extension: Sequence[str],
     weights: str | None,
     code: str,
-    family: ModuleType,
+    family: "Family",
     folder: Path,
     threads: int,
     check: ensemble.Check | None = None,
@@ -75,7 +78,7 @@ def train(
     inputs = [*tiles.values(), *images, *extension, *([weights] if weights else [])]
     stamp = checkpoint.stamp([settings, code, [checkpoint.fingerprint(path) for path in inputs]])
     progress = ProgressWriter(folder, settings)
-    state = checkpoint.ResumeFolder(folder / "resume", stamp, progress)
+    state = checkpoint.ResumeFolder(folder / run_files.RESUME, stamp, progress)
     backbone = Path(weights) if weights else None
     if by_type is not None:
         streams = {
@@ -89,13 +92,13 @@ def train(
         steps = sum(len(train) * int(epochs[name]) for name, (train, _) in streams.items())
     else:
         if state.load() is None:
-            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+            shutil.rmtree(folder / run_files.TENSORBOARD, ignore_errors=True)
         history = family.train(settings, train_stream, validation_stream, folder, state, backbone)
         steps = len(train_stream) * len(history)
-    csv_file.write(folder / "history.csv", history)
-    atomic.write_json(folder / "settings.json", run_format.stamped(settings))
+    csv_file.write(folder / run_files.HISTORY, history)
+    atomic.write_json(folder / run_files.SETTINGS, run_format.stamped(settings))
     atomic.write_json(
-        folder / "provenance.json",
+        folder / run_files.PROVENANCE,
         provenance.record(
             settings,
             family.versions(),

@@ -20,7 +20,7 @@ from deepcell.model_zoo.panopticnet import PanopticNet
 from tf_keras.src.saving.legacy.hdf5_format import save_weights_to_hdf5_group
 
 from cellseg.errors import UserError
-from cellseg.io import disk_full, hdf5_checks
+from cellseg.io import disk_full, hdf5_checks, run_files
 from cellseg.io.atomic import write_hdf5
 from cellseg.models import backbone_files
 from cellseg.targets.heads import HEADS
@@ -29,7 +29,6 @@ from cellseg.training.checkpoint import ResumeFolder
 from cellseg.training.loop import fit
 from cellseg.training.precise_batch_norm import recalibrate
 
-WEIGHTS = "weights.h5"
 BACKEND = "tensorflow"
 
 
@@ -81,7 +80,7 @@ def train(
     if weights is not None:
         load_backbone(learner.model, weights, settings["model"]["backbone"])
     history = fit(learner, train, validation, settings["training"], resume)
-    learner.save_weights(folder / WEIGHTS)
+    learner.save_weights(folder / run_files.WEIGHTS)
     return history
 
 
@@ -103,7 +102,7 @@ class DeepcellLearner:
         self.optimizer = self.model.optimizer
         self.optimizer.build(self.model.trainable_variables)
         self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer)
-        self.events = folder / "tensorboard"
+        self.events = folder / run_files.TENSORBOARD
         self.summary = None
 
     def train_batch(self, batch: Batch, rate: float) -> dict[str, float]:
@@ -158,7 +157,7 @@ class Predictor:
 
     def __init__(self, settings: Mapping, folder: Path) -> None:
         tf_keras.mixed_precision.set_global_policy("float32")
-        self.settings, self.path = settings, folder / WEIGHTS
+        self.settings, self.path = settings, folder / run_files.WEIGHTS
         self._models: dict[int, tf_keras.Model] = {}
 
     def __call__(self, tiles: np.ndarray) -> dict[str, np.ndarray]:
@@ -182,7 +181,7 @@ def exportable(settings: Mapping, folder: Path, size: int) -> tuple[Callable, li
     TensorFlow variables that it reads
     """
     tf_keras.mixed_precision.set_global_policy("float32")
-    model = _trained(settings, folder / WEIGHTS, size)
+    model = _trained(settings, folder / run_files.WEIGHTS, size)
 
     def maps(images: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = tf.nest.flatten(model(images, training=False))

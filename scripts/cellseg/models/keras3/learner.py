@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from cellseg.io import run_files
 from cellseg.models.keras3 import losses, steps, weight_files
 from cellseg.models.keras3.layers import batch_norms
 from cellseg.models.keras3.tensorboard import EventFile
@@ -16,8 +17,6 @@ from cellseg.training.batches import Batch, TileStream
 from cellseg.training.checkpoint import ResumeFolder
 from cellseg.training.loop import fit
 from cellseg.training.precise_batch_norm import recalibrate
-
-WEIGHTS = "weights.h5"
 
 Build = Callable[[Mapping, tuple[int, int]], keras.Model]
 """From the settings of a run and the height and width of images to a network, whose input is
@@ -53,7 +52,7 @@ def train(
     if weights is not None:
         weight_files.load_backbone(learner.model, weights, settings["model"]["backbone"])
     history = fit(learner, train, validation, settings["training"], resume)
-    learner.save_weights(folder / WEIGHTS)
+    learner.save_weights(folder / run_files.WEIGHTS)
     return history
 
 
@@ -78,7 +77,7 @@ class KerasLearner:
             },
             xla=options["xla"],
         )
-        self.events = EventFile(folder / "tensorboard")
+        self.events = EventFile(folder / run_files.TENSORBOARD)
 
     def train_batch(self, batch: Batch, rate: float) -> dict[str, float]:
         return self._named(self.steps.train(*batch, rate))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cellseg.io import run_files
 from cellseg.models.keras3 import steps, weight_files
-from cellseg.models.keras3.learner import WEIGHTS, Build, compute_in
+from cellseg.models.keras3.learner import Build, compute_in
 
 SHAPES_KEPT = 4
 """Networks that a predictor keeps, one for each size of image."""
@@ -30,7 +31,7 @@ class KerasPredictor:
     ) -> None:
         compute_in(False)
         self.build, self.stride, self.smallest = build, stride, smallest
-        self.settings, self.path = settings, folder / WEIGHTS
+        self.settings, self.path = settings, folder / run_files.WEIGHTS
         self._predictors: dict[tuple[int, int], object] = {}
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -68,6 +69,6 @@ def exportable(build: Build, settings: Mapping, folder: Path, size: int) -> tupl
     """
     compute_in(False)
     model = build(settings, (size, size))
-    weight_files.load(model, folder / WEIGHTS)
+    weight_files.load(model, folder / run_files.WEIGHTS)
     variables = [variable.value for variable in model.variables]
     return lambda images: model(images, training=False), variables

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from cellseg.io import run_files
 from cellseg.segmentation import confidence
 from cellseg.segmentation.cleanup import fill_holes, remove_small
 from cellseg.segmentation.flooding import above, flood, flood_of_all_thresholds
@@ -33,7 +34,8 @@ AXES = (
 
 EXAMPLE_NOTE = (
     "The watershed of the example is scikit-image's; livecell-bench also fills small holes and "
-    "merges peaks that are near each other, with the settings of `segmentation.json`, so a few "
+    "merges peaks that are near each other, with the settings of "
+    f"`{run_files.SEGMENTATION}`, so a few "
     "cells differ."
 )
 

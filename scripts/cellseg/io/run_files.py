@@ -1,0 +1,83 @@
+"""Names of the files of a run within its folder, for rules and library: the only list of them.
+
+What belongs to a tuning is in the folder ``tuning-NAME`` of the run. Names decide no result: no
+fingerprint of code covers this module (:mod:`cellseg.runtime.code_fingerprint`), and a file with
+another name is made because the output of its rule is missing.
+"""
+
+from dataclasses import dataclass
+
+WEIGHTS = "weights.h5"
+HISTORY = "history.csv"
+SETTINGS = "settings.json"
+PROVENANCE = "provenance.json"
+
+PROGRESS = "progress.json"
+RESUME = "resume"
+TENSORBOARD = "tensorboard"
+"""These three are no outputs of a rule: Snakemake removes those of a job that failed."""
+
+PREDICTIONS = "predictions.zip"
+VALIDATION_PREDICTIONS = "validation-predictions.zip"
+CHOSEN = "chosen.json"
+TRIED = "tried.csv"
+
+LABELS = "labels.npz"
+CELLS = "cells.parquet"
+SEGMENTATION = "segmentation.json"
+
+METRICS = "metrics.csv"
+COCO = "coco.csv"
+SIZES = "sizes.csv"
+
+OVERLAY_PREDICTIONS = "overlay-predictions.zip"
+OVERLAY_PNG = "overlay.png"
+OVERLAY_PREVIEW = "overlay.jpg"
+OVERLAY_PDF = "overlay.pdf"
+CURVE_PNG = "learning_curve.png"
+CURVE_PDF = "learning_curve.pdf"
+EXPORTED = "export.zip"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the job of a rule leaves in the folder of a run, or in that of a tuning within it.
+
+    Attributes
+    ----------
+    rule : name of the rule
+    name : of its log and its benchmark
+    outputs : names of its outputs, in the order of the rule
+    measured : whether it has a benchmark
+    """
+
+    rule: str
+    name: str
+    outputs: tuple[str, ...]
+    measured: bool = True
+
+    @property
+    def log(self) -> str:
+        return f"logs/{self.name}.log"
+
+    @property
+    def benchmark(self) -> str:
+        return f"benchmarks/{self.name}.tsv"
+
+
+TRAIN = Job("train", "train", (WEIGHTS, HISTORY, SETTINGS, PROVENANCE))
+PREDICT = Job("predict", "predict", (PREDICTIONS,))
+PREDICT_VALIDATION = Job("predict_validation", "predict", (VALIDATION_PREDICTIONS,))
+TUNE = Job("tune", "tune", (CHOSEN, TRIED))
+SEGMENT = Job("segment", "segment", (LABELS, CELLS, SEGMENTATION))
+SCORE = Job("score", "score", (METRICS, COCO, SIZES))
+PREDICT_SHOWN = Job("predict_shown", "predict_shown", (OVERLAY_PREDICTIONS,), measured=False)
+OVERLAY = Job("overlay", "overlay", (OVERLAY_PNG, OVERLAY_PREVIEW, OVERLAY_PDF), measured=False)
+LEARNING_CURVE = Job("learning_curve", "learning_curve", (CURVE_PNG, CURVE_PDF), measured=False)
+EXPORT = Job("export", "export", (EXPORTED,), measured=False)
+
+JOBS = (
+    *(TRAIN, PREDICT, PREDICT_VALIDATION, TUNE, SEGMENT, SCORE),
+    *(PREDICT_SHOWN, OVERLAY, LEARNING_CURVE, EXPORT),
+)
+"""Of all rules whose outputs are files of a run."""
