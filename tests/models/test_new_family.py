@@ -101,8 +101,9 @@ def test_it_is_trained_predicts_and_is_exported(run, tmp_path):
     assert set(provenance["versions"]) >= {"keras", "tensorflow"}
 
     path = tmp_path / "predicted.zip"
-    predict_run.predict(run["settings"], [run["images"]], None, 1, tiny_run.OPTIONS, tiny_run.CHANNELS,
-                        models.load, run["weights"].parent, path, 1)  # fmt: skip
+    predict_run.predict(run["settings"], [run["images"]], None, 1, tiny_run.OPTIONS,
+                        tiny_run.CHANNELS, models.load, run["weights"].parent, path,
+                        1)  # fmt: skip
     maps = map_store.open(path)
     for name, shape in (("one", (50, 70)), ("two", (20, 130))):
         found = maps.read(name)
