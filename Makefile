@@ -5,7 +5,7 @@
 #   make test-all   and the slow ones: faults on Slurm, the poster, a full disk, 1,000 mutated files of every kind
 #   make setup   the environment alone, in .venv, new or brought up to date (VARIANT=gpu for TensorFlow with CUDA)
 #   make bench   how much faster each stage is than the package people use today, and what a run costs
-#   make side-by-side   deepcell's network beside ours: scores, speed, memory (some 25 minutes)
+#   make side-by-side   deepcell's network next to ours: scores, speed, memory (some 25 minutes)
 #   make progress   where the study of config.yaml stands (this and the report need an environment that is there)
 #   make report     the HTML report of its results; of another study: make report CONFIG=mine.yaml (progress alike)
 #   make docs    the documentation as a site, in site/

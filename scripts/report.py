@@ -1,4 +1,4 @@
-"""Write the HTML report of a finished study. Run it in the checkout: --help tells how."""
+"""Write the HTML report of a finished study. Run it in the checkout: see --help."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Make a hyperparameter search by successive halving. Run it in the checkout: --help tells how."""
+"""Make a hyperparameter search by successive halving. Run it in the checkout: see --help."""
 
 from pathlib import Path
 

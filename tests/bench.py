@@ -20,7 +20,7 @@ from cellseg.data.label_folder import encode
 from cellseg.scoring import metrics
 from cellseg.scoring.coco_average_precision import image_matches
 from cellseg.segmentation import watershed
-from cellseg.targets import transforms
+from cellseg.targets import heads as transforms
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import TilePool, TileStream
 

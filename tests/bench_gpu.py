@@ -5,7 +5,7 @@ Run it with the Python that has Keras and the backends; JAX and PyTorch are meas
     PYTHONPATH=scripts python tests/bench_gpu.py
     PYTHONPATH=scripts python tests/bench_gpu.py --backends jax --backbones resnet50 --seconds 540
 
-Needs beside Keras and a backend: numpy, pandas, h5py, numba, opencv-python-headless. TensorFlow is
+Needs besides Keras and a backend: numpy, pandas, h5py, numba, opencv-python-headless. TensorFlow is
 imported only where ``--backends`` names it, tensorboard never.
 
 Each combination runs in a process of its own, so that one backend computes in it, its peak of

@@ -1,4 +1,4 @@
-"""What a run costs beside its network, a stage at a time: the second table of `make bench`.
+"""What a run costs next to its network, a stage at a time: the second table of `make bench`.
 
 On simulated frames of LIVECell's size and mean number of cells, in seconds an image: the network
 itself is left out (a stand-in gives the maps), as it depends on the GPU.
@@ -23,7 +23,7 @@ from cellseg.inference import map_store, sliding_window
 from cellseg.io import atomic
 from cellseg.scoring import run
 from cellseg.segmentation import run as segmentation
-from cellseg.targets import transforms
+from cellseg.targets import heads as transforms
 from cellseg.tuning import run as tuning_run  # fmt: skip
 
 N_IMAGES, N_TUNED, N_TEST = 48, 6, 1512

@@ -33,7 +33,7 @@ def livecell_mini() -> Path:
     """Thirteen real LIVECell images in the official layout; skips where they are not at hand."""
     folder = CHECKOUT.parent / "shared" / "data" / "livecell-mini"
     if not folder.is_dir():
-        pytest.skip("the real images (shared/data/livecell-mini) are not beside the checkout")
+        pytest.skip("the real images (shared/data/livecell-mini) are not next to the checkout")
     return folder
 
 

@@ -124,7 +124,7 @@ def run_writers(base: Path) -> Iterator[tuple[str, Writer]]:
     from cellseg.io import atomic
     from cellseg.scoring import run as scoring
     from cellseg.segmentation import run as segmentation
-    from cellseg.targets import transforms
+    from cellseg.targets import heads as transforms
     from cellseg.training import checkpoint
     from cellseg.tuning import run as tuning_run
 

@@ -20,7 +20,7 @@ from cellseg.inference import map_store
 from cellseg.runtime.parallel import ordered_map
 from cellseg.scoring import metrics
 from cellseg.segmentation import watershed
-from cellseg.targets import transforms
+from cellseg.targets import heads as transforms
 from made_labels import ellipses
 
 CHANNELS = ["inner-distance/0", "pixelwise/1"]

@@ -1,4 +1,4 @@
-"""The Keras 3 network beside the one that the deepcell package builds."""
+"""The Keras 3 network next to the one that the deepcell package builds."""
 
 import re
 from itertools import combinations

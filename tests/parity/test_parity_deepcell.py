@@ -16,7 +16,7 @@ from cellseg.scoring import metrics
 from cellseg.scoring.overlaps import treatments
 from cellseg.segmentation import watershed
 from cellseg.tables import collect
-from cellseg.targets import transforms as targets
+from cellseg.targets import heads as targets
 from made_labels import ellipses, sequential, spoilt
 
 pytestmark = [

@@ -419,7 +419,7 @@ def test_three_thousand_runs_take_less_than_five_seconds(results, study):
             results.put(run, "history.csv", text=history)
         elif run.seed % 4 == 2:
             results.begin(run, 3)
-    started = time.process_time()  # not the wall clock: other tests may run beside this one
+    started = time.process_time()  # not the wall clock: other tests may run next to this one
     text = progress_text.as_text(results.look(study))
     assert time.process_time() - started < 5
     assert "of 3,001 runs: trained 750, " in text

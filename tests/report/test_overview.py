@@ -310,4 +310,4 @@ def test_a_report_of_what_is_there_is_not():
     assert check.check(SUMMARY + "\n".join(lines)) == []
     old = "b.png\tdate\tfigure\t-\tparams changed\tupdate pending"
     (note,) = check.check(SUMMARY + "\n".join([*lines, old]))
-    assert "make 1 file anew" in note and "b.png" in note
+    assert "make 1 file again" in note and "b.png" in note

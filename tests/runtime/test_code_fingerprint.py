@@ -506,7 +506,7 @@ def test_training_watches_its_family_and_scoring_does_not(checkout):
 
     family = models.FAMILIES["deepcell"].module
     train = names("train.py", family)
-    assert {"training/loop.py", "training/batches.py", "targets/transforms.py"} <= train
+    assert {"training/loop.py", "training/batches.py", "targets/heads.py"} <= train
     assert {"models/deepcell/family.py", "models/deepcell/compat.py"} <= train
     assert not {"scoring/objects.py", "segmentation/watershed.py", "figures/style.py"} & train
     assert "inference/sliding_window.py" not in train
@@ -529,7 +529,7 @@ def test_training_watches_its_family_and_scoring_does_not(checkout):
     assert (
         not {
             *("training/loop.py", "models/deepcell/family.py"),
-            *("segmentation/watershed.py", "targets/transforms.py"),
+            *("segmentation/watershed.py", "targets/heads.py"),
         }
         & score
     )

@@ -76,7 +76,7 @@ def test_trials_repeat_and_more_of_them_add():
 
 
 def test_the_trials_of_a_seed_stay_what_they_are():
-    """A change here would train every search anew."""
+    """A change here would train every search again."""
     [one, two] = search_space.draw(SPACE, 2, seed=0)
     assert one == {
         "training.learning_rate": 0.00965, "training.batch_size": 2, "levels": "fine"
@@ -495,7 +495,7 @@ def test_the_figure_is_drawn(schema, tmp_path, rungs, diverging):
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert len(shown) == len(space) + (trials["rung"].nunique() > 1)
     assert shown[-5].get_xlabel() == "learning rate (log scale)"
-    # Every trial lies beside its own value.
+    # Every trial lies next to its own value.
     with open(tmp_path / "results/tiny/searches/rates/trials.csv", newline="") as file:
         written = {row["trial"]: row["training.flips"] for row in csv.DictReader(file)}
     at = search_figure._beside(trials, "training.flips", ["true", "false"])

@@ -136,7 +136,7 @@ def test_the_second_rung_goes_by_what_its_trials_took_before(results, resolved):
     assert states(rates.rungs[1]) == {"done": 1, "not started": 1}
     assert (rates.estimate.seconds, rates.estimate.finished_runs) == (16 * 25, 7)
     assert (rates.best.trial, rates.best.epochs) == (2, 16)
-    # One that is trained anew is running, and its rung not decided any more.
+    # One that is trained again is running, and its rung not decided any more.
     (results.folder / folder_of(run_of(study, 3)) / "history.csv").unlink()
     results.put(run_of(study, 3), "logs/train.log", text="begun\n", age=9)
     results.mark(f"{folder_of(run_of(study, 3))}/history.csv")

@@ -6,7 +6,7 @@ import pytest
 from cellseg.errors import UserError
 from cellseg.inference import map_store
 from cellseg.segmentation import cleanup, confidence, run, watershed
-from cellseg.targets import transforms
+from cellseg.targets import heads as transforms
 
 
 @pytest.fixture

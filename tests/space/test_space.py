@@ -43,7 +43,7 @@ def test_what_a_full_study_takes(tmp_path):
     told = plan.plan(resolved(FULL), tmp_path / "results")
     assert told.n_runs == told.n_unfinished == 113
     assert told.there == 0 and told.unknown == ()
-    # 9 to 12 MB of overlays and cells a run beside them.
+    # 9 to 12 MB of overlays and cells a run next to them.
     assert 113 * 0.1 * GB < told.runs < 113 * 0.3 * GB
     tiles = (3253 + 570) * 3 * 3 * 256**2 * 5  # 520 x 704 pixels make 3 x 3 tiles
     assert tiles < told.data < tiles + 6 * GB

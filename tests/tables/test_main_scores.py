@@ -91,7 +91,7 @@ def test_places_choose_and_take_the_words(shown):
 
 @pytest.mark.parametrize("script", ["train", "predict", "segment", "score", "tune", "overlay"])
 def test_a_better_word_computes_nothing_anew(checkout, script):
-    """Of all runs; tables and figures of an experiment are made anew."""
+    """Of all runs; tables and figures of an experiment are made again."""
     library = checkout / "scripts/cellseg"
     used = code_fingerprint.used_by(checkout / f"scripts/{script}.py", library)
     assert library / "tables/glossary.py" not in used and library / "errors.py" in used

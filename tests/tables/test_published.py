@@ -1,4 +1,4 @@
-"""The table of published figures, and what of it may stand beside measured scores."""
+"""The table of published figures, and what of it may stand next to measured scores."""
 
 import csv
 import re
@@ -73,7 +73,7 @@ def test_every_value_stands_in_its_source(checkout):
         "Cui": "seeds/caltech-thesis.txt",
     }
     if not (shared / "seeds").is_dir():
-        pytest.skip("the documents (shared/seeds) are not beside the checkout")
+        pytest.skip("the documents (shared/seeds) are not next to the checkout")
     texts = {name: (shared / path).read_text() for name, path in files.items()}
     with (checkout / "workflow/published.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))

@@ -13,7 +13,7 @@ from cellseg.inference import map_store
 from cellseg.io import atomic, run_format
 from cellseg.scoring import metrics
 from cellseg.segmentation import methods, watershed
-from cellseg.targets import transforms
+from cellseg.targets import heads as transforms
 from cellseg.tuning import grid as tuning
 from cellseg.tuning import run as tuning_run
 from made_labels import ellipses

@@ -189,7 +189,7 @@ def test_editing_the_stitching_does_not_retrain(edited):
 
 def test_explaining_the_code_reruns_nothing(edited):
     for module in (
-        *("targets/transforms.py", "training/loop.py"),
+        *("targets/heads.py", "training/loop.py"),
         *("models/deepcell/family.py", "models/panopticnet/network.py"),
     ):
         _edit(edited, module, "\n# explained\n")
@@ -310,7 +310,7 @@ def test_an_experiment_that_shares_runs_trains_only_the_new_ones(edited):
 
 
 def test_tuning_reuses_the_training(edited):
-    """Only what the tuned thresholds change is made anew, in a folder of its own."""
+    """Only what the tuned thresholds change is made again, in a folder of its own."""
     tuned = copy.deepcopy(TINY)
     tuned["threshold_searches"] = {
         "grid": {"maxima_threshold": [0.02, 0.05], "interior_threshold": [0.2, 0.4], "score": "f1"}

@@ -23,7 +23,7 @@ def fresh(checkout, tmp_path_factory):
 
 @pytest.fixture
 def sinfo(tmp_path, monkeypatch):
-    """Nodes of a cluster: partitions `cpu` (by default) and `gpu`, of 8 GB unless written anew."""
+    """Nodes of a cluster: partitions `cpu` (by default) and `gpu`, of 8 GB unless written again."""
     command = tmp_path / "bin/sinfo"
     command.parent.mkdir()
     monkeypatch.setenv("PATH", str(command.parent), prepend=":")

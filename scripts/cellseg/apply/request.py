@@ -19,7 +19,7 @@ RECORD = "applied.json"
 CHOSEN = ("run", "images")
 PARTS = ("channel", "page")
 MADE = ("labels", "outlines", "overview.html", "cells.csv", "images.csv", "skipped.csv")
-"""What is made beside the record: the latter four are outputs that Snakemake removes."""
+"""What is made next to the record: the latter four are outputs that Snakemake removes."""
 
 
 def files_of_run(settings: Mapping) -> dict[str, Path]:

@@ -94,7 +94,7 @@ def _read_manifest(path: Path) -> dict[str, dict]:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
             f"{path} is no list of files and their hashes ({error}). Restore it from a backup, or "
-            "delete it and rerun: the files that are there are then hashed anew and kept."
+            "delete it and rerun: the files that are there are then hashed again and kept."
         ) from error
     return known
 

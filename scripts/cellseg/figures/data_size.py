@@ -69,7 +69,7 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         (heads,) = panels[number]
         here = {} if heads is None else {"heads": heads}
         for place, name in enumerate(series):
-            # Series stand a little beside each other, so that whiskers do not hide one another.
+            # Series stand a little side by side, so that whiskers do not hide one another.
             shift = 1.03 ** (place - (len(series) - 1) / 2)
             mine = conditions.rows_of(runs, **here, **dict(zip(lines_of, name, strict=True)))
             mine = mine.assign(x=mine["train_images"] * shift)

@@ -103,7 +103,7 @@ def errors(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
 
 
 def _bar(axes: "Axes", place: float, runs: "pd.DataFrame", scale: float) -> None:
-    """The mean of each kind beside the last, its number in it where it has room.
+    """The mean of each kind next to the last, its number in it where it has room.
 
     `scale` is mm of one error per 100 cells.
     """

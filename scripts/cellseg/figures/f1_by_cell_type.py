@@ -37,7 +37,7 @@ def by_cell_type(
 
     Models trained on one cell type are scored on that type, and those of all types share a colour
     where they were trained alike; a model trained on several types has a colour and a bar at every
-    type. Where no two panels have a colour in common, their bars stand beside each other in one.
+    type. Where no two panels have a colour in common, their bars stand side by side in one.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def _names(trained: "pd.DataFrame") -> "pd.Series":
     of_one = trained[trained["own"].notna()]
     added = of_one["synthetic_images"].gt(0).map({True: EXTENDED, False: ""})
     if of_one.assign(added=added).duplicated(["own", "added"]).any():
-        # Several subsets of one type, such as half of it: what their names say beside the type.
+        # Several subsets of one type, such as half of it: what their names say next to the type.
         added = added.index.to_series().combine(of_one["own"], _beside)
         if of_one.assign(added=added).duplicated(["own", "added"]).any():
             added = added.index.to_series()

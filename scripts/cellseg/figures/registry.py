@@ -1,6 +1,6 @@
 """Figures of an experiment, by name.
 
-To add one: a module beside this one, a line in :data:`FIGURES` and its name in the schema.
+To add one: a module next to this one, a line in :data:`FIGURES` and its name in the schema.
 """
 
 from collections.abc import Callable, Mapping

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOG_SPAN = 5  # losses that differ by more than this factor are drawn on a log scale
-SPREAD = 0.6  # width over which trials of one value lie beside each other, of the room for it
+SPREAD = 0.6  # width over which trials of one value lie side by side, of the room for it
 EPOCHS = "epochs"
 
 
@@ -118,7 +118,7 @@ def _worst_end(trials: "pd.DataFrame") -> float:
 
 
 def _beside(trials: "pd.DataFrame", name: str, texts: Sequence[str]) -> "pd.Series":
-    """Places of trials along an axis of values; those of one value lie beside each other."""
+    """Places of trials along an axis of values; those of one value lie side by side."""
     values = trials[name].map(_text)
     places = trials["trial"].astype(float)
     for number, text in enumerate(texts):
@@ -131,7 +131,7 @@ def _beside(trials: "pd.DataFrame", name: str, texts: Sequence[str]) -> "pd.Seri
 
 
 def _value_axis(axes: "Axes", texts: Sequence[str], room: float) -> None:
-    """A place a value; names that do not fit beside each other stand slanting."""
+    """A place a value; names that do not fit side by side stand slanting."""
     fit = max(style.text_width(text) for text in texts) < room / len(texts) - 1.5
     axes.set_xlim(-0.5, len(texts) - 0.5)
     slant = {} if fit else {"rotation": 20, "ha": "right", "rotation_mode": "anchor"}
@@ -224,7 +224,7 @@ def _note(trials: "pd.DataFrame", entry: Mapping, log: bool) -> str:
     seeds = len(str(trials["runs"].iloc[0]).split())
     words += f"Each score is the mean over {seeds} seeds. " if seeds > 1 else ""
     words += "Scores are on each run's own validation images; grey lines join a trial's rungs, "
-    words += "in each of which it is trained anew. "
+    words += "in each of which it is trained again. "
     return words + (
         "Vertical axis on a log scale." if log else "The vertical axis does not start at 0."
     )

@@ -235,7 +235,7 @@ class MapStore:
 
 
 def open(path: str | os.PathLike) -> MapStore:
-    """Open the maps of a run; a file opened before, and not changed since, is not listed anew.
+    """Open the maps of a run; a file opened before, and not changed since, is not listed again.
 
     Raises
     ------

@@ -47,6 +47,6 @@ def read(path: str | Path) -> dict:
 def _unusable(path: str | Path, why: str) -> UserError:
     return UserError(
         f"{path} does not say how the run was predicted ({why}), as of runs of an earlier version. "
-        f"Predict it anew under the config that it was made with: "
+        f"Predict it again under the config that it was made with: "
         f"snakemake --cores 4 --forcerun predict -- {path}"
     )

@@ -75,7 +75,7 @@ def predict(
                     if not np.isfinite(stack).all():
                         raise UserError(
                             f"the network of {folder} predicts values that are not finite for "
-                            f"{picture.path}. Train it anew with a lower training.learning_rate."
+                            f"{picture.path}. Train it again with a lower training.learning_rate."
                         )
                     yield key, stack
 

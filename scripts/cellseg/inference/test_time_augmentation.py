@@ -100,7 +100,7 @@ def _predict_scaled(
 
 
 def _mean(predictions: Iterable[Maps], number: int) -> Maps:
-    """Mean of each head over `number` predictions, float32; holds one at a time beside the sums."""
+    """Mean of each head over `number` predictions, float32; holds one at a time and the sums."""
     sums: Maps = {}
     for maps in predictions:
         for head, values in maps.items():

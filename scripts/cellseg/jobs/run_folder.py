@@ -149,7 +149,7 @@ class RunFolder:
             for step in steps:
                 if self.active.get(step) == wanted:
                     return wanted, step
-        # A training begun anew that failed leaves the old scores in place: look at errors first.
+        # A training begun again that failed leaves the old scores in place: look at errors first.
         broken = [step for step in steps if self._broken(step)]
         for step in broken:
             if logs.last_error(self._log(step)) is not None:

@@ -41,7 +41,7 @@ def check(summary: str) -> list[str]:
     Returns
     -------
     list of str
-        A sentence on results that are there and would be made anew; empty where none would.
+        A sentence on results that are there and would be made again; empty where none would.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def check(summary: str) -> list[str]:
     if not old:
         return []
     return [
-        f"Note: snakemake would make {number_of(len(old), 'file')} anew, {old[0]['output_file']} "
+        f"Note: snakemake would make {number_of(len(old), 'file')} again, {old[0]['output_file']} "
         "for one: settings, inputs or code have changed. The report shows what is there."
     ]
 

@@ -83,7 +83,7 @@ def _seeds(runs: Sequence[studies.Run]) -> str:
 
 
 def scores_note(study: Mapping, summaries: Sequence[scores.Scores]) -> str:
-    """Over what the values are means, and the signs beside them."""
+    """Over what the values are means, and the signs next to them."""
     several = any(one.several_seeds for one in summaries)
     interval = "; ± is half of the 95 % t interval of that mean" if several else ""
     threshold = study["scoring"]["min_size"]

@@ -59,7 +59,7 @@ def running(
     except BaseException as error:
         why = disk_full.reason(error)
         if why:
-            named = getattr(error, "filename", None) or "a file beside the results"
+            named = getattr(error, "filename", None) or "a file next to the results"
             print(f"\nError: {disk_full.message(named, why)}\n", file=sys.stderr)
             sys.exit(1)
         import traceback

@@ -1,7 +1,7 @@
 """Pixel scores of many images together, as deepcell's ``PixelMetrics`` gives them for a stack.
 
 Each image counts by its foreground here, and the same as any other in a mean over images. The names
-are not among :mod:`cellseg.scoring.names`, which tuning watches: it would have to predict anew.
+are not among :mod:`cellseg.scoring.names`, which tuning watches: it would have to predict again.
 """
 
 from typing import TYPE_CHECKING

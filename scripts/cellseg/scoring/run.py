@@ -141,7 +141,7 @@ def _score_image(
     if pred.max(initial=0) != len(confidence):
         raise UserError(
             f"image {image} has {pred.max(initial=0)} cells in {predicted}, and {len(confidence)} "
-            "in the table of cells beside it. Delete both and run again."
+            "in the table of cells next to it. Delete both and run again."
         )
     outlines = true_cells.read(open_stack(true_outlines), image)
     matches = {

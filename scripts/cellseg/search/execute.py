@@ -67,8 +67,8 @@ def make(
             diverged = sorted([*diverged, *lost])
         if not missing or len(lost) < len(missing):
             raise UserError(
-                "Snakemake ended with an error, and nothing is decided. Mend what it says above; "
-                "the same call goes on where this one stopped."
+                "Snakemake failed (see above), so that nothing is decided. Fix the cause and rerun "
+                "the same command to continue."
             )
 
 

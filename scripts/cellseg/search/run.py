@@ -1,6 +1,6 @@
 """A hyperparameter search by successive halving, decided by what its runs came to.
 
-All trials are trained for a few epochs, the best of them anew for more, and so on (Jamieson and
+All trials are trained for a few epochs, the best of them again for more, and so on (Jamieson and
 Talwalkar, AISTATS 2016, PMLR 51, 240-248). Nothing but files is kept between two calls: runs that
 are there are not made again, and lead to the same decisions.
 """
@@ -116,7 +116,7 @@ def _finish(
     if not snakemake.make([f"{place}/search.png"]):
         raise UserError("the search is done, but its figure failed: see above, and call again.")
     print(
-        f"All trials: {place}/trials.csv, drawn in search.png beside it. The best as an entry of "
+        f"All trials: {place}/trials.csv, drawn in search.png next to it. The best as an entry of "
         f"`models`, called {model}: {place}/best.yaml."
     )
 

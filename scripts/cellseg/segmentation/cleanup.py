@@ -1,4 +1,4 @@
-"""After the watershed: small cells removed, holes filled, cells numbered anew."""
+"""After the watershed: small cells removed, holes filled, cells numbered again."""
 
 import numpy as np
 from numba import njit

@@ -23,7 +23,7 @@ class CellType:
     arm_width : half width of a process at its root, in radii
     fillet : how far body and processes blend, in radii; large values give concave sides
     ruffle : amplitude of the outline's waviness
-    clumping : probability that a cell sits beside another one, at the start and after four days
+    clumping : probability that a cell sits next to another one, at the start and after four days
     compactness : how much a cell prefers places with many neighbours
     spacing : distance of neighbours' centres in units of the sum of their radii; below one, cells
         press each other flat

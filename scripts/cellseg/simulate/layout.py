@@ -29,7 +29,7 @@ def between(ends: tuple[float, float], hours: float) -> float:
 def place(
     kind: CellType, hours: float, height: int, width: int, random: np.random.Generator
 ) -> Placement:
-    """Scatter cells so that clumps grow: each cell sits beside an earlier one or on its own.
+    """Scatter cells so that clumps grow: each cell sits next to an earlier one or on its own.
 
     Parameters
     ----------

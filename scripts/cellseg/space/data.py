@@ -99,7 +99,7 @@ def _tiles(tiling: Mapping, images: Images) -> float:
 
 
 def _measured(folder: Path, complete: bool) -> float | None:
-    """Bytes below a folder; of unpacked images, which are thousands, from the list beside them."""
+    """Bytes below a folder; of unpacked images, which are thousands, from the list next to them."""
     if not complete:
         return None
     size = 0

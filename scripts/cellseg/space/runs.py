@@ -100,7 +100,7 @@ def _of_training(
     """Files that a training keeps, and its state while it runs."""
     model = study["models"][run.model]
     network = 4.0 * models.expected_parameters(model, len(head_names.split(run.heads)))
-    # Those of an ensemble that are trained lie beside the one in training.
+    # Those of an ensemble that are trained lie next to the one in training.
     networks = _cell_types(study, run) if model["ensemble"] else 1
     fraction = study["subsets"][run.subset]["fraction"]
     chosen = (images["train"].count + images["val"].count) * fraction
@@ -111,7 +111,7 @@ def _of_training(
         run_files.PROVENANCE: SMALL_FILE + NAMED_IMAGE * chosen,
     }
     # Adam keeps two moments a weight, so that a state is three times the weights. The one before
-    # goes when the next one is whole, and the best weights so far lie beside both.
+    # goes when the next one is whole, and the best weights so far lie next to both.
     return files, 7 * network + (networks - 1) * network
 
 

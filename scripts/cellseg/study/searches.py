@@ -11,7 +11,7 @@ COLUMNS = (
     *("search", "rung", "epochs", "trial"),
     *("measure", "score", "diverged", "place", "promoted", "best", "model", "runs"),
 )
-"""Columns of a search's table beside those of its parameters, which follow the trial."""
+"""Columns of a search's table besides those of its parameters, which follow the trial."""
 ANOTHER_LOSS = ("training.softmax_loss_scale", "training.tiling")
 """Settings that change what a loss is made of or measured on: it does not compare their values."""
 

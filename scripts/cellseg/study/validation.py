@@ -72,7 +72,7 @@ def _complete(study: Mapping, schema: Mapping, model: Mapping, where: str) -> di
 
 
 def _target(schema: Mapping, root: Mapping) -> Mapping:
-    """The schema that ``$ref`` points to, with the keys beside it on top."""
+    """The schema that ``$ref`` points to, with the keys next to it on top."""
     if "$ref" not in schema:
         return schema
     found: Mapping = root

@@ -78,7 +78,7 @@ def estimate(image: np.ndarray, cells: np.ndarray, area: float = np.inf) -> Back
 def _strange(residual: np.ndarray, cells: np.ndarray, noise: float, area: float) -> np.ndarray:
     """What is textured as cells are and covers so many pixels, clear of the cells' halos.
 
-    With what lies between it and cells beside it: their halo is not seen there.
+    With what lies between it and cells next to it: their halo is not seen there.
     """
     clear = (distance_to(cells) > REACH).astype(np.float32)
     count, total, squares = (

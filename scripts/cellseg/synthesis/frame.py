@@ -17,7 +17,7 @@ from cellseg.synthesis.levels import levels
 from cellseg.synthesis.orientation import COUNT, turned
 from cellseg.synthesis.sprites import Sprite
 
-SKIRT = 2.5  # pixels over which a cell's edge blends into a cell beside it
+SKIRT = 2.5  # pixels over which a cell's edge blends into a cell next to it
 MOST_COPIES = 2  # of a cell, by the mean number of copies of all
 FAILURES = 60  # clumps in a row without a place, after which the frame counts as full
 SAME_SHAPE = (0, 1, 4, 5)  # orientations that keep height and width
@@ -140,7 +140,7 @@ def _layout(source: _Source, level: float, most: float, random: np.random.Genera
             if missing < 0:
                 break
         # First, apart from each other, as many as the source has clumps, the least torn ones; then
-        # those that grow beside them. Large ones before small ones.
+        # those that grow next to them. Large ones before small ones.
         deck.sort(key=lambda dealt: dealt[1].torn_share)
         n_founders = round(source.clumps_per_cell * sum(len(part) for part, _ in deck))
         dealt = [(number >= n_founders, *dealt) for number, dealt in enumerate(deck)]
@@ -188,7 +188,7 @@ def paste(deviations: np.ndarray, occupied: np.ndarray, placed: Placed) -> None:
 
     Cells are put down as they are. Around them the weights of halo and background add up to one
     when squared, so that the noise of both together is as strong as that of either; a halo lies
-    beside the cells that are there, not on them, but for a narrow skirt where cells touch.
+    next to the cells that are there, not on them, but for a narrow skirt where cells touch.
 
     Parameters
     ----------

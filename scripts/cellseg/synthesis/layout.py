@@ -13,7 +13,7 @@ TRIES = 4  # pixel-exact tries in each search
 LOOSE, TIGHT = 0.02, 0.10  # share of a clump that may lie on others: when free, and when crowded
 HIDDEN = 0.25  # largest share of any cell that it may have in common with other cells
 CLOSE = 0.4  # share of the closest contact that counts as contact
-TORN = 0.15  # share of a rim torn from other cells, from which that side goes beside some again
+TORN = 0.15  # share of a rim torn from other cells, from which that side goes next to some again
 LEAST_SEEN = 0.3  # share of a clump within the frame
 SMALLEST = 5  # pixels; less of a cell at the edge of the frame is no cell
 
@@ -56,7 +56,7 @@ class Layout:
 
         Parameters
         ----------
-        touching : beside cells that are there already, the torn side of a torn clump foremost;
+        touching : next to cells that are there already, the torn side of a torn clump foremost;
             else apart from them, if possible
         crowded : overlap a little more
         room : pixels that it may newly cover at most
@@ -96,7 +96,7 @@ class Layout:
         ]
 
     def _rim(self, sprite: Sprite) -> np.ndarray:
-        """Where a sprite should meet others: where it did before, or anywhere beside it."""
+        """Where a sprite should meet others: where it did before, or anywhere next to it."""
         if sprite.torn_share > TORN:
             return _shrunk(sprite.torn)
         mask = _shrunk(sprite.mask)

@@ -10,7 +10,7 @@ from cellseg.synthesis.clumps import Cell
 from cellseg.synthesis.orientation import turned, turned_points
 
 FULL = 3.0  # pixels around cells that are pasted as they are; the rest of the halo fades out
-RIM = 4  # pixels beside a cell in which it meets another
+RIM = 4  # pixels next to a cell in which it meets another
 EDGE = 3  # pixels within a cell that its border makes bright
 MARGIN = REACH + 2  # pixels of a sprite's window around its cells
 
@@ -28,7 +28,7 @@ class Sprite:
         where another cell was
     halo : ndarray of shape (h, w), float32
         Grey values to add where another cell hid this one's halo: as bright as on its free sides
-    torn : ndarray of shape (h, w), bool; pixels beside its cells that were another cell's
+    torn : ndarray of shape (h, w), bool; pixels next to its cells that were another cell's
     torn_share : of the rim, 0 for a whole clump
     """
 

@@ -48,7 +48,7 @@ def write(
 ) -> None:
     """Make the synthetic images of every image of a split.
 
-    Writes ``images/<cell type>/<image>~synthetic-<number>.tif`` and ``<split>.json`` beside
+    Writes ``images/<cell type>/<image>~synthetic-<number>.tif`` and ``<split>.json`` next to
     `source`; what lies there of an earlier call goes.
 
     Parameters
@@ -106,7 +106,7 @@ def write(
         "dataset": f"synthetic images of {split}",
         "images": str(folder / "images"),
         "annotations": {split: str(annotations)},
-        "digest": digest.hexdigest(),  # so that what depends on the images is made anew with them
+        "digest": digest.hexdigest(),  # so that what depends on the images is made again with them
     }
     write_json(source, described)
 

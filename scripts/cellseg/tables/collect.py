@@ -60,7 +60,7 @@ def per_run(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_pooled_pixels(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """Put the pixel scores of all images together beside the means over images.
+    """Put the pixel scores of all images together next to the means over images.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def with_pooled_pixels(runs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame
 
 
 def with_coco(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Put the COCO scores beside the others of each run, cell type and value of small_objects.
+    """Put the COCO scores next to the others of each run, cell type and value of small_objects.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def with_coco(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFrame:
 
 
 def with_segmentation(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Put the settings with which the cells of each run were found beside its scores.
+    """Put the settings with which the cells of each run were found next to its scores.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def training(
     DataFrame
         dataset, model, heads, subset, seed, the columns of ``history.csv``, then backbone
         (or architecture), parameters (number of weights), device, train_images (number),
-        synthetic_images (number beside those, 0 where a run records none), cell_types, those of
+        synthetic_images (number besides those, 0 where a run records none), cell_types, those of
         the subset joined by "+", empty for all, and validation, how the subset chooses its
         validation images. Another fact that a run does not record is empty.
 

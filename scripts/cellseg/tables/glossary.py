@@ -2,7 +2,7 @@
 
 Whatever shows scores (formatted tables, front page, figures, card of an exported run) chooses them
 by name and takes the words from here. Modules that compute scores import nothing of it, so that a
-better word scores nothing anew; all columns are in :mod:`cellseg.scoring.names`.
+better word scores nothing again; all columns are in :mod:`cellseg.scoring.names`.
 """
 
 import math
@@ -121,7 +121,7 @@ STEP = Score(
     over="epochs",
     of_images=False,
 )
-"""Of :mod:`cellseg.tables.step_times`; beside the scores, as in Table 1 of the report."""
+"""Of :mod:`cellseg.tables.step_times`; next to the scores, as in Table 1 of the report."""
 
 
 def definitions(scores: Sequence[Score], call: Callable[[Score], str]) -> str:

@@ -1,4 +1,4 @@
-"""Figures that others have published: read, checked, and which of them may stand beside ours."""
+"""Figures that others have published: read, checked, and which of them may stand next to ours."""
 
 import csv
 import math
@@ -131,7 +131,7 @@ def _check_comparable(cells: dict[str, str], where: str) -> None:
         if cells[name] not in known:
             raise UserError(
                 f"{where}: a figure cannot be comparable with {name} '{cells[name]}', only with "
-                f"{', '.join(known)}. Mend it, or write 'no' under comparable."
+                f"{', '.join(known)}. Fix it, or write 'no' under comparable."
             )
 
 
@@ -161,7 +161,7 @@ def comparable(
     small_objects: str,
     cell_type: str = ALL_TYPES,
 ) -> list[Figure]:
-    """Those that may stand beside measured scores: the same metric, data set, split and cells.
+    """Those that may stand next to measured scores: the same metric, data set, split and cells.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def comparable(
 
 
 def obstacle(*, kind: str, subsample: int, small_objects: str) -> str:
-    """Why no published figure may stand beside scores like these, as half a sentence; or empty."""
+    """Why no published figure may stand next to scores like these, as half a sentence; or empty."""
     if SOURCES[kind].published_as != DATASET:
         return f"they are of {DATASET} as a whole, and this data set is another ({kind})"
     if subsample != 1:

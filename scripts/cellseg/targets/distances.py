@@ -1,4 +1,4 @@
-"""Label images to borders and distances: the kernels behind :mod:`cellseg.targets.transforms`.
+"""Label images to borders and distances: the kernels behind :mod:`cellseg.targets.heads`.
 
 They hold no lock of Python's, so that several tiles can be worked on at once.
 """

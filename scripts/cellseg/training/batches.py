@@ -41,7 +41,7 @@ class TilePool:
     def tile(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Image (S, S) uint8 and labels (S, S) int32 of tile `number`."""
         file, place = self._places[number]
-        # Copies: a kernel is compiled anew for memory-mapped or read-only arrays.
+        # Copies: a kernel is compiled again for memory-mapped or read-only arrays.
         return np.array(file.X[place, ..., 0]), np.array(file.y[place, ..., 0])
 
 

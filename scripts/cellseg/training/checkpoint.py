@@ -1,4 +1,4 @@
-"""Where an interrupted training goes on: a stamped folder beside the results."""
+"""Where an interrupted training goes on: a stamped folder next to the results."""
 
 import hashlib
 import json

@@ -91,7 +91,7 @@ def train(
     streams : training and validation stream of each cell type
     folder : gets weights.h5, tensorboard/ with a folder a cell type and, until the caller removes
         it, resume/ with the networks that are trained and the state of the one in training
-    stamp : of :func:`cellseg.training.checkpoint.stamp`; networks of another one are trained anew
+    stamp : of :func:`cellseg.training.checkpoint.stamp`; networks of another one are trained again
     weights : pretrained backbone, or None
     progress : says which network is trained, and how far
     check : called with each trained network
@@ -185,8 +185,8 @@ def cell_types(path: Path) -> list[str]:
             return sorted(file)
     except OSError as error:
         raise UserError(
-            f"{path} does not hold the weights of an ensemble ({error}). Delete it and run the "
-            "workflow again to train anew."
+            f"{path} does not hold the weights of an ensemble ({error}). Delete it and rerun "
+            "the workflow to train again."
         ) from error
 
 

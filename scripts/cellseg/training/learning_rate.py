@@ -31,7 +31,7 @@ def plateau_factor(schedule: Mapping, validation_losses: list[float]) -> float:
     """What the learning rate is multiplied by after the given epochs of the plateau schedule.
 
     Each time the best loss is ``patience`` epochs old, the rate falls by ``factor`` and the
-    count starts anew (Keras' ReduceLROnPlateau without cooldown).
+    count starts again (Keras' ReduceLROnPlateau without cooldown).
     """
     if schedule["name"] != "plateau":
         return 1.0

@@ -171,7 +171,7 @@ def _resumed(learner: Learner, resume: ResumeFolder, options: Mapping) -> tuple[
     except Exception as error:  # every library has exceptions of its own for a broken file
         raise UserError(
             f"the state to go on from, {resume.folder}, is damaged ({error}). Delete that folder; "
-            "the training then starts anew."
+            "the training then starts again."
         ) from error
     within = f", step {epoch.steps} of the next" if epoch.steps else ""
     print(f"Resuming after epoch {len(rows)} of {options['epochs']}{within}.", flush=True)

@@ -1,4 +1,4 @@
-"""Batch-norm averages measured anew, with the weights that training ended with.
+"""Batch-norm averages measured again, with the weights that training ended with.
 
 The model families share it; it knows no deep-learning library.
 """

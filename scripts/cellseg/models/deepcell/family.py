@@ -199,7 +199,7 @@ def _trained(settings: Mapping, path: Path, size: int) -> tf_keras.Model:
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} does not hold the weights of this model ({error}). Delete it "
-            "and run the workflow again to train anew."
+            "and rerun the workflow to train again."
         ) from error
     return model
 

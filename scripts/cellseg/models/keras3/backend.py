@@ -23,10 +23,10 @@ if BACKEND not in PACKAGES:
 if importlib.util.find_spec(PACKAGES[BACKEND]) is None:
     raise UserError(
         f"the model's backend '{BACKEND}' needs the package {PACKAGES[BACKEND]}, which is not "
-        "installed here. Install it beside Keras, or set `backend: tensorflow` of the model."
+        "installed here. Install it next to Keras, or set `backend: tensorflow` of the model."
     )
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# Without it TensorFlow asks the system for each large array anew, and half a step goes on that.
+# Without it TensorFlow asks the system for each large array again, and half a step goes on that.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX: share the GPU
 

@@ -106,7 +106,7 @@ def load(model: keras.Model, path: Path) -> None:
     if wrong:
         raise UserError(
             f"{path} does not hold the weights of this model (layers {', '.join(wrong[:3])}). "
-            "Delete it and run the workflow again to train anew."
+            "Delete it and rerun the workflow to train again."
         )
     _assign(model, own, weights)
 

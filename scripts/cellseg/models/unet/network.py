@@ -15,7 +15,7 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     """U-Net for images of `shape`.
 
     Each level is two 3x3 convolutions; levels are joined by 2x2 max pooling downwards, and upwards
-    by a 2x2 transposed convolution whose map is put beside that of the path down. Unlike as
+    by a 2x2 transposed convolution whose map is put next to that of the path down. Unlike as
     published, convolutions are padded, so that maps are as large as the image, and followed by a
     batch norm each.
 
