@@ -55,7 +55,7 @@ def expected_and_there(
         for tiling in sorted({tiling_of(study, model) for model in models}):
             settings = study["tilings"][tiling]
             for split in TRAINING_SPLITS:
-                size = _tiles(settings, splits[split]) * settings["size"] ** 2 * TILE_PIXEL
+                size = n_tiles(settings, splits[split]) * settings["size"] ** 2 * TILE_PIXEL
                 yield size, _size(own / f"tiles/{tiling}/{split}.npz")
         yield from _extensions(study, [run for run in runs if run.dataset == name], splits, own)
     models = [study["models"][run.model] for run in runs]
@@ -82,11 +82,11 @@ def _extensions(
         yield OUTLINE * some.cells, _size(own / "cells.npz")
     for times, split, tiling in sorted(used):
         settings, some = study["tilings"][tiling], splits[split].part(times)
-        size = _tiles(settings, some) * settings["size"] ** 2 * TILE_PIXEL
+        size = n_tiles(settings, some) * settings["size"] ** 2 * TILE_PIXEL
         yield size, _size(folder / f"extended-{times}/{split}/tiles/{tiling}.npz")
 
 
-def _tiles(tiling: Mapping, images: Images) -> float:
+def n_tiles(tiling: Mapping, images: Images) -> float:
     """Number of tiles of a split whose images have LIVECell's proportions."""
     if tiling["mode"] == "resize" or not images.count:
         return images.count

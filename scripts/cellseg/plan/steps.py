@@ -1,0 +1,127 @@
+"""Training steps of runs, also before any tile exists."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellseg.data import kinds, subsets
+from cellseg.data.livecell_names import CELL_TYPES
+from cellseg.data.splits import TRAINING_SPLITS
+from cellseg.data.tiles import offsets
+from cellseg.io import made_files
+from cellseg.space.data import n_tiles
+from cellseg.space.expected_images import images_of
+from cellseg.study.runs import Run, training_of
+from cellseg.training import ensemble
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training does in all its epochs; early stopping may end it before.
+
+    Attributes
+    ----------
+    steps : batches; None where nothing is known of the images
+    tiles : that the network is shown, each once an epoch
+    exact : whether the chosen images were counted, not estimated from the size of the data set
+    """
+
+    run: Run
+    steps: int | None
+    tiles: int | None
+    exact: bool
+
+
+def of_runs(study: Mapping, runs: Iterable[Run], results: Path) -> list[Training]:
+    """Steps of runs.
+
+    Parameters
+    ----------
+    study : complete configuration, see :func:`cellseg.study.validation.resolve`
+    results : folder of all results; it need not exist
+    """
+    runs = list(runs)
+    tables = {name: _table(results, name) for name in sorted({run.dataset for run in runs})}
+    trainings = []
+    for run in runs:
+        table = tables[run.dataset]
+        exact = table is not None
+        networks = _counted(study, run, table) if exact else _expected(study, run, results)
+        trainings.append(_training(study, run, networks, exact))
+    return trainings
+
+
+def _training(study: Mapping, run: Run, networks: list[int] | None, exact: bool) -> Training:
+    """From the tiles of each network; an ensemble trains one for each cell type."""
+    if networks is None:
+        return Training(run, None, None, exact=False)
+    options = training_of(study, run.model)
+    steps = sum(ceil(tiles / options["batch_size"]) for tiles in networks)
+    return Training(run, steps * options["epochs"], sum(networks) * options["epochs"], exact)
+
+
+def _table(results: Path, dataset: str) -> "pd.DataFrame | None":
+    """Training and validation images of a data set, once they are read."""
+    import pandas as pd
+
+    folder = results / "data" / dataset / "annotations"
+    paths = [folder / f"{split}.images.parquet" for split in TRAINING_SPLITS]
+    if not all(path.is_file() for path in paths):
+        return None
+    return pd.concat([made_files.read_parquet(path) for path in paths], ignore_index=True)
+
+
+def _counted(study: Mapping, run: Run, table: "pd.DataFrame") -> list[int]:
+    subset = study["subsets"][run.subset]
+    tiling = study["tilings"][training_of(study, run.model)["tiling"]]
+    chosen = subsets.select(table, subset, run.seed)
+    parts = [chosen]
+    if study["models"][run.model]["ensemble"]:
+        parts = list(ensemble.by_cell_type(table, chosen).values())
+    shapes = zip(table["height"], table["width"], strict=True)
+    sizes = dict(zip(table["image"], shapes, strict=True))
+    each = {size: _tiles_of(tiling, *size) for size in set(sizes.values())}
+    return [
+        _with_synthetic(subset, sum(each[sizes[image]] for image in part["train"]))
+        for part in parts
+    ]
+
+
+def _tiles_of(tiling: Mapping, height: int, width: int) -> int:
+    """Tiles of one image."""
+    if tiling["mode"] == "resize":
+        return 1
+    rows, columns = (
+        len(offsets(length, tiling["size"], tiling["tile_overlap"])) for length in (height, width)
+    )
+    return rows * columns
+
+
+def _expected(study: Mapping, run: Run, results: Path) -> list[int] | None:
+    """As if every cell type had as many images."""
+    entry, subset = study["datasets"][run.dataset], study["subsets"][run.subset]
+    images = images_of(entry, results / "data" / run.dataset / "annotations")
+    if images is None:
+        return None
+    there = kinds.of(entry).cell_types(entry) or CELL_TYPES
+    count = images["train"].count
+    if subset["validation"] == "by-well":
+        both = sum(images[split].count for split in TRAINING_SPLITS)
+        count = both * (1 - subsets.VALIDATION_SHARE)
+    tiling = study["tilings"][training_of(study, run.model)["tiling"]]
+    each = n_tiles(tiling, images["train"]) / max(images["train"].count, 1)
+    of_type = max(1, round(subset["fraction"] * count / len(there)))
+    networks = [round(of_type * each)] * len(subset["cell_types"] or there)
+    if not study["models"][run.model]["ensemble"]:
+        networks = [sum(networks)]
+    return [_with_synthetic(subset, tiles) for tiles in networks]
+
+
+def _with_synthetic(subset: Mapping, tiles: int) -> int:
+    """Synthetic images are as large as the ones they are made of."""
+    return tiles * (1 + subset.get("synthetic_per_image", 0))

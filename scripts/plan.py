@@ -1,0 +1,40 @@
+"""Show what a study would run, and what it needs. Run it in the checkout: see --help."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from cellseg.errors import UserError
+from cellseg.plan import arguments, hours, jobs, steps, text
+from cellseg.runtime import command
+from cellseg.space import plan as space
+from cellseg.study import config_files
+from cellseg.study.runs import all_runs, training_of
+
+WORKFLOW = Path(__file__).resolve().parent.parent / "workflow"
+RESULTS = Path("results")
+
+
+def main() -> None:
+    """Ask Snakemake for its plan, then add steps, hours and space."""
+    asked = arguments.read()
+    study = config_files.study(asked, Path.cwd(), WORKFLOW / "schemas/config.schema.yaml")
+    given = arguments.step_times(asked.step_ms, study)
+    snakemake = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run"]
+    snakemake += config_files.of_snakemake(asked)
+    looked = subprocess.run(snakemake, capture_output=True, text=True)
+    if looked.returncode:
+        # A dry run logs to stdout, what fails before it to stderr.
+        said = (looked.stderr + looked.stdout).strip()
+        raise UserError(f"Snakemake cannot plan the study:\n{said}")
+    planned = jobs.read(looked.stdout)
+    trainings = steps.of_runs(study, planned.trainings, RESULTS)
+    finished = hours.measured(study, all_runs(study), RESULTS)
+    models = hours.by_model(trainings, finished, given)
+    stops = any(training_of(study, model.model)["early_stopping"] for model in models)
+    needed = space.lines(space.plan(study, RESULTS), None)
+    print("\n".join(text.lines(planned, needed, models, early_stopping=stops)))
+
+
+with command.running():
+    main()

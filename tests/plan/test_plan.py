@@ -1,0 +1,341 @@
+"""What a study would run: jobs, training steps and hours, and the command that shows them."""
+
+import argparse
+import copy
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from cellseg.data import annotation_tables
+from cellseg.errors import UserError
+from cellseg.plan import arguments, hours, jobs, steps, text
+from cellseg.plan.hours import Measured, ModelHours
+from cellseg.plan.jobs import Jobs
+from cellseg.study import validation
+from cellseg.study.runs import Run, all_runs, run_settings
+from workflow_runner import TINY, Workflow
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SCHEMA = yaml.safe_load((CHECKOUT / "workflow/schemas/config.schema.yaml").read_text())
+FULL = yaml.safe_load((CHECKOUT / "config.yaml").read_text())
+HEADS = "inner-distance+pixelwise"
+SAVED = ["--configfile", "study.yaml", "--replace-workflow-config"]
+
+
+def resolved(content, **changes):
+    return validation.resolve({**copy.deepcopy(content), **changes}, SCHEMA)
+
+
+def run_on(subset="full", model="featurenet", heads=HEADS, seed=0, dataset="tiny"):
+    return Run(dataset, model, heads, subset, seed)
+
+
+def training(study, run, results):
+    (one,) = steps.of_runs(study, [run], results)
+    return one
+
+
+def with_subset(**settings):
+    return resolved(TINY, subsets={**TINY["subsets"], "own": settings})
+
+
+# Steps.
+
+
+@pytest.mark.parametrize(
+    ("subset", "tiles", "batches"),
+    [
+        ({}, 36, 9),  # two images of each of two types, with 3 x 3 tiles
+        ({"cell_types": ["BV2"]}, 18, 5),  # the last batch has two tiles
+        ({"fraction": 0.5, "selection": "seeded"}, 18, 5),
+        ({"synthetic_per_image": 2}, 108, 27),
+        # Of three images of each type 85 % are to train on, rounded to three.
+        ({"validation": "by-well"}, 54, 14),
+    ],
+)
+def test_steps_are_known_before_any_image_is_made(tmp_path, subset, tiles, batches):
+    told = training(with_subset(**subset), run_on("own"), tmp_path)
+    assert (told.steps, told.tiles) == (2 * batches, 2 * tiles)  # of two epochs
+    assert not told.exact
+
+
+def test_an_ensemble_has_batches_of_each_cell_type(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["models"]["featurenet"]["ensemble"] = "cell-type"
+    told = training(resolved(own), run_on(), tmp_path)
+    assert (told.steps, told.tiles) == (2 * (5 + 5), 2 * 36)
+
+
+def test_steps_on_livecell(tmp_path):
+    study = resolved(FULL)
+    told = training(study, run_on("percent-5", "resnet50", dataset="livecell"), tmp_path)
+    images = 8 * 20  # 5 % of about 407 of each cell type
+    assert (told.steps, told.tiles) == (50 * images * 9 // 2, 50 * images * 9)
+    whole = training(study, run_on("full", "resnet50", dataset="livecell"), tmp_path)
+    assert whole.tiles == pytest.approx(50 * 3253 * 9, rel=0.002)
+
+
+def test_a_model_has_settings_of_its_own(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["tilings"]["whole"] = {"mode": "resize", "size": 64}
+    own["models"]["featurenet"]["training"] = {"tiling": "whole", "epochs": 5, "batch_size": 3}
+    told = training(resolved(own), run_on(), tmp_path)
+    assert (told.steps, told.tiles) == (5 * 2, 5 * 4)
+    other = training(resolved(own), run_on(model="mobilenetv2"), tmp_path)
+    assert other.steps == 2 * 9
+
+
+def read_images(results, **of_type):
+    """Write the tables of a data set: for each cell type, sizes of its training images."""
+    names = [field.name for field in annotation_tables.IMAGE_SCHEMA]
+    for split in ("train", "val"):
+        rows = [
+            {**dict.fromkeys(names), "image": f"{split}-{kind}-{number}", "split": split,
+             "order": number, "cell_type": kind, "height": height, "width": width, "n_cells": 1}
+            for kind, sizes in of_type.items()
+            for number, (height, width) in enumerate(sizes)
+        ]  # fmt: skip
+        path = results / f"data/tiny/annotations/{split}.images.parquet"
+        annotation_tables.write_images(path, pd.DataFrame(rows))
+
+
+@pytest.mark.parametrize(("ensemble", "batches"), [("none", 4), ("cell-type", 5)])
+def test_images_that_are_read_are_counted(tmp_path, ensemble, batches):
+    own = copy.deepcopy(TINY)
+    if ensemble != "none":
+        own["models"]["featurenet"]["ensemble"] = ensemble
+    # 1, 1 and 3 tiles, and 8 and 1.
+    read_images(tmp_path, BV2=[(64, 64)] * 2 + [(64, 170)], SkBr3=[(120, 200), (64, 64)])
+    told = training(resolved(own), run_on(), tmp_path)
+    assert (told.tiles, told.steps) == (2 * 14, 2 * batches) and told.exact
+    one = training(resolved(own), run_on("round"), tmp_path)
+    assert (one.tiles, one.steps) == (2 * 5, 2 * 2)
+
+
+def test_of_images_that_are_not_read_yet_nothing_is_known(tmp_path):
+    own = resolved(TINY, datasets={"tiny": {"kind": "local", "path": str(tmp_path)}})
+    told = training(own, run_on(), tmp_path / "results")
+    assert told.steps is None and told.tiles is None
+    (model,) = hours.by_model([told], [], {"featurenet": 100.0})
+    assert (model.n_unknown, model.steps, model.hours) == (1, 0, None)
+    shown = "\n".join(text.lines(Jobs({"train": 1}, {}, ()), [], [model], False))
+    assert "Steps of 1 training are not known before their images are read" in shown
+
+
+# Hours.
+
+
+def finish(results, study, run, seconds, n_steps, device="cpu", **settings):
+    """What a training leaves that is read: `seconds` of each epoch."""
+    folder = results / run.folder
+    folder.mkdir(parents=True)
+    own = run_settings(study, run.model, run.heads, run.subset, run.seed)
+    own["training"] |= settings
+    (folder / "settings.json").write_text(json.dumps({"format": 2, **own}))
+    (folder / "provenance.json").write_text(json.dumps({"steps": n_steps, "device": device}))
+    rows = [f"{number},{time}" for number, time in enumerate(seconds, start=1)]
+    (folder / "history.csv").write_text("\n".join(["epoch,seconds", *rows, ""]))
+
+
+def test_finished_runs_give_the_time_of_a_step(tmp_path):
+    study = resolved(TINY)
+    finish(tmp_path, study, run_on(seed=0), [60, 2, 4], n_steps=30)  # the first epoch compiles
+    finish(tmp_path, study, run_on(seed=1), [5], n_steps=10)
+    finish(tmp_path, study, run_on(seed=2, heads="pixelwise"), [1, 1], n_steps=20)
+    runs = [run_on(seed=0), run_on(seed=1), run_on(seed=2, heads="pixelwise"), run_on(seed=3)]
+    found = hours.measured(study, runs, tmp_path)
+    assert [one.step_ms for one in found] == [pytest.approx(ms) for ms in (300, 500, 100)]
+
+    def time(run):
+        (model,) = hours.by_model([training(study, run, tmp_path)], found, {})
+        return model
+
+    told = time(run_on(seed=3))
+    assert told.hours == pytest.approx(18 * 400 / 3_600_000)  # 18 steps as runs of the same heads
+    assert told.source == "3 runs on cpu"
+    assert time(run_on(heads="pixelwise", seed=5)).hours == pytest.approx(18 * 100 / 3_600_000)
+    # Of heads without a run, all of the model.
+    assert time(run_on(heads="fgbg", seed=5)).hours == pytest.approx(18 * 300 / 3_600_000)
+    assert time(run_on(model="mobilenetv2")).hours is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "counts"),
+    [
+        ({"epochs": 9}, True), ({"learning_rate": 0.5}, True),
+        ({"batch_size": 9}, False), ({"mixed_precision": True}, False),
+    ],
+)  # fmt: skip
+def test_only_runs_with_the_same_settings_are_alike(tmp_path, changed, counts):
+    study = resolved(TINY)
+    finish(tmp_path, study, run_on(), [1, 1], n_steps=18, **changed)
+    assert bool(hours.measured(study, [run_on()], tmp_path)) == counts
+
+
+@pytest.mark.parametrize("lost", ["settings.json", "provenance.json", "history.csv"])
+def test_a_run_without_its_files_gives_no_time(tmp_path, lost):
+    study = resolved(TINY)
+    finish(tmp_path, study, run_on(), [1, 1], n_steps=18)
+    (tmp_path / run_on().folder / lost).write_text("")
+    assert hours.measured(study, [run_on()], tmp_path) == []
+
+
+def test_a_given_time_counts_instead(tmp_path):
+    study = resolved(TINY)
+    trainings = steps.of_runs(study, all_runs(study), tmp_path)
+    found = [Measured(run_on(), 300.0, "cpu")]
+    given = arguments.step_times([("", 1000.0), ("mobilenetv2", 2000.0)], study)
+    first, second = hours.by_model(trainings, found, given)
+    assert (first.model, first.hours) == ("featurenet", pytest.approx(18 / 3600))
+    assert (second.model, second.hours) == ("mobilenetv2", pytest.approx(36 / 3600))
+    assert first.source == second.source == "given"
+    assert arguments.step_times([("mobilenetv2", 5.0)], study) == {"mobilenetv2": 5.0}
+    with pytest.raises(UserError, match=r"no model 'resnet'. Possible: featurenet, mobilenetv2"):
+        arguments.step_times([("resnet", 5.0)], study)
+
+
+@pytest.mark.parametrize("given", ["fast", "0", "-3", "nan", "inf", "featurenet=", "a=b"])
+def test_a_time_is_a_positive_number(given):
+    with pytest.raises(argparse.ArgumentTypeError, match="Write milliseconds"):
+        arguments._step_time(given)
+
+
+# Jobs.
+
+PRINTED = """Building DAG of jobs...
+Job stats:
+job         count
+--------  -------
+train           2
+download        1
+total           3
+
+[Sat Nov 28 23:54:12 2026]
+localrule download:
+    output: results/a
+    reason: Missing output files: results/a
+[Sat Nov 28 23:54:12 2026]
+rule train:
+    input: results/a
+    reason: Updated input files: results/a; Code has changed since last execution
+    wildcards: dataset=tiny, model=featurenet, heads=pixelwise, subset=full, seed=1
+[Sat Nov 28 23:54:12 2026]
+rule train:
+    reason: Input files updated by another job: results/a
+    wildcards: dataset=tiny, model=featurenet, heads=pixelwise, subset=full, seed=0
+    resources: tmpdir=/tmp
+
+Job stats:
+job         count
+--------  -------
+train           2
+download        1
+total           3
+
+Reasons:
+    (check individual jobs above for details)
+"""
+
+
+def test_jobs_of_a_dry_run():
+    told = jobs.read(PRINTED)
+    assert told.counts == {"train": 2, "download": 1}
+    assert told.reasons["download"] == Counter({"not made yet": 1})
+    assert told.reasons["train"] == Counter({"code changed": 1, "after other jobs": 1})
+    assert told.trainings == tuple(run_on(heads="pixelwise", seed=seed) for seed in (0, 1))
+
+
+def test_nothing_to_do():
+    told = jobs.read("Nothing to be done (all requested files are present and up to date).\n")
+    assert told == Jobs({}, {}, ())
+    first, *_, last = text.lines(told, [], [], False)
+    assert first.startswith("Jobs: none") and last == "Trainings: none."
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("Job stats:", "Jobs:", "no table of jobs"),
+        ("total           3", "total           4", "do not add up"),
+        ("rule train:", "job train:", "lists 0 trainings of 2"),
+        ("seed=1", "seed=one", "wildcards"),
+    ],
+)
+def test_another_form_is_refused(old, new, what):
+    with pytest.raises(UserError, match=what):
+        jobs.read(PRINTED.replace(old, new))
+
+
+# Text.
+
+
+def test_a_large_study_fits_the_screen():
+    counts = {f"rule_{number}": 10_000 for number in range(21)}
+    reasons = {rule: Counter({"settings changed": 2, "not made yet": 1}) for rule in counts}
+    models = [
+        ModelHours(f"a-model-of-a-long-name-{number}", 3, 0, 7_000_000, 14_000_000, 1000.0, False,
+                   "2 runs on cpu")
+        for number in range(30)
+    ]  # fmt: skip
+    space = ["Space: " + "many words " * 30, "       A run in progress " + "of words " * 20]
+    shown = text.lines(Jobs(counts, reasons, ()), space, models, True)
+    assert len(shown) <= 45 and max(map(len, shown)) <= 100
+    whole = "\n".join(shown)
+    assert "and 18 more models" in whole and "settings changed, …" in whole
+    assert "~210,000,000" in whole  # all models, also those without a row
+
+
+def test_hours_of_some_models_are_a_lower_bound():
+    models = [
+        ModelHours("timed", 1, 0, 3600, 7200, 1.0, True, "given"),
+        ModelHours("untimed", 1, 0, 3600, 7200, None, True, ""),
+    ]
+    shown = text.lines(Jobs({"train": 2}, {}, ()), [], models, False)
+    rows = {line.split()[0]: line.split() for line in shown if line}
+    assert rows["timed"][4:] == ["1,000", "1", "h", "0", "min", "given"]
+    assert rows["untimed"][4:] == ["-", "-", "-"]
+    assert rows["all"][2:] == ["7,200", "14,400", "-", ">1", "h", "0", "min", "-"]
+    note = "Time of untimed: not known until one run of this model has finished"
+    assert note in "\n".join(shown)
+
+
+# The command.
+
+
+def test_the_command(checkout, tmp_path):
+    workflow = Workflow.copy(checkout, tmp_path / "checkout", TINY)
+    results = workflow.folder / "results"
+    finish(results, resolved(TINY), run_on(dataset="tiny"), [9, 3, 3], n_steps=27)
+    before = set(results.rglob("*"))
+
+    def call(*more):
+        command = [sys.executable, "scripts/plan.py", *SAVED, *more]
+        return subprocess.run(command, cwd=workflow.folder, capture_output=True, text=True)
+
+    done = call()
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line}
+    assert rows["simulate"][:4] == ["simulate", "1", "not", "made"]
+    assert "train " in done.stdout and "Space: the study keeps about" in done.stdout
+    # 333 ms a step and 18 steps; nothing is known of the other model.
+    assert rows["featurenet"] == [*("featurenet", "1", "~18", "~72", "333", "~6", "s"),
+                                  *("1", "run", "on", "cpu")]  # fmt: skip
+    assert rows["mobilenetv2"][1:] == ["1", "~18", "~72", "-", "-", "-"]
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert set(results.rglob("*")) == before
+
+    given = call("--step-ms", "mobilenetv2=1000")
+    assert given.returncode == 0, given.stderr
+    assert "1,000  ~18 s" in given.stdout
+
+    workflow.configure({**TINY, "datasets": {"tiny": {"kind": "local", "path": "nowhere"}}})
+    refused = call()
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    assert "Error: Snakemake cannot plan the study:" in refused.stderr
+    assert "nowhere" in refused.stderr and refused.stdout == ""
