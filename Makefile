@@ -6,8 +6,9 @@
 #   make setup   the environment alone, in .venv, new or brought up to date (VARIANT=gpu for TensorFlow with CUDA)
 #   make bench   how much faster each stage is than the package people use today, and what a run costs
 #   make side-by-side   deepcell's network next to ours: scores, speed, memory (some 25 minutes)
-#   make progress   where the study of config.yaml stands (this and the report need an environment that is there)
-#   make report     the HTML report of its results; of another study: make report CONFIG=mine.yaml (progress alike)
+#   make plan    what the study of config.yaml would run: jobs, disk space, training hours (STEP_MS=120: ms a step)
+#   make progress   where the study of config.yaml stands (this, the plan and the report need an environment that is there)
+#   make report     the HTML report of its results; of another study: make report CONFIG=mine.yaml (plan and progress alike)
 #   make docs    the documentation as a site, in site/
 #   make lint    ruff, snakefmt and the Snakemake linter
 #   make lock    new lock files and conda environments from pyproject.toml
@@ -32,7 +33,7 @@ ifneq ($(NO_CACHE),)
 export XDG_CACHE_HOME := $(CURDIR)/.venv/cache
 endif
 
-.PHONY: demo test test-all setup lint lock bench side-by-side progress report docs environment used
+.PHONY: demo test test-all setup lint lock bench side-by-side plan progress report docs environment used
 .DELETE_ON_ERROR:
 
 demo: environment
@@ -60,6 +61,10 @@ side-by-side: environment
 	$(BIN)/snakemake --cores $(CORES) --set-threads train=2 predict=2 predict_shown=1 segment=1 score=1 rasterize=1 \
 	  --configfile workflow/studies/side-by-side.yaml --replace-workflow-config all
 	PYTHONPATH=scripts $(BIN)/python tests/side_by_side.py results/simulated
+
+# STEP_MS=120, or STEP_MS='resnet50=120 unet=40': milliseconds of a training step, where none is measured.
+plan: used
+	@$(BIN)/python scripts/plan.py $(STUDY) $(if $(STEP_MS),--step-ms $(STEP_MS))
 
 progress: used
 	@$(BIN)/python scripts/progress.py $(STUDY)

@@ -125,7 +125,10 @@ def make(checkout, tmp_path):
     return call
 
 
-USING = ["demo", "test", "lint", "bench", "side-by-side", "lock", "progress", "report", "docs"]
+USING = [
+    *("demo", "test", "lint", "bench", "side-by-side", "lock"),
+    *("plan", "progress", "report", "docs"),
+]
 
 
 @pytest.mark.parametrize("older", [False, True])
@@ -157,11 +160,19 @@ def test_an_environment_that_is_up_to_date_is_left_alone(make):
     assert "--clear" not in done.stdout and "touch" not in done.stdout
 
 
-@pytest.mark.parametrize("target", ["progress", "report"])
+@pytest.mark.parametrize("target", ["plan", "progress", "report"])
 def test_looking_builds_nothing(make, tmp_path, target):
     done = make(target)
     assert done.returncode != 0 and "make setup VARIANT=cpu" in done.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+def test_a_plan_is_of_the_study_and_the_times_that_are_given(make):
+    done = make("plan", "CONFIG=mine.yaml", "STEP_MS=unet=40 120", ready="cpu")
+    assert done.returncode == 0 and done.stdout.strip() == (
+        ".venv/bin/python scripts/plan.py --configfile mine.yaml --replace-workflow-config "
+        "--step-ms unet=40 120"
+    )
 
 
 def test_an_old_environment_is_used_with_a_word(make):
