@@ -2,7 +2,7 @@
 # a C compiler are enough (envs/check.sh).
 #   make demo    the whole chain on simulated data: tables, figures, HTML report
 #   make test    lint and tests
-#   make test-all   and the slow ones: faults on Slurm, the poster, a full disk, 1,000 mutated files of every kind
+#   make test-all   and the slow ones: faults on Slurm, the poster, a full disk, deepcell's own tests, 1,000 mutated files of every kind
 #   make setup   the environment alone, in .venv, new or brought up to date (VARIANT=gpu for TensorFlow with CUDA)
 #   make bench   how much faster each stage is than the package people use today, and what a run costs
 #   make side-by-side   deepcell's network next to ours: scores, speed, memory (some 25 minutes)

@@ -137,7 +137,7 @@ def test_rule_script_draws_a_contact_sheet(checkout, experiment, tmp_path):
 def test_the_first_seed_of_each_condition_is_shown():
     experiment = {
         "dataset": "d",
-        "runs": [
+        "conditions": [
             {"model": ["b", "a"], "heads": "fgbg", "subset": "full", "seed": [2, 1]},
             {"model": "a", "heads": "fgbg", "subset": "half", "seed": 0},
         ],

@@ -104,7 +104,7 @@ def test_settings_of_an_older_version_predict_nothing(tmp_path):
     path = tmp_path / "settings.json"
     path.write_text(json.dumps({"heads": {}, "model": {}, "tiling": {}, "training": {}}))
     with pytest.raises(UserError, match=r"settings\.json was made by an older version .*Train the"):
-        predict_run.predict(str(path), [], None, 1, {}, None, tmp_path, "none.zip", 1)
+        predict_run.predict(str(path), [], None, 1, {}, {}, None, tmp_path, "none.zip", 1)
 
 
 def test_resized_prediction_has_the_size_of_the_image():

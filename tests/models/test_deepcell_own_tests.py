@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 MODULES = [
     "deepcell.model_zoo.panopticnet_test",
     "deepcell.utils.backbone_utils_test",
@@ -26,6 +28,7 @@ KNOWN_TO_FAIL = {
 }
 
 
+@pytest.mark.slow  # of other packages: they change with the locks alone
 def test_deepcells_own_tests_pass(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "deepcell_testing", "-p", "no:cacheprovider",

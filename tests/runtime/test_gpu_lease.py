@@ -340,7 +340,10 @@ def test_every_script_that_computes_with_a_network_takes_its_gpu_first():
         # job asks for none.
         without = path.stem in ("predict_shown", "export")
         what = "'cpu'" if without else "snakemake.config['accelerator']"
-        assert ast.unparse(block.body[0]) == f"gpu_lease.take({what})", path
+        lines = [ast.unparse(line) for line in block.body]
+        if path.stem == "train":  # what an earlier attempt said of itself is not for the wait
+            assert lines.pop(0).startswith("progress_file.remove(")
+        assert lines[0] == f"gpu_lease.take({what})", path
 
 
 STUDY = copy.deepcopy(TINY)  # less of it: one cell type, one epoch, one head, two seeds

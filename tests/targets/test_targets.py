@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cellseg.targets import distances, transforms
+from cellseg.targets import distances
+from cellseg.targets import heads as transforms
 
 
 def image(text: str) -> np.ndarray:

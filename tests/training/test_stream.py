@@ -9,7 +9,8 @@ from skimage import exposure
 
 from cellseg.errors import UserError
 from cellseg.images import normalization
-from cellseg.targets import head_names, transforms
+from cellseg.targets import head_names
+from cellseg.targets import heads as transforms
 from cellseg.training.augmentation import Augmentation, warp
 from cellseg.training.batches import TilePool, TileStream
 

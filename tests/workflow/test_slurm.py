@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from cellseg.io import run_format
 from cellseg.study import validation as study_config
 from cellseg.study.runs import all_runs, run_settings
 from workflow_runner import TINY, Workflow
@@ -208,9 +209,7 @@ def test_jobs_have_the_settings_of_the_plan(finished, checkout):
     written = yaml.safe_load((finished.folder / "study.yaml").read_text())
     study = study_config.resolve(written, yaml.safe_load(schema))
     for run in all_runs(study):
-        settings = json.loads(
-            (finished.folder / "results" / run.folder / "settings.json").read_text()
-        )
+        settings = run_format.read(finished.folder / "results" / run.folder / "settings.json")
         planned = run_settings(study, run.model, run.heads, run.subset, run.seed)
         assert settings == planned
     listed = (finished.folder / "results/tiny/overview.rst").read_text()
