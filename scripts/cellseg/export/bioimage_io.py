@@ -10,18 +10,11 @@ from pathlib import Path
 from cellseg.data.kinds import SOURCES
 from cellseg.export.model_card import CITE
 from cellseg.io import run_files, run_format
+from cellseg.targets import channels
 
 FORMAT = "0.5.4"
 RECORDS = (run_files.SETTINGS, run_files.SEGMENTATION, run_files.PROVENANCE)
 """Files of the run that come along."""
-
-CHANNELS = {
-    "inner-distance": ["inner_distance"],
-    "outer-distance": ["outer_distance"],
-    "fgbg": ["fgbg_background", "fgbg_foreground"],
-    "pixelwise": ["pixelwise_boundary", "pixelwise_interior", "pixelwise_background"],
-}
-"""Names of the channels of each head."""
 
 
 def output_name(head: str) -> str:
@@ -52,7 +45,7 @@ def describe(
     heads : of the network, in the order of its output
     timestamp : ISO 8601, when the training ended
     """
-    channels = [channel for head in heads for channel in CHANNELS[head]]
+    names = [channel for head in heads for channel in channels.NAMES[head]]
     name = f"Cells in phase contrast {condition['model']} {condition['heads']}"
     about = {
         "type": "model",
@@ -69,7 +62,7 @@ def describe(
         "documentation": "README.md",
         "tags": ["cells", "phase-contrast", "instance-segmentation", "2d", "tensorflow"],
         "inputs": [_tensor(folder, "windows", window, ["grey"], "test_input.npy")],
-        "outputs": [_tensor(folder, "maps", window, channels, "test_output.npy")],
+        "outputs": [_tensor(folder, "maps", window, names, "test_output.npy")],
         "weights": {
             "tensorflow_saved_model_bundle": {
                 **_file(folder, "model.zip"),
@@ -85,7 +78,7 @@ def describe(
     return about
 
 
-def _tensor(folder: Path, name: str, window: int, channels: Sequence[str], test: str) -> dict:
+def _tensor(folder: Path, name: str, window: int, names: Sequence[str], test: str) -> dict:
     data = {"type": "float32"}
     if name == "windows":
         data["range"] = [0.0, 255.0]
@@ -96,7 +89,7 @@ def _tensor(folder: Path, name: str, window: int, channels: Sequence[str], test:
             {"type": "batch"},
             {"type": "space", "id": "y", "size": window},
             {"type": "space", "id": "x", "size": window},
-            {"type": "channel", "channel_names": list(channels)},
+            {"type": "channel", "channel_names": list(names)},
         ],
         "data": data,
         "test_tensor": _file(folder, test),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cellseg.scoring.names import COCO_SCORES
 from cellseg.study import segmentation_methods
+from cellseg.targets import channels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,13 +94,6 @@ PROTOCOL = (
     "and takes the annotated outlines, overlaps and all, for the true cells. It ranks predicted "
     "cells by a confidence, which a label image does not have: here, "
 )
-CONFIDENCE = {
-    "pixelwise": "the interior probability",
-    "fgbg": "the foreground probability",
-    "outer-distance": "the outer distance",
-    "inner-distance": "the inner distance",
-}
-"""That map, by its head, best first as in :data:`cellseg.targets.channels.MASKS`."""
 
 
 def named(*names: str) -> tuple[Score, ...]:
@@ -168,10 +162,10 @@ def _map_of(heads: Sequence[str], method: segmentation_methods.Method) -> str:
     mask = segmentation_methods.MASK
     maps: dict[str, list[str]] = {}
     for name in heads:
-        maps.setdefault(CONFIDENCE[method.head(mask, name.split("+"))], []).append(name)
+        maps.setdefault(channels.CONFIDENCE[method.head(mask, name.split("+"))], []).append(name)
     differs = "what ranks the cells differs, too, and with it these scores"
     if not maps:
-        first, *others = [CONFIDENCE[head] for head in method.maps[mask].heads]
+        first, *others = [channels.CONFIDENCE[head] for head in method.maps[mask].heads]
         if not others:
             return first
         return f"{first} where there is one, else {', else '.join(others)}; between those {differs}"

@@ -1,4 +1,4 @@
-"""Which maps of a network the watershed uses.
+"""The channels of each head: what they are called, and which of them the watershed uses.
 
 Imports nothing of the package: what goes by these names need not change when targets do.
 """
@@ -12,11 +12,25 @@ USED = {
     "pixelwise": (1,),
 }
 """Of each head the channels that the watershed uses; the order is that of heads in run names."""
+NAMES = {
+    "inner-distance": ("inner_distance",),
+    "outer-distance": ("outer_distance",),
+    "fgbg": ("fgbg_background", "fgbg_foreground"),
+    "pixelwise": ("pixelwise_boundary", "pixelwise_interior", "pixelwise_background"),
+}
+"""Of each head the names of all its channels, as identifiers."""
 
 
 # Best first (the design's choice).
 DISTANCES = ("inner-distance", "outer-distance")
 MASKS = ("pixelwise", "fgbg", "outer-distance", "inner-distance")
+CONFIDENCE = {
+    "pixelwise": "the interior probability",
+    "fgbg": "the foreground probability",
+    "outer-distance": "the outer distance",
+    "inner-distance": "the inner distance",
+}
+"""Of each head that can be the mask, its map in words: cells are ranked by its mean."""
 
 
 def marker_head(heads: Container[str]) -> str | None:

@@ -1,0 +1,27 @@
+"""What is said of each head in several places agrees: one that is entered in part is noticed."""
+
+import numpy as np
+import pytest
+import yaml
+
+from cellseg.targets import channels, head_names, heads
+
+
+def test_every_head_is_entered_everywhere(checkout):
+    schema = yaml.safe_load((checkout / "workflow/schemas/config.schema.yaml").read_text())
+    known = list(heads.HEADS)
+    assert list(channels.USED) == known == list(head_names.HEADS)
+    assert set(channels.NAMES) == set(known) == set(schema["properties"]["heads"]["properties"])
+    assert set(channels.CONFIDENCE) == set(channels.MASKS) <= set(known)
+    assert set(channels.DISTANCES) <= set(known)
+
+
+@pytest.mark.parametrize("name", heads.HEADS)
+def test_channels_are_those_of_the_maps(name):
+    labels = np.zeros((12, 14), np.int32)
+    labels[3:9, 4:11] = 1
+    found = heads.compute(labels, {name: {}})[name]
+    number = heads.HEADS[name].channels
+    assert found.shape == (12, 14, number) == (12, 14, len(channels.NAMES[name]))
+    assert all(0 <= channel < number for channel in channels.USED[name])
+    assert all(one.isidentifier() for one in channels.NAMES[name])
