@@ -14,7 +14,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         "runs": runs,
         "summary": collect.summarise(runs),
         "training": collect.training(
-            snakemake.input.metrics,
+            snakemake.input.trained,
             snakemake.input.histories,
             snakemake.input.settings,
             snakemake.input.provenance,

@@ -6,7 +6,7 @@ from cellseg.tables import conditions
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     cases = overlay_cases.load(
-        maps=snakemake.input.maps,
+        maps=snakemake.input.get("maps"),
         truth=snakemake.input.truth,
         prediction=snakemake.input.predicted,
         metrics=snakemake.input.metrics,

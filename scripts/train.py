@@ -8,11 +8,13 @@ from cellseg.io import progress_file
 from cellseg.runtime import gpu_lease
 from cellseg.runtime.script import running
 from cellseg.scoring import found_nothing
+from cellseg.study import segmentation_methods
 from cellseg.training import run
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     progress_file.remove(Path(snakemake.output.weights).parent)  # what an earlier attempt wrote
     gpu_lease.take(snakemake.config["accelerator"])
+    method = segmentation_methods.settings_of(snakemake.config, snakemake.wildcards.heads)
     run.train(
         settings=snakemake.params.settings,
         tiles={"train": snakemake.input.train_tiles, "val": snakemake.input.val_tiles},
@@ -23,7 +25,5 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         family=models.load(snakemake.params.settings["model"]),
         folder=Path(snakemake.output.weights).parent,
         threads=snakemake.threads,
-        check=partial(
-            found_nothing.say_after_training, method=snakemake.config["segmentation"]["method"]
-        ),
+        check=partial(found_nothing.say_after_training, method=method["method"]),
     )

@@ -277,7 +277,7 @@ def test_words_and_pictures_follow_the_method(grown, tmp_path):
         tmp_path / "images.parquet", method="components",
     )  # fmt: skip
     assert case.markers is None and case.interior[0] == "fgbg"
-    said = glossary.remarks(glossary.named("ap"), str, ["fgbg"], "components")
+    said = glossary.remarks(glossary.named("ap"), str, {"fgbg": "components"})
     assert said.endswith("tells cells from background, the foreground probability.")
     source = example.example(["fgbg"], OWN)
     compile(source, "example.py", "exec")

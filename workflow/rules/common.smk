@@ -35,6 +35,7 @@ from cellseg.runtime import (
 )
 from cellseg.study import (
     ensembles,
+    outside,
     overrides,
     runs as studies,
     searches,
@@ -106,7 +107,6 @@ PUBLISHED = os.path.relpath(Path(workflow.basedir) / "workflow/published.csv")
 OVERVIEW = "results/{dataset}/overview.rst"
 SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
-METHOD = segmentation_methods.METHODS[study["segmentation"]["method"]]
 METHOD_MODULES = [method.module for method in segmentation_methods.METHODS.values()]
 RUNS = studies.all_runs(study)
 STARTED = time.time()
@@ -145,12 +145,13 @@ def one_of(names):
     return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"
 
 
-def models():
-    """Wildcard constraint of models: those of the configuration, and the trials of searches."""
+def networks():
+    """Wildcard constraint of models: those that are trained, and the trials of searches."""
     trials = [
         searches.trial_models(study, name) for name in study["hyperparameter_searches"]
     ]
-    return "|".join([one_of(config_models), *trials])
+    trained = set(config_models) - set(outside.names(study))
+    return "|".join([one_of(trained), *trials])
 
 
 def datasets_made_by(rule):
@@ -168,7 +169,7 @@ KNOWN = {
     "tuning": list(study["threshold_searches"]),
     "search": list(study["hyperparameter_searches"]),
     "pretrained": list(study["pretrained"]),
-    "heads": head_names.combinations(),
+    "heads": [*head_names.combinations(), head_names.OUTSIDE],
     "figure": of_experiment["properties"]["figures"]["items"]["enum"],
     "split": SPLITS,
 }
@@ -176,19 +177,27 @@ KNOWN = {
 
 wildcard_constraints:
     dataset=one_of(KNOWN["dataset"]),
-    model=models(),
+    model=networks(),
     subset=one_of(KNOWN["subset"]),
     experiment=one_of(KNOWN["experiment"]),
     figure=one_of(KNOWN["figure"]),
     tiling=one_of(KNOWN["tiling"]),
     pretrained=one_of(KNOWN["pretrained"]),
-    heads=one_of(KNOWN["heads"]),
+    heads=one_of(head_names.combinations()),
     seed="[0-9]+",
     tuning=one_of(KNOWN["tuning"]),
     search=one_of(KNOWN["search"]),
     variant=f"(tuning-({one_of(KNOWN['tuning'])})/)?",
     split=one_of(KNOWN["split"]),
     times="[1-9][0-9]*",
+
+
+# Of rules for runs whose cells another program found, in the place of the two above.
+OF_OUTSIDE = {
+    "model": one_of(outside.names(study)),
+    "heads": head_names.OUTSIDE,
+    "variant": "()",  # an empty constraint would be none
+}
 
 
 def code(script, *modules):
@@ -201,15 +210,47 @@ def code(script, *modules):
     return lambda wildcards: code_fingerprint.fingerprint(path, library, modules)
 
 
-def code_with_family(script, facts=False, also=()):
-    """Params function: as `code`, with the run's model family, its facts if asked for, and others."""
+def code_with_family(script, facts=False, method=False):
+    """Params function: as `code`, with the run's model family, its facts and the method if asked for."""
 
     def digits(wildcards):
         family = families.FAMILIES[study["models"][wildcards.model]["family"]]
-        modules = [family.module, *([family.facts] if facts else []), *also]
+        modules = [family.module, *([family.facts] if facts else [])]
+        if method:
+            modules.append(
+                segmentation_methods.method_of(study, wildcards.heads).module
+            )
         return code(script, *modules)(wildcards)
 
     return digits
+
+
+def code_with_method(script):
+    """Params function: as `code`, with the module of the method that finds the cells of a run."""
+    return lambda wildcards: code(
+        script, segmentation_methods.method_of(study, wildcards.heads).module
+    )(wildcards)
+
+
+def segmentation_of(wildcards):
+    """Params function: settings of the segmentation; None of a threshold search's variant."""
+    if wildcards.get("variant"):
+        return None
+    return studies.in_order(segmentation_methods.settings_of(study, wildcards.heads))
+
+
+def method_of(wildcards):
+    """Params function: name of the method that finds the cells of a run; None of another program."""
+    if wildcards.heads == head_names.OUTSIDE:
+        return None
+    return segmentation_methods.settings_of(study, wildcards.heads)["method"]
+
+
+def tuning_settings_of(wildcards):
+    """Params function: a threshold search, without settings of other methods."""
+    method = segmentation_methods.settings_of(study, wildcards.heads)["method"]
+    search = study["threshold_searches"][wildcards.tuning]
+    return studies.in_order(segmentation_methods.searchable(search, method))
 
 
 def alike(benchmark, wildcards, whatever):
@@ -304,10 +345,29 @@ def passing(path):
     return path if study["keep_predictions"] else temp(path)
 
 
+def run_of(wildcards):
+    """The run that a file belongs to."""
+    axes = ("dataset", "model", "heads", "subset")
+    return studies.Run(*(wildcards[axis] for axis in axes), int(wildcards.seed))
+
+
+def files_from_outside(wildcards):
+    """Params function: where the predictions of another program are."""
+    return outside.files_of(study, run_of(wildcards))
+
+
+def content_from_outside(wildcards):
+    """Params function: what those files hold, whatever their dates."""
+    run = run_of(wildcards)
+    memory = Path(".snakemake/predictions") / f"{run.folder}.json"
+    return outside.content(study, run, memory)
+
+
 def channels_of(wildcards):
     """Params function: channels of the maps to store, those that the segmentation uses."""
     heads = head_names.split(wildcards.heads)
-    return {"precise": METHOD.precise(heads), "stored": METHOD.stored(heads)}
+    method = segmentation_methods.method_of(study, wildcards.heads)
+    return {"precise": method.precise(heads), "stored": method.stored(heads)}
 
 
 def tuning_of(wildcards):
@@ -430,8 +490,13 @@ def of_runs(name, chosen=studies.runs_of):
                 f"experiment '{wildcards.experiment}' is on data set '{runs[0].dataset}', "
                 f"not '{wildcards.dataset}'."
             )
-        variant = studies.variant_of(study, wildcards.experiment)
-        return [f"{RUN}/{name}".format(**vars(run), variant=variant) for run in runs]
+        return [
+            f"{RUN}/{name}".format(
+                **vars(run),
+                variant=studies.variant_of(study, wildcards.experiment, run),
+            )
+            for run in runs
+        ]
 
     return files
 
@@ -470,12 +535,13 @@ def trials_of(wildcards):
     return table
 
 
-def of_all_runs(*names):
+def of_all_runs(*names, trained=False):
     """Files of every run of the study; {variant} is that of each of its threshold searches."""
     files = [
         f"{RUN}/{name}".format(**vars(run), variant=variant)
         for run, variant in studies.all_variants(study)
         for name in names
+        if not (trained and run.is_external)
     ]
     return list(dict.fromkeys(files))
 
@@ -521,7 +587,15 @@ def shown_in_overview(wildcards):
             "scoring": {
                 key: study["scoring"][key] for key in ("subsample", "min_size")
             },
-            "segmentation": {"method": study["segmentation"]["method"]},
+            "methods": {
+                run.heads: (
+                    head_names.OUTSIDE
+                    if run.is_external
+                    else segmentation_methods.settings_of(study, run.heads)["method"]
+                )
+                for run in RUNS
+                if run.dataset == wildcards.dataset
+            },
             "tilings": sorted(study["tilings"]),
         }
     )
@@ -551,7 +625,11 @@ def chosen_for_apply(wildcards):
 
 def used_tiles():
     """Tiles that the study's runs are trained on."""
-    used = {(run.dataset, studies.tiling_of(study, run.model)) for run in RUNS}
+    used = {
+        (run.dataset, studies.tiling_of(study, run.model))
+        for run in RUNS
+        if not run.is_external
+    }
     return [
         TILES.format(dataset=dataset, tiling=tiling, split=split)
         for dataset, tiling in sorted(used)
@@ -655,6 +733,12 @@ def check_command():
         for name in needed_datasets(targets, files):
             entry = study["datasets"][name]
             kinds.of(entry).refuse_missing(name, entry, Path(DATA.format(dataset=name)))
+        if not targets or {"all", "figures", "tables", "overlays"} & set(targets):
+            labels = f"{RUN}/{run_files.LABELS}"
+            missing = [
+                one for one in RUNS if not Path(labels.format(**vars(one))).exists()
+            ]
+            outside.refuse_missing(study, missing)
     except UserError as error:
         raise WorkflowError(printable(error)) from None
     if workflow.output_settings.dryrun and not workflow.output_settings.quiet:

@@ -18,11 +18,9 @@ rule tune:
         mem_mb=memory(f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}", 4000),
         runtime=minutes(f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}", 240),
     params:
-        code=code("tune", METHOD.module),
-        tuning=lambda wildcards: studies.in_order(
-            study["threshold_searches"][wildcards.tuning]
-        ),
-        segmentation=studies.in_order(study["segmentation"]),
+        code=code_with_method("tune"),
+        tuning=tuning_settings_of,
+        segmentation=segmentation_of,
     script:
         "../../scripts/tune.py"
 
@@ -51,14 +49,41 @@ rule segment:
             f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}", 120, MINUTES_OF_SHORT
         ),
     params:
-        code=code("segment", METHOD.module),
+        code=code_with_method("segment"),
         condition=condition_of,
         tuning=tuning_of,
-        segmentation=lambda wildcards: (
-            None if wildcards.variant else studies.in_order(study["segmentation"])
-        ),
+        segmentation=segmentation_of,
     script:
         "../../scripts/segment.py"
+
+
+rule take_labels:
+    """Cells that another program found, as a run."""
+    input:
+        images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+    output:
+        labels=f"{RUN}/{run_files.LABELS}",
+        cells=f"{RUN}/{run_files.CELLS}",
+        settings=f"{RUN}/{run_files.SEGMENTATION}",
+        provenance=f"{RUN}/{run_files.PROVENANCE}",
+    log:
+        f"{RUN}/{run_files.TAKE_LABELS.log}",
+    wildcard_constraints:
+        **OF_OUTSIDE,
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        **SHORT,
+        mem_mb=4000,
+        runtime=min(60, MINUTES_OF_SHORT),
+    params:
+        code=code("take_labels"),
+        condition=condition_of,
+        files=files_from_outside,
+        content=content_from_outside,
+        subsample=study["scoring"]["subsample"],
+    script:
+        "../../scripts/take_labels.py"
 
 
 rule score:
@@ -96,6 +121,11 @@ rule score:
         "../../scripts/score.py"
 
 
+use rule score as score_from_outside with:
+    wildcard_constraints:
+        **OF_OUTSIDE,
+
+
 rule collect:
     """Tables of an experiment: every image, every run, over seeds, and the training histories."""
     input:
@@ -103,9 +133,10 @@ rule collect:
         coco=of_runs(f"{{variant}}{run_files.COCO}"),
         sizes=of_runs(f"{{variant}}{run_files.SIZES}"),
         segmentation=of_runs(f"{{variant}}{run_files.SEGMENTATION}"),
-        histories=of_runs(run_files.HISTORY),
-        settings=of_runs(run_files.SETTINGS),
-        provenance=of_runs(run_files.PROVENANCE),
+        trained=of_runs(f"{{variant}}{run_files.METRICS}", studies.trained_runs),
+        histories=of_runs(run_files.HISTORY, studies.trained_runs),
+        settings=of_runs(run_files.SETTINGS, studies.trained_runs),
+        provenance=of_runs(run_files.PROVENANCE, studies.trained_runs),
     output:
         images=f"{TABLES}/images.csv",
         runs=f"{TABLES}/runs.csv",

@@ -94,11 +94,21 @@ rule overlay:
     params:
         code=code("overlay"),
         tuning=tuning_of,
-        method=study["segmentation"]["method"],
+        method=method_of,
         images=study["overlays"]["images"],
         boxes=study["overlays"]["boxes"],
     script:
         "../../scripts/overlay.py"
+
+
+use rule overlay as overlay_from_outside with:
+    input:
+        predicted=f"{RUN}/{{variant}}{run_files.LABELS}",
+        truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
+        metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
+        images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+    wildcard_constraints:
+        **OF_OUTSIDE,
 
 
 rule learning_curve:
@@ -172,5 +182,5 @@ rule overlays:
         of_all_runs(
             f"{{variant}}{run_files.OVERLAY_PNG}",
             f"{{variant}}{run_files.OVERLAY_PREVIEW}",
-            run_files.CURVE_PNG,
         ),
+        of_all_runs(run_files.CURVE_PNG, trained=True),

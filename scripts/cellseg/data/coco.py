@@ -35,7 +35,7 @@ def read_images(path: str | os.PathLike) -> list[dict]:
         id is neither a whole number nor text, or occurs twice.
     """
     # Stops right after the list, which is near the beginning in the published files.
-    images = next(_items(path, "images"), None)
+    images = next(items(path, "images"), None)
     if isinstance(images, dict):
         images = list(images.values())
     if not isinstance(images, list):
@@ -112,7 +112,7 @@ def read_cells(path: str | os.PathLike, images: list[dict], crowds_as_cells: boo
     )
     annotation: Any = None
     try:
-        for annotation in _annotations(path):
+        for annotation in annotations(path):
             cells.add(annotation)
         cells.check_coordinates()
     except UserError as error:
@@ -126,8 +126,11 @@ def read_cells(path: str | os.PathLike, images: list[dict], crowds_as_cells: boo
     return cells
 
 
-def _annotations(path: str | os.PathLike) -> Iterator[Any]:
-    """Annotations one by one; of a dict keyed by id, with the key as id unless they have one."""
+def annotations(path: str | os.PathLike) -> Iterator[Any]:
+    """Annotations of a COCO file one by one.
+
+    Of a dict keyed by id, with the key as id unless they have one.
+    """
     import ijson
 
     with json_stream.opened(path) as file:
@@ -137,13 +140,28 @@ def _annotations(path: str | os.PathLike) -> Iterator[Any]:
     if form is None:
         raise UserError(f"{path} is not a COCO file: it has no 'annotations'.")
     if form == "start_array":
-        yield from _items(path, "annotations.item")
+        yield from items(path, "annotations.item")
         return
-    for key, annotation in _items(path, "annotations", "kvitems"):
+    for key, annotation in items(path, "annotations", "kvitems"):
         yield {"id": key, **annotation} if isinstance(annotation, dict) else annotation
 
 
-def _items(path: str | os.PathLike, prefix: str, function: str = "items") -> Iterator[Any]:
+def is_list(path: str | os.PathLike) -> bool:
+    """Whether a JSON file holds a list at its top level, as COCO results do.
+
+    Raises
+    ------
+    UserError
+        The file is missing, empty or no JSON.
+    """
+    import ijson
+
+    with json_stream.opened(path) as file:
+        _, event, _ = next(iter(ijson.parse(file, buf_size=BUFFER, use_float=False)))
+    return event == "start_array"
+
+
+def items(path: str | os.PathLike, prefix: str, function: str = "items") -> Iterator[Any]:
     """Values below a prefix, floating-point numbers as float, whole ones as int of any size."""
     import ijson
 

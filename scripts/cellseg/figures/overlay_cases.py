@@ -10,6 +10,8 @@ from cellseg.inference import map_store
 from cellseg.study import segmentation_methods
 from cellseg.tables import conditions, read
 
+Shown = tuple[str, np.ndarray]  # name of a head and its map
+
 NOTE = (
     "Images are spread evenly from the best F1 at IoU 0.5 to the worst of the run, small objects "
     f"{conditions.PRIMARY}. Second line: the framed part, which holds the most true cells, "
@@ -18,7 +20,7 @@ NOTE = (
 
 
 def load(
-    maps: str | Path,
+    maps: str | Path | None,
     truth: str | Path,
     prediction: str | Path,
     metrics: str | Path,
@@ -30,11 +32,11 @@ def load(
 
     Parameters
     ----------
-    maps : of :mod:`cellseg.inference.map_store`
+    maps : of :mod:`cellseg.inference.map_store`; None for cells that another program found
     truth, prediction : npz of label images by image
     metrics : CSV, one row an image and treatment of small objects
     images : Parquet table with ``image``, ``path`` and ``cell_type``
-    method : that found the cells; its maps are shown
+    method : that found the cells; its maps are shown. Without maps it is not looked at
     count : number of images
 
     Raises
@@ -45,22 +47,16 @@ def load(
     scores = read.read(metrics, ["image", "f1_50", "n_true", "n_pred"])
     pictures = shown.pictures_of(images)
     cases = []
-    store = map_store.open(maps)
-    entry = segmentation_methods.named(method, "segmentation.method")
-    heads = [name.split("/")[0] for name in store.channels]
-    marker = entry.head(segmentation_methods.MARKERS, heads)
-    mask = entry.head(segmentation_methods.MASK, heads)
+    store = None if maps is None else map_store.open(maps)
     with np.load(truth) as true, np.load(prediction) as predicted:
         for rank, row in shown.choose(scores, count):
-            found = store.read(row.image)
             cases.append(
                 Case(
                     heading=heading(rank, row),
                     image=shown.picture(pictures, row.image, images),
                     truth=shown.labels_of(true, row.image, truth),
                     prediction=shown.labels_of(predicted, row.image, prediction),
-                    markers=_map(found, entry, marker),
-                    interior=_map(found, entry, mask),
+                    **({} if store is None else _maps(store, method, row.image)),
                 )
             )
     return cases
@@ -78,9 +74,21 @@ def heading(rank: str, row: object) -> str:
     return " · ".join(parts)
 
 
-def _map(
-    maps: dict, method: segmentation_methods.Method, head: str | None
-) -> tuple[str, np.ndarray] | None:
+def _maps(store: map_store.MapStore, method: str, image: str) -> dict[str, Shown | None]:
+    """The two maps of an image that the method used, as attributes of a case."""
+    entry = segmentation_methods.named(method, "segmentation.method")
+    heads = [name.split("/")[0] for name in store.channels]
+    found = store.read(image)
+    return {
+        attribute: _map(found, entry, entry.head(name, heads))
+        for attribute, name in (
+            ("markers", segmentation_methods.MARKERS),
+            ("interior", segmentation_methods.MASK),
+        )
+    }
+
+
+def _map(maps: dict, method: segmentation_methods.Method, head: str | None) -> Shown | None:
     """Name of a head and its map, as the method used it."""
     if head is None:
         return None

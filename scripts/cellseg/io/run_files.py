@@ -69,6 +69,9 @@ TRAIN = Job("train", "train", (WEIGHTS, HISTORY, SETTINGS, PROVENANCE))
 PREDICT = Job("predict", "predict", (PREDICTIONS,))
 PREDICT_VALIDATION = Job("predict_validation", "predict", (VALIDATION_PREDICTIONS,))
 TUNE = Job("tune", "tune", (CHOSEN, TRIED))
+TAKE_LABELS = Job(
+    "take_labels", "take_labels", (LABELS, CELLS, SEGMENTATION, PROVENANCE), measured=False
+)
 SEGMENT = Job("segment", "segment", (LABELS, CELLS, SEGMENTATION))
 SCORE = Job("score", "score", (METRICS, COCO, SIZES))
 PREDICT_SHOWN = Job("predict_shown", "predict_shown", (OVERLAY_PREDICTIONS,), measured=False)
@@ -77,7 +80,7 @@ LEARNING_CURVE = Job("learning_curve", "learning_curve", (CURVE_PNG, CURVE_PDF),
 EXPORT = Job("export", "export", (EXPORTED,), measured=False)
 
 JOBS = (
-    *(TRAIN, PREDICT, PREDICT_VALIDATION, TUNE, SEGMENT, SCORE),
+    *(TRAIN, PREDICT, PREDICT_VALIDATION, TUNE, SEGMENT, TAKE_LABELS, SCORE),
     *(PREDICT_SHOWN, OVERLAY, LEARNING_CURVE, EXPORT),
 )
 """Of all rules whose outputs are files of a run."""

@@ -105,8 +105,10 @@ class RunFolder:
     @property
     def to_train(self) -> bool:
         """Whether a training is still to be done, or to be ended."""
-        train = self.steps[0]
-        return train in self.active or not (self.made[train] or self.state == DONE)
+        first = self.steps[0]
+        if first.rule != "train":
+            return False
+        return first in self.active or not (self.made[first] or self.state == DONE)
 
     def look(self, epochs: int) -> Look | None:
         """The run's line, if it is worth one.

@@ -30,7 +30,10 @@ class Step:
 
 
 def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
-    """Jobs of a run, in their order, for the given tuning folders; the training comes first."""
+    """Jobs of a run, in their order, for the given tuning folders.
+
+    The training comes first; a run whose cells another program found has none.
+    """
     wildcards = [run.dataset, run.model, run.heads, run.subset, str(run.seed)]
 
     def step(job: Job, variant: str, *more: str) -> Step:
@@ -43,6 +46,8 @@ def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
             comment=slurm_comment(job.rule, [*wildcards, *more]),
         )
 
+    if run.is_external:
+        return [step(run_files.TAKE_LABELS, ""), step(SCORE, "", "")]
     steps = [step(run_files.TRAIN, ""), step(run_files.PREDICT, "")]
     for variant in variants:
         tuning = tuning_in(variant)

@@ -14,6 +14,9 @@ from cellseg.study.runs import all_variants
 NO_MODEL = "-"
 """In the column model, of jobs that prepare the data."""
 
+OF_LABELS = ("score",)
+"""Rules that are measured of runs whose cells another program found."""
+
 COLUMNS = [
     *("rule", "model", "jobs", "missing", "seconds_median", "seconds_total"),
     *("max_rss_mib", "load_percent"),
@@ -44,13 +47,13 @@ def table(patterns: Mapping[str, str], study: Mapping, dataset: str) -> pd.DataF
     rows = []
     for rule, pattern in patterns.items():
         measured: dict[str, list[dict[str, float] | None]] = {}
-        for model, path in _jobs(pattern, study, dataset):
+        for model, path in _jobs(rule, pattern, study, dataset):
             measured.setdefault(model, []).append(benchmark_files.read(path))
         rows += [{"rule": rule, "model": model, **_sum(jobs)} for model, jobs in measured.items()]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _jobs(pattern: str, study: Mapping, dataset: str) -> list[tuple[str, str]]:
+def _jobs(rule: str, pattern: str, study: Mapping, dataset: str) -> list[tuple[str, str]]:
     """Model and benchmark file of each job; but for jobs of runs, of those that are there."""
     names = [name for _, name, _, _ in Formatter().parse(pattern) if name]
     of_runs, of_tuning = "model" in names, "tuning" in names
@@ -59,7 +62,9 @@ def _jobs(pattern: str, study: Mapping, dataset: str) -> list[tuple[str, str]]:
         known = [
             {**vars(run), "variant": variant}
             for run, variant in all_variants(study)
-            if run.dataset == dataset and (variant or not of_tuning)
+            if run.dataset == dataset
+            and (variant or not of_tuning)
+            and (not run.is_external or rule in OF_LABELS)
         ]
         known.sort(key=lambda values: list(study["models"]).index(values["model"]))
     else:

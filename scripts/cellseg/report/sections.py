@@ -102,9 +102,7 @@ def meanings(study: Mapping) -> str:
             for score in scores.SCORES
         ]
     )
-    over = remarks(
-        scores.SCORES, lambda score: score.heading, method=study["segmentation"]["method"]
-    )
+    over = remarks(scores.SCORES, lambda score: score.heading, study["methods"])
     return f"{said}\n{text(over)}\n"
 
 

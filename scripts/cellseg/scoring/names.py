@@ -30,3 +30,6 @@ COLUMNS = (*SCORES, *COUNTS, *ACCURACIES, *SIZES)
 
 COCO_SCORES = ("ap", "ap50", "ap75", "aps", "apm", "apl", "ar2000", "afnr")
 """Scores of the cells of many images together, the columns of ``coco.csv``."""
+
+BY_RANK = ("ap", "ap50", "ap75", "aps", "apm", "apl")
+"""Those of them that depend on the order of the cells' scores."""

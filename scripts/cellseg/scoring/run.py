@@ -15,7 +15,7 @@ from cellseg.runtime.parallel import ordered_map
 from cellseg.scoring import by_size as size_scores
 from cellseg.scoring import found_nothing
 from cellseg.scoring.coco_average_precision import ImageMatches, coco_scores, match_cells
-from cellseg.scoring.names import ALL_TYPES, CONDITION
+from cellseg.scoring.names import ALL_TYPES, BY_RANK, CONDITION
 from cellseg.scoring.objects import score_tables
 from cellseg.scoring.overlaps import treatments
 from cellseg.scoring.pooled_pixels import pixel_counts
@@ -82,6 +82,10 @@ def score_run(
         _require(names, known, predicted, path)
     _require(names, cell_type, predicted, images)
     confidence = cell_scores.read(predicted_cells)
+    # Another program may give no scores. Without an order of cells there is no average precision.
+    ranked = all(np.isfinite(scores).all() for scores in confidence.values())
+    if not ranked:
+        confidence = {image: np.zeros(len(scores)) for image, scores in confidence.items()}
 
     work = partial(_score_image, truth, true_outlines, predicted, min_size)
     jobs = [(name, confidence.get(name, np.zeros(0))) for name in names]
@@ -99,7 +103,7 @@ def score_run(
     coco = pd.DataFrame(
         [
             {**about, "cell_type": group[0], "small_objects": group[1]}
-            | coco_scores(matches[group])
+            | _coco_scores(matches[group], ranked)
             for group in groups
         ]
     )
@@ -113,13 +117,19 @@ def score_run(
         f"Scored {len(names)} images, {kept['n_true'].sum()} true and {kept['n_pred'].sum()} "
         f"predicted cells: F1 at IoU 0.5 {kept['f1_50'].mean():.3f}, "
         f"pixel IoU {kept['pixel_iou'].mean():.3f}, both means over images; "
-        f"COCO AP {coco['ap'].iloc[0]:.3f}."
+        + (f"COCO AP {coco['ap'].iloc[0]:.3f}." if ranked else "no COCO AP: cells have no scores.")
     )
     counts = [int(kept[name].sum()) for name in ("n_true", "n_pred")]
     where = f"{len(names)} images of the {data_split} split"
     told = found_nothing.warning(*counts, kept["f1_50"].mean(), where, steps)
     if told:
         print(told)
+
+
+def _coco_scores(matches: list[ImageMatches], ranked: bool) -> dict[str, float]:
+    """COCO scores; only recalls of cells that have no scores, which precisions rank by."""
+    scores = coco_scores(matches)
+    return scores if ranked else scores | dict.fromkeys(BY_RANK, np.nan)
 
 
 def _score_image(

@@ -72,7 +72,9 @@ def plan(study: Mapping, results: str | os.PathLike) -> Space:
     results : folder of all results; it need not exist
     """
     results = Path(results)
-    variants = variants_by_run(study)
+    variants = {
+        run: folders for run, folders in variants_by_run(study).items() if not run.is_external
+    }
     searches = {
         name: _variants_of_search(study, name, results) for name in study["hyperparameter_searches"]
     }

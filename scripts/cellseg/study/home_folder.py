@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from cellseg.data import kinds
 
 _OF_APPLY = ("run", "images", "output")
+_OF_LABELS = ("path", "scores")
 
 
 def expanded(study: Mapping) -> dict:
@@ -13,7 +14,9 @@ def expanded(study: Mapping) -> dict:
     datasets = {
         name: _with_home(entry, kinds.of(entry).paths) for name, entry in study["datasets"].items()
     }
-    return {**study, "datasets": datasets, "apply": _with_home(study["apply"], _OF_APPLY)}
+    models = {name: _with_home(entry, _OF_LABELS) for name, entry in study["models"].items()}
+    applied = _with_home(study["apply"], _OF_APPLY)
+    return {**study, "datasets": datasets, "models": models, "apply": applied}
 
 
 def _with_home(entry: Mapping, keys: tuple[str, ...]) -> dict:

@@ -29,6 +29,11 @@ class Run:
     seed: int
 
     @property
+    def is_external(self) -> bool:
+        """Whether another program found its cells: nothing is trained or predicted."""
+        return self.heads == head_names.OUTSIDE
+
+    @property
     def folder(self) -> str:
         """Where its files are, within the folder of all results."""
         return RUN_FOLDER.format(**vars(self))
@@ -46,6 +51,11 @@ def runs_of(study: Mapping, experiment: str) -> list[Run]:
     return list(dict.fromkeys(points))
 
 
+def trained_runs(study: Mapping, experiment: str) -> list[Run]:
+    """Those of its runs that have a network."""
+    return [run for run in runs_of(study, experiment) if not run.is_external]
+
+
 def first_runs(study: Mapping, experiment: str) -> list[Run]:
     """The first run of each condition of an experiment, whatever its seed."""
     first: dict[tuple, Run] = {}
@@ -59,10 +69,16 @@ def all_runs(study: Mapping) -> list[Run]:
     return sorted({run for name in study["experiments"] for run in runs_of(study, name)})
 
 
-def variant_of(study: Mapping, experiment: str) -> str:
-    """Folder within a run of what an experiment's threshold search makes; empty for none."""
+def variant_of(study: Mapping, experiment: str, run: Run | None = None) -> str:
+    """Folder within a run of what an experiment's threshold search makes; empty for none.
+
+    Parameters
+    ----------
+    run : the run, if it may be one without thresholds, since another program found its cells
+    """
     search = study["experiments"][experiment]["threshold_search"]
-    return "" if search is None else f"tuning-{search}/"
+    without = search is None or (run is not None and run.is_external)
+    return "" if without else f"tuning-{search}/"
 
 
 def tuning_in(variant: str) -> str | None:
@@ -74,7 +90,7 @@ def all_variants(study: Mapping) -> list[tuple[Run, str]]:
     """Runs of all experiments with the variants that are asked for, sorted, each once."""
     names = study["experiments"]
     return sorted(
-        {(run, variant_of(study, name)) for name in names for run in runs_of(study, name)}
+        {(run, variant_of(study, name, run)) for name in names for run in runs_of(study, name)}
     )
 
 
@@ -117,7 +133,7 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
 
 def training_of(study: Mapping, model: str) -> dict:
     """Settings of a model's training: the study's, with its own on top."""
-    own = study["models"][model]["training"]
+    own = study["models"][model].get("training", {})  # family `labels` trains nothing
     return clipping.one_only(merged(study["training"], own), own)
 
 

@@ -7,7 +7,7 @@ search). The module is imported when it is used; this one imports nothing heavy.
 The plan hands jobs what follows from an entry: no result depends on this module.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cellseg.errors import UserError
@@ -117,6 +117,38 @@ def named(name: str, where: str) -> Method:
     return METHODS[name]
 
 
+def settings_of(study: Mapping, heads: str) -> dict:
+    """Settings with which the cells of runs with these heads are found.
+
+    Parameters
+    ----------
+    study : complete configuration
+    heads : combination, such as ``inner-distance+pixelwise``
+    """
+    return study["segmentation_by_heads"].get(heads, study["segmentation"])
+
+
+def method_of(study: Mapping, heads: str) -> Method:
+    """The method that finds the cells of runs with these heads."""
+    return METHODS[settings_of(study, heads)["method"]]
+
+
+def used(study: Mapping) -> list[str]:
+    """Names of the methods that a study may use, its own first."""
+    entries = [study["segmentation"], *study["segmentation_by_heads"].values()]
+    return list(dict.fromkeys(entry["method"] for entry in entries))
+
+
+def searchable(search: Mapping, name: str) -> dict:
+    """A threshold search without the settings that a method does not have."""
+    searched = METHODS[name].searched
+    return {
+        key: value
+        for key, value in search.items()
+        if not isinstance(value, list) or key in searched
+    }
+
+
 def check(name: str, heads: Iterable[str], where: str) -> None:
     """Refuse heads that a method cannot segment.
 
@@ -135,18 +167,38 @@ def check(name: str, heads: Iterable[str], where: str) -> None:
             )
 
 
-def check_search(name: str, settings: Iterable[str], where: str) -> None:
-    """Refuse settings that a threshold search cannot try with a method.
+def check_search(names: Sequence[str], settings: Sequence[str], where: str) -> None:
+    """Refuse settings that a threshold search cannot try with any method of a study.
+
+    Parameters
+    ----------
+    names : of the methods
+    settings : that the search lists
 
     Raises
     ------
     UserError
         Names the key.
     """
-    searched = named(name, "segmentation.method").searched
+    searched = dict.fromkeys(one for name in names for one in METHODS[name].searched)
     for setting in settings:
         if setting not in searched:
             raise UserError(
-                f"{where}.{setting}: segmentation.method {name} has no such setting to search. "
-                f"Possible: {', '.join(searched) or 'none'}."
+                f"{where}.{setting}: segmentation.method {' or '.join(names)} has no such setting "
+                f"to search. Possible: {', '.join(searched) or 'none'}."
             )
+
+
+def check_search_of_run(name: str, search: Mapping, where: str, heads: str) -> None:
+    """Refuse a threshold search that tries nothing of the method of some heads.
+
+    Raises
+    ------
+    UserError
+        Names the key `where` and the heads.
+    """
+    if not any(isinstance(value, list) for value in searchable(search, name).values()):
+        raise UserError(
+            f"{where}: it lists no setting of segmentation.method {name}, which finds the cells of "
+            f"heads '{heads}'. Possible: {', '.join(METHODS[name].searched) or 'none'}."
+        )

@@ -15,6 +15,7 @@ from cellseg.study import (
     config_values,
     ensembles,
     home_folder,
+    outside,
     placeholders,
     renamed_keys,
     searches,
@@ -54,6 +55,7 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     study = home_folder.expanded(_filled(clipping.without_default(config), schema, schema))
     clipping.check("training", study["training"])
     _check_names(study)
+    outside.check(study)
     ensembles.check_study(study)
     for name in study["hyperparameter_searches"]:
         _check_search(name, study)
@@ -172,7 +174,7 @@ def _check_names(study: Mapping) -> None:
     }
     for name, model in study["models"].items():
         _check_model(f"models.{name}", model, study)
-        if name in used:
+        if name in used and not outside.is_outside(model):
             _check_window(f"models.{name}", model, study)
     low, high = study["synthesis"]["confluence"]
     if low >= high:
@@ -182,14 +184,21 @@ def _check_names(study: Mapping) -> None:
         )
     for name, subset in study["subsets"].items():
         _check_subset(f"subsets.{name}", subset, study)
-    method = study["segmentation"]["method"]
+    for value in study["segmentation_by_heads"]:
+        try:
+            heads = head_names.split(value)
+        except UserError as error:
+            raise UserError(f"segmentation_by_heads.{error}") from None
+        method = segmentation_methods.settings_of(study, value)["method"]
+        segmentation_methods.check(method, heads, f"segmentation_by_heads.{value}")
     for name, search in study["threshold_searches"].items():
         if not any(isinstance(values, list) for values in search.values()):
             raise UserError(
                 f"threshold_searches.{name}: lists no values to try, such as maxima_threshold."
             )
         listed = [setting for setting, values in search.items() if isinstance(values, list)]
-        segmentation_methods.check_search(method, listed, f"threshold_searches.{name}")
+        methods = segmentation_methods.used(study)
+        segmentation_methods.check_search(methods, listed, f"threshold_searches.{name}")
     for name, experiment in study["experiments"].items():
         where = f"experiments.{name}"
         if "dataset" in experiment:
@@ -207,11 +216,22 @@ def _check_names(study: Mapping) -> None:
                 for value in as_list(block[axis]):
                     spelling.check(f"{where}.conditions.{axis}", value, study[f"{axis}s"])
             for value in as_list(block["heads"]):
+                if value == head_names.OUTSIDE:
+                    continue
                 try:
                     heads = head_names.split(value)
                 except UserError as error:
                     raise UserError(f"{where}.conditions.{error}") from None
+                method = segmentation_methods.settings_of(study, value)["method"]
                 segmentation_methods.check(method, heads, f"{where}.conditions.heads")
+                chosen = experiment["threshold_search"]
+                if chosen is not None:
+                    segmentation_methods.check_search_of_run(
+                        method,
+                        study["threshold_searches"][chosen],
+                        f"{where}.threshold_search",
+                        value,
+                    )
 
 
 def _check_search(name: str, study: Mapping) -> None:
@@ -228,11 +248,21 @@ def _check_search(name: str, study: Mapping) -> None:
         heads = head_names.split(search["heads"])
     except UserError as error:
         raise UserError(f"{where}.{error}") from None
-    segmentation_methods.check(study["segmentation"]["method"], heads, f"{where}.heads")
+    method = segmentation_methods.settings_of(study, search["heads"])["method"]
+    segmentation_methods.check(method, heads, f"{where}.heads")
+    if search["threshold_search"] is not None:
+        segmentation_methods.check_search_of_run(
+            method,
+            study["threshold_searches"][search["threshold_search"]],
+            f"{where}.threshold_search",
+            search["heads"],
+        )
     searches.check(study, name)
 
 
 def _check_model(where: str, model: Mapping, study: Mapping) -> None:
+    if outside.is_outside(model):
+        return
     clipping.check(f"{where}.training", model["training"])
     training = merged(study["training"], model["training"])
     spelling.check(f"{where}.training.tiling", training["tiling"], study["tilings"])

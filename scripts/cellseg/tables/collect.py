@@ -218,6 +218,9 @@ def training(
         tables.append(
             table.assign(**_facts(run_format.read(setting), made_files.read_json(origin)))
         )
+    if not tables:  # all cells were found by other programs
+        facts = _facts({}, {}).keys()
+        return pd.DataFrame(columns=[*RUN, "epoch", *facts])
     return pd.concat(tables, ignore_index=True)
 
 

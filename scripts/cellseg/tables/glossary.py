@@ -8,11 +8,12 @@ better word scores nothing again; all columns are in :mod:`cellseg.scoring.names
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from cellseg.scoring.names import COCO_SCORES
 from cellseg.study import segmentation_methods
-from cellseg.targets import channels
+from cellseg.targets import channels, head_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,8 +127,7 @@ def definitions(scores: Sequence[Score], call: Callable[[Score], str]) -> str:
 def remarks(
     scores: Sequence[Score],
     call: Callable[[Score], str],
-    heads: Sequence[str] = (),
-    method: str = segmentation_methods.DEFAULT,
+    methods: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Say what the values of a run are over, and which protocol the COCO scores follow.
 
@@ -135,9 +135,8 @@ def remarks(
     ----------
     scores : those shown
     call : what a score is called where they are shown, such as its heading
-    heads : combinations of the networks shown, such as ``inner-distance+pixelwise``; of any if
-        empty
-    method : that found the cells
+    methods : of the heads of the networks shown, such as ``inner-distance+pixelwise``, the method
+        that found the cells; of any heads and the default method if empty
     """
     said = []
     for over, words in (("images", "Means over images"),
@@ -146,16 +145,31 @@ def remarks(
         if names:
             said.append(f"{words}: {listed(names)}.")
     if any(score.name in COCO_SCORES for score in scores):
-        said.append(f"{PROTOCOL}{_ranked_by(heads, method)}.")
+        said.append(f"{PROTOCOL}{_ranked_by(methods)}.")
     return " ".join(said)
 
 
-def _ranked_by(heads: Sequence[str], method: str) -> str:
+def _ranked_by(methods: Mapping[str, str]) -> str:
     """What the confidence is, which map it comes from, and what follows where that differs."""
-    entry = segmentation_methods.named(method, "segmentation.method")
-    if segmentation_methods.MASK not in entry.maps:
-        return entry.confidence
-    return f"{entry.confidence}, {_map_of(heads, entry)}"
+    known = {
+        heads: method for heads, method in methods.items() if method in segmentation_methods.METHODS
+    }
+    outside = "the score that the other program gave" if len(known) < len(methods) else None
+    names = list(dict.fromkeys(known.values()))
+    if not names and not outside:
+        names = [segmentation_methods.DEFAULT]
+    said = []
+    for name in names:
+        entry = segmentation_methods.METHODS[name]
+        heads = [own for own, method in known.items() if method == name]
+        whole = entry.confidence
+        if segmentation_methods.MASK in entry.maps:
+            whole = f"{whole}, {_map_of(heads, entry)}"
+        said.append(whole if len(names) == 1 else f"by {entry.words}: {whole}")
+    if outside:
+        said.append(f"of heads {head_names.OUTSIDE}: {outside}" if said else outside)
+    differs = f"; between those {DIFFERS}" if len(said) > 1 else ""
+    return f"{'; '.join(said)}{differs}"
 
 
 def _map_of(heads: Sequence[str], method: segmentation_methods.Method) -> str:
@@ -163,16 +177,18 @@ def _map_of(heads: Sequence[str], method: segmentation_methods.Method) -> str:
     maps: dict[str, list[str]] = {}
     for name in heads:
         maps.setdefault(channels.CONFIDENCE[method.head(mask, name.split("+"))], []).append(name)
-    differs = "what ranks the cells differs, too, and with it these scores"
     if not maps:
         first, *others = [channels.CONFIDENCE[head] for head in method.maps[mask].heads]
         if not others:
             return first
-        return f"{first} where there is one, else {', else '.join(others)}; between those {differs}"
+        return f"{first} where there is one, else {', else '.join(others)}; between those {DIFFERS}"
     if len(maps) == 1:
         return next(iter(maps))
     known = "; ".join(f"{words} with {listed(names)}" for words, names in maps.items())
-    return f"which is not the same for all heads ({known}): {differs}"
+    return f"which is not the same for all heads ({known}): {DIFFERS}"
+
+
+DIFFERS = "what ranks the cells differs, too, and with it these scores"
 
 
 def with_interval(row: Mapping[str, float], score: Score) -> str:

@@ -9,6 +9,10 @@ HEADS = tuple(USED)
 """Names of all heads, in the order in which they are joined."""
 
 
+OUTSIDE = "external"
+"""In the place of heads of a run whose cells another program found: it has no network."""
+
+
 def split(name: str) -> list[str]:
     """Heads of a combination such as ``inner-distance+pixelwise``.
 

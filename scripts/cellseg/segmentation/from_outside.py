@@ -1,0 +1,216 @@
+"""Cells that another program found: label images or COCO results to the files of a run.
+
+A run of family ``labels`` has no network. Its files are those of a segmentation, so that scores,
+tables and pictures treat it like any other run.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from cellseg.data import coco_results, label_folder
+from cellseg.errors import UserError
+from cellseg.images.reading import LABEL_SUFFIXES, find, read_labels
+from cellseg.io import atomic
+from cellseg.io.wording import number_of
+from cellseg.segmentation import confidence
+
+METHOD = "from-outside"
+"""Stands in ``segmentation.json`` where other runs have the method that found the cells."""
+
+
+class Found(NamedTuple):
+    """Cells of an image.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (H, W), int32; cells 1..n
+    scores : ndarray of shape (n,), float64; NaN where the program gave none
+    """
+
+    labels: np.ndarray
+    scores: np.ndarray
+
+
+def import_run(
+    source: str | Path,
+    scores: str | Path | None,
+    images: pd.DataFrame,
+    labels: str | Path,
+    cells: str | Path,
+) -> None:
+    """Write the label images and the table of cells of a run.
+
+    Parameters
+    ----------
+    source : a folder of label images, or a JSON file of COCO results
+    scores : CSV with columns image, label and score, for label images; None for none
+    images : rows of an images table (:mod:`cellseg.data.annotation_tables`), those to be scored
+    labels : npz to write; member ``<image>`` becomes an ndarray of shape (H, W), int32, cells 1..n
+    cells : Parquet to write, of :mod:`cellseg.segmentation.confidence`
+
+    Raises
+    ------
+    UserError
+        An image has no prediction, or one of another size; a file is broken; a score is missing.
+        Names the file and the remedy.
+    """
+    source = Path(source)
+    read = _of_results if source.suffix.lower() == ".json" else _of_label_images
+    measured = {}
+    with atomic.stack_writer(labels) as write:
+        for image, found in read(source, scores, images):
+            write(image, found.labels)
+            measured[image] = confidence.areas(found.labels), found.scores
+    confidence.write(cells, measured)
+    values = np.concatenate([found for _, found in measured.values()])
+    without = "" if np.isfinite(values).all() else ", without scores: average precision stays empty"
+    print(f"Took {len(values)} cells in {len(measured)} images from {source}{without}.")
+
+
+def _of_results(
+    source: Path, scores: str | Path | None, images: pd.DataFrame
+) -> Iterator[tuple[str, Found]]:
+    """Cells of a JSON file of COCO results."""
+    if scores is not None:
+        raise UserError(
+            f"{source} holds a score for each cell: leave out `scores` ({scores}), which belongs "
+            "to a folder of label images."
+        )
+    results = coco_results.read(source, images)
+    for row in images.itertuples():
+        try:
+            found = coco_results.paint(results[row.image], row.height, row.width)
+        except ValueError as error:
+            raise UserError(
+                f"{source}: a cell of image {row.image} does not fit: {error}. Export results in "
+                "the pixels of the image itself."
+            ) from error
+        yield row.image, Found(*found)
+
+
+def _of_label_images(
+    source: Path, scores: str | Path | None, images: pd.DataFrame
+) -> Iterator[tuple[str, Found]]:
+    """Cells of a folder of label images."""
+    if not source.is_dir():
+        raise UserError(
+            f"{source} is no folder of label images, and no JSON file of COCO results. Correct "
+            "`path` of the model."
+        )
+    found = _matched(source, images)
+    known = None if scores is None else _read_scores(Path(scores))
+    for row in images.itertuples():
+        path = found[row.image]
+        original = read_labels(path)
+        if original.shape != (row.height, row.width):
+            raise UserError(
+                f"{path} has {original.shape[0]} x {original.shape[1]} pixels, but its image "
+                f"{row.path} has {row.height} x {row.width}. Segment the image at its own size, "
+                "without cropping or resizing."
+            )
+        values, inverse = np.unique(original, return_inverse=True)
+        if not len(values) or values[0] != 0:  # no pixel of background
+            values, inverse = np.insert(values, 0, 0), inverse + 1
+        labels = inverse.reshape(original.shape).astype(np.int32)
+        yield row.image, Found(labels, _scores_of(row.image, values[1:], known, scores, path))
+
+
+def _matched(source: Path, images: pd.DataFrame) -> dict[str, Path]:
+    """The label image of each image: by as many of the last folder names as decide."""
+    files = find(source, LABEL_SUFFIXES)
+    if not files:
+        raise UserError(f"{source} holds no label images ({', '.join(LABEL_SUFFIXES)}).")
+    by_name: dict[str, list[Path]] = {}
+    for path in files:
+        for name in label_folder.names_of_image(path.relative_to(source).as_posix()):
+            for tail in _tails(name):
+                by_name.setdefault(tail, []).append(path)
+    found, missing = {}, []
+    for image, path in zip(images["image"], images["path"], strict=True):
+        tails = [*_tails(PurePosixPath(Path(path).as_posix())), *_tails(image)]
+        candidates = next((by_name[tail] for tail in tails if tail in by_name), [])
+        if len(candidates) > 1:
+            first, second = (one.relative_to(source).as_posix() for one in candidates[:2])
+            raise UserError(
+                f"{first} and {second} in {source} are both label images of {image}. Keep one."
+            )
+        if candidates:
+            found[image] = candidates[0]
+        else:
+            missing.append(image)
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise UserError(
+            f"{source} has no label image for {number_of(len(missing), 'image')} of "
+            f"{len(images)} to be scored: {', '.join(missing[:3])}{more}. Name label images as "
+            "their image (also with _labels, _masks or _cp_masks); where nothing was found, store "
+            "one of zeros."
+        )
+    left = len(set(files) - set(found.values()))
+    if left:
+        print(f"{number_of(left, 'file')} of {source} belong to no image to be scored.")
+    return found
+
+
+def _tails(name: str | PurePosixPath) -> list[str]:
+    """Ends of a path without its suffix, the longest first: a/b/c, b/c, c."""
+    parts = PurePosixPath(name).with_suffix("").parts
+    return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
+def _read_scores(path: Path) -> dict[str, dict[int, float]]:
+    """Score of each label value by image."""
+    if not path.is_file():
+        raise UserError(f"{path} does not exist. Correct `scores` of the model, or leave it out.")
+    try:
+        table = pd.read_csv(path, dtype={"image": str})
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is no CSV table ({error}). Export it again.") from error
+    lacking = [name for name in ("image", "label", "score") if name not in table]
+    if lacking:
+        raise UserError(
+            f"{path} lacks the column {', '.join(lacking)}. It needs image, label and score."
+        )
+    for name in ("label", "score"):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        if not np.isfinite(numbers).all():
+            row = int(np.flatnonzero(~np.isfinite(numbers))[0])
+            raise UserError(
+                f"{path}, row {row + 2}: {name} is {table[name].iloc[row]!r}, not a number."
+            )
+        table[name] = numbers
+    scores: dict[str, dict[int, float]] = {}
+    for image, label, score in zip(table["image"], table["label"], table["score"], strict=True):
+        scores.setdefault(_tails(image)[-1], {})[int(label)] = float(score)
+    return scores
+
+
+def _scores_of(
+    image: str,
+    values: np.ndarray,
+    known: Mapping[str, Mapping[int, float]] | None,
+    scores: str | Path | None,
+    path: Path,
+) -> np.ndarray:
+    """Scores of the label values of an image; NaN for all if there are no scores."""
+    if known is None:
+        return np.full(len(values), np.nan)
+    own = _of_image(known, image, path)
+    missing: Sequence[int] = [value for value in values.tolist() if value not in own]
+    if missing:
+        raise UserError(
+            f"{scores} has no score for label {missing[0]} of {path} ({len(missing)} of "
+            f"{len(values)} labels lack one). Export scores of all cells, or leave out `scores`."
+        )
+    return np.array([own[value] for value in values.tolist()], np.float64)
+
+
+def _of_image(
+    known: Mapping[str, Mapping[int, float]], image: str, path: Path
+) -> Mapping[int, float]:
+    names = [image, *label_folder.names_of_image(path.name)]
+    return next((known[n] for n in (_tails(name)[-1] for name in names) if n in known), {})

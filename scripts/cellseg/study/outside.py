@@ -1,0 +1,125 @@
+"""Models of family ``labels``: predictions that another program made."""
+
+import string
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellseg.errors import UserError
+from cellseg.study import runs as studies
+from cellseg.study.runs import Run
+from cellseg.targets import head_names
+
+FAMILY = "labels"
+PLACEHOLDERS = ("dataset", "subset", "seed")
+
+
+def is_outside(model: Mapping) -> bool:
+    """Whether the settings of a model name predictions instead of a network."""
+    return model["family"] == FAMILY
+
+
+def names(study: Mapping) -> list[str]:
+    """Names of the models of this family, as the configuration lists them."""
+    return [name for name, model in study["models"].items() if is_outside(model)]
+
+
+def files_of(study: Mapping, run: Run) -> dict[str, str | None]:
+    """The ``path`` and ``scores`` of a run: those of its model, with its values filled in."""
+    model = study["models"][run.model]
+    values = {name: getattr(run, name) for name in PLACEHOLDERS}
+    return {
+        key: None if model[key] is None else model[key].format(**values)
+        for key in ("path", "scores")
+    }
+
+
+def content(study: Mapping, run: Run, memory: Path) -> str | None:
+    """Digits that change with the predictions of a run, whatever their dates.
+
+    Parameters
+    ----------
+    memory : file that keeps what was found, see :func:`cellseg.data.local_images.stamp`
+
+    Returns
+    -------
+    str, or None
+        Of predictions that are not there, that of the last time if there was one.
+    """
+    from cellseg.data import local_images  # with NumPy, which no plan without such runs needs
+    from cellseg.images import reading
+
+    files = files_of(study, run)
+    path, scores = Path(files["path"]), files["scores"]
+    found = reading.find(path, reading.LABEL_SUFFIXES) if path.is_dir() else [path]
+    listed = [*found, *([Path(scores)] if scores else [])]
+    return local_images.stamp([one for one in listed if one.is_file()], memory)
+
+
+def refuse_missing(study: Mapping, runs: list[Run]) -> None:
+    """Refuse predictions that are not there before anything is trained.
+
+    Raises
+    ------
+    UserError
+        Names the model and its path.
+    """
+    for run in runs:
+        for key, path in files_of(study, run).items() if run.is_external else ():
+            if path is not None and not Path(path).exists():
+                raise UserError(
+                    f"models.{run.model}.{key}: {path} does not exist. Put the predictions there, "
+                    "or correct the path (relative to the checkout)."
+                )
+
+
+def check(study: Mapping) -> None:
+    """Refuse conditions that do not fit models of this family.
+
+    Raises
+    ------
+    UserError
+        Heads of such a model are not ``external``, or those of another one are; several runs would
+        be of the same predictions; a path has an unknown placeholder.
+    """
+    for name in names(study):
+        _check_placeholders(f"models.{name}", study["models"][name])
+    for experiment in study["experiments"]:
+        where = f"experiments.{experiment}.conditions"
+        paths: dict[tuple, Run] = {}
+        for run in studies.runs_of(study, experiment):
+            outside = is_outside(study["models"][run.model])
+            if outside != run.is_external:
+                raise UserError(
+                    f"{where}: model '{run.model}' with heads '{run.heads}'. Heads "
+                    f"'{head_names.OUTSIDE}' and models of family {FAMILY} belong together: give "
+                    "them a line of their own."
+                )
+            if outside:
+                path = files_of(study, run)["path"]
+                first = paths.setdefault((run.model, path), run)
+                if first != run:
+                    raise UserError(
+                        f"{where}: {first.folder} and {run.folder} would be the same predictions, "
+                        f"{path}. Ask for one subset and seed, or write {{subset}} or {{seed}} "
+                        f"into models.{run.model}.path."
+                    )
+    for search, entry in study["hyperparameter_searches"].items():
+        if is_outside(study["models"][entry["model"]]):
+            raise UserError(
+                f"hyperparameter_searches.{search}.model: '{entry['model']}' is of family "
+                f"{FAMILY}, which has nothing to train. Choose another model."
+            )
+
+
+def _check_placeholders(where: str, model: Mapping) -> None:
+    for key in ("path", "scores"):
+        try:
+            fields = [field for _, field, _, _ in string.Formatter().parse(model[key] or "")]
+        except ValueError as error:
+            raise UserError(f"{where}.{key}: {error}. Write {{{{ for a brace.") from error
+        for field in fields:
+            if field is not None and field not in PLACEHOLDERS:
+                raise UserError(
+                    f"{where}.{key}: there is no placeholder {{{field}}}. Possible: "
+                    f"{', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}."
+                )
