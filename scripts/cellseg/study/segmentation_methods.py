@@ -93,6 +93,13 @@ METHODS: dict[str, Method] = {
             "min_size",
         ),
     ),
+    "threshold-components": Method(
+        module="cellseg.segmentation.methods.threshold_components",
+        words="a threshold and connected components",
+        channels={head: channels.USED[head] for head in ("fgbg", "pixelwise")},
+        maps={MASK: Map(("pixelwise", "fgbg"))},
+        searched=("interior_smooth", "interior_threshold", "min_size", "grow"),
+    ),
 }
 DEFAULT = "watershed"
 
