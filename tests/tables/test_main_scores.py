@@ -63,7 +63,7 @@ def test_remarks_say_what_values_are_over():
     ],
 )
 def test_remarks_name_the_map_that_ranks_the_cells(heads, said):
-    call = glossary.remarks(glossary.named("ap"), lambda score: score.name, heads)
+    call = glossary.remarks(glossary.named("ap"), lambda score: score.name, {"watershed": heads})
     assert call.endswith(said)
 
 

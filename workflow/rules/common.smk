@@ -106,7 +106,6 @@ PUBLISHED = os.path.relpath(Path(workflow.basedir) / "workflow/published.csv")
 OVERVIEW = "results/{dataset}/overview.rst"
 SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
-METHOD = segmentation_methods.METHODS[study["segmentation"]["method"]]
 METHOD_MODULES = [method.module for method in segmentation_methods.METHODS.values()]
 RUNS = studies.all_runs(study)
 STARTED = time.time()
@@ -201,15 +200,42 @@ def code(script, *modules):
     return lambda wildcards: code_fingerprint.fingerprint(path, library, modules)
 
 
-def code_with_family(script, facts=False, also=()):
-    """Params function: as `code`, with the run's model family, its facts if asked for, and others."""
+def code_with_family(script, facts=False, also=None):
+    """Params function: as `code`, with the run's model family, its facts if asked for, and others.
+
+    `also` is a function of the wildcards, such as `method_modules`.
+    """
 
     def digits(wildcards):
         family = families.FAMILIES[study["models"][wildcards.model]["family"]]
-        modules = [family.module, *([family.facts] if facts else []), *also]
+        modules = [
+            family.module,
+            *([family.facts] if facts else []),
+            *(also(wildcards) if also else []),
+        ]
         return code(script, *modules)(wildcards)
 
     return digits
+
+
+def segmentation_of(wildcards):
+    """Params function: the settings of the segmentation of a run, sorted at every depth."""
+    return studies.in_order(segmentation_methods.settings_for(study, wildcards.heads))
+
+
+def method_of(wildcards):
+    """The segmentation method of a run."""
+    return segmentation_methods.METHODS[segmentation_of(wildcards)["method"]]
+
+
+def method_modules(wildcards):
+    """Names of the modules of a run's segmentation method."""
+    return [method_of(wildcards).module]
+
+
+def code_with_method(script):
+    """Params function: as `code`, with the run's segmentation method."""
+    return lambda wildcards: code(script, *method_modules(wildcards))(wildcards)
 
 
 def alike(benchmark, wildcards, whatever):
@@ -307,7 +333,8 @@ def passing(path):
 def channels_of(wildcards):
     """Params function: channels of the maps to store, those that the segmentation uses."""
     heads = head_names.split(wildcards.heads)
-    return {"precise": METHOD.precise(heads), "stored": METHOD.stored(heads)}
+    method = method_of(wildcards)
+    return {"precise": method.precise(heads), "stored": method.stored(heads)}
 
 
 def tuning_of(wildcards):
@@ -522,6 +549,10 @@ def shown_in_overview(wildcards):
                 key: study["scoring"][key] for key in ("subsample", "min_size")
             },
             "segmentation": {"method": study["segmentation"]["method"]},
+            "segmentation_by_heads": {
+                heads: {"method": entry["method"]}
+                for heads, entry in study["segmentation_by_heads"].items()
+            },
             "tilings": sorted(study["tilings"]),
         }
     )

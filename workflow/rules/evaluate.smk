@@ -18,11 +18,11 @@ rule tune:
         mem_mb=memory(f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}", 4000),
         runtime=minutes(f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}", 240),
     params:
-        code=code("tune", METHOD.module),
+        code=code_with_method("tune"),
         tuning=lambda wildcards: studies.in_order(
             study["threshold_searches"][wildcards.tuning]
         ),
-        segmentation=studies.in_order(study["segmentation"]),
+        segmentation=segmentation_of,
     script:
         "../../scripts/tune.py"
 
@@ -51,11 +51,11 @@ rule segment:
             f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}", 120, MINUTES_OF_SHORT
         ),
     params:
-        code=code("segment", METHOD.module),
+        code=code_with_method("segment"),
         condition=condition_of,
         tuning=tuning_of,
         segmentation=lambda wildcards: (
-            None if wildcards.variant else studies.in_order(study["segmentation"])
+            None if wildcards.variant else segmentation_of(wildcards)
         ),
     script:
         "../../scripts/segment.py"

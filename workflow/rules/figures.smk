@@ -94,7 +94,7 @@ rule overlay:
     params:
         code=code("overlay"),
         tuning=tuning_of,
-        method=study["segmentation"]["method"],
+        method=lambda wildcards: segmentation_of(wildcards)["method"],
         images=study["overlays"]["images"],
         boxes=study["overlays"]["boxes"],
     script:

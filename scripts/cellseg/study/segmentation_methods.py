@@ -104,6 +104,11 @@ METHODS: dict[str, Method] = {
 DEFAULT = "watershed"
 
 
+def settings_for(study: Mapping, heads: str) -> Mapping:
+    """Settings of the segmentation of a study's runs with these heads, joined with +."""
+    return study["segmentation_by_heads"].get(heads, study["segmentation"])
+
+
 def named(name: str, where: str) -> Method:
     """The method of a name.
 
@@ -124,6 +129,18 @@ def named(name: str, where: str) -> Method:
     return METHODS[name]
 
 
+def check_heads(study: Mapping, heads: Iterable[str], where: str) -> None:
+    """Refuse heads that the method that a study chooses for them cannot segment.
+
+    Raises
+    ------
+    UserError
+        The heads lack a map that the method needs; names the key `where`.
+    """
+    heads = list(heads)
+    check(settings_for(study, "+".join(heads))["method"], heads, where)
+
+
 def check(name: str, heads: Iterable[str], where: str) -> None:
     """Refuse heads that a method cannot segment.
 
@@ -142,18 +159,20 @@ def check(name: str, heads: Iterable[str], where: str) -> None:
             )
 
 
-def check_search(name: str, settings: Iterable[str], where: str) -> None:
-    """Refuse settings that a threshold search cannot try with a method.
+def check_search(names: Iterable[str], settings: Iterable[str], where: str) -> None:
+    """Refuse settings that a threshold search can try with none of some methods.
 
     Raises
     ------
     UserError
         Names the key.
     """
-    searched = named(name, "segmentation.method").searched
+    names = list(dict.fromkeys(names))
+    searched = [one for name in names for one in named(name, "segmentation.method").searched]
     for setting in settings:
         if setting not in searched:
+            has = "has" if len(names) == 1 else "have"
             raise UserError(
-                f"{where}.{setting}: segmentation.method {name} has no such setting to search. "
-                f"Possible: {', '.join(searched) or 'none'}."
+                f"{where}.{setting}: segmentation.method {' and '.join(names)} {has} no such "
+                f"setting to search. Possible: {', '.join(dict.fromkeys(searched)) or 'none'}."
             )

@@ -182,14 +182,21 @@ def _check_names(study: Mapping) -> None:
         )
     for name, subset in study["subsets"].items():
         _check_subset(f"subsets.{name}", subset, study)
-    method = study["segmentation"]["method"]
+    methods = [study["segmentation"]["method"]]
+    for name, segmentation in study["segmentation_by_heads"].items():
+        try:
+            heads = head_names.split(name)
+        except UserError as error:
+            raise UserError(f"segmentation_by_heads: {error}") from None
+        segmentation_methods.check(segmentation["method"], heads, f"segmentation_by_heads.{name}")
+        methods.append(segmentation["method"])
     for name, search in study["threshold_searches"].items():
         if not any(isinstance(values, list) for values in search.values()):
             raise UserError(
                 f"threshold_searches.{name}: lists no values to try, such as maxima_threshold."
             )
         listed = [setting for setting, values in search.items() if isinstance(values, list)]
-        segmentation_methods.check_search(method, listed, f"threshold_searches.{name}")
+        segmentation_methods.check_search(methods, listed, f"threshold_searches.{name}")
     for name, experiment in study["experiments"].items():
         where = f"experiments.{name}"
         if "dataset" in experiment:
@@ -211,7 +218,7 @@ def _check_names(study: Mapping) -> None:
                     heads = head_names.split(value)
                 except UserError as error:
                     raise UserError(f"{where}.conditions.{error}") from None
-                segmentation_methods.check(method, heads, f"{where}.conditions.heads")
+                segmentation_methods.check_heads(study, heads, f"{where}.conditions.heads")
 
 
 def _check_search(name: str, study: Mapping) -> None:
@@ -228,7 +235,7 @@ def _check_search(name: str, study: Mapping) -> None:
         heads = head_names.split(search["heads"])
     except UserError as error:
         raise UserError(f"{where}.{error}") from None
-    segmentation_methods.check(study["segmentation"]["method"], heads, f"{where}.heads")
+    segmentation_methods.check_heads(study, heads, f"{where}.heads")
     searches.check(study, name)
 
 

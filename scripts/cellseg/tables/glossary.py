@@ -77,7 +77,8 @@ _ALL = (
         ERROR_RATE,
         "errors per 100 cells",
         "missed and gained cells, merges, splits and catastrophes (deepcell's error graph, links "
-        "above IoU 0.6, edges above 0.1) for 100 true cells, never bold, since a merge or "
+        "above IoU 0.6, edges from IoU 0.1 or where more than half of the smaller cell is in the "
+        "larger) for 100 true cells, never bold, since a merge or "
         "catastrophe counts once however many cells it joins: one blob over all cells has hardly "
         "an error",
         decimals=1,
@@ -126,8 +127,7 @@ def definitions(scores: Sequence[Score], call: Callable[[Score], str]) -> str:
 def remarks(
     scores: Sequence[Score],
     call: Callable[[Score], str],
-    heads: Sequence[str] = (),
-    method: str = segmentation_methods.DEFAULT,
+    heads_by_method: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """Say what the values of a run are over, and which protocol the COCO scores follow.
 
@@ -135,9 +135,8 @@ def remarks(
     ----------
     scores : those shown
     call : what a score is called where they are shown, such as its heading
-    heads : combinations of the networks shown, such as ``inner-distance+pixelwise``; of any if
-        empty
-    method : that found the cells
+    heads_by_method : by segmentation method that found cells, the heads of the networks shown,
+        such as ``inner-distance+pixelwise``; of any if empty. Left out, the default method.
     """
     said = []
     for over, words in (("images", "Means over images"),
@@ -146,8 +145,19 @@ def remarks(
         if names:
             said.append(f"{words}: {listed(names)}.")
     if any(score.name in COCO_SCORES for score in scores):
-        said.append(f"{PROTOCOL}{_ranked_by(heads, method)}.")
+        by_method = heads_by_method or {segmentation_methods.DEFAULT: ()}
+        ranked = {method: _ranked_by(heads, method) for method, heads in by_method.items()}
+        said.append(f"{PROTOCOL}{_of_methods(ranked)}.")
     return " ".join(said)
+
+
+def _of_methods(ranked: Mapping[str, str]) -> str:
+    """What the confidence is, of one method or, where it differs, of each."""
+    if len(set(ranked.values())) == 1:
+        return next(iter(ranked.values()))
+    known = segmentation_methods.METHODS
+    each = [f"of cells found by {known[name].words} it is {said}" for name, said in ranked.items()]
+    return f"not the same for all: {'; '.join(each)}"
 
 
 def _ranked_by(heads: Sequence[str], method: str) -> str:

@@ -125,8 +125,9 @@ def _definitions(scores: Sequence[Score], runs: "pd.DataFrame", training: "pd.Da
     )
     lower = [score.name for score in scores if score.ranks and not score.higher_is_better]
     lower_is_better = f" Lower is better: {listed(lower)}." if lower else ""
-    method = runs["method"].iloc[0] if "method" in runs else segmentation_methods.DEFAULT
-    said = remarks(scores, lambda score: score.name, list(runs["heads"].unique()), method)
+    methods = runs.get("method", segmentation_methods.DEFAULT)
+    by_method = runs.assign(method=methods).groupby("method", sort=False)["heads"].unique()
+    said = remarks(scores, lambda score: score.name, by_method.map(list).to_dict())
     return f"{meanings}.{lower_is_better} {said}"
 
 
