@@ -8,6 +8,7 @@ from cellseg.inference.run import scored_images
 from cellseg.io import atomic, made_files, run_format
 from cellseg.runtime.script import running
 from cellseg.segmentation import from_outside
+from cellseg.study import segmentation_methods
 from cellseg.training import provenance
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
@@ -24,7 +25,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         "condition": snakemake.params.condition,
         "tuning": None,
         "prediction": None,
-        "segmentation": {"method": from_outside.METHOD, **files},
+        "segmentation": {"method": segmentation_methods.OUTSIDE, **files},
     }
     atomic.write_json(snakemake.output.settings, run_format.stamped(about))
     versions = {"pandas": pd.__version__}

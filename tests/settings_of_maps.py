@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -98,27 +99,79 @@ MAPS = drawn(
     *((slice(22, 36), slice(38, 56), 0.9, 0.6), (*at(28, 42), 0.9, 0.9), (*at(28, 50), 0.9, 0.65)),
 )
 CELLS = [6, 288 + 240 + 224 + 9 + 252]
+PARTS = [5, CELLS[1] - 9]
+"""With the hole left open."""
+CORNERS = drawn((slice(4, 8), slice(4, 8), 0.9, 0.9), (slice(8, 12), slice(8, 12), 0.9, 0.9))
 RING = {
     "inner-distance/0": MAPS["inner-distance/0"],
     "outer-distance/0": MAPS["pixelwise/1"],
 }
 
 
-def segmented(world: World, maps: Mapping) -> list[int]:
+def segmented(world: World, maps: Mapping, run: str = RUN) -> list[int]:
     """Number of cells and of their pixels; the thresholds are recorded as they were used."""
     write_maps(world.folder / "predictions.zip", {"one": maps})
-    [job] = world.plan.find(f"segment {RUN}/")
+    [job] = world.plan.find(f"segment {run}/")
     output = world.run(job.label, maps=str(world.folder / "predictions.zip"))
     used = json.loads(Path(output.settings).read_text())["segmentation"]
-    assert used == job.params["segmentation"] and used["method"] == "watershed"
+    assert used == job.params["segmentation"]
     found = np.load(output.labels)["one"]
     return [int(found.max()), int(np.count_nonzero(found))]
 
 
-def watershed(key: str, *seen: tuple, maps: Mapping = MAPS, **more) -> Case:
+def setting(method: str, key: str, *seen: tuple, maps: Mapping = MAPS, **more) -> Case:
     plan = [f"segment *0/: params.segmentation.{key}", f"tune *: params.segmentation.{key}"]
-    return Case(f"segmentation<watershed>.{key}", f"segmentation.{key}", seen,
+    return Case(f"segmentation<{method}>.{key}", f"segmentation.{key}", seen,
                 lambda world: segmented(world, maps), plan, **more)  # fmt: skip
+
+
+watershed = partial(setting, "watershed")
+
+COMPONENTS = {
+    "segmentation": {"method": "threshold-components", "interior_threshold": 0.3},
+    "threshold_searches": {"thresholds": {"interior_threshold": [0.5]},
+                           "distances": {"grow": [1]}},
+}  # fmt: skip
+components = partial(setting, "threshold-components", given=COMPONENTS)
+
+
+def by_heads(case: Case) -> Case:
+    """The same case, for runs of some heads alone."""
+    name, _, key = case.at.partition(".")
+    given = {**case.given}
+    own = {"interior_smooth": 0, **given.pop(name, {})}  # as the base study
+    for path in [path for path in given if path.startswith(f"{name}.")]:
+        own[path.removeprefix(f"{name}.")] = given.pop(path)
+    given[f"{name}_by_heads"] = {ALL_HEADS: own}
+    given.pop("threshold_searches", None)
+    plan = [f"segment {RUN}/: params.segmentation.{key}"]
+    leaf, at = case.key.removeprefix(name), f"{name}_by_heads.{ALL_HEADS}.{key}"
+    return Case(f"{name}_by_heads.*{leaf}", at, case.seen, case.sees, plan, given)
+
+
+OF_METHODS = [
+    watershed("maxima_threshold", (0.1, CELLS), (0.5, [5, CELLS[1]])),
+    watershed("maxima_smooth", (0, CELLS), (3, OTHER)),
+    watershed("interior_threshold", (0.3, CELLS), (0.5, [6, CELLS[1] - 240 + 84])),
+    watershed("distance_threshold", (0.01, CELLS), (0.5, [6, CELLS[1] - 240 + 84]), maps=RING),
+    watershed("interior_smooth", (0, CELLS), (2, OTHER)),
+    watershed("radius", (2, OTHER), (12, OTHER), given={"segmentation.peaks": "local_maxima"}),
+    watershed("peaks", ("h_maxima", CELLS), ("local_maxima", OTHER)),
+    watershed("fill_holes_threshold", (15, CELLS), (5, [6, CELLS[1] - 9])),
+    watershed("min_size", (0, CELLS), (10, [5, CELLS[1] - 9])),
+    components("interior_threshold", (0.3, PARTS), (0.5, [5, PARTS[1] - 240 + 84])),
+    components("interior_smooth", (0, PARTS), (2, OTHER)),
+    components("neighbours", (4, [2, 32]), (8, [1, 32]), maps=CORNERS),
+    components("fill_holes_threshold", (0, PARTS), (10, [5, PARTS[1] + 9])),
+    components("min_size", (0, PARTS), (10, [4, PARTS[1] - 9])),
+    components("grow", (0, PARTS), (1, OTHER)),
+]
+BOTH = {
+    "threshold_searches": {"thresholds": {"interior_threshold": [0.5]},
+                           "distances": {"min_size": [20]}},
+}  # fmt: skip
+"""Searches of settings that both methods have."""
+METHODS = (("watershed", CELLS), ("threshold-components", OTHER))
 
 
 # --- tuning
@@ -140,9 +193,10 @@ def tried(axis: str, name: str = "thresholds", maps: Mapping = MAPS):
     return lambda world: sorted(set(tuned(world, name, maps)[0][axis]))
 
 
-def tuning(axis: str, *seen: tuple, name: str = "thresholds", maps: Mapping = MAPS) -> Case:
+def tuning(axis: str, *seen: tuple, name: str = "thresholds", maps: Mapping = MAPS, **more) -> Case:
     return Case(f"threshold_searches.*.{axis}", f"threshold_searches.{name}.{axis}", seen,
-                tried(axis, name, maps), [f"tune */{name}: params.tuning.{axis}"])  # fmt: skip
+                tried(axis, name, maps), [f"tune */{name}: params.tuning.{axis}"],
+                **more)  # fmt: skip
 
 
 SCORES = ("msa", "sa50", "sa75", "f1_50", "f1_75", "f1", "pixel_iou")
@@ -159,15 +213,20 @@ CASES = [
     Case("keep_predictions", "keep_predictions", [(False, ["maps"]), (True, [])],
          lambda world: world.plan.one(f"predict {RUN}").temporary,
          ["predict *: temporary", "predict_validation *: temporary"]),
-    watershed("maxima_threshold", (0.1, CELLS), (0.5, [5, CELLS[1]])),
-    watershed("maxima_smooth", (0, CELLS), (3, OTHER)),
-    watershed("interior_threshold", (0.3, CELLS), (0.5, [6, CELLS[1] - 240 + 84])),
-    watershed("distance_threshold", (0.01, CELLS), (0.5, [6, CELLS[1] - 240 + 84]), maps=RING),
-    watershed("interior_smooth", (0, CELLS), (2, OTHER)),
-    watershed("radius", (2, OTHER), (12, OTHER), given={"segmentation.peaks": "local_maxima"}),
-    watershed("peaks", ("h_maxima", CELLS), ("local_maxima", OTHER)),
-    watershed("fill_holes_threshold", (15, CELLS), (5, [6, CELLS[1] - 9])),
-    watershed("min_size", (0, CELLS), (10, [5, CELLS[1] - 9])),
+    *OF_METHODS,
+    *map(by_heads, OF_METHODS),
+    Case("segmentation.method", "segmentation.method", METHODS,
+         lambda world: segmented(world, MAPS),
+         ["segment *0/: params.segmentation.*", "tune *: params.segmentation.*",
+          "predict *: params.channels.*", "predict_validation *: params.channels.*",
+          "predict_shown *: params.channels.*", "overlay *: params.method",
+          "overview *: params.study.segmentation.method"], BOTH, alone=True),
+    Case("segmentation_by_heads.*.method", f"segmentation_by_heads.{ALL_HEADS}.method", METHODS,
+         lambda world: segmented(world, MAPS),
+         [f"segment {RUN}/: params.segmentation.*", f"predict {RUN}: params.channels.*",
+          f"predict_shown {RUN}/: params.channels.*", f"overlay {RUN}/: params.method",
+          f"overview *: params.study.segmentation_by_heads.{ALL_HEADS}.method"],
+         {"segmentation_by_heads": {ALL_HEADS: {"interior_smooth": 0}}}, alone=True),
     tuning("maxima_threshold", ([0.05, 0.1], [0.05, 0.1]), ([0.2], [0.1, 0.2])),
     tuning("maxima_smooth", (ABSENT, [0]), ([0, 1], [0, 1])),
     tuning("interior_threshold", (ABSENT, [0.3]), ([0.2, 0.5], [0.2, 0.3, 0.5])),
@@ -175,6 +234,7 @@ CASES = [
            maps=RING),
     tuning("interior_smooth", (ABSENT, [0]), ([2], [0, 2])),
     tuning("min_size", (ABSENT, [0]), ([20], [0, 20])),
+    tuning("grow", ([1], [0, 1]), ([2], [0, 2]), name="distances", given=COMPONENTS),
     Case("threshold_searches.*.score", "threshold_searches.thresholds.score",
          [(score, score) for score in SCORES],
          lambda world: tuned(world, "thresholds", MAPS)[1]["score"],

@@ -73,6 +73,8 @@ def settings(epochs: int, seed: int = 0, family: str = "deepcell", **model) -> d
             "schedule": {"name": "constant"},
             "clipnorm": 1e-3,
             "global_clipnorm": None,
+            "l2": 0,
+            "weight_decay": 0,
             "softmax_loss_scale": 0.01,
             "checkpoint": "last",
             "early_stopping": 0,

@@ -74,7 +74,9 @@ def _resolved(given: Mapping | bool, schema: Mapping) -> dict:
         return {}
     if "$ref" not in given:
         return dict(given)
-    there = schema["$defs"][given["$ref"].rpartition("/")[2]]
+    there = schema
+    for part in given["$ref"].removeprefix("#/").split("/"):
+        there = there[part]
     here = {key: value for key, value in given.items() if key != "$ref"}
     return {**_resolved(there, schema), **here}
 
@@ -95,7 +97,7 @@ def _keys(one: Mapping, schema: Mapping, path: str = "") -> Iterator[tuple[str, 
     for variant in one.get("allOf", ()):
         yield from _of_variant(variant, schema, path)
     more = one.get("additionalProperties")
-    if isinstance(more, Mapping):
+    if isinstance(more, Mapping) and not _is_repeated(more):
         inner = _resolved(more, schema)
         yield from _keys(inner, schema, f"{path}{NAMED}.")
         for branch in ("then", "else"):
@@ -104,8 +106,8 @@ def _keys(one: Mapping, schema: Mapping, path: str = "") -> Iterator[tuple[str, 
 
 
 def _is_repeated(given: Mapping) -> bool:
-    """Whether these keys have a section of their own: a model's `training`."""
-    return given.get("$ref", "").endswith("/model_training")
+    """Whether these keys have a section of their own: a model's `training`, a segmentation."""
+    return given.get("$ref", "").endswith(("/model_training", "/segmentation"))
 
 
 def _of_variant(variant: Mapping, schema: Mapping, path: str) -> Iterator[tuple[str, dict, bool]]:

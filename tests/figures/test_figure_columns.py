@@ -283,6 +283,91 @@ def data_size():
         assert line[:, 0].tolist() == close([size * 1.03 ** (number - 0.5) for size in (50, 100)])
         assert line[:, 1].tolist() == close(means)
 
+    cells = {"most": 90_000, "fewest": 1000, "few": 5000}
+    made = Experiment(subsets=tuple(sizes), train_images=sizes, train_cells=cells)
+    (axes,) = made.draw("data-size").axes
+    assert axes.get_xlabel() == "annotated training cells (log scale)"
+    assert drawn.x_labels(axes) == ["1,000", "5,000", "90,000"]
+
+
+CELLS = {"most": 90_000, "fewest": 1000, "few": 5000}
+BY_SIZE = ("fewest", "few", "most")
+
+
+def of_sizes(made, axes, colour, values):
+    """A line of a panel against the numbers of cells; `values` gives those of a subset's seeds."""
+    line, points = drawn.lines(axes)[colour], drawn.points(axes)
+    whiskers = drawn.error_bars(axes)
+    assert line[:, 0].tolist() == pytest.approx([1000, 5000, 90_000])
+    for x, y, subset in zip(line[:, 0], line[:, 1], BY_SIZE, strict=True):
+        wanted = values(subset)
+        assert y == close(np.mean(wanted))
+        ends = [found for place, found in whiskers.items() if np.isclose(place, x)]
+        assert ends, whiskers
+        near = points[np.isclose(points[:, 0], x), 1]
+        assert all(np.isclose(near, value).any() for value in wanted)
+
+
+def per_100(made, kind, small, **of):
+    """Errors of a kind per 100 true cells of all images, of each seed."""
+    rows = made.rows(small=small, **of)
+    sums = rows.groupby("seed", sort=False)[[kind, "n_true"]].sum().sort_index()
+    return (100 * sums[kind] / sums["n_true"]).tolist()
+
+
+def f1_of(made, small, **of):
+    rows = made.rows(small=small, **of)
+    return rows.groupby("seed")["f1"].mean().tolist()
+
+
+def f1_by_annotated_cells():
+    made = Experiment(MODELS, HEADS, subsets=tuple(CELLS), train_images=CELLS, train_cells=CELLS)
+    figure = made.draw("f1-by-annotated-cells")
+    keys = drawn.legend(figure)
+    assert [*keys] == [heads.replace("+", " + ") for heads in HEADS]
+    panels = [(small, model) for small in ("kept", "removed") for model in MODELS]
+    for (small, model), axes in zip(panels, figure.axes, strict=True):
+        assert drawn.title(axes) == f"{model} · small objects {small}"
+        assert axes.get_ylabel() == "F1 at IoU 0.6"
+        for said, heads in zip(keys, HEADS, strict=True):
+            of_sizes(made, axes, keys[said],
+                     lambda subset, small=small, model=model, heads=heads: f1_of(
+                         made, small, model=model, heads=heads, subset=subset))  # fmt: skip
+    assert figure.axes[2].get_xlabel() == "annotated training cells (log scale)"
+    many = Experiment((*"abcd",), HEADS, subsets=tuple(CELLS), train_images=CELLS)
+    figure = many.draw("f1-by-annotated-cells")
+    shown = [drawn.title(axes) for axes in figure.axes if axes.get_visible()]
+    assert [one[0] for one in shown] == [*"abcdabcd"]
+
+
+def _errors_by_annotated_cells(name, small):
+    made = Experiment(MODELS, HEADS, subsets=tuple(CELLS), train_images=CELLS, train_cells=CELLS)
+    figure = made.draw(name)
+    keys = drawn.legend(figure)
+    said = ["F1 at IoU 0.6", "missed", "gained", "merges", "splits", "catastrophes"]
+    columns = ["f1", *KINDS]
+    panels = [(model, place) for model in MODELS for place in range(6)]
+    for (model, place), axes in zip(panels, figure.axes, strict=True):
+        assert drawn.title(axes) == f"{model} · {said[place]}"
+        for text, heads in zip(keys, HEADS, strict=True):
+
+            def values(subset, model=model, heads=heads, column=columns[place]):
+                of = {"model": model, "heads": heads, "subset": subset}
+                if column == "f1":
+                    return f1_of(made, small, **of)
+                return per_100(made, column, small, **of)
+
+            of_sizes(made, axes, keys[text], values)
+    assert f"small objects {small}" in drawn.written(figure)
+
+
+def errors_by_annotated_cells():
+    _errors_by_annotated_cells("errors-by-annotated-cells", "kept")
+
+
+def errors_by_annotated_cells_removed():
+    _errors_by_annotated_cells("errors-by-annotated-cells-removed", "removed")
+
 
 def errors():
     made = Experiment(MODELS)
@@ -465,6 +550,9 @@ CHECKS = {
     "backbones": backbones,
     "learning-curves": learning_curves,
     "data-size": data_size,
+    "f1-by-annotated-cells": f1_by_annotated_cells,
+    "errors-by-annotated-cells": errors_by_annotated_cells,
+    "errors-by-annotated-cells-removed": errors_by_annotated_cells_removed,
     "errors": errors,
     "f1-by-iou": f1_by_iou,
     "score-by-density": score_by_density,

@@ -137,7 +137,10 @@ def bars(axes):
 @pytest.mark.parametrize(
     ("name", "case"),
     [(name, case) for name in registry.FIGURES for case in ("one run", "many conditions")]
-    + [("data-size", "data sizes")],
+    + [
+        (name, "data sizes")
+        for name in ("data-size", "f1-by-annotated-cells", "errors-by-annotated-cells")
+    ],
 )
 def test_every_figure_fits_its_column_whatever_the_number_of_conditions(name, case):
     question = "A question that the experiment asks, in so many words that they need two lines"
@@ -353,6 +356,9 @@ def test_unknown_figure_names_the_nearest():
         ("learning-curves", "training", "val_loss"),
         ("data-size", "training", "train_images"),
         ("data-size", "training", "synthetic_images"),
+        ("f1-by-annotated-cells", "runs", "f1"),
+        ("errors-by-annotated-cells", "runs", "merge"),
+        ("errors-by-annotated-cells-removed", "training", "train_images"),
         ("errors", "runs", "split"),
         ("f1-by-iou", "runs", "f1_95"),
         ("score-by-density", "images", "n_true"),

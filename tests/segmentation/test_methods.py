@@ -1,6 +1,7 @@
 """The registry of segmentation methods, and that a method needs no code elsewhere."""
 
 import copy
+import dataclasses
 import importlib
 import json
 import subprocess
@@ -26,6 +27,7 @@ from cellseg.segmentation import run as segment_run
 from cellseg.study import segmentation_methods, validation
 from cellseg.tables import collect, glossary
 from cellseg.targets import head_names
+from cellseg.tuning import grid
 from cellseg.tuning import run as tuning_run
 
 NEITHER = ("score", "subsample")
@@ -172,6 +174,58 @@ def test_heads_that_a_method_cannot_use_are_refused(grown):
         methods.segment({"inner-distance": np.zeros((4, 4, 1), np.float32)}, OWN)
 
 
+def test_heads_have_their_own_method(schema):
+    """Each run by its heads; a search tries of its settings those of the run's method."""
+    given = study(
+        segmentation_by_heads={"pixelwise": {"method": "threshold-components", "grow": 1}},
+        threshold_searches={"grid": {"maxima_threshold": [0.2], "grow": [0, 2]}},
+    )
+    given["experiments"]["first"]["conditions"][0]["heads"] = ["inner-distance", "pixelwise"]
+    found = validation.resolve(given, schema)
+    pixelwise = segmentation_methods.settings_for(found, "pixelwise")
+    assert (pixelwise["method"], pixelwise["grow"]) == ("threshold-components", 1)
+    assert pixelwise["interior_threshold"] == 0.8 and "radius" not in pixelwise
+    others = segmentation_methods.settings_for(found, "inner-distance")
+    assert others == found["segmentation"] and others["method"] == "watershed"
+    search = found["threshold_searches"]["grid"]
+    tried = {head: grid.combinations(search, segmentation_methods.settings_for(found, head), [head])
+             for head in ("pixelwise", "inner-distance")}  # fmt: skip
+    assert [one["grow"] for one in tried["pixelwise"]] == [1, 0, 2]
+    assert [one["maxima_threshold"] for one in tried["inner-distance"]] == [0.1, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("by_heads", "searches", "expected"),
+    [
+        ({"inner-distance": {"method": "threshold-components"}}, {},
+         "segmentation_by_heads.inner-distance: heads inner-distance cannot be segmented by a "
+         "threshold and connected components: its mask needs one of pixelwise, fgbg."),
+        ({"pixelwise+fgbg": {}}, {}, "segmentation_by_heads: heads 'pixelwise+fgbg': write it as"),
+        ({"pixelwise": {"grow": 1}}, {}, "there is no key 'grow' for method watershed"),
+        ({"pixelwise": {"method": "threshold-components"}}, {"grid": {"grown": [1]}}, "'grow'"),
+        ({}, {"grid": {"grow": [1]}},
+         "threshold_searches.grid.grow: segmentation.method watershed has no such setting"),
+    ],
+)  # fmt: skip
+def test_what_heads_cannot_have_is_refused(schema, by_heads, searches, expected):
+    with pytest.raises(UserError) as error:
+        given = study(segmentation_by_heads=by_heads, threshold_searches=searches)
+        validation.resolve(given, schema)
+    assert expected in str(error.value)
+
+
+def test_captions_say_what_ranks_cells_of_each_method(monkeypatch):
+    other = dataclasses.replace(segmentation_methods.METHODS["watershed"], confidence="the height")
+    monkeypatch.setitem(segmentation_methods.METHODS, "other", other)
+    both = {"watershed": ["fgbg"], "other": ["pixelwise"]}
+    said = glossary.remarks(glossary.named("ap"), str, both)
+    assert "the height, the interior probability" in said and "not the same for all" in said
+    alike = glossary.remarks(
+        glossary.named("ap"), str, {"watershed": [], "threshold-components": []}
+    )
+    assert "the mean over the cell's pixels" in alike
+
+
 TRUE = np.zeros((12, 20), np.int32)
 TRUE[2:9, 2:9], TRUE[2:9, 11:18] = 1, 2
 
@@ -277,7 +331,7 @@ def test_words_and_pictures_follow_the_method(grown, tmp_path):
         tmp_path / "images.parquet", method="components",
     )  # fmt: skip
     assert case.markers is None and case.interior[0] == "fgbg"
-    said = glossary.remarks(glossary.named("ap"), str, {"fgbg": "components"})
+    said = glossary.remarks(glossary.named("ap"), str, {"components": ["fgbg"]})
     assert said.endswith("tells cells from background, the foreground probability.")
     source = example.example(["fgbg"], OWN)
     compile(source, "example.py", "exec")

@@ -63,9 +63,7 @@ def test_remarks_say_what_values_are_over():
     ],
 )
 def test_remarks_name_the_map_that_ranks_the_cells(heads, said):
-    call = glossary.remarks(
-        glossary.named("ap"), lambda score: score.name, dict.fromkeys(heads, "watershed")
-    )
+    call = glossary.remarks(glossary.named("ap"), lambda score: score.name, {"watershed": heads})
     assert call.endswith(said)
 
 
@@ -73,10 +71,9 @@ def test_remarks_say_what_ranks_the_cells_of_another_program():
     def said(methods):
         return glossary.remarks(glossary.named("ap"), lambda score: score.name, methods)
 
-    assert said({"external": "from-outside"}).endswith("the score that the other program gave.")
-    both = said({"fgbg": "watershed", "external": "from-outside"})
-    assert "the foreground probability; of heads external: the score that" in both
-    assert both.endswith("with it these scores.")
+    assert said({"from-outside": ["external"]}).endswith("the score that the other program gave.")
+    both = said({"watershed": ["fgbg"], "from-outside": ["external"]})
+    assert "the foreground probability; of cells found by another program it is the score" in both
 
 
 def test_the_words_of_confidence_are_in_the_order_in_which_maps_are_chosen():

@@ -43,6 +43,7 @@ WHOLE["experiments"] |= {
     "own": {"title": "Mine?", "dataset": "mine", "figures": [],
             "conditions": [{**_RUNS, "model": "featurenet", "heads": "fgbg"}]},
 }  # fmt: skip
+WHOLE["segmentation_by_heads"] = {"fgbg": {"method": "threshold-components"}}
 WHOLE["hyperparameter_searches"] = {
     "rates": {"title": "Which rate?", "model": "featurenet", "heads": "pixelwise",
               "subset": "full", "trials": "all", "rungs": [1, 2],
@@ -60,6 +61,7 @@ WITHOUT_FINGERPRINT = {"download": "to pin what was downloaded must not train ev
 CONFIG = {
     ("train", "accelerator"): "the device to compute on; provenance names it",
     ("train", "segmentation"): "the method that looks at a few tiles and only warns",
+    ("train", "segmentation_by_heads"): "the same",
     ("predict", "accelerator"): "the device to compute on",
     ("apply", "accelerator"): "the device to compute on",
     ("download", "datasets"): "checksums and retries, which must not train every network again",
@@ -154,7 +156,11 @@ def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
     if "models.description(" in text or "models.expected_parameters(" in text:
         modules += [entry.facts for entry in entries]
     if library / "segmentation/methods/__init__.py" in code_fingerprint.used_by(script, library):
-        modules += [method.module for method in segmentation_methods.METHODS.values()]
+        methods = segmentation_methods.METHODS
+        if heads := job.wildcards.get("heads"):  # the run's own alone
+            own = WHOLE["segmentation_by_heads"].get(heads, {})
+            methods = [own.get("method", segmentation_methods.DEFAULT)]
+        modules += [segmentation_methods.METHODS[method].module for method in methods]
     return code_fingerprint.fingerprint(script, library, tuple(modules))
 
 

@@ -55,7 +55,7 @@ rule export:
         mem_mb=8000,
         runtime=60,
     params:
-        code=code_with_family("export", facts=True, method=True),
+        code=code_with_family("export", facts=True, also=method_modules),
         kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
     script:
         "../../scripts/export.py"

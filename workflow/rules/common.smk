@@ -210,47 +210,48 @@ def code(script, *modules):
     return lambda wildcards: code_fingerprint.fingerprint(path, library, modules)
 
 
-def code_with_family(script, facts=False, method=False):
-    """Params function: as `code`, with the run's model family, its facts and the method if asked for."""
+def code_with_family(script, facts=False, also=None):
+    """Params function: as `code`, with the run's model family, its facts if asked for, and others.
+
+    `also` is a function of the wildcards, such as `method_modules`.
+    """
 
     def digits(wildcards):
         family = families.FAMILIES[study["models"][wildcards.model]["family"]]
-        modules = [family.module, *([family.facts] if facts else [])]
-        if method:
-            modules.append(
-                segmentation_methods.method_of(study, wildcards.heads).module
-            )
+        modules = [
+            family.module,
+            *([family.facts] if facts else []),
+            *(also(wildcards) if also else []),
+        ]
         return code(script, *modules)(wildcards)
 
     return digits
 
 
-def code_with_method(script):
-    """Params function: as `code`, with the module of the method that finds the cells of a run."""
-    return lambda wildcards: code(
-        script, segmentation_methods.method_of(study, wildcards.heads).module
-    )(wildcards)
-
-
 def segmentation_of(wildcards):
-    """Params function: settings of the segmentation; None of a threshold search's variant."""
-    if wildcards.get("variant"):
-        return None
-    return studies.in_order(segmentation_methods.settings_of(study, wildcards.heads))
+    """Params function: the settings of the segmentation of a run, sorted at every depth."""
+    return studies.in_order(segmentation_methods.settings_for(study, wildcards.heads))
 
 
 def method_of(wildcards):
+    """The segmentation method of a run."""
+    return segmentation_methods.METHODS[segmentation_of(wildcards)["method"]]
+
+
+def name_of_method(wildcards):
     """Params function: name of the method that finds the cells of a run; None of another program."""
-    if wildcards.heads == head_names.OUTSIDE:
-        return None
-    return segmentation_methods.settings_of(study, wildcards.heads)["method"]
+    outside_run = wildcards.heads == head_names.OUTSIDE
+    return None if outside_run else segmentation_of(wildcards)["method"]
 
 
-def tuning_settings_of(wildcards):
-    """Params function: a threshold search, without settings of other methods."""
-    method = segmentation_methods.settings_of(study, wildcards.heads)["method"]
-    search = study["threshold_searches"][wildcards.tuning]
-    return studies.in_order(segmentation_methods.searchable(search, method))
+def method_modules(wildcards):
+    """Names of the modules of a run's segmentation method."""
+    return [method_of(wildcards).module]
+
+
+def code_with_method(script):
+    """Params function: as `code`, with the run's segmentation method."""
+    return lambda wildcards: code(script, *method_modules(wildcards))(wildcards)
 
 
 def alike(benchmark, wildcards, whatever):
@@ -366,7 +367,7 @@ def content_from_outside(wildcards):
 def channels_of(wildcards):
     """Params function: channels of the maps to store, those that the segmentation uses."""
     heads = head_names.split(wildcards.heads)
-    method = segmentation_methods.method_of(study, wildcards.heads)
+    method = method_of(wildcards)
     return {"precise": method.precise(heads), "stored": method.stored(heads)}
 
 
@@ -587,14 +588,10 @@ def shown_in_overview(wildcards):
             "scoring": {
                 key: study["scoring"][key] for key in ("subsample", "min_size")
             },
-            "methods": {
-                run.heads: (
-                    head_names.OUTSIDE
-                    if run.is_external
-                    else segmentation_methods.settings_of(study, run.heads)["method"]
-                )
-                for run in RUNS
-                if run.dataset == wildcards.dataset
+            "segmentation": {"method": study["segmentation"]["method"]},
+            "segmentation_by_heads": {
+                heads: {"method": entry["method"]}
+                for heads, entry in study["segmentation_by_heads"].items()
             },
             "tilings": sorted(study["tilings"]),
         }

@@ -19,7 +19,9 @@ rule tune:
         runtime=minutes(f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}", 240),
     params:
         code=code_with_method("tune"),
-        tuning=tuning_settings_of,
+        tuning=lambda wildcards: studies.in_order(
+            study["threshold_searches"][wildcards.tuning]
+        ),
         segmentation=segmentation_of,
     script:
         "../../scripts/tune.py"
@@ -52,7 +54,9 @@ rule segment:
         code=code_with_method("segment"),
         condition=condition_of,
         tuning=tuning_of,
-        segmentation=segmentation_of,
+        segmentation=lambda wildcards: (
+            None if wildcards.variant else segmentation_of(wildcards)
+        ),
     script:
         "../../scripts/segment.py"
 

@@ -94,7 +94,7 @@ rule overlay:
     params:
         code=code("overlay"),
         tuning=tuning_of,
-        method=method_of,
+        method=name_of_method,
         images=study["overlays"]["images"],
         boxes=study["overlays"]["boxes"],
     script:

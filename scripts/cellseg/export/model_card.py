@@ -182,7 +182,7 @@ def _scores(metrics: pd.DataFrame, coco: pd.DataFrame, method: str) -> list[str]
         f"({kept['n_true'].sum():,} annotated cells, {kept['n_pred'].sum():,} found), which it was "
         "not trained on; no object removed for its size.",
         _table(["score", "value", "what"], rows),
-        glossary.remarks(shown, _column, {kept["heads"].iloc[0]: method}),
+        glossary.remarks(shown, _column, {method: ()}),
         _table(["cell type", "images", "cells", *map(_column, SCORES)], types),
         "Every image: `scores.csv`.",
     ]

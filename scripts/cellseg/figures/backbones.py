@@ -37,9 +37,12 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     runs = conditions.select(tables["runs"])
     training = tables["training"]
     conditions.need(runs, "runs", [*conditions.AXES, "seed", *(score.name for score in SCORES)])
-    conditions.need(
-        training, "training", [*conditions.AXES, "seed", "step_ms", "backbone", "parameters"]
-    )
+    if training.empty:  # all cells were found by other programs
+        training = training.reindex(columns=[*training, "step_ms"])
+    else:
+        conditions.need(
+            training, "training", [*conditions.AXES, "seed", "step_ms", "backbone", "parameters"]
+        )
     rows = [
         dict(zip(conditions.AXES, row, strict=True))
         for row in conditions.unique(runs, conditions.AXES)

@@ -1,4 +1,4 @@
-"""Score against the number of training images."""
+"""Score against the number of annotated cells in the training images."""
 
 import itertools
 import math
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TITLE = "F1 score by number of training images"
+TITLE = "F1 score by number of {}"
+CELLS, IMAGES = "annotated training cells", "training images"
+"""What is counted: images where a run does not record its cells."""
 SCORE = glossary.KNOWN["f1_50"]
 KINDS = ["cell_types", "synthetic", "validation"]
 """In what subsets differ besides their size."""
@@ -23,15 +25,17 @@ KINDS = ["cell_types", "synthetic", "validation"]
 
 @style.styled
 def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
-    """Mean F1 with its interval by the number of real training images, a line a model.
+    """Mean F1 with its interval by the number of annotated cells in real training images.
 
-    One panel a head combination where both models and heads differ. Subsets that differ in cell
-    types, synthetic images or validation have lines of their own, for size alone is compared.
+    A line a model, and one panel a head combination where both models and heads differ. The number
+    is a mean over seeds, whose images differ. Subsets that differ in cell types, synthetic images
+    or validation have lines of their own, for size alone is compared.
 
     Parameters
     ----------
     tables : the tables ``images``, ``runs`` and ``training`` of an experiment; ``training`` has
-        the columns ``train_images``, ``synthetic_images``, ``cell_types`` and ``validation``
+        the columns ``train_images``, ``train_cells``, ``synthetic_images``, ``cell_types`` and
+        ``validation``; without ``train_cells`` images are counted
     question : what the experiment asks, written below the title
 
     Raises
@@ -44,7 +48,7 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     conditions.need(runs, "runs", [*conditions.AXES, "seed", SCORE.name])
     facts = ["train_images", "synthetic_images", "cell_types", "validation"]
     conditions.need(training, "training", [*conditions.AXES, *facts])
-    sizes = _sizes(training)
+    sizes, counted = sizes_of(training)
     runs = runs.merge(sizes, on=conditions.AXES).assign(value=lambda runs: runs[SCORE.name])
     conditions.need(runs, "training (rows of the scored runs)", [])
 
@@ -61,7 +65,7 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     figure = style.new(width, 62 * rows)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     looks = {name: curves.look(number) for number, name in enumerate(series)}
-    ticks = sorted(sizes["train_images"].unique().tolist())
+    ticks = sorted(sizes["size"].unique().tolist())
     for number, axes in enumerate(grid.flat):
         if number >= len(panels):
             axes.set_visible(False)
@@ -72,7 +76,7 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
             # Series stand a little side by side, so that whiskers do not hide one another.
             shift = 1.03 ** (place - (len(series) - 1) / 2)
             mine = conditions.rows_of(runs, **here, **dict(zip(lines_of, name, strict=True)))
-            mine = mine.assign(x=mine["train_images"] * shift)
+            mine = mine.assign(x=mine["size"] * shift)
             curves.line(axes, mine, looks[name], 4.5, err_style="bars", err_kws=marks.WHISKER)
             if mine["seed"].nunique() > 1:
                 edge = {"edgecolor": looks[name]["color"], "linewidth": 0.5}
@@ -83,8 +87,8 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         if number + columns >= len(panels):
             axes.tick_params(labelbottom=True)
             real = "real " if runs["synthetic_images"].any() else ""
-            axes.set_xlabel(f"{real}training images (log scale)")
-        _ticks(axes, ticks, (width - 16) / columns - 4)
+            axes.set_xlabel(f"{real}{counted} (log scale)")
+        mark_sizes(axes, ticks, (width - 16) / columns - 4)
     drawn = grid.flat[: len(panels)]
     low, high = _limits([end for axes in drawn for end in axes.dataLim.intervaly])
     marks.score_axes(drawn, SCORE.heading)
@@ -103,11 +107,18 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     )
     subtitle = conditions.subtitle(question, tables, runs)
     keys = keys if len(series) > 1 else []
-    return style.finish(figure, TITLE, note, keys, subtitle=subtitle)
+    return style.finish(figure, TITLE.format(counted), note, keys, subtitle=subtitle)
 
 
-def _sizes(training: "pd.DataFrame") -> "pd.DataFrame":
-    """Of each condition train_images, synthetic_images and kind, in what else its subset differs.
+def sizes_of(training: "pd.DataFrame") -> "tuple[pd.DataFrame, str]":
+    """Size of each condition's training set, and what is counted, in words.
+
+    Returns
+    -------
+    DataFrame with the axes of a condition, size (:data:`CELLS`, a mean over seeds; :data:`IMAGES`
+    where a run does not record them), train_images, synthetic_images and kind, in what else its
+    subset differs
+    str, what size counts
 
     Raises
     ------
@@ -118,6 +129,13 @@ def _sizes(training: "pd.DataFrame") -> "pd.DataFrame":
     known = training.fillna({"cell_types": "", "validation": ""})
     counted = ["train_images", "synthetic_images"]
     sizes = known.groupby(keys, as_index=False, sort=False)[counted].max()
+    cells = known.get("train_cells")
+    counts_cells = cells is not None and cells.notna().all()
+    if counts_cells:
+        once = known.drop_duplicates([*keys, "seed"])
+        sizes["size"] = once.groupby(keys, sort=False)["train_cells"].mean().round().to_numpy()
+    else:
+        sizes["size"] = sizes["train_images"]
     sizes["synthetic"] = (sizes["synthetic_images"] / sizes["train_images"]).round()
     differing = conditions.varying(sizes, KINDS)
     sizes["kind"] = [_kind(row, differing) for row in sizes.to_dict("records")]
@@ -128,7 +146,7 @@ def _sizes(training: "pd.DataFrame") -> "pd.DataFrame":
                 "each, so that it is not size in which they differ. Take all but one of them out "
                 "of the experiment, or draw f1-by-heads instead."
             )
-    return sizes
+    return sizes, CELLS if counts_cells else IMAGES
 
 
 def _kind(row: Mapping[str, object], named: Sequence[str]) -> str:
@@ -161,7 +179,7 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
     return max(round(low, 2), 0.0), min(round(high, 2), 1.02)
 
 
-def _ticks(axes: "Axes", sizes: Sequence[float], width: float) -> None:
+def mark_sizes(axes: "Axes", sizes: Sequence[float], width: float) -> None:
     """Ticks at the sizes that were used, upright where they would collide.
 
     Of sizes that are too close even so the smaller has no label.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cellseg.errors import UserError
 from cellseg.figures import (
     backbones,
+    by_annotated_cells,
     counts,
     data_size,
     errors,
@@ -33,6 +34,9 @@ FIGURES: dict[str, Callable[..., "Figure"]] = {
     "backbones": backbones.backbones,
     "learning-curves": learning_curves.learning_curves,
     "data-size": data_size.data_size,
+    "f1-by-annotated-cells": by_annotated_cells.f1_by_annotated_cells,
+    "errors-by-annotated-cells": by_annotated_cells.errors_by_annotated_cells,
+    "errors-by-annotated-cells-removed": by_annotated_cells.errors_by_annotated_cells_removed,
     "errors": errors.errors,
     "f1-by-iou": f1_by_iou.f1_by_iou,
     "score-by-density": score_by_density.score_by_density,

@@ -102,7 +102,9 @@ def meanings(study: Mapping) -> str:
             for score in scores.SCORES
         ]
     )
-    over = remarks(scores.SCORES, lambda score: score.heading, study["methods"])
+    entries = [study["segmentation"], *study["segmentation_by_heads"].values()]
+    methods = {entry["method"]: () for entry in entries}
+    over = remarks(scores.SCORES, lambda score: score.heading, methods)
     return f"{said}\n{text(over)}\n"
 
 

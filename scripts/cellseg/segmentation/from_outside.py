@@ -18,9 +18,6 @@ from cellseg.io import atomic
 from cellseg.io.wording import number_of
 from cellseg.segmentation import confidence
 
-METHOD = "from-outside"
-"""Stands in ``segmentation.json`` where other runs have the method that found the cells."""
-
 
 class Found(NamedTuple):
     """Cells of an image.

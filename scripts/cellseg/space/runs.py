@@ -147,6 +147,7 @@ def _cell_types(study: Mapping, run: Run) -> int:
 def _map_bytes(study: Mapping, run: Run) -> float:
     """Bytes of a pixel of all stored channels of a run."""
     heads = head_names.split(run.heads)
-    method = segmentation_methods.method_of(study, run.heads)
+    chosen = segmentation_methods.settings_for(study, run.heads)["method"]
+    method = segmentation_methods.METHODS[chosen]
     precise = method.precise(heads)
     return sum(MARKER_MAP_PIXEL if n in precise else MAP_PIXEL for n in method.stored(heads))

@@ -10,6 +10,11 @@ from cellseg.study.runs import Run
 from cellseg.targets import head_names
 
 FAMILY = "labels"
+FIGURES_OF_NETWORKS = (
+    *("learning-curves", "data-size", "transfer", "f1-by-cell-type", "pixel-f1-by-cell-type"),
+    *("f1-by-annotated-cells", "errors-by-annotated-cells", "errors-by-annotated-cells-removed"),
+)
+"""Figures that show what networks were trained on: none without a trained run."""
 PLACEHOLDERS = ("dataset", "subset", "seed")
 
 
@@ -85,6 +90,13 @@ def check(study: Mapping) -> None:
         _check_placeholders(f"models.{name}", study["models"][name])
     for experiment in study["experiments"]:
         where = f"experiments.{experiment}.conditions"
+        figures = study["experiments"][experiment]["figures"]
+        undrawable = [name for name in figures if name in FIGURES_OF_NETWORKS]
+        if undrawable and not studies.trained_runs(study, experiment):
+            raise UserError(
+                f"experiments.{experiment}.figures: {undrawable[0]} shows what networks were "
+                f"trained on, and no run of the experiment has one. Leave it out."
+            )
         paths: dict[tuple, Run] = {}
         for run in studies.runs_of(study, experiment):
             outside = is_outside(study["models"][run.model])

@@ -7,7 +7,7 @@ search). The module is imported when it is used; this one imports nothing heavy.
 The plan hands jobs what follows from an entry: no result depends on this module.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cellseg.errors import UserError
@@ -93,8 +93,22 @@ METHODS: dict[str, Method] = {
             "min_size",
         ),
     ),
+    "threshold-components": Method(
+        module="cellseg.segmentation.methods.threshold_components",
+        words="a threshold and connected components",
+        channels={head: channels.USED[head] for head in ("fgbg", "pixelwise")},
+        maps={MASK: Map(("pixelwise", "fgbg"))},
+        searched=("interior_smooth", "interior_threshold", "min_size", "grow"),
+    ),
 }
 DEFAULT = "watershed"
+OUTSIDE = "from-outside"
+"""Stands where other runs have their method if another program found the cells."""
+
+
+def settings_for(study: Mapping, heads: str) -> Mapping:
+    """Settings of the segmentation of a study's runs with these heads, joined with +."""
+    return study["segmentation_by_heads"].get(heads, study["segmentation"])
 
 
 def named(name: str, where: str) -> Method:
@@ -117,36 +131,16 @@ def named(name: str, where: str) -> Method:
     return METHODS[name]
 
 
-def settings_of(study: Mapping, heads: str) -> dict:
-    """Settings with which the cells of runs with these heads are found.
+def check_heads(study: Mapping, heads: Iterable[str], where: str) -> None:
+    """Refuse heads that the method that a study chooses for them cannot segment.
 
-    Parameters
-    ----------
-    study : complete configuration
-    heads : combination, such as ``inner-distance+pixelwise``
+    Raises
+    ------
+    UserError
+        The heads lack a map that the method needs; names the key `where`.
     """
-    return study["segmentation_by_heads"].get(heads, study["segmentation"])
-
-
-def method_of(study: Mapping, heads: str) -> Method:
-    """The method that finds the cells of runs with these heads."""
-    return METHODS[settings_of(study, heads)["method"]]
-
-
-def used(study: Mapping) -> list[str]:
-    """Names of the methods that a study may use, its own first."""
-    entries = [study["segmentation"], *study["segmentation_by_heads"].values()]
-    return list(dict.fromkeys(entry["method"] for entry in entries))
-
-
-def searchable(search: Mapping, name: str) -> dict:
-    """A threshold search without the settings that a method does not have."""
-    searched = METHODS[name].searched
-    return {
-        key: value
-        for key, value in search.items()
-        if not isinstance(value, list) or key in searched
-    }
+    heads = list(heads)
+    check(settings_for(study, "+".join(heads))["method"], heads, where)
 
 
 def check(name: str, heads: Iterable[str], where: str) -> None:
@@ -167,38 +161,20 @@ def check(name: str, heads: Iterable[str], where: str) -> None:
             )
 
 
-def check_search(names: Sequence[str], settings: Sequence[str], where: str) -> None:
-    """Refuse settings that a threshold search cannot try with any method of a study.
-
-    Parameters
-    ----------
-    names : of the methods
-    settings : that the search lists
+def check_search(names: Iterable[str], settings: Iterable[str], where: str) -> None:
+    """Refuse settings that a threshold search can try with none of some methods.
 
     Raises
     ------
     UserError
         Names the key.
     """
-    searched = dict.fromkeys(one for name in names for one in METHODS[name].searched)
+    names = list(dict.fromkeys(names))
+    searched = [one for name in names for one in named(name, "segmentation.method").searched]
     for setting in settings:
         if setting not in searched:
+            has = "has" if len(names) == 1 else "have"
             raise UserError(
-                f"{where}.{setting}: segmentation.method {' or '.join(names)} has no such setting "
-                f"to search. Possible: {', '.join(searched) or 'none'}."
+                f"{where}.{setting}: segmentation.method {' and '.join(names)} {has} no such "
+                f"setting to search. Possible: {', '.join(dict.fromkeys(searched)) or 'none'}."
             )
-
-
-def check_search_of_run(name: str, search: Mapping, where: str, heads: str) -> None:
-    """Refuse a threshold search that tries nothing of the method of some heads.
-
-    Raises
-    ------
-    UserError
-        Names the key `where` and the heads.
-    """
-    if not any(isinstance(value, list) for value in searchable(search, name).values()):
-        raise UserError(
-            f"{where}: it lists no setting of segmentation.method {name}, which finds the cells of "
-            f"heads '{heads}'. Possible: {', '.join(METHODS[name].searched) or 'none'}."
-        )

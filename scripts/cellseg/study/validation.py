@@ -184,20 +184,20 @@ def _check_names(study: Mapping) -> None:
         )
     for name, subset in study["subsets"].items():
         _check_subset(f"subsets.{name}", subset, study)
-    for value in study["segmentation_by_heads"]:
+    methods = [study["segmentation"]["method"]]
+    for name, segmentation in study["segmentation_by_heads"].items():
         try:
-            heads = head_names.split(value)
+            heads = head_names.split(name)
         except UserError as error:
-            raise UserError(f"segmentation_by_heads.{error}") from None
-        method = segmentation_methods.settings_of(study, value)["method"]
-        segmentation_methods.check(method, heads, f"segmentation_by_heads.{value}")
+            raise UserError(f"segmentation_by_heads: {error}") from None
+        segmentation_methods.check(segmentation["method"], heads, f"segmentation_by_heads.{name}")
+        methods.append(segmentation["method"])
     for name, search in study["threshold_searches"].items():
         if not any(isinstance(values, list) for values in search.values()):
             raise UserError(
                 f"threshold_searches.{name}: lists no values to try, such as maxima_threshold."
             )
         listed = [setting for setting, values in search.items() if isinstance(values, list)]
-        methods = segmentation_methods.used(study)
         segmentation_methods.check_search(methods, listed, f"threshold_searches.{name}")
     for name, experiment in study["experiments"].items():
         where = f"experiments.{name}"
@@ -222,16 +222,7 @@ def _check_names(study: Mapping) -> None:
                     heads = head_names.split(value)
                 except UserError as error:
                     raise UserError(f"{where}.conditions.{error}") from None
-                method = segmentation_methods.settings_of(study, value)["method"]
-                segmentation_methods.check(method, heads, f"{where}.conditions.heads")
-                chosen = experiment["threshold_search"]
-                if chosen is not None:
-                    segmentation_methods.check_search_of_run(
-                        method,
-                        study["threshold_searches"][chosen],
-                        f"{where}.threshold_search",
-                        value,
-                    )
+                segmentation_methods.check_heads(study, heads, f"{where}.conditions.heads")
 
 
 def _check_search(name: str, study: Mapping) -> None:
@@ -248,15 +239,7 @@ def _check_search(name: str, study: Mapping) -> None:
         heads = head_names.split(search["heads"])
     except UserError as error:
         raise UserError(f"{where}.{error}") from None
-    method = segmentation_methods.settings_of(study, search["heads"])["method"]
-    segmentation_methods.check(method, heads, f"{where}.heads")
-    if search["threshold_search"] is not None:
-        segmentation_methods.check_search_of_run(
-            method,
-            study["threshold_searches"][search["threshold_search"]],
-            f"{where}.threshold_search",
-            search["heads"],
-        )
+    segmentation_methods.check_heads(study, heads, f"{where}.heads")
     searches.check(study, name)
 
 

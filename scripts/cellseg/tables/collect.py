@@ -194,9 +194,10 @@ def training(
     DataFrame
         dataset, model, heads, subset, seed, the columns of ``history.csv``, then backbone
         (or architecture), parameters (number of weights), device, train_images (number),
-        synthetic_images (number besides those, 0 where a run records none), cell_types, those of
-        the subset joined by "+", empty for all, and validation, how the subset chooses its
-        validation images. Another fact that a run does not record is empty.
+        train_cells (annotated in these), synthetic_images (number besides those, 0 where a run
+        records none), cell_types, those of the subset joined by "+", empty for all, and validation,
+        how the subset chooses its validation images. Another fact that a run does not record is
+        empty.
 
     Raises
     ------
@@ -232,6 +233,7 @@ def _facts(settings: dict, provenance: dict) -> dict[str, object]:
         "parameters": provenance.get("parameters"),
         "device": provenance.get("device"),
         "train_images": len(train_images) if isinstance(train_images, list) else train_images,
+        "train_cells": provenance.get("train_cells"),
         "synthetic_images": provenance.get("synthetic_images", 0),
         "cell_types": "+".join(subset.get("cell_types", [])),
         "validation": subset.get("validation"),

@@ -8,12 +8,11 @@ better word scores nothing again; all columns are in :mod:`cellseg.scoring.names
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from cellseg.scoring.names import COCO_SCORES
 from cellseg.study import segmentation_methods
-from cellseg.targets import channels, head_names
+from cellseg.targets import channels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +77,8 @@ _ALL = (
         ERROR_RATE,
         "errors per 100 cells",
         "missed and gained cells, merges, splits and catastrophes (deepcell's error graph, links "
-        "above IoU 0.6, edges above 0.1) for 100 true cells, never bold, since a merge or "
+        "above IoU 0.6, edges from IoU 0.1 or where more than half of the smaller cell is in the "
+        "larger) for 100 true cells, never bold, since a merge or "
         "catastrophe counts once however many cells it joins: one blob over all cells has hardly "
         "an error",
         decimals=1,
@@ -127,7 +127,7 @@ def definitions(scores: Sequence[Score], call: Callable[[Score], str]) -> str:
 def remarks(
     scores: Sequence[Score],
     call: Callable[[Score], str],
-    methods: Mapping[str, str] = MappingProxyType({}),
+    heads_by_method: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """Say what the values of a run are over, and which protocol the COCO scores follow.
 
@@ -135,8 +135,8 @@ def remarks(
     ----------
     scores : those shown
     call : what a score is called where they are shown, such as its heading
-    methods : of the heads of the networks shown, such as ``inner-distance+pixelwise``, the method
-        that found the cells; of any heads and the default method if empty
+    heads_by_method : by segmentation method that found cells, the heads of the networks shown,
+        such as ``inner-distance+pixelwise``; of any if empty. Left out, the default method.
     """
     said = []
     for over, words in (("images", "Means over images"),
@@ -145,31 +145,33 @@ def remarks(
         if names:
             said.append(f"{words}: {listed(names)}.")
     if any(score.name in COCO_SCORES for score in scores):
-        said.append(f"{PROTOCOL}{_ranked_by(methods)}.")
+        by_method = heads_by_method or {segmentation_methods.DEFAULT: ()}
+        ranked = {method: _ranked_by(heads, method) for method, heads in by_method.items()}
+        said.append(f"{PROTOCOL}{_of_methods(ranked)}.")
     return " ".join(said)
 
 
-def _ranked_by(methods: Mapping[str, str]) -> str:
+def _of_methods(ranked: Mapping[str, str]) -> str:
+    """What the confidence is, of one method or, where it differs, of each."""
+    if len(set(ranked.values())) == 1:
+        return next(iter(ranked.values()))
+    each = [f"of cells found by {_words(name)} it is {said}" for name, said in ranked.items()]
+    return f"not the same for all: {'; '.join(each)}"
+
+
+def _words(method: str) -> str:
+    known = segmentation_methods.METHODS
+    return known[method].words if method in known else "another program"
+
+
+def _ranked_by(heads: Sequence[str], method: str) -> str:
     """What the confidence is, which map it comes from, and what follows where that differs."""
-    known = {
-        heads: method for heads, method in methods.items() if method in segmentation_methods.METHODS
-    }
-    outside = "the score that the other program gave" if len(known) < len(methods) else None
-    names = list(dict.fromkeys(known.values()))
-    if not names and not outside:
-        names = [segmentation_methods.DEFAULT]
-    said = []
-    for name in names:
-        entry = segmentation_methods.METHODS[name]
-        heads = [own for own, method in known.items() if method == name]
-        whole = entry.confidence
-        if segmentation_methods.MASK in entry.maps:
-            whole = f"{whole}, {_map_of(heads, entry)}"
-        said.append(whole if len(names) == 1 else f"by {entry.words}: {whole}")
-    if outside:
-        said.append(f"of heads {head_names.OUTSIDE}: {outside}" if said else outside)
-    differs = f"; between those {DIFFERS}" if len(said) > 1 else ""
-    return f"{'; '.join(said)}{differs}"
+    if method == segmentation_methods.OUTSIDE:
+        return "the score that the other program gave"
+    entry = segmentation_methods.named(method, "segmentation.method")
+    if segmentation_methods.MASK not in entry.maps:
+        return entry.confidence
+    return f"{entry.confidence}, {_map_of(heads, entry)}"
 
 
 def _map_of(heads: Sequence[str], method: segmentation_methods.Method) -> str:
@@ -177,18 +179,16 @@ def _map_of(heads: Sequence[str], method: segmentation_methods.Method) -> str:
     maps: dict[str, list[str]] = {}
     for name in heads:
         maps.setdefault(channels.CONFIDENCE[method.head(mask, name.split("+"))], []).append(name)
+    differs = "what ranks the cells differs, too, and with it these scores"
     if not maps:
         first, *others = [channels.CONFIDENCE[head] for head in method.maps[mask].heads]
         if not others:
             return first
-        return f"{first} where there is one, else {', else '.join(others)}; between those {DIFFERS}"
+        return f"{first} where there is one, else {', else '.join(others)}; between those {differs}"
     if len(maps) == 1:
         return next(iter(maps))
     known = "; ".join(f"{words} with {listed(names)}" for words, names in maps.items())
-    return f"which is not the same for all heads ({known}): {DIFFERS}"
-
-
-DIFFERS = "what ranks the cells differs, too, and with it these scores"
+    return f"which is not the same for all heads ({known}): {differs}"
 
 
 def with_interval(row: Mapping[str, float], score: Score) -> str:

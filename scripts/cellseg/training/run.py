@@ -107,6 +107,7 @@ def train(
             seconds=round(time.perf_counter() - started, 1),
             train_images=chosen["train"],
             val_images=chosen["val"],
+            train_cells=int(table.loc[table["image"].isin(chosen["train"]), "n_cells"].sum()),
             train_tiles=len(train_stream.index),
             steps=steps,
             **({"synthetic_images": n_synthetic} if n_synthetic else {}),

@@ -23,6 +23,7 @@ from cellseg.errors import UserError
 from cellseg.io import disk_full, hdf5_checks, run_files
 from cellseg.io.atomic import write_hdf5
 from cellseg.models import backbone_files
+from cellseg.models.deepcell import optimizer
 from cellseg.targets.heads import HEADS
 from cellseg.training.batches import Batch, TileStream
 from cellseg.training.checkpoint import ResumeFolder
@@ -95,7 +96,7 @@ class DeepcellLearner:
             for layer in batch_norms(self.model):
                 layer.momentum = options["batch_norm_momentum"]
         self.model.compile(
-            optimizer=_optimizer(options),
+            optimizer=optimizer.make(options, self.model.trainable_variables),
             loss=[_loss(head, options["softmax_loss_scale"]) for head in self.heads],
             jit_compile=options["xla"],
         )
@@ -285,11 +286,6 @@ def versions() -> dict[str, str]:
         "tensorflow": tf.__version__,
         "tf_keras": tf_keras.__version__,
     }
-
-
-def _optimizer(options: Mapping) -> tf_keras.optimizers.Optimizer:
-    clipping = {key: options[key] for key in ("clipnorm", "global_clipnorm") if options[key]}
-    return tf_keras.optimizers.Adam(learning_rate=options["learning_rate"], **clipping)
 
 
 def _loss(head: str, softmax_scale: float):

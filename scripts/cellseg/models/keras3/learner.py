@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cellseg.io import run_files
-from cellseg.models.keras3 import losses, steps, weight_files
+from cellseg.models.keras3 import losses, optimizer, steps, weight_files
 from cellseg.models.keras3.layers import batch_norms
 from cellseg.models.keras3.tensorboard import EventFile
 from cellseg.targets.heads import HEADS
@@ -66,8 +66,7 @@ class KerasLearner:
         if options["batch_norm_momentum"] is not None:
             for layer in batch_norms(self.model):
                 layer.momentum = options["batch_norm_momentum"]
-        self.optimizer = _optimizer(options)
-        self.optimizer.build(self.model.trainable_variables)
+        self.optimizer = optimizer.make(options, self.model.trainable_variables)
         self.steps = steps.make(
             self.model,
             self.optimizer,
@@ -128,11 +127,3 @@ def compute_in(mixed_precision: str | bool) -> None:
     """Build networks in half floats of that name from here on, or in whole ones."""
     policy = f"mixed_{mixed_precision}" if mixed_precision else "float32"
     keras.config.set_dtype_policy(policy)
-
-
-def _optimizer(options: Mapping) -> keras.optimizers.Optimizer:
-    clipping = {key: options[key] for key in ("clipnorm", "global_clipnorm") if options[key]}
-    adam = keras.optimizers.Adam(learning_rate=options["learning_rate"], **clipping)
-    # Half floats end at 6e-5: small gradients would vanish.
-    scaled = options["mixed_precision"] == "float16"
-    return keras.optimizers.LossScaleOptimizer(adam) if scaled else adam

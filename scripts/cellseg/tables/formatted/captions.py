@@ -125,9 +125,9 @@ def _definitions(scores: Sequence[Score], runs: "pd.DataFrame", training: "pd.Da
     )
     lower = [score.name for score in scores if score.ranks and not score.higher_is_better]
     lower_is_better = f" Lower is better: {listed(lower)}." if lower else ""
-    method = runs.get("method", segmentation_methods.DEFAULT)
-    methods = runs.assign(method=method).groupby("heads", sort=False)["method"].first().to_dict()
-    said = remarks(scores, lambda score: score.name, methods)
+    methods = runs.get("method", segmentation_methods.DEFAULT)
+    by_method = runs.assign(method=methods).groupby("method", sort=False)["heads"].unique()
+    said = remarks(scores, lambda score: score.name, by_method.map(list).to_dict())
     return f"{meanings}.{lower_is_better} {said}"
 
 
