@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import tifffile
 
 import planned_jobs
 import squares
@@ -151,6 +152,24 @@ def write(root: Path) -> None:
     for path in (table, *weights):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+
+
+def write_predictions(root: Path) -> None:
+    """Write the cells that another program found in the test images of the squares.
+
+    Two cells in the first image and one cell there, with scores for the two.
+    """
+    labels = np.load(root / "results/data/squares/labels/test.npz")
+    folder = root / "predicted"
+    rows = []
+    for number, image in enumerate(sorted(labels.files)):
+        for name, cells in (("two-cells", 2), ("one-cell", 1)):
+            made = np.zeros_like(labels[image], np.uint8)
+            made[2:8, 2 : 2 + 6 * cells] = np.repeat(np.arange(1, cells + 1), 6)
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(folder / name / f"{image}.tif", made * (number == 0))
+        rows += [f"{image},1,0.5", f"{image},2,0.25"]
+    (folder / "scores.csv").write_text("\n".join(["image,label,score", *rows]))
 
 
 def write_runs(root: Path, settings: dict) -> None:

@@ -3,6 +3,8 @@
 import math
 from unittest import mock
 
+import pandas as pd
+
 from cellseg.errors import UserError
 from learners_made import MODELS, RUNS, learner, module, settings
 from setting_cases import ABSENT, Case, World
@@ -133,6 +135,12 @@ def families_loaded(world: World) -> list[str]:
     return [model["family"] for model in world.family.loaded]
 
 
+def cells_from_outside(world: World) -> list[str]:
+    """Score of each cell that another program found."""
+    made = world.run("take_labels squares/outside/*")
+    return pd.read_parquet(made.cells)["score"].fillna("none").astype(str).tolist()
+
+
 # --- the cases
 
 
@@ -193,6 +201,16 @@ NETWORK_CASES = [
              sees=of_learners(lambda one: [one.xla])),
 ]  # fmt: skip
 
+OUTSIDE = {
+    "models.outside": {"family": "labels", "path": "predicted/two-cells"},
+    "experiments.others": {
+        "title": "Which program?",
+        "conditions": [{"model": "outside", "heads": "external", "subset": "full", "seed": 0}],
+        "figures": [],
+    },
+}
+"""Another program's cells next to the base study."""
+
 LEVELS, FEWER = ["C3", "C4", "C5"], ["C3", "C4"]
 
 CASES = [
@@ -234,4 +252,13 @@ CASES = [
                                  for layer in network(world, "unet").layers)),
     model("<unet>.width", (2, 2), (3, 3),
           sees=lambda world: network(world, "unet").get_layer("down_1_conv_1").filters),
+    Case("models.*<labels>.path", "models.outside.path",
+         [("predicted/two-cells", ["none"] * 2), ("predicted/one-cell", ["none"])],
+         cells_from_outside,
+         ["take_labels squares/outside/*: params.files.path",
+          "take_labels squares/outside/*: params.content"], OUTSIDE),
+    Case("models.*<labels>.scores", "models.outside.scores",
+         [(None, ["none"] * 2), ("predicted/scores.csv", ["0.5", "0.25"])], cells_from_outside,
+         ["take_labels squares/outside/*: params.files.scores",
+          "take_labels squares/outside/*: params.content"], OUTSIDE),
 ]  # fmt: skip

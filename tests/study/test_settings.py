@@ -119,6 +119,7 @@ def walk(checkout, tmp_path_factory):
     run = studies.run_settings(study, "unet", settings_base.COMMON, "full", 0)
     settings_base.write_runs(root, run)
     settings_base.make_data(World(study, walk.plan({}), root, root))
+    settings_base.write_predictions(root)
     return walk
 
 

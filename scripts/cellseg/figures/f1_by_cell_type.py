@@ -46,10 +46,13 @@ def by_cell_type(
     question : what the experiment asks, written below the title
     """
     runs = conditions.by_cell_type(tables["runs"], score.name)
-    conditions.need(tables["training"], "training", ["subset", "cell_types", "synthetic_images"])
+    if not tables["training"].empty:  # else all cells were found by other programs
+        needed = ["subset", "cell_types", "synthetic_images"]
+        conditions.need(tables["training"], "training", needed)
     types = sorted(runs["cell_type"].unique(), key=str.lower)
     trained = tables["training"].groupby("subset")[["cell_types", "synthetic_images"]].first()
     trained = trained.reindex([name for (name,) in conditions.unique(runs, ["subset"])])
+    trained = trained.fillna({"cell_types": "", "synthetic_images": 0})
     # None of those scored: trained on all types, or on several.
     trained["own"] = trained["cell_types"].where(trained["cell_types"].isin(types))
     trained["series"] = _names(trained)

@@ -11,7 +11,7 @@ from cellseg.targets import head_names
 
 FAMILY = "labels"
 FIGURES_OF_NETWORKS = (
-    *("learning-curves", "data-size", "transfer", "f1-by-cell-type", "pixel-f1-by-cell-type"),
+    *("learning-curves", "data-size", "transfer"),
     *("f1-by-annotated-cells", "errors-by-annotated-cells", "errors-by-annotated-cells-removed"),
 )
 """Figures that show what networks were trained on: none without a trained run."""
