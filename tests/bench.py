@@ -20,6 +20,7 @@ from cellseg.data.label_folder import encode
 from cellseg.scoring import metrics
 from cellseg.scoring.coco_average_precision import image_matches
 from cellseg.segmentation import watershed
+from cellseg.segmentation.methods import threshold_components
 from cellseg.targets import heads as transforms
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import TilePool, TileStream
@@ -82,11 +83,13 @@ def kernels(image: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
     from deepcell.utils import transform_utils
     from deepcell_toolbox.deep_watershed import deep_watershed
     from deepcell_toolbox.metrics import ObjectMetrics
+    from deepcell_toolbox.processing import pixelwise
     from pycocotools import mask
 
     polygons = outlines(image)
     maxima = cv2.GaussianBlur(transforms.inner_distance(image), (0, 0), 1)
-    interior = transforms.pixelwise(image)[..., 1].astype(np.float32)
+    three = transforms.pixelwise(image).astype(np.float32)
+    interior = np.ascontiguousarray(three[..., 1])
     maps = [maxima[None, ..., None], interior[None, ..., None]]
     predicted = np.roll(image, 2, axis=1)
 
@@ -125,6 +128,10 @@ def kernels(image: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
         ),
         "watershed, radius 10 (deepcell-toolbox)": watershed_pair(10),
         "watershed, radius 2 (deepcell-toolbox)": watershed_pair(2),
+        "threshold and components (deepcell-toolbox)": (
+            lambda: threshold_components.find_cells(interior, 0.5, min_size=15),
+            lambda: pixelwise(three[None], 0.5, 15),
+        ),
         "object scores and errors (deepcell-toolbox)": (
             lambda: metrics.error_counts(image, predicted),
             lambda: ObjectMetrics(image, predicted),

@@ -1,5 +1,7 @@
 """Which images a run is trained and validated on."""
 
+import itertools
+
 import pandas as pd
 import pytest
 
@@ -57,6 +59,21 @@ def test_seeded_selections_are_nested_and_keep_the_share_of_each_type(images):
     assert sum(name.startswith("A172") for name in large) == 10
     assert seeded(0.1) == small
     assert seeded(0.5, seed=1) != large
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_each_fraction_lies_in_the_next_up_to_all(images, seed):
+    """So that data sizes differ in nothing but what is added."""
+    fractions = (0.01, 0.1, 0.25, 0.5, 0.7, 1)
+    chosen = [
+        select(images, {**ALL, "fraction": fraction, "selection": "seeded"}, seed)
+        for fraction in fractions
+    ]
+    for split in ("train", "val"):
+        of_split = [set(one[split]) for one in [*chosen, select(images, ALL, seed)]]
+        assert all(small <= large for small, large in itertools.pairwise(of_split))
+        assert of_split[-2] == of_split[-1]
+    assert len({len(one["train"]) for one in chosen}) == len(fractions)
 
 
 def test_drawn_validation_shares_no_well_with_training(images):

@@ -135,11 +135,12 @@ def run_folders(tmp_path):
         history = pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.25 + seed], "step_ms": 40.0})
         history.to_csv(folder / "history.csv", index=False)
         settings = {"model": {"backbone": "resnet50", "family": "deepcell"}, "seed": seed}
+        settings["model"] |= {"location": False, "weights": "imagenet"} if seed else {}
         settings["subset"] = {"cell_types": ["A172", "BV2"] if seed else [], "fraction": 1}
         settings["subset"] |= {"validation": "by-well"} if seed else {}
         (folder / "settings.json").write_text(json.dumps(run_format.stamped(settings)))
         provenance = {"parameters": 1234, "device": "cpu", "train_images": ["a", "b", "c"]}
-        provenance |= {"synthetic_images": 15} if seed else {}
+        provenance |= {"synthetic_images": 15, "train_cells": 99} if seed else {}
         (folder / "provenance.json").write_text(json.dumps(provenance))
 
     def of(name: str) -> list:
@@ -176,7 +177,8 @@ def names() -> tuple[str, ...]:
 def test_training_table(run_folders):
     table = collect.training(*map(run_folders, names()))
     assert list(table) == [*collect.RUN, "epoch", "loss", "step_ms", "backbone", "parameters",
-                           "device", "train_images", "synthetic_images", "cell_types",
+                           "device", "train_images", "train_cells", "synthetic_images",
+                           "cell_types", "fraction", "location", "weights",
                            "validation"]  # fmt: skip
     assert table["seed"].tolist() == [1, 1, 0, 0]
     assert table["loss"].tolist() == [0.5, 1.25, 0.5, 0.25]
@@ -185,6 +187,9 @@ def test_training_table(run_folders):
     ]  # fmt: skip
     assert table["cell_types"].tolist() == ["A172+BV2", "A172+BV2", "", ""]
     assert table["synthetic_images"].tolist() == [15, 15, 0, 0]
+    shown = table[["train_cells", "fraction", "location", "weights"]].iloc[1:3]
+    assert shown.iloc[0].tolist() == [99, 1, False, "imagenet"]
+    assert shown.iloc[1].isna().tolist() == [True, False, True, True]
     assert table["validation"].tolist()[1:3] == ["by-well", None]
 
 

@@ -312,6 +312,7 @@ def test_a_finished_run_tells_what_it_was_made_of(inputs, tmp_path, capsys):
     assert found["settings_stamp"] == checkpoint.stamp(made) != checkpoint.stamp(settings())
     assert found["train_images"] == [name for name, _ in TRAIN]
     assert found["val_images"] == [name for name, _ in VAL]
+    assert found["train_cells"] == 2 * len(TRAIN)
     assert (found["train_tiles"], found["threads"], found["parameters"]) == (8, 2, 7)
     assert found["device"] == "cpu" and found["versions"]["fake"] == "1"
     assert "synthetic_images" not in found

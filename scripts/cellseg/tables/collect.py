@@ -195,9 +195,10 @@ def training(
         dataset, model, heads, subset, seed, the columns of ``history.csv``, then backbone
         (or architecture), parameters (number of weights), device, train_images (number),
         train_cells (annotated in these), synthetic_images (number besides those, 0 where a run
-        records none), cell_types, those of the subset joined by "+", empty for all, and validation,
-        how the subset chooses its validation images. Another fact that a run does not record is
-        empty.
+        records none), cell_types, those of the subset joined by "+", empty for all, fraction (of
+        the subset), location and weights (of the model: whether it has the layer, and the entry of
+        `pretrained` that it starts from), and validation, how the subset chooses its validation
+        images. Another fact that a run does not record is empty.
 
     Raises
     ------
@@ -236,6 +237,9 @@ def _facts(settings: dict, provenance: dict) -> dict[str, object]:
         "train_cells": provenance.get("train_cells"),
         "synthetic_images": provenance.get("synthetic_images", 0),
         "cell_types": "+".join(subset.get("cell_types", [])),
+        "fraction": subset.get("fraction"),
+        "location": model.get("location"),
+        "weights": model.get("weights"),
         "validation": subset.get("validation"),
     }
 
