@@ -163,10 +163,12 @@ def overriding(case: Case, family: str) -> Case:
             plan += ["tile_extension */cut-64: removed", "tile_extension */squeezed: added"]
     if key == "global_clipnorm":
         plan.append(f"train squares/{name}/*: params.settings.training.clipnorm")
+    # A study of epochs has no steps that a model's could take the place of.
+    of_study = {"given": case.given} if key == "steps" else {}
     given, other = case.seen[0][0], case.seen[1][0]
     return Case(f"models.*<{family}>.training.{key}", f"models.{name}.training.{key}",
                 [(ABSENT, given), (other, other)], option(family, "training", *key.split(".")),
-                plan, alone=case.alone)  # fmt: skip
+                plan, alone=case.alone, **of_study)  # fmt: skip
 
 
 NETWORK_CASES = [
@@ -206,6 +208,9 @@ CASES = [
           sees=asked_of_deepcell("backbone_levels")),
     model("<panopticnet>.backbone_levels", (LEVELS, ["C3_reduced", "C4_reduced", "C5_reduced"]),
           (FEWER, ["C3_reduced", "C4_reduced"]), sees=names_of_levels),
+    model("<deepcell>.lite", (False, False), (True, True), sees=asked_of_deepcell("lite")),
+    model("<panopticnet>.lite", (False, 256), (True, 1),
+          sees=lambda world: network(world, "panopticnet").get_layer("P3").kernel.shape[3]),
     model("<deepcell>.location", (True, True), (False, False), sees=asked_of_deepcell("location")),
     model("<panopticnet>.location", (True, 3), (False, 1), sees=channels_seen),
     *of_both("weights", (None, None), ("one", "one.h5"),

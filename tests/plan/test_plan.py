@@ -72,6 +72,17 @@ def test_an_ensemble_has_batches_of_each_cell_type(tmp_path):
     assert (told.steps, told.tiles) == (2 * (5 + 5), 2 * 36)
 
 
+@pytest.mark.parametrize(
+    ("length", "seen"), [({"steps": 20}, 2 * 36 + 2 * 4), ({"steps": 4}, 16),
+                         ({"epochs": 3, "steps_per_epoch": 5}, 36 + 6 * 4)]
+)  # fmt: skip
+def test_steps_are_those_that_the_training_asks_for(tmp_path, length, seen):
+    own = copy.deepcopy(TINY)
+    own["models"]["featurenet"]["training"] = length
+    told = training(resolved(own), run_on(), tmp_path)
+    assert told.steps == length.get("steps", 15) and told.tiles == seen
+
+
 def test_steps_on_livecell(tmp_path):
     study = resolved(FULL)
     told = training(study, run_on("percent-5", "resnet50", dataset="livecell"), tmp_path)

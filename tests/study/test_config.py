@@ -138,8 +138,12 @@ def _changed(path, value):
         (["training"], {"learning_rate": "1e-4"}, "'1e-4' is not of type 'number': write 1.0e-4 ("),
         (["training"], {"learning_rate": "2.5E4"}, "write 2.5e+4"),
         (["training"], {"clipnorm": ".5e-3"}, "write 0.5e-3"),
-        (["training"], {"epochs": "20"}, "'20' is not of type 'integer': write 20 without quotes"),
-        (["training"], {"epochs": "many"}, "'many' is not of type 'integer' ("),
+        (
+            ["training"],
+            {"batch_size": "20"},
+            "'20' is not of type 'integer': write 20 without quotes",
+        ),
+        (["training"], {"batch_size": "many"}, "'many' is not of type 'integer' ("),
     ],
 )
 def test_errors_name_key_value_and_nearest_name(small, schema, path, value, expected):

@@ -11,7 +11,7 @@ from cellseg.plan.steps import Training
 from cellseg.study.runs import Run, run_settings
 from cellseg.training.ensemble import CELL_TYPE
 
-NOT_TIMED = ("epochs", "learning_rate", "schedule", "early_stopping", "checkpoint")
+NOT_TIMED = ("epochs", "steps", "learning_rate", "schedule", "early_stopping", "checkpoint")
 """Settings of a training that do not change the time of its steps."""
 
 

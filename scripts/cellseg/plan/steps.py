@@ -11,10 +11,11 @@ from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.data.tiles import offsets
 from cellseg.io import made_files
-from cellseg.space.data import n_tiles
 from cellseg.space.expected_images import images_of
+from cellseg.space.expected_tiles import n_tiles
 from cellseg.study.runs import Run, training_of
 from cellseg.training import ensemble
+from cellseg.training.length import Length, tiles_seen
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Training:
-    """What a training does in all its epochs; early stopping may end it before.
+    """What a training does in all its steps; early stopping may end it before.
 
     Attributes
     ----------
     steps : batches; None where nothing is known of the images
-    tiles : that the network is shown, each once an epoch
+    tiles : that the network is shown, each once a pass
     exact : whether the chosen images were counted, not estimated from the size of the data set
     """
 
@@ -61,8 +62,12 @@ def _training(study: Mapping, run: Run, networks: list[int] | None, exact: bool)
     if networks is None:
         return Training(run, None, None, exact=False)
     options = training_of(study, run.model)
-    steps = sum(ceil(tiles / options["batch_size"]) for tiles in networks)
-    return Training(run, steps * options["epochs"], sum(networks) * options["epochs"], exact)
+    steps = seen = 0
+    for tiles in networks:
+        own = Length.of(options, ceil(tiles / options["batch_size"])).steps
+        steps += own
+        seen += tiles_seen(own, tiles, options["batch_size"])
+    return Training(run, steps, seen, exact)
 
 
 def _table(results: Path, dataset: str) -> "pd.DataFrame | None":

@@ -6,7 +6,7 @@ from itertools import product
 
 from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.errors import UserError
-from cellseg.study import clipping
+from cellseg.study import alternatives
 from cellseg.targets import head_names
 
 AXES = ("model", "heads", "subset", "seed")
@@ -118,7 +118,7 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
 def training_of(study: Mapping, model: str) -> dict:
     """Settings of a model's training: the study's, with its own on top."""
     own = study["models"][model]["training"]
-    return clipping.one_only(merged(study["training"], own), own)
+    return alternatives.one_only(merged(study["training"], own), own)
 
 
 def extensions(subset: Mapping) -> list[tuple[int, str]]:
