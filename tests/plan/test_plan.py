@@ -203,12 +203,45 @@ def test_a_given_time_counts_instead(tmp_path):
     found = [Measured(run_on(), 300.0, "cpu")]
     given = arguments.step_times([("", 1000.0), ("mobilenetv2", 2000.0)], study)
     first, second = hours.by_model(trainings, found, given)
-    assert (first.model, first.hours) == ("featurenet", pytest.approx(18 / 3600))
-    assert (second.model, second.hours) == ("mobilenetv2", pytest.approx(36 / 3600))
+    # Two epochs, each validated on 5 batches, as long as a third of a training step.
+    assert (first.model, first.hours) == ("featurenet", pytest.approx((18 + 10 / 3) / 3600))
+    assert (second.model, second.hours) == ("mobilenetv2", pytest.approx(2 * first.hours))
     assert first.source == second.source == "given"
     assert arguments.step_times([("mobilenetv2", 5.0)], study) == {"mobilenetv2": 5.0}
     with pytest.raises(UserError, match=r"no model 'resnet'. Possible: featurenet, mobilenetv2"):
         arguments.step_times([("resnet", 5.0)], study)
+
+
+def test_an_assumed_time_counts_where_none_is_given_or_measured(tmp_path):
+    study = resolved(TINY, step_ms={"featurenet": 900, "mobilenetv2": 100})
+    trainings = steps.of_runs(study, all_runs(study), tmp_path)
+    found = [Measured(run_on(), 300.0, "cpu")]
+    measured, assumed = hours.by_model(trainings, found, {}, study["step_ms"])
+    assert measured.hours == pytest.approx(18 * 300 / 3_600_000)
+    # Two epochs, each validated on 2 x 9 tiles: 5 batches, as long as a third of a training step.
+    assert assumed.hours == pytest.approx((18 + 10 / 3) * 100 / 3_600_000)
+    assert assumed.source == "assumed, config"
+    given, _ = hours.by_model(trainings, found, {"featurenet": 1000.0}, study["step_ms"])
+    assert given.hours == pytest.approx((18 + 10 / 3) / 3600)
+    with pytest.raises(UserError, match=r"step_ms: 'resnet' is not possible|step_ms.*resnet"):
+        resolved(TINY, step_ms={"resnet": 5})
+
+
+def test_runs_on_another_accelerator_say_nothing_of_this_one(tmp_path):
+    study = resolved(TINY)
+    finish(tmp_path, study, run_on(seed=0), [1, 1], n_steps=18)
+    finish(tmp_path, study, run_on(seed=1), [1, 1], n_steps=36, device="A100")
+    runs = [run_on(seed=0), run_on(seed=1)]
+    for accelerator, device in (("cpu", "cpu"), ("gpu", "A100")):
+        own = resolved(TINY, accelerator=accelerator)
+        assert [one.device for one in hours.measured(own, runs, tmp_path)] == [device]
+
+
+def test_time_on_a_gpu_is_in_gpu_hours():
+    model = ModelHours("net", 1, 0, 3600, 7200, 1234.56, False, "assumed, config")
+    shown = text.lines(Jobs({"train": 1}, {}, ()), [], [model], False, "gpu")
+    head, row = (next(line for line in shown if name in line) for name in ("steps", "net "))
+    assert "GPU-hours" in head and "~1,234.6" in row and row.endswith("assumed, config")
 
 
 @pytest.mark.parametrize("given", ["fast", "0", "-3", "nan", "inf", "featurenet=", "a=b"])
@@ -343,7 +376,9 @@ def test_the_command(checkout, tmp_path):
 
     given = call("--step-ms", "mobilenetv2=1000")
     assert given.returncode == 0, given.stderr
-    assert "1,000  ~18 s" in given.stdout
+    rows = {line.split()[0]: line.split() for line in given.stdout.splitlines() if line}
+    # 18 steps and 10 of validation, each as long as a third of one.
+    assert rows["mobilenetv2"][4:] == ["1,185", "~21", "s", "given"]
 
     workflow.configure({**TINY, "datasets": {"tiny": {"kind": "local", "path": "nowhere"}}})
     refused = call()

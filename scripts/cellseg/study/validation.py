@@ -175,6 +175,8 @@ def _check_names(study: Mapping) -> None:
         _check_model(f"models.{name}", model, study)
         if name in used:
             _check_window(f"models.{name}", model, study)
+    for name in study["step_ms"]:
+        spelling.check("step_ms", name, study["models"])
     low, high = study["synthesis"]["confluence"]
     if low >= high:
         raise UserError(
