@@ -4,8 +4,10 @@ import math
 from unittest import mock
 
 from cellseg.errors import UserError
+from cellseg.study.runs import run_settings
 from learners_made import MODELS, RUNS, learner, module, settings
 from setting_cases import ABSENT, Case, World
+from settings_base import ALL_HEADS, COMMON
 from settings_of_training import CASES as TRAINING
 from settings_of_training import training
 
@@ -171,6 +173,22 @@ def overriding(case: Case, family: str) -> Case:
                 plan, alone=case.alone, **of_study)  # fmt: skip
 
 
+def overriding_head(case: Case, family: str) -> Case:
+    """A setting of a target map that differs for one model."""
+    name, key = MODELS[family], case.key.removeprefix("heads.")
+    head, option_of_head = key.split(".")
+
+    def see(world: World) -> object:
+        run = run_settings(world.study, name, ALL_HEADS, "full", 0)
+        return run["heads"][head][option_of_head]
+
+    of_run = family == "unet" or head in COMMON.split("+")
+    plan = [f"train squares/{name}/*{head}*/*: params.settings.heads.{key}"] if of_run else []
+    given, other = case.seen[0][0], case.seen[1][0]
+    return Case(f"models.*<{family}>.heads.{key}", f"models.{name}.heads.{key}",
+                [(ABSENT, given), (other, other)], see, plan)  # fmt: skip
+
+
 NETWORK_CASES = [
     training("clipnorm", (0.001, [0.001] * 3), (0.5, [0.5] * 3), (None, [None] * 3),
              sees=of_learners(lambda one: [one.optimizer.clipnorm])),
@@ -197,6 +215,8 @@ CASES = [
     *NETWORK_CASES,
     *(overriding(case, family) for family in MODELS for case in [*TRAINING, *NETWORK_CASES]
       if case.key.startswith("training.")),
+    *(overriding_head(case, family) for family in MODELS for case in TRAINING
+      if case.key.startswith("heads.")),
     Case("models.*.family", "models.reference",
          [({"family": family, "backbone": "featurenet"}, [family])
           for family in ("deepcell", "panopticnet")],

@@ -23,7 +23,11 @@ from workflow_runner import TINY, Workflow
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCHEMA = yaml.safe_load((CHECKOUT / "workflow/schemas/config.schema.yaml").read_text())
-FULL = yaml.safe_load((CHECKOUT / "config.yaml").read_text())
+FULL = yaml.safe_load((CHECKOUT / "workflow/studies/full.yaml").read_text())
+STUDIES = {
+    name: yaml.safe_load((CHECKOUT / name).read_text())
+    for name in ("config.yaml", "workflow/studies/as-the-report.yaml")
+}
 HEADS = "inner-distance+pixelwise"
 SAVED = ["--configfile", "study.yaml", "--replace-workflow-config"]
 
@@ -137,6 +141,60 @@ def test_of_images_that_are_not_read_yet_nothing_is_known(tmp_path):
     assert (model.n_unknown, model.steps, model.hours) == (1, 0, None)
     shown = "\n".join(text.lines(Jobs({"train": 1}, {}, ()), [], [model], False))
     assert "Steps of 1 training are not known before their images are read" in shown
+
+
+def test_the_default_study_takes_two_days_of_a_gpu_by_its_assumption(tmp_path):
+    study = resolved(STUDIES["config.yaml"])
+    trainings = steps.of_runs(study, all_runs(study), tmp_path)
+    models = hours.by_model(trainings, [], {}, study["step_ms"])
+    assert {model.source for model in models} == {"assumed, config"}
+    assert 24 < sum(model.hours for model in models) < 48
+    long = resolved(FULL)
+    trainings = steps.of_runs(long, all_runs(long), tmp_path)
+    whole = hours.by_model(trainings, [], {}, long["step_ms"])
+    assert sum(model.hours for model in whole) > 1000
+
+
+def test_as_the_report_makes_the_reports_steps(tmp_path):
+    """50 epochs of batches of two images, each resized to one tile."""
+    study = resolved(STUDIES["workflow/studies/as-the-report.yaml"])
+    told = training(study, run_on("full", "resnet50", dataset="livecell"), tmp_path)
+    images = 8 * 407  # estimated alike for each cell type
+    assert told.steps == 50 * images // 2
+    mine = resolved(STUDIES["config.yaml"])
+    one = run_on("percent-5-as-the-report", "resnet50-as-the-report", dataset="livecell")
+    same = run_on("percent-5", "resnet50", dataset="livecell")
+    assert training(mine, one, tmp_path).steps == training(study, same, tmp_path).steps
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_as_the_report_is_what_it_describes(name):
+    """The same in both studies: the model of one and the only setting of the other."""
+    study = resolved(STUDIES[name])
+    own = name == "config.yaml"
+    model = "resnet50-as-the-report" if own else "resnet50"
+    subset = "percent-5-as-the-report" if own else "percent-5"
+    settings = run_settings(study, model, HEADS, subset, 0)
+    assert settings["model"] == {
+        "backbone": "resnet50", "backbone_levels": ["C3", "C4", "C5"], "ensemble": None,
+        "family": "deepcell", "lite": True, "location": True, "weights": "resnet50-imagenet",
+    }  # fmt: skip
+    assert settings["heads"]["inner-distance"]["squared"] is False
+    assert settings["tiling"]["mode"] == "resize"
+    of_training = settings["training"]
+    assert (of_training["normalization"], of_training["warp"]) == ("batch", "targets")
+    assert (of_training["epochs"], of_training["steps"], of_training["batch_size"]) == (50, None, 2)
+    assert of_training["precise_batch_norm_batches"] == 0
+    assert study["subsets"][subset]["scored"] == "seeded"
+    chosen = {
+        setting: values[0]
+        for setting, values in study["threshold_searches"].get("as-the-report", {}).items()
+        if isinstance(values, list)
+    }
+    segmentation = {**study["segmentation"], **chosen}
+    expected = {"maxima_threshold": 0.1, "interior_threshold": 0.3, "maxima_smooth": 0,
+                "interior_smooth": 2, "fill_holes_threshold": 15, "min_size": 15}  # fmt: skip
+    assert {setting: segmentation[setting] for setting in expected} == expected
 
 
 # Hours.

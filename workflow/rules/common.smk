@@ -304,6 +304,11 @@ def passing(path):
     return path if study["keep_predictions"] else temp(path)
 
 
+def sample_of(wildcards):
+    """Params function: the share of the scored images that a run's seed draws; None for all."""
+    return studies.sample_of(study, wildcards.subset, int(wildcards.seed))
+
+
 def channels_of(wildcards):
     """Params function: channels of the maps to store, those that the segmentation uses."""
     heads = head_names.split(wildcards.heads)
@@ -445,6 +450,7 @@ def told_in_captions(wildcards):
         "kind": dataset["kind"],
         "duplicates": dataset.get("duplicates", "keep"),
         "subsample": study["scoring"]["subsample"],
+        "sampled": studies.is_sampled(study, wildcards.experiment),
         "min_size": study["scoring"]["min_size"],
     }
 

@@ -138,8 +138,8 @@ def _notes(models: Sequence[ModelHours], early_stopping: bool) -> list[str]:
         notes.append("Time: of training alone, one training at a time.")
     if any(model.source in (GIVEN, ASSUMED) for model in models):
         notes.append(
-            "Given and assumed times: a step of validation counts as a third of a training step and "
-            "is included; waiting for data is not."
+            "Given and assumed times: a step of validation is included as a third of a training "
+            "step, waiting for data is not."
         )
     if early_stopping:
         notes.append("Early stopping may end a training before its last epoch.")

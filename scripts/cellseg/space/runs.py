@@ -11,7 +11,7 @@ from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.io import run_files
 from cellseg.space.expected_tiles import n_tiles
 from cellseg.study import segmentation_methods
-from cellseg.study.runs import Run, training_of, tuning_in
+from cellseg.study.runs import Run, sample_of, training_of, tuning_in
 from cellseg.targets import head_names
 from cellseg.training.length import Length
 
@@ -60,7 +60,9 @@ def expected(
     images : of each split of its data set
     """
     split = images[study["scoring"]["data_split"]]
-    scored = split.part(1 / study["scoring"]["subsample"])
+    sample = sample_of(study, run.subset, run.seed)
+    share = 1 if sample is None else sample["fraction"]
+    scored = split.part(share / study["scoring"]["subsample"])
     shown = min(study["overlays"]["images"], split.count)
     pixel = _map_bytes(study, run)
     overlaid = pixel * split.pixels / max(split.count, 1)
