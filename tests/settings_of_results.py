@@ -206,7 +206,7 @@ CASES = [
           f"{PAGE}.scoring.subsample"]),
     Case("subsets.*.scored", "subsets.half.scored", [("all", 4), ("seeded", 2)],
          lambda world: len(map_store.open(predicted(world, f"predict {HALF}", HALF)).images),
-         ["predict */half/0: params.sample", "format_tables */first: params.experiment.sampled"]),
+         ["predict */half/0: params.sample*", "format_tables */first: params.experiment.sampled"]),
     Case("step_ms.*", "step_ms.unet", [(ABSENT, ""), (250, "assumed, config")],
          lambda world: source_of_step_times(world.study), []),
     Case("scoring.min_size", "scoring.min_size",
