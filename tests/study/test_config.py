@@ -242,7 +242,7 @@ def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
         per_split = path.rpartition(".")[2] in ("train", "val", "test")
         assert per_split or "description" in {**target, **entry}, path
     assert definitions["model"]["properties"]["family"]["enum"] == list(FAMILIES)
-    assert list(schema["properties"]["heads"]["properties"]) == list(HEADS)
+    assert list(schema["$defs"]["heads"]["properties"]) == list(HEADS)
     assert list(channels.USED) == list(HEADS)
     experiment = schema["properties"]["experiments"]["additionalProperties"]["properties"]
     assert experiment["figures"]["items"]["enum"] == [*FIGURES, *DRAWN_ELSEWHERE]
