@@ -30,10 +30,11 @@ def main() -> None:
     planned = jobs.read(looked.stdout)
     trainings = steps.of_runs(study, planned.trainings, RESULTS)
     finished = hours.measured(study, all_runs(study), RESULTS)
-    models = hours.by_model(trainings, finished, given)
+    models = hours.by_model(trainings, finished, given, study["step_ms"])
     stops = any(training_of(study, model.model)["early_stopping"] for model in models)
     needed = space.lines(space.plan(study, RESULTS), None)
-    print("\n".join(text.lines(planned, needed, models, early_stopping=stops)))
+    said = text.lines(planned, needed, models, stops, study["accelerator"])
+    print("\n".join(said))
 
 
 with command.running():

@@ -17,6 +17,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         images=snakemake.input.images,
         only=json.loads(Path(run).read_text(encoding="utf-8"))["val_images"] if run else None,
         subsample=snakemake.params.subsample,
+        sample=snakemake.params.get("sample"),
         options=snakemake.params.prediction,
         channels=snakemake.params.channels,
         load_family=models.load,

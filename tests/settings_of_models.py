@@ -6,8 +6,10 @@ from unittest import mock
 import pandas as pd
 
 from cellseg.errors import UserError
+from cellseg.study.runs import run_settings
 from learners_made import MODELS, RUNS, learner, module, settings
 from setting_cases import ABSENT, Case, World
+from settings_base import ALL_HEADS, COMMON
 from settings_of_training import CASES as TRAINING
 from settings_of_training import training
 
@@ -171,10 +173,28 @@ def overriding(case: Case, family: str) -> Case:
             plan += ["tile_extension */cut-64: removed", "tile_extension */squeezed: added"]
     if key == "global_clipnorm":
         plan.append(f"train squares/{name}/*: params.settings.training.clipnorm")
+    # A study of epochs has no steps that a model's could take the place of.
+    of_study = {"given": case.given} if key == "steps" else {}
     given, other = case.seen[0][0], case.seen[1][0]
     return Case(f"models.*<{family}>.training.{key}", f"models.{name}.training.{key}",
                 [(ABSENT, given), (other, other)], option(family, "training", *key.split(".")),
-                plan, alone=case.alone)  # fmt: skip
+                plan, alone=case.alone, **of_study)  # fmt: skip
+
+
+def overriding_head(case: Case, family: str) -> Case:
+    """A setting of a target map that differs for one model."""
+    name, key = MODELS[family], case.key.removeprefix("heads.")
+    head, option_of_head = key.split(".")
+
+    def see(world: World) -> object:
+        run = run_settings(world.study, name, ALL_HEADS, "full", 0)
+        return run["heads"][head][option_of_head]
+
+    of_run = family == "unet" or head in COMMON.split("+")
+    plan = [f"train squares/{name}/*{head}*/*: params.settings.heads.{key}"] if of_run else []
+    given, other = case.seen[0][0], case.seen[1][0]
+    return Case(f"models.*<{family}>.heads.{key}", f"models.{name}.heads.{key}",
+                [(ABSENT, given), (other, other)], see, plan)  # fmt: skip
 
 
 NETWORK_CASES = [
@@ -217,6 +237,8 @@ CASES = [
     *NETWORK_CASES,
     *(overriding(case, family) for family in MODELS for case in [*TRAINING, *NETWORK_CASES]
       if case.key.startswith("training.")),
+    *(overriding_head(case, family) for family in MODELS for case in TRAINING
+      if case.key.startswith("heads.")),
     Case("models.*.family", "models.reference",
          [({"family": family, "backbone": "featurenet"}, [family])
           for family in ("deepcell", "panopticnet")],
@@ -228,6 +250,9 @@ CASES = [
           sees=asked_of_deepcell("backbone_levels")),
     model("<panopticnet>.backbone_levels", (LEVELS, ["C3_reduced", "C4_reduced", "C5_reduced"]),
           (FEWER, ["C3_reduced", "C4_reduced"]), sees=names_of_levels),
+    model("<deepcell>.lite", (False, False), (True, True), sees=asked_of_deepcell("lite")),
+    model("<panopticnet>.lite", (False, 256), (True, 1),
+          sees=lambda world: network(world, "panopticnet").get_layer("P3").kernel.shape[3]),
     model("<deepcell>.location", (True, True), (False, False), sees=asked_of_deepcell("location")),
     model("<panopticnet>.location", (True, 3), (False, 1), sees=channels_seen),
     *of_both("weights", (None, None), ("one", "one.h5"),

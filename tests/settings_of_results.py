@@ -13,7 +13,10 @@ import pandas as pd
 from cellseg.figures import overlay, preview, registry, style
 from cellseg.inference import map_store
 from cellseg.io import download, run_format
+from cellseg.plan import hours
+from cellseg.plan.steps import Training
 from cellseg.segmentation import confidence
+from cellseg.study.runs import Run
 from setting_cases import ABSENT, Case, World
 from settings_base import ALL_HEADS, BASE, COMMON
 from settings_of_maps import (
@@ -180,6 +183,16 @@ def fetched(world: World) -> list[str]:
     return [*asked, "accepted"]
 
 
+HALF = "squares/unet/fgbg/half/0"
+
+
+def source_of_step_times(study: dict) -> str:
+    """Where the plan takes the time of a step of the U-Net from."""
+    training = Training(Run("squares", "unet", "fgbg", "half", 0), 10, 20, exact=True)
+    [model] = hours.by_model([training], [], {}, study["step_ms"])
+    return model.source
+
+
 CASES = [
     Case("scoring.data_split", "scoring.data_split", [("test", ["C"]), ("val", ["B"])],
          wells_predicted,
@@ -191,6 +204,11 @@ CASES = [
          lambda world: len(images_predicted(world)),
          ["predict *: params.subsample", "format_tables *: params.experiment.subsample",
           f"{PAGE}.scoring.subsample"]),
+    Case("subsets.*.scored", "subsets.half.scored", [("all", 4), ("seeded", 2)],
+         lambda world: len(map_store.open(predicted(world, f"predict {HALF}", HALF)).images),
+         ["predict */half/0: params.sample*", "format_tables */first: params.experiment.sampled"]),
+    Case("step_ms.*", "step_ms.unet", [(ABSENT, ""), (250, "assumed, config")],
+         lambda world: source_of_step_times(world.study), []),
     Case("scoring.min_size", "scoring.min_size",
          [(15, 20), (5, 24)], cells_that_are_not_small,
          ["score *: params.min_size",

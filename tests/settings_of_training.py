@@ -140,7 +140,7 @@ def schedule(option: str, name: str, *seen: tuple) -> Case:
                     given=given)  # fmt: skip
 
 
-OF_THE_SEARCH = ("epochs", "clipnorm", "global_clipnorm", "batch_norm_momentum")
+OF_THE_SEARCH = ("epochs", "steps", "clipnorm", "global_clipnorm", "batch_norm_momentum")
 """Options that the trials of the search have of their own."""
 
 
@@ -178,6 +178,11 @@ CASES = [
              sees=of_training(mirrored)),
     training("warp", ("labels", True), ("targets", False), sees=of_training(peaks)),
     training("epochs", (8, 8), (2, 2), sees=of_training(lambda one: len(one.history))),
+    training("steps", (5, [1] * 5), (3, [1] * 3),
+             sees=of_training(lambda one: one.history["steps"].tolist()),
+             given={"training.epochs": None, "training.steps": 5}),
+    training("steps_per_epoch", (None, [1] * 8), (2, [2] * 8),
+             sees=of_training(lambda one: one.history["steps"].tolist())),
     training("batch_size", (16, [16] * 8), (6, [6, 6, 4] * 8),
              sees=of_learner(lambda one: one.sizes)),
     training("learning_rate", (RATE, [RATE] * 8), (0.002, [0.002] * 8),

@@ -5,7 +5,7 @@ import itertools
 import pandas as pd
 import pytest
 
-from cellseg.data.subsets import select
+from cellseg.data.subsets import sampled, select
 from cellseg.errors import UserError
 
 ALL = {"cell_types": [], "fraction": 1, "selection": "every-nth", "validation": "official"}
@@ -110,3 +110,14 @@ def test_errors_say_what_to_do(images):
         select(train_only, {**ALL, "cell_types": ["A172"]}, seed=0)
     with pytest.raises(UserError, match="needs wells"):
         select(images.assign(well=None), {**ALL, "validation": "by-well"}, seed=0)
+
+
+def test_a_sample_takes_a_share_of_each_cell_type_by_the_seed(images):
+    test = images[images["split"] == "train"]
+    one, again, other = (sampled(test, 0.25, seed) for seed in (0, 0, 1))
+    assert one["cell_type"].value_counts().to_dict() == {"A172": 5, "BV2": 5}
+    assert one.equals(again) and set(one["image"]) != set(other["image"])
+    shuffled = test.sample(frac=1, random_state=1)
+    assert set(sampled(shuffled, 0.25, 0)["image"]) == set(one["image"])
+    few = sampled(test, 0.01, 0)
+    assert few["cell_type"].tolist() == ["A172", "BV2"]  # at least one of each

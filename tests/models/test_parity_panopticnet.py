@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import small_training
+from cellseg.models.panopticnet import sizes
 from cellseg.targets.heads import HEADS
 
 pytestmark = pytest.mark.parity
@@ -32,12 +33,13 @@ def families():
     return deepcell, FAMILY
 
 
-def _settings(family, backbone, levels, heads=tuple(HEADS)):
+def _settings(family, backbone, levels, heads=tuple(HEADS), **more):
     settings = small_training.settings(
         1,
         family=family,
         backbone=backbone,
         backbone_levels=[f"C{level}" for level in levels],
+        **more,
     )
     return {**settings, "heads": {head: {} for head in heads}}
 
@@ -58,16 +60,16 @@ def _randomized(model):
     )
 
 
-def _pair(families, backbone, levels, heads, folder, size=64):
+def _pair(families, backbone, levels, heads, folder, size=64, **more):
     """The same weights in a network of each family, by way of a deepcell file."""
     from cellseg.models.keras3 import weight_files
     from cellseg.models.panopticnet import network
 
     deepcell, _ = families
-    theirs = deepcell.build(_settings("deepcell", backbone, levels, heads), size)
+    theirs = deepcell.build(_settings("deepcell", backbone, levels, heads, **more), size)
     _randomized(theirs)
     theirs.save_weights(str(folder / "deepcell.h5"))
-    ours = network.build(_settings("panopticnet", backbone, levels, heads), (size, size))
+    ours = network.build(_settings("panopticnet", backbone, levels, heads, **more), (size, size))
     weight_files.load(ours, folder / "deepcell.h5")
     return theirs, ours
 
@@ -94,6 +96,18 @@ def test_weights_of_a_deepcell_file_predict_the_same(families, backbone, tmp_pat
 @pytest.mark.parametrize("heads", COMBINATIONS, ids="+".join)
 def test_every_combination_of_heads_predicts_the_same(families, heads, levels, tmp_path):
     _assert_equal(*_pair(families, "featurenet", levels, heads, tmp_path, size=32))
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+@pytest.mark.parametrize("backbone", ["featurenet", "resnet50"])
+def test_a_lite_pyramid_is_depthwise_and_predicts_the_same(families, backbone, levels, tmp_path):
+    heads = ["inner-distance", "pixelwise"]
+    theirs, ours = _pair(families, backbone, levels, heads, tmp_path, lite=True)
+    _assert_equal(theirs, ours)
+    kernel = ours.get_layer(f"P{levels[0]}").kernel
+    assert tuple(kernel.shape) == (3, 3, 256, 1)
+    whole = families[0].build(_settings("deepcell", backbone, levels, heads), 64)
+    assert whole.count_params() - theirs.count_params() == sizes.LITE_PARAMETERS
 
 
 def test_parameters_of_every_backbone_are_deepcells(families):

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy import ndimage
 
 from cellseg.data.rasterize import rasterize
@@ -167,6 +168,35 @@ def test_watershed_label_for_label(toolbox, peaks):
         assert np.array_equal(found, expected), (trial, settings, sizes)
         n_cells += found.max()
     assert n_cells > 200
+
+
+def test_the_watershed_of_as_the_report_is_deepcells(toolbox, checkout):
+    """All of its settings, as the workflow calls it with the maps of a network."""
+    study = yaml.safe_load((checkout / "workflow/studies/as-the-report.yaml").read_text())
+    settings = study["segmentation"]
+    sizes = {
+        "small_objects_threshold": settings["min_size"],
+        "fill_holes_threshold": settings["fill_holes_threshold"],
+    }
+    names = ("maxima_threshold", "maxima_smooth", "interior_threshold", "interior_smooth", "radius")
+    random = np.random.default_rng(7)
+    n_cells = n_changed = 0
+    for _ in range(30):
+        shape = tuple(random.integers(60, 120, 2))
+        maxima, interior = (smooth_noise(random, shape).astype(np.float32) for _ in range(2))
+        expected = toolbox.deep_watershed(
+            [maxima[None, ..., None], interior[None, ..., None]],
+            **{name: settings[name] for name in names},
+            **{name: size - toolbox.too_much for name, size in sizes.items()},
+        )[0, ..., 0]
+        maps = {"inner-distance": maxima[..., None], "pixelwise": {1: interior}}
+        found = watershed.segment_maps(maps, settings)
+        assert np.array_equal(found, expected)
+        n_cells += found.max()
+        n_changed += not np.array_equal(
+            found, watershed.segment_maps(maps, {**settings, "min_size": 0})
+        )
+    assert n_cells > 100 and n_changed > 0
 
 
 def ours(sizes: dict) -> dict:

@@ -23,7 +23,11 @@ from workflow_runner import TINY, Workflow
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCHEMA = yaml.safe_load((CHECKOUT / "workflow/schemas/config.schema.yaml").read_text())
-FULL = yaml.safe_load((CHECKOUT / "config.yaml").read_text())
+FULL = yaml.safe_load((CHECKOUT / "workflow/studies/full.yaml").read_text())
+STUDIES = {
+    name: yaml.safe_load((CHECKOUT / name).read_text())
+    for name in ("config.yaml", "workflow/studies/as-the-report.yaml")
+}
 HEADS = "inner-distance+pixelwise"
 SAVED = ["--configfile", "study.yaml", "--replace-workflow-config"]
 
@@ -70,6 +74,17 @@ def test_an_ensemble_has_batches_of_each_cell_type(tmp_path):
     own["models"]["featurenet"]["ensemble"] = "cell-type"
     told = training(resolved(own), run_on(), tmp_path)
     assert (told.steps, told.tiles) == (2 * (5 + 5), 2 * 36)
+
+
+@pytest.mark.parametrize(
+    ("length", "seen"), [({"steps": 20}, 2 * 36 + 2 * 4), ({"steps": 4}, 16),
+                         ({"epochs": 3, "steps_per_epoch": 5}, 36 + 6 * 4)]
+)  # fmt: skip
+def test_steps_are_those_that_the_training_asks_for(tmp_path, length, seen):
+    own = copy.deepcopy(TINY)
+    own["models"]["featurenet"]["training"] = length
+    told = training(resolved(own), run_on(), tmp_path)
+    assert told.steps == length.get("steps", 15) and told.tiles == seen
 
 
 def test_steps_on_livecell(tmp_path):
@@ -126,6 +141,60 @@ def test_of_images_that_are_not_read_yet_nothing_is_known(tmp_path):
     assert (model.n_unknown, model.steps, model.hours) == (1, 0, None)
     shown = "\n".join(text.lines(Jobs({"train": 1}, {}, ()), [], [model], False))
     assert "Steps of 1 training are not known before their images are read" in shown
+
+
+def test_the_default_study_takes_two_days_of_a_gpu_by_its_assumption(tmp_path):
+    study = resolved(STUDIES["config.yaml"])
+    trainings = steps.of_runs(study, all_runs(study), tmp_path)
+    models = hours.by_model(trainings, [], {}, study["step_ms"])
+    assert {model.source for model in models} == {"assumed, config"}
+    assert 24 < sum(model.hours for model in models) < 48
+    long = resolved(FULL)
+    trainings = steps.of_runs(long, all_runs(long), tmp_path)
+    whole = hours.by_model(trainings, [], {}, long["step_ms"])
+    assert sum(model.hours for model in whole) > 1000
+
+
+def test_as_the_report_makes_the_reports_steps(tmp_path):
+    """50 epochs of batches of two images, each resized to one tile."""
+    study = resolved(STUDIES["workflow/studies/as-the-report.yaml"])
+    told = training(study, run_on("full", "resnet50", dataset="livecell"), tmp_path)
+    images = 8 * 407  # estimated alike for each cell type
+    assert told.steps == 50 * images // 2
+    mine = resolved(STUDIES["config.yaml"])
+    one = run_on("percent-5-as-the-report", "resnet50-as-the-report", dataset="livecell")
+    same = run_on("percent-5", "resnet50", dataset="livecell")
+    assert training(mine, one, tmp_path).steps == training(study, same, tmp_path).steps
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_as_the_report_is_what_it_describes(name):
+    """The same in both studies: the model of one and the only setting of the other."""
+    study = resolved(STUDIES[name])
+    own = name == "config.yaml"
+    model = "resnet50-as-the-report" if own else "resnet50"
+    subset = "percent-5-as-the-report" if own else "percent-5"
+    settings = run_settings(study, model, HEADS, subset, 0)
+    assert settings["model"] == {
+        "backbone": "resnet50", "backbone_levels": ["C3", "C4", "C5"], "ensemble": None,
+        "family": "deepcell", "lite": True, "location": True, "weights": "resnet50-imagenet",
+    }  # fmt: skip
+    assert settings["heads"]["inner-distance"]["squared"] is False
+    assert settings["tiling"]["mode"] == "resize"
+    of_training = settings["training"]
+    assert (of_training["normalization"], of_training["warp"]) == ("batch", "targets")
+    assert (of_training["epochs"], of_training["steps"], of_training["batch_size"]) == (50, None, 2)
+    assert of_training["precise_batch_norm_batches"] == 0
+    assert study["subsets"][subset]["scored"] == "seeded"
+    chosen = {
+        setting: values[0]
+        for setting, values in study["threshold_searches"].get("as-the-report", {}).items()
+        if isinstance(values, list)
+    }
+    segmentation = {**study["segmentation"], **chosen}
+    expected = {"maxima_threshold": 0.1, "interior_threshold": 0.3, "maxima_smooth": 0,
+                "interior_smooth": 2, "fill_holes_threshold": 15, "min_size": 15}  # fmt: skip
+    assert {setting: segmentation[setting] for setting in expected} == expected
 
 
 # Hours.
@@ -192,12 +261,45 @@ def test_a_given_time_counts_instead(tmp_path):
     found = [Measured(run_on(), 300.0, "cpu")]
     given = arguments.step_times([("", 1000.0), ("mobilenetv2", 2000.0)], study)
     first, second = hours.by_model(trainings, found, given)
-    assert (first.model, first.hours) == ("featurenet", pytest.approx(18 / 3600))
-    assert (second.model, second.hours) == ("mobilenetv2", pytest.approx(36 / 3600))
+    # Two epochs, each validated on 5 batches, as long as a third of a training step.
+    assert (first.model, first.hours) == ("featurenet", pytest.approx((18 + 10 / 3) / 3600))
+    assert (second.model, second.hours) == ("mobilenetv2", pytest.approx(2 * first.hours))
     assert first.source == second.source == "given"
     assert arguments.step_times([("mobilenetv2", 5.0)], study) == {"mobilenetv2": 5.0}
     with pytest.raises(UserError, match=r"no model 'resnet'. Possible: featurenet, mobilenetv2"):
         arguments.step_times([("resnet", 5.0)], study)
+
+
+def test_an_assumed_time_counts_where_none_is_given_or_measured(tmp_path):
+    study = resolved(TINY, step_ms={"featurenet": 900, "mobilenetv2": 100})
+    trainings = steps.of_runs(study, all_runs(study), tmp_path)
+    found = [Measured(run_on(), 300.0, "cpu")]
+    measured, assumed = hours.by_model(trainings, found, {}, study["step_ms"])
+    assert measured.hours == pytest.approx(18 * 300 / 3_600_000)
+    # Two epochs, each validated on 2 x 9 tiles: 5 batches, as long as a third of a training step.
+    assert assumed.hours == pytest.approx((18 + 10 / 3) * 100 / 3_600_000)
+    assert assumed.source == "assumed, config"
+    given, _ = hours.by_model(trainings, found, {"featurenet": 1000.0}, study["step_ms"])
+    assert given.hours == pytest.approx((18 + 10 / 3) / 3600)
+    with pytest.raises(UserError, match=r"step_ms: 'resnet' is not possible|step_ms.*resnet"):
+        resolved(TINY, step_ms={"resnet": 5})
+
+
+def test_runs_on_another_accelerator_say_nothing_of_this_one(tmp_path):
+    study = resolved(TINY)
+    finish(tmp_path, study, run_on(seed=0), [1, 1], n_steps=18)
+    finish(tmp_path, study, run_on(seed=1), [1, 1], n_steps=36, device="A100")
+    runs = [run_on(seed=0), run_on(seed=1)]
+    for accelerator, device in (("cpu", "cpu"), ("gpu", "A100")):
+        own = resolved(TINY, accelerator=accelerator)
+        assert [one.device for one in hours.measured(own, runs, tmp_path)] == [device]
+
+
+def test_time_on_a_gpu_is_in_gpu_hours():
+    model = ModelHours("net", 1, 0, 3600, 7200, 1234.56, False, "assumed, config")
+    shown = text.lines(Jobs({"train": 1}, {}, ()), [], [model], False, "gpu")
+    head, row = (next(line for line in shown if name in line) for name in ("steps", "net "))
+    assert "GPU-hours" in head and "~1,234.6" in row and row.endswith("assumed, config")
 
 
 @pytest.mark.parametrize("given", ["fast", "0", "-3", "nan", "inf", "featurenet=", "a=b"])
@@ -332,7 +434,9 @@ def test_the_command(checkout, tmp_path):
 
     given = call("--step-ms", "mobilenetv2=1000")
     assert given.returncode == 0, given.stderr
-    assert "1,000  ~18 s" in given.stdout
+    rows = {line.split()[0]: line.split() for line in given.stdout.splitlines() if line}
+    # 18 steps and 10 of validation, each as long as a third of one.
+    assert rows["mobilenetv2"][4:] == ["1,185", "~21", "s", "given"]
 
     workflow.configure({**TINY, "datasets": {"tiny": {"kind": "local", "path": "nowhere"}}})
     refused = call()

@@ -283,6 +283,21 @@ def test_what_a_training_says_of_itself():
     assert counted.share == pytest.approx(20.5 / 48)
 
 
+def test_a_training_of_steps_is_told_by_its_steps():
+    """Of 110 steps in epochs of 50, the last of which has 10."""
+    said = {**SAID, "epoch": 1, "epochs": 3, "step": 5, "steps": 110}
+    training = training_of(said, 0, running=False, steps=110)
+    assert training.share == pytest.approx(55 / 110)
+    assert training.seconds_left == pytest.approx(135.0)
+    last = training_of({**said, "epoch": 2, "step": 10}, 0, running=False, steps=110)
+    assert last.share == 1 and last.seconds_left == 0
+    assert training_of(said, 0, running=False, steps=120) == Training(0, 0)
+    of_three = {"number": 2, "of": 3, "cell_type": "BV2"}
+    counted = training_of({**said, "network": of_three}, 0, running=True)
+    assert counted.share == pytest.approx((1 + 0.5) / 3)
+    assert counted.seconds_left == pytest.approx(3 * 135.0)
+
+
 @pytest.mark.parametrize(
     ("state", "running", "finished"),
     [("finished", True, 0), ("diverged", True, 0), ("finished", False, 0), ("diverged", False, 4)],

@@ -113,6 +113,7 @@ def _provenance(folder, tiny, **changed):
             "finished": f"2026-01-0{run.seed + 1}T10:00:00+00:00", "device": "cpu",
             "commit": "abc", "uncommitted_changes": False, "versions": versions,
             "train_images": ["a", "b"], "val_images": ["c"],
+            "steps": 1_200, "tiles_seen": 2_300, "seconds_of_epochs": 180.0,
         }  # fmt: skip
         if run.model == "featurenet" and run.seed == 1:
             facts |= changed
@@ -132,6 +133,19 @@ def test_provenance_has_a_row_a_run(folder, tiny):
     assert table["train_images"].tolist() == [2] * 4
     assert table["synthetic_images"].tolist() == [0] * 4
     assert "All runs were made alike." in provenance_section.write(table, "9", folder)
+
+
+def test_steps_tiles_and_hours_are_told_by_model_and_device(folder, tiny):
+    table = _provenance(folder, tiny, device="A100", steps=100_000, seconds_of_epochs=36_000.0)
+    told = sections.trainings(table)
+    assert "4 trainings took 10.15 hours, 10.00 of them GPU-hours." in told
+    rows = [line.strip().strip('"').split('", "') for line in told.split("\n") if '", "' in line]
+    assert rows[1:] == [
+        ["featurenet", "cpu", "1", "1,200", "2,300", "150", "0.05"],
+        ["featurenet", "A100", "1", "100,000", "2,300", "360", "10.00"],
+        ["mobilenetv2", "cpu", "2", "2,400", "4,600", "150", "0.10"],
+    ]
+    assert sections.trainings(_provenance(folder, tiny).assign(steps=None)) == ""
 
 
 def test_provenance_tells_where_runs_differ(folder, tiny):

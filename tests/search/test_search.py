@@ -25,6 +25,7 @@ from cellseg.search import scores as search_scores
 from cellseg.study import runs as studies
 from cellseg.study import search_space, searches, validation
 from cellseg.tables import read as score_tables
+from cellseg.training.length import Length
 from cellseg.training.progress_writer import ProgressWriter
 from workflow_runner import TINY
 
@@ -208,7 +209,7 @@ def diverge(study, run, folder):
     *_, model, heads, subset, seed = run.parts
     settings = studies.run_settings(study, model, heads, subset, int(seed.removeprefix("seed-")))
     writer = ProgressWriter(folder, settings)
-    writer.begin(epochs=1, steps=2, rows=[])
+    writer.begin(Length(2, 2), rows=[])
     writer.diverged(epoch=1, step=1, rate=0.1, losses=["loss"])
 
 

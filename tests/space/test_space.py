@@ -22,7 +22,7 @@ from workflow_runner import TINY
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCHEMA = yaml.safe_load((CHECKOUT / "workflow/schemas/config.schema.yaml").read_text())
-FULL = yaml.safe_load((CHECKOUT / "config.yaml").read_text())
+FULL = yaml.safe_load((CHECKOUT / "workflow/studies/full.yaml").read_text())
 GB = 1e9
 
 

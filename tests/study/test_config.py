@@ -138,8 +138,12 @@ def _changed(path, value):
         (["training"], {"learning_rate": "1e-4"}, "'1e-4' is not of type 'number': write 1.0e-4 ("),
         (["training"], {"learning_rate": "2.5E4"}, "write 2.5e+4"),
         (["training"], {"clipnorm": ".5e-3"}, "write 0.5e-3"),
-        (["training"], {"epochs": "20"}, "'20' is not of type 'integer': write 20 without quotes"),
-        (["training"], {"epochs": "many"}, "'many' is not of type 'integer' ("),
+        (
+            ["training"],
+            {"batch_size": "20"},
+            "'20' is not of type 'integer': write 20 without quotes",
+        ),
+        (["training"], {"batch_size": "many"}, "'many' is not of type 'integer' ("),
     ],
 )
 def test_errors_name_key_value_and_nearest_name(small, schema, path, value, expected):
@@ -238,7 +242,7 @@ def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
         per_split = path.rpartition(".")[2] in ("train", "val", "test")
         assert per_split or "description" in {**target, **entry}, path
     assert definitions["model"]["properties"]["family"]["enum"] == list(FAMILIES)
-    assert list(schema["properties"]["heads"]["properties"]) == list(HEADS)
+    assert list(schema["$defs"]["heads"]["properties"]) == list(HEADS)
     assert list(channels.USED) == list(HEADS)
     experiment = schema["properties"]["experiments"]["additionalProperties"]["properties"]
     assert experiment["figures"]["items"]["enum"] == [*FIGURES, *DRAWN_ELSEWHERE]

@@ -40,7 +40,9 @@ ROUNDS = setting_cases.rounds(CASES)
 
 SOME = (".kind", ".family", ".backbone", ".window", ".size")
 """Keys of many choices, or of some that another case has, of which a few show that they count."""
-OVERRIDING = tuple(f"models.*<{family}>.training." for family in MODELS)
+OVERRIDING = tuple(
+    f"models.*<{family}>.{block}." for family in MODELS for block in ("heads", "training")
+)
 """Keys that mean what those of the study's `training` do."""
 
 

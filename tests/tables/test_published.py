@@ -97,6 +97,9 @@ def test_only_the_same_thing_is_comparable(figures):
     ):  # fmt: skip
         assert published.comparable(figures, **{**same, **other}) == []
     assert published.obstacle(kind="download", subsample=1, small_objects="kept") == ""
+    drawn = {"kind": "download", "subsample": 1, "sampled": True, "small_objects": "kept"}
+    assert "each seed drew some" in published.obstacle(**drawn)
+    assert published.comparable(figures, data_split="test", **drawn) == []
     assert "every 10" in published.obstacle(kind="download", subsample=10, small_objects="kept")
 
 

@@ -59,12 +59,12 @@ class FakeFamily:
             file.create_group("layer")["kernel"] = np.frombuffer(train.encode(), np.uint8)
         (folder / "tensorboard").mkdir()
         (folder / "tensorboard/events").write_text(train)
-        return pd.DataFrame({"epoch": [1, 2], "loss": [0.1, 1 / 3]})
+        return pd.DataFrame({"epoch": [1, 2], "loss": [0.1, 1 / 3], "seconds": [2.0, 1.0]})
 
 
 def _train(family, folder, stamp="stamp"):
     streams = {name: (f"train {name}", f"val {name}") for name in ("A172", "BV2")}
-    return ensemble.train(family, {}, streams, folder, stamp, None)
+    return ensemble.train(family, {"training": {"epochs": 2}}, streams, folder, stamp, None)
 
 
 def _text(folder):
@@ -131,7 +131,7 @@ def test_progress_says_which_network_is_trained(tmp_path):
     writer = ProgressWriter(tmp_path, {})
     streams = {name: (f"train {name}", f"val {name}") for name in ("A172", "BV2")}
     again = FakeFamily()
-    ensemble.train(again, {}, streams, tmp_path, "stamp", None, writer)
+    ensemble.train(again, {"training": {"epochs": 2}}, streams, tmp_path, "stamp", None, writer)
     assert again.trained == []
     said = json.loads((tmp_path / "progress.json").read_text())
     assert said["network"]["number"] == 2 and (said["epoch"], said["epochs"]) == (2, 2)

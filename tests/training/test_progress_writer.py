@@ -18,6 +18,7 @@ from cellseg.runtime import gpu_lease
 from cellseg.training import loop, progress_writer
 from cellseg.training.batches import TilePool, TileStream
 from cellseg.training.checkpoint import ResumeFolder
+from cellseg.training.length import Length
 from cellseg.training.progress_writer import ProgressWriter
 
 SETTINGS = {
@@ -121,7 +122,7 @@ def test_within_an_epoch_it_is_written_now_and_then_only(stream, tmp_path, monke
 
     monkeypatch.setattr(atomic, "write_json", noted)
     writer = ProgressWriter(tmp_path, SETTINGS)
-    writer.begin(3, 1000, [])
+    writer.begin(Length(3000, 1000), [])
     for step in range(1, 101):
         clock[0] += 0.25
         writer.step(step)
@@ -134,7 +135,7 @@ def test_a_resumed_training_carries_on(stream, tmp_path):
         fit(stopped, stream, tmp_path)
     assert place(tmp_path) == ("training", 1, 1)
     content = {**said(tmp_path), "seconds": 90.0}
-    known = Training(1, 3, 1.0, 0.5, 60, step=1, steps_per_epoch=2)
+    known = Training(1, 3, 1.0, 0.5, 60, step=1, steps_per_epoch=2, steps=6)
     assert training_of(content, 3, running=False) == known
     state = tmp_path / "resume/state.json"
     saved = json.loads(state.read_text())
@@ -223,7 +224,7 @@ def test_a_file_that_cannot_be_written_stops_no_training(stream, tmp_path, monke
 
 def test_a_write_that_is_cut_off_leaves_the_file_before(tmp_path, monkeypatch):
     writer = ProgressWriter(tmp_path, SETTINGS)
-    writer.begin(3, 2, [])
+    writer.begin(Length(6, 2), [])
     before = (tmp_path / "progress.json").read_bytes()
 
     def killed(source, target):

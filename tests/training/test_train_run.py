@@ -38,8 +38,8 @@ def settings(**changes):
         },
         "tiling": {"mode": "cut", "size": 32, "tile_overlap": 0},
         "training": {
-            "batch_size": 3, "normalization": "percentile", "rotation": 30, "zoom": 1.2,
-            "flips": False, "warp": "targets",
+            "epochs": 2, "batch_size": 3, "normalization": "percentile", "rotation": 30,
+            "zoom": 1.2, "flips": False, "warp": "targets",
         },
     }  # fmt: skip
     for key, value in changes.items():
@@ -69,7 +69,7 @@ class Family:
         if self.stops:
             raise UserError("SIGTERM came")
         h5py.File(folder / "weights.h5", "w").close()
-        return pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.25]})
+        return pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.25], "seconds": [2.0, 1.0]})
 
     def versions(self):
         return {"fake": "1"}
@@ -314,6 +314,8 @@ def test_a_finished_run_tells_what_it_was_made_of(inputs, tmp_path, capsys):
     assert found["val_images"] == [name for name, _ in VAL]
     assert found["train_cells"] == 2 * len(TRAIN)
     assert (found["train_tiles"], found["threads"], found["parameters"]) == (8, 2, 7)
+    # Two epochs of 3, 3 and 2 tiles.
+    assert (found["steps"], found["tiles_seen"], found["seconds_of_epochs"]) == (6, 16, 3)
     assert found["device"] == "cpu" and found["versions"]["fake"] == "1"
     assert "synthetic_images" not in found
 

@@ -261,6 +261,77 @@ def test_best_weights_survive_an_interruption(stream, tmp_path):
     assert learner.weight == 2  # after the first epoch, before the interruption
 
 
+STEPS = {"epochs": None, "steps": 7, "steps_per_epoch": 3}
+"""Epochs of 3, 3 and 1 steps, over passes of 2."""
+
+
+class SeeingLearner(SignalledLearner):
+    """Also notes which tiles are in each batch, by their grey value."""
+
+    def __init__(self, number=None, **where):
+        super().__init__(number, **where)
+        self.tiles = []
+
+    def train_batch(self, batch, rate):
+        self.tiles.append(sorted(batch[0][:, 0, 0, 0].tolist()))
+        return super().train_batch(batch, rate)
+
+
+@pytest.fixture
+def numbered():
+    """Two batches a pass, of tiles that tell their number."""
+    tiles = np.broadcast_to(np.arange(4, dtype=np.uint8)[:, None, None, None], (4, 8, 8, 1)).copy()
+    labels = np.zeros_like(tiles, np.int32)
+    file = SimpleNamespace(X=tiles, y=labels, image=np.array(list("abcd")))
+    return TileStream(TilePool([file]), np.arange(4), {"fgbg": {}}, 2, "none", 0)
+
+
+def test_a_training_of_steps_passes_over_the_tiles_as_often_as_it_needs(numbered, tmp_path):
+    learner = SeeingLearner()
+    history = _fit(learner, numbered, tmp_path, _settings(**STEPS))
+    assert history["steps"].tolist() == [3, 3, 1] and learner.weight == 7
+    seen = [sorted(one + two) for one, two in zip(*2 * [iter(learner.tiles)], strict=False)]
+    assert seen == [[0, 1, 2, 3]] * 3  # each tile once in each pass, across epochs
+    by_epochs = SeeingLearner()
+    _fit(by_epochs, numbered, tmp_path / "epochs", _settings(epochs=4))
+    assert learner.tiles == by_epochs.tiles[:7]
+
+
+def test_without_a_length_of_epochs_one_is_a_pass(numbered, tmp_path):
+    settings = _settings(**{**STEPS, "steps_per_epoch": None})
+    history = _fit(SeeingLearner(), numbered, tmp_path, settings)
+    assert history["steps"].tolist() == [2, 2, 2, 1]
+    longer = _settings(epochs=2, steps_per_epoch=5)
+    history = _fit(SeeingLearner(), numbered, tmp_path / "longer", longer)
+    assert history["steps"].tolist() == [5, 5]
+
+
+@pytest.mark.parametrize("after", range(1, 7))
+def test_a_training_of_steps_resumes_within_a_pass_and_an_epoch(numbered, tmp_path, after):
+    cosine = _settings(**STEPS, schedule={"name": "cosine", "warmup": 0.3})
+    undisturbed = SeeingLearner()
+    expected = _fit(undisturbed, numbered, tmp_path / "undisturbed", cosine)
+    signalled = SeeingLearner(signal.SIGTERM, in_training=after)
+    with pytest.raises(UserError, match="of 3, after step"):
+        _fit(signalled, numbered, tmp_path, cosine)
+    learner = SeeingLearner()
+    history = _fit(learner, numbered, tmp_path, cosine)
+    assert learner.tiles == undisturbed.tiles[after:]
+    assert learner.rates == undisturbed.rates[after:]
+    timed = ["seconds", "step_ms", "wait_ms", "tiles_per_second"]
+    pd.testing.assert_frame_equal(history.drop(columns=timed), expected.drop(columns=timed))
+
+
+def test_schedules_and_early_stopping_go_by_the_epochs_of_a_training_of_steps(numbered, tmp_path):
+    decayed = _settings(**STEPS, schedule={"name": "exponential", "decay": 0.5})
+    learner = SeeingLearner()
+    _fit(learner, numbered, tmp_path, decayed)
+    assert learner.rates == [0.1] * 3 + [0.05] * 3 + [0.025]
+    learner = SeeingLearner()  # whose validation loss never falls
+    history = _fit(learner, numbered, tmp_path / "early", _settings(**STEPS, early_stopping=1))
+    assert history["steps"].tolist() == [3, 3]
+
+
 def test_stops_early(stream, tmp_path):
     learner = CountingLearner(validation_losses=[1.0, 2.0, 2.0, 0.5])
     history = _fit(learner, stream, tmp_path, _settings(early_stopping=2))

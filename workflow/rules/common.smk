@@ -364,6 +364,11 @@ def content_from_outside(wildcards):
     return outside.content(study, run, memory)
 
 
+def sample_of(wildcards):
+    """Params function: the share of the scored images that a run's seed draws; None for all."""
+    return studies.sample_of(study, wildcards.subset, int(wildcards.seed))
+
+
 def channels_of(wildcards):
     """Params function: channels of the maps to store, those that the segmentation uses."""
     heads = head_names.split(wildcards.heads)
@@ -511,6 +516,7 @@ def told_in_captions(wildcards):
         "kind": dataset["kind"],
         "duplicates": dataset.get("duplicates", "keep"),
         "subsample": study["scoring"]["subsample"],
+        "sampled": studies.is_sampled(study, wildcards.experiment),
         "min_size": study["scoring"]["min_size"],
     }
 

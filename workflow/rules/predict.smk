@@ -23,6 +23,7 @@ rule predict:
         prediction=studies.in_order(study["prediction"]),
         channels=channels_of,
         subsample=study["scoring"]["subsample"],
+        sample=sample_of,
     script:
         "../../scripts/predict.py"
 

@@ -55,6 +55,19 @@ def select(images: pd.DataFrame, subset: Mapping, seed: int) -> dict[str, list[s
     return chosen
 
 
+def sampled(images: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
+    """Rows of a share of the images of each cell type, drawn from the seed.
+
+    Parameters
+    ----------
+    images : with columns image and cell_type
+    fraction : above 0, at most 1; of each cell type at least one image is drawn
+    """
+    order = images.sort_values("image", kind="stable")
+    names = _seeded(order, fraction, seed)["image"]
+    return order[order["image"].isin(names)]
+
+
 def _split_by_well(images: pd.DataFrame, seed: int) -> np.ndarray:
     """New train and val split in which no well of a cell type is on both sides."""
     if images["well"].isna().any():
@@ -75,9 +88,15 @@ def _fraction(images: pd.DataFrame, subset: Mapping, seed: int) -> list[str]:
     if subset["selection"] == "every-nth":
         step = round(1 / subset["fraction"])
         return images["image"].tolist()[::step]
+    kept = _seeded(images, subset["fraction"], seed)
+    return kept.sort_values("order", kind="stable")["image"].tolist()
+
+
+def _seeded(images: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
+    """The first rows of a permutation of those of each cell type, in the order of the table."""
     kept = []
     for number, (_, rows) in enumerate(images.groupby("cell_type", sort=True)):
-        count = max(1, round(subset["fraction"] * len(rows)))
+        count = max(1, round(fraction * len(rows)))
         order = np.random.default_rng([seed, number]).permutation(len(rows))
         kept.append(rows.iloc[np.sort(order[:count])])
-    return pd.concat(kept).sort_values("order", kind="stable")["image"].tolist() if kept else []
+    return pd.concat(kept) if kept else images

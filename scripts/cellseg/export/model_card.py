@@ -10,6 +10,7 @@ from cellseg import models
 from cellseg.data.kinds import SOURCES
 from cellseg.io import run_files
 from cellseg.tables import glossary
+from cellseg.training import length
 
 SCORES = glossary.named("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1_75", "pixel_iou")
 """Columns of metrics.csv."""
@@ -102,7 +103,7 @@ def text(
         f"one. {example_note}",
         "## What it is",
         f"{models.description(model)}, {provenance['parameters']:,} weights, started "
-        f"from {weights}; {training['epochs']} epochs on tiles of {settings['tiling']['size']} "
+        f"from {weights}; {length.in_words(training)} on tiles of {settings['tiling']['size']} "
         f"pixels. Trained on {provenance['finished'][:10]} with "
         f"{_versions(provenance['versions'])}. All settings: `{run_files.SETTINGS}`, "
         f"`{run_files.PROVENANCE}`; thresholds: `{run_files.SEGMENTATION}`.{tuned} How the images "

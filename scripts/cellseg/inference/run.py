@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cellseg.data import annotation_tables
+from cellseg.data import annotation_tables, subsets
 from cellseg.errors import UserError
 from cellseg.inference import map_store, sliding_window, test_time_augmentation
 from cellseg.io import made_files, run_files, run_format
@@ -30,6 +30,7 @@ def predict(
     folder: Path,
     output: str,
     threads: int,
+    sample: Mapping | None = None,
 ) -> None:
     """Predict whole images and store the channels that the segmentation uses.
 
@@ -47,12 +48,16 @@ def predict(
     load_family : from the model's settings to the module of its family
     folder : of the trained run
     output : maps to write, see :mod:`cellseg.inference.map_store`
+    sample : predict a ``fraction`` of the images of each cell type, drawn by a ``seed``; None
+        predicts all
     """
     run = run_format.read(settings, *provenance.SETTINGS)
     family = load_family(run["model"])
     family.set_threads(threads)
     table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     table = scored_images(table if only is None else table[table["image"].isin(only)], subsample)
+    if sample is not None:
+        table = subsets.sampled(table, **sample)
     parts = [(nullcontext(folder), table)]
     if run["model"].get("ensemble"):
         weights = folder / run_files.WEIGHTS

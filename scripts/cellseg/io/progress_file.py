@@ -22,7 +22,8 @@ class Training:
     """How far a training is; None for what is not known yet.
 
     Epochs of an ensemble are counted through all of its networks, one after the other. `step` is
-    within the epoch that has begun.
+    within the epoch that has begun; `steps` are all those of the network in training, whose last
+    epoch may be shorter.
     """
 
     epoch: int
@@ -32,21 +33,35 @@ class Training:
     epoch_seconds: float | None = None
     step: int = 0
     steps_per_epoch: int | None = None
+    steps: int | None = None
+    network: int = 1
+    networks: int = 1
 
     @property
     def share(self) -> float:
         """Share of the training that is done, from 0 to 1."""
         if not self.epochs:
             return 0.0
-        begun = self.step / self.steps_per_epoch if self.steps_per_epoch else 0.0
-        return min(1.0, (self.epoch + begun) / self.epochs)
+        if not self.steps_per_epoch:
+            return min(1.0, self.epoch / self.epochs)
+        steps = self._steps
+        epochs = self.epoch - (self.network - 1) * self.epochs // self.networks
+        done = min(steps, epochs * self.steps_per_epoch + self.step)
+        return (self.network - 1 + done / steps) / self.networks
 
     @property
     def seconds_left(self) -> float | None:
         """By the mean time of an epoch; early stopping may end it sooner."""
         if self.epoch_seconds is None:
             return None
-        return self.epochs * (1 - self.share) * self.epoch_seconds
+        steps = self._steps if self.steps_per_epoch else None
+        epochs = steps / self.steps_per_epoch * self.networks if steps else self.epochs
+        return epochs * (1 - self.share) * self.epoch_seconds
+
+    @property
+    def _steps(self) -> int:
+        """Of a network; files of former versions name those of an epoch alone."""
+        return self.steps or self.steps_per_epoch * self.epochs // self.networks
 
 
 def read(run: Path) -> dict | None:
@@ -62,14 +77,17 @@ def remove(run: Path) -> None:
     (run / NAME).unlink(missing_ok=True)
 
 
-def training_of(content: Mapping | None, epochs: int, running: bool) -> Training:
+def training_of(
+    content: Mapping | None, epochs: int, running: bool, steps: int | None = None
+) -> Training:
     """How far a training is, by the content of its file.
 
     Parameters
     ----------
     content : from :func:`read`
-    epochs : of the configuration; 0 where that does not know the run
+    epochs : of the configuration; 0 where that does not know the run, or gives steps alone
     running : whether the training runs; a file that says otherwise is of an earlier one
+    steps : of the configuration, where that gives steps
 
     Returns
     -------
@@ -80,27 +98,38 @@ def training_of(content: Mapping | None, epochs: int, running: bool) -> Training
     if content is None or content.get("state") not in known:
         return none
     names = ("epoch", "epochs", "step", "steps_per_epoch")
-    epoch, of, step, steps = (_count(content.get(name)) for name in names)
-    if None in (epoch, of, step, steps) or not of or epoch > of or step > steps:
+    epoch, of, step, of_epoch = (_count(content.get(name)) for name in names)
+    in_all = _count(content.get("steps"))
+    if None in (epoch, of, step, of_epoch) or not of or epoch > of or step > of_epoch:
         return none
-    if not running and of != epochs:  # of other settings: the next attempt does not resume it
+    is_of_these = in_all == steps if steps else of == epochs
+    if not running and not is_of_these:  # of other settings: the next attempt does not resume it
         return none
     training = Training(
         epoch, of, tolerant.number(content.get("loss")), tolerant.number(content.get("val_loss")),
-        step=step, steps_per_epoch=steps,
+        step=step, steps_per_epoch=of_epoch, steps=in_all,
     )  # fmt: skip
     seconds = tolerant.number(content.get("seconds"))
     if epoch and seconds is not None and seconds >= 0:
         # The first steps of an attempt are slow, so that nothing is said before an epoch.
-        training.epoch_seconds = seconds / (epoch + (step / steps if steps else 0))
+        training.epoch_seconds = seconds / _epochs_done(training)
     network = content.get("network")
     if isinstance(network, dict):
         number, networks = _count(network.get("number")), _count(network.get("of"))
         if not number or not networks or number > networks:
             return none
+        training.network, training.networks = number, networks
         training.epoch += (number - 1) * of
         training.epochs *= networks
     return training
+
+
+def _epochs_done(training: Training) -> float:
+    """Epochs of whole length, of one network."""
+    if not training.steps_per_epoch:
+        return training.epoch
+    done = training.epoch + training.step / training.steps_per_epoch
+    return min(done, training.steps / training.steps_per_epoch) if training.steps else done
 
 
 def has_diverged(content: Mapping | None, settings: Mapping) -> bool:

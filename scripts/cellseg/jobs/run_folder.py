@@ -15,6 +15,7 @@ from cellseg.jobs import logs
 from cellseg.jobs.active import QUEUED, RUNNING, Marks, SlurmJobs
 from cellseg.jobs.steps import Step
 from cellseg.study.runs import Run
+from cellseg.training import length
 
 DONE, FAILED, INTERRUPTED = "done", "failed", "interrupted"
 PART_DONE, NOT_STARTED = "part done", "not started"
@@ -110,12 +111,13 @@ class RunFolder:
             return False
         return first in self.active or not (self.made[first] or self.state == DONE)
 
-    def look(self, epochs: int) -> Look | None:
+    def look(self, options: Mapping | None) -> Look | None:
         """The run's line, if it is worth one.
 
         Parameters
         ----------
-        epochs : of its training, by the configuration; 0 where that does not know the run
+        options : settings of its training, by the configuration; None where that does not know
+            the run
         """
         state, step = self._decided
         if step is None:
@@ -124,7 +126,10 @@ class RunFolder:
         if state == FAILED:
             look.error = logs.last_error(self._log(step))
         if step.rule == "train":
-            look.training = progress_file.training_of(self._said, epochs, state == RUNNING)
+            options = options or {"epochs": 0}
+            look.training = progress_file.training_of(
+                self._said, length.epochs_of(options), state == RUNNING, options.get("steps")
+            )
         if state == RUNNING:
             look.silent_seconds = self._silence(step)
         return look

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from types import MappingProxyType
 
 from cellseg.io import run_files, tolerant
 from cellseg.io.wording import number_of
@@ -11,8 +12,15 @@ from cellseg.plan.steps import Training
 from cellseg.study.runs import Run, run_settings
 from cellseg.training.ensemble import CELL_TYPE
 
-NOT_TIMED = ("epochs", "learning_rate", "schedule", "early_stopping", "checkpoint")
+NOT_TIMED = ("epochs", "steps", "learning_rate", "schedule", "early_stopping", "checkpoint")
 """Settings of a training that do not change the time of its steps."""
+CPU = "cpu"
+"""An accelerator of the configuration, and the device that a run on it records."""
+FORWARD = 1 / 3
+"""Of a training step's time, that a step of a validation is taken to need: a gradient costs about
+two forward passes. Only where the time of a step was not measured with validations."""
+GIVEN, ASSUMED = "given", "assumed, config"
+"""Sources of times that were not measured."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,10 @@ class ModelHours:
 
 
 def by_model(
-    trainings: Sequence[Training], finished: Sequence[Measured], given: Mapping[str, float]
+    trainings: Sequence[Training],
+    finished: Sequence[Measured],
+    given: Mapping[str, float],
+    assumed: Mapping[str, float] = MappingProxyType({}),
 ) -> list[ModelHours]:
     """Hours of trainings by model, in the order of the trainings.
 
@@ -56,12 +67,13 @@ def by_model(
     ----------
     finished : see :func:`measured`
     given : milliseconds a step by model, which count instead of measured ones
+    assumed : the same, which count where none are given or measured
     """
     models: dict[str, list[Training]] = {}
     for training in trainings:
         models.setdefault(training.run.model, []).append(training)
     return [
-        _of_model(model, some, [run for run in finished if run.run.model == model], given)
+        _of_model(model, some, [run for run in finished if run.run.model == model], given, assumed)
         for model, some in models.items()
     ]
 
@@ -71,16 +83,18 @@ def _of_model(
     trainings: Sequence[Training],
     finished: Sequence[Measured],
     given: Mapping[str, float],
+    assumed: Mapping[str, float],
 ) -> ModelHours:
     known = [training for training in trainings if training.steps is not None]
     hours, source = None, ""
     if model in given:
-        hours = sum(training.steps * given[model] for training in known)
-        source = "given"
+        hours, source = _with_validation(known) * given[model], GIVEN
     elif finished:
         hours = sum(training.steps * _step_ms(training.run, finished) for training in known)
         devices = ", ".join(sorted({run.device for run in finished}))
         source = f"{number_of(len(finished), 'run')} on {devices}"
+    elif model in assumed:
+        hours, source = _with_validation(known) * assumed[model], ASSUMED
     return ModelHours(
         model=model,
         trainings=len(trainings),
@@ -93,6 +107,11 @@ def _of_model(
     )
 
 
+def _with_validation(trainings: Iterable[Training]) -> float:
+    """Training steps that take as long as those of trainings and their validations."""
+    return sum(one.steps + FORWARD * one.validation_steps for one in trainings)
+
+
 def _step_ms(run: Run, finished: Sequence[Measured]) -> float:
     """Mean of the runs with the same heads, else of all of the model."""
     alike = [one for one in finished if one.run.heads == run.heads] or finished
@@ -100,14 +119,14 @@ def _step_ms(run: Run, finished: Sequence[Measured]) -> float:
 
 
 def measured(study: Mapping, runs: Iterable[Run], results: Path) -> list[Measured]:
-    """The runs that are trained with the settings that the study has now.
+    """The runs that are trained with the settings and the accelerator that the study has now.
 
     Parameters
     ----------
     study : complete configuration, see :func:`cellseg.study.validation.resolve`
     runs : to look for
     """
-    found = []
+    found, wanted = [], study["accelerator"]
     for run in runs:
         folder = results / run.folder
         settings = tolerant.json_file(folder / run_files.SETTINGS)
@@ -117,8 +136,9 @@ def measured(study: Mapping, runs: Iterable[Run], results: Path) -> list[Measure
         now = run_settings(study, run.model, run.heads, run.subset, run.seed)
         steps = tolerant.number(record.get("steps"))
         seconds = _epoch_seconds(folder)
-        if steps and seconds is not None and _timed(settings) == _timed(now):
-            device = str(record.get("device", "an unknown device"))
+        device = str(record.get("device", "an unknown device"))
+        is_alike = _timed(settings) == _timed(now) and (device == CPU) == (wanted == CPU)
+        if steps and seconds is not None and is_alike:
             found.append(Measured(run, 1000 * seconds / steps, device))
     return found
 

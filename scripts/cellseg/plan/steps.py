@@ -11,10 +11,11 @@ from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.data.tiles import offsets
 from cellseg.io import made_files
-from cellseg.space.data import n_tiles
 from cellseg.space.expected_images import images_of
+from cellseg.space.expected_tiles import n_tiles
 from cellseg.study.runs import Run, training_of
 from cellseg.training import ensemble
+from cellseg.training.length import Length, tiles_seen
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Training:
-    """What a training does in all its epochs; early stopping may end it before.
+    """What a training does in all its steps; early stopping may end it before.
 
     Attributes
     ----------
     steps : batches; None where nothing is known of the images
-    tiles : that the network is shown, each once an epoch
+    tiles : that the network is shown, each once a pass
+    validation_steps : batches of all validations, forward alone
     exact : whether the chosen images were counted, not estimated from the size of the data set
     """
 
@@ -35,6 +37,7 @@ class Training:
     steps: int | None
     tiles: int | None
     exact: bool
+    validation_steps: int = 0
 
 
 def of_runs(study: Mapping, runs: Iterable[Run], results: Path) -> list[Training]:
@@ -56,13 +59,20 @@ def of_runs(study: Mapping, runs: Iterable[Run], results: Path) -> list[Training
     return trainings
 
 
-def _training(study: Mapping, run: Run, networks: list[int] | None, exact: bool) -> Training:
-    """From the tiles of each network; an ensemble trains one for each cell type."""
+def _training(
+    study: Mapping, run: Run, networks: list[tuple[int, int]] | None, exact: bool
+) -> Training:
+    """From the tiles to train and to validate each network on; an ensemble has one a cell type."""
     if networks is None:
         return Training(run, None, None, exact=False)
     options = training_of(study, run.model)
-    steps = sum(ceil(tiles / options["batch_size"]) for tiles in networks)
-    return Training(run, steps * options["epochs"], sum(networks) * options["epochs"], exact)
+    steps = seen = validated = 0
+    for tiles, val_tiles in networks:
+        own = Length.of(options, ceil(tiles / options["batch_size"]))
+        steps += own.steps
+        seen += tiles_seen(own.steps, tiles, options["batch_size"])
+        validated += own.epochs * ceil(val_tiles / options["batch_size"])
+    return Training(run, steps, seen, exact, validated)
 
 
 def _table(results: Path, dataset: str) -> "pd.DataFrame | None":
@@ -76,7 +86,7 @@ def _table(results: Path, dataset: str) -> "pd.DataFrame | None":
     return pd.concat([made_files.read_parquet(path) for path in paths], ignore_index=True)
 
 
-def _counted(study: Mapping, run: Run, table: "pd.DataFrame") -> list[int]:
+def _counted(study: Mapping, run: Run, table: "pd.DataFrame") -> list[tuple[int, int]]:
     subset = study["subsets"][run.subset]
     tiling = study["tilings"][training_of(study, run.model)["tiling"]]
     chosen = subsets.select(table, subset, run.seed)
@@ -86,10 +96,11 @@ def _counted(study: Mapping, run: Run, table: "pd.DataFrame") -> list[int]:
     shapes = zip(table["height"], table["width"], strict=True)
     sizes = dict(zip(table["image"], shapes, strict=True))
     each = {size: _tiles_of(tiling, *size) for size in set(sizes.values())}
-    return [
-        _with_synthetic(subset, sum(each[sizes[image]] for image in part["train"]))
-        for part in parts
-    ]
+
+    def tiles(images: Iterable[str]) -> int:
+        return sum(each[sizes[image]] for image in images)
+
+    return [(_with_synthetic(subset, tiles(part["train"])), tiles(part["val"])) for part in parts]
 
 
 def _tiles_of(tiling: Mapping, height: int, width: int) -> int:
@@ -102,24 +113,28 @@ def _tiles_of(tiling: Mapping, height: int, width: int) -> int:
     return rows * columns
 
 
-def _expected(study: Mapping, run: Run, results: Path) -> list[int] | None:
+def _expected(study: Mapping, run: Run, results: Path) -> list[tuple[int, int]] | None:
     """As if every cell type had as many images."""
     entry, subset = study["datasets"][run.dataset], study["subsets"][run.subset]
     images = images_of(entry, results / "data" / run.dataset / "annotations")
     if images is None:
         return None
     there = kinds.of(entry).cell_types(entry) or CELL_TYPES
-    count = images["train"].count
+    counts = {split: float(images[split].count) for split in TRAINING_SPLITS}
     if subset["validation"] == "by-well":
-        both = sum(images[split].count for split in TRAINING_SPLITS)
-        count = both * (1 - subsets.VALIDATION_SHARE)
+        both, share = sum(counts.values()), subsets.VALIDATION_SHARE
+        counts = {"train": both * (1 - share), "val": both * share}
     tiling = study["tilings"][training_of(study, run.model)["tiling"]]
     each = n_tiles(tiling, images["train"]) / max(images["train"].count, 1)
-    of_type = max(1, round(subset["fraction"] * count / len(there)))
-    networks = [round(of_type * each)] * len(subset["cell_types"] or there)
-    if not study["models"][run.model]["ensemble"]:
-        networks = [sum(networks)]
-    return [_with_synthetic(subset, tiles) for tiles in networks]
+    n_types = len(subset["cell_types"] or there)
+
+    def of_type(split: str) -> int:
+        return round(max(1, round(subset["fraction"] * counts[split] / len(there))) * each)
+
+    train, val = of_type("train"), of_type("val")
+    if study["models"][run.model]["ensemble"]:
+        return [(_with_synthetic(subset, train), val)] * n_types
+    return [(_with_synthetic(subset, n_types * train), n_types * val)]
 
 
 def _with_synthetic(subset: Mapping, tiles: int) -> int:

@@ -5,7 +5,7 @@ from itertools import zip_longest
 
 from cellseg.io.terminal import UNKNOWN, aligned, cut, duration, wrapped
 from cellseg.io.wording import number_of
-from cellseg.plan.hours import ModelHours
+from cellseg.plan.hours import ASSUMED, GIVEN, ModelHours
 from cellseg.plan.jobs import Jobs
 
 MODELS = 12
@@ -15,7 +15,11 @@ NAME, REASON = 18, 18
 
 
 def lines(
-    jobs: Jobs, space: Sequence[str], models: Sequence[ModelHours], early_stopping: bool
+    jobs: Jobs,
+    space: Sequence[str],
+    models: Sequence[ModelHours],
+    early_stopping: bool,
+    accelerator: str = "cpu",
 ) -> list[str]:
     """What to print.
 
@@ -23,8 +27,9 @@ def lines(
     ----------
     space : see :func:`cellseg.space.plan.lines`
     early_stopping : whether a training may end before its last epoch
+    accelerator : of the configuration; time on a GPU is given in GPU-hours
     """
-    parts = [_jobs(jobs), _space(space), _trainings(models, early_stopping)]
+    parts = [_jobs(jobs), _space(space), _trainings(models, early_stopping, accelerator == "gpu")]
     return [cut(line.rstrip()) for part in parts for line in (*part, "")][:-1]
 
 
@@ -56,15 +61,16 @@ def _space(space: Sequence[str]) -> list[str]:
     ]
 
 
-def _trainings(models: Sequence[ModelHours], early_stopping: bool) -> list[str]:
+def _trainings(models: Sequence[ModelHours], early_stopping: bool, on_gpu: bool) -> list[str]:
     if not models:
         return ["Trainings: none."]
     largest = sorted(models, key=lambda model: -model.steps)
-    rows = [["model", "runs", "steps", "tiles seen", "ms a step", "time", "step time from"]]
-    rows += [_row(model) for model in largest[:MODELS]]
+    time = "GPU-hours" if on_gpu else "time"
+    rows = [["model", "runs", "steps", "tiles seen", "ms a step", time, "step time from"]]
+    rows += [_row(model, on_gpu) for model in largest[:MODELS]]
     if len(models) > 1:
         in_part = any(model.n_unknown or not model.source for model in models)
-        rows.append(_row(_total(models), at_least=in_part))
+        rows.append(_row(_total(models), on_gpu, at_least=in_part))
     table = aligned(rows)
     rest = largest[MODELS:]
     more = [f"  and {number_of(len(rest), 'more model')}"] if rest else []
@@ -76,14 +82,16 @@ def _trainings(models: Sequence[ModelHours], early_stopping: bool) -> list[str]:
     ]
 
 
-def _row(model: ModelHours, at_least: bool = False) -> list[str]:
+def _row(model: ModelHours, on_gpu: bool, at_least: bool = False) -> list[str]:
     """Cells of a row; `at_least` marks a time in which that of some models is missing."""
     about = "" if model.exact else "~"
     numbers = [f"{about}{number:,}" if model.steps else UNKNOWN
                for number in (model.steps, model.tiles)]  # fmt: skip
     known = model.hours is not None and model.steps
     pace = f"{3_600_000 * model.hours / model.steps:,.0f}" if known and model.model else ""
-    time = UNKNOWN if model.hours is None else duration(3600 * model.hours)
+    time = UNKNOWN
+    if model.hours is not None:
+        time = f"{model.hours:,.1f}" if on_gpu else duration(3600 * model.hours)
     time = time if model.hours is None else f"{'>' if at_least else about}{time}"
     return [model.model or "all", f"{model.trainings:,}", *numbers, pace or UNKNOWN, time,
             model.source or UNKNOWN]  # fmt: skip
@@ -124,12 +132,15 @@ def _notes(models: Sequence[ModelHours], early_stopping: bool) -> list[str]:
         notes.append(
             f"Time of {', '.join(untimed[:3])}{others}: not known until one run of this model has "
             "finished with these settings. Or give milliseconds a step: STEP_MS=120, or "
-            "STEP_MS='MODEL=120 …'."
+            "STEP_MS='MODEL=120 …', or `step_ms` in the configuration."
         )
     if len(untimed) < len(models):
         notes.append("Time: of training alone, one training at a time.")
-    if any(model.source == "given" for model in models):
-        notes.append("Given times of a step leave out validation.")
+    if any(model.source in (GIVEN, ASSUMED) for model in models):
+        notes.append(
+            "Given and assumed times: a step of validation is included as a third of a training "
+            "step, waiting for data is not."
+        )
     if early_stopping:
         notes.append("Early stopping may end a training before its last epoch.")
     return notes

@@ -104,8 +104,8 @@ def collect(
         variant = studies.variant_of(study, name)
         states = (folders[run].state_of(variant) for run in studies.runs_of(study, name))
         experiments[name] = _counted(states)
-    epochs = {model: studies.training_of(study, model)["epochs"] for model in study["models"]}
-    seen = [folder.look(epochs[run.model]) for run, folder in folders.items()]
+    options = {model: studies.training_of(study, model) for model in study["models"]}
+    seen = [folder.look(options[run.model]) for run, folder in folders.items()]
     looks = [look for look in seen if look is not None]
     total = _counted(folder.state for folder in folders.values())
     time_left = estimate(folders, looks, max(1, total[RUNNING]))

@@ -33,4 +33,4 @@ def running(
         tunings = sorted(f"{inner.name}/" for inner in path.glob("tuning-*"))
         folder = folder_of(run, steps_of(run, ["", *tunings]))
         if folder.state == RUNNING:
-            yield folder, replace(folder.look(0), of_study=False)
+            yield folder, replace(folder.look(None), of_study=False)

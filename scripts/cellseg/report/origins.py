@@ -14,6 +14,9 @@ RUN = ["dataset", *AXES]
 VERSIONS = ("python", "numpy", "tensorflow", "keras", "tf_keras", "deepcell")
 """Of these there is a column also where no run names one; other packages come after them."""
 
+TRAINING = ("steps", "tiles_seen", "seconds_of_epochs")
+"""What a training came to."""
+
 NOT_USED = "-"
 """As the version of a package that a run did not import."""
 
@@ -32,8 +35,9 @@ def table(runs: Sequence[Run], paths: Sequence[str | Path]) -> pd.DataFrame:
         dataset, model, heads, subset, seed, finished (UTC), commit (empty outside of a checkout),
         uncommitted_changes, device, platform, threads, seconds (of the last attempt of the
         training), train_images, synthetic_images (beside those, 0 where a run records none),
-        val_images and train_tiles (numbers), parameters, and the version of each package in a
-        column of its own, :data:`NOT_USED` where a run did without it
+        val_images and train_tiles (numbers), steps, tiles_seen and seconds_of_epochs (of all
+        attempts, with validation; None where a run records none), parameters, and the version of
+        each package in a column of its own, :data:`NOT_USED` where a run did without it
 
     Raises
     ------
@@ -68,6 +72,7 @@ def _row(run: Run, read: dict) -> dict:
         "synthetic_images": read.get("synthetic_images", 0),
         "val_images": len(read.get("val_images", [])),
         "train_tiles": read.get("train_tiles"),
+        **{name: read.get(name) for name in TRAINING},
         "parameters": read.get("parameters"),
         "versions": read.get("versions", {}),
     }

@@ -43,6 +43,7 @@ def write(
             *(sections.scores_of(study, one, folder) for one in summaries),
             sections.meanings(study),
             heading("Times and memory"),
+            sections.trainings(provenance),
             sections.resources(resources, folder),
             heading("Provenance"),
             provenance_section.write(provenance, snakemake_version, folder),

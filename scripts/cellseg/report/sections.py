@@ -7,7 +7,7 @@ import pandas as pd
 
 from cellseg.data import kinds
 from cellseg.io.wording import number_of
-from cellseg.report import scores
+from cellseg.report import origins, scores
 from cellseg.report.markup import bullets, code, heading, table, text
 from cellseg.study import runs as studies
 from cellseg.tables.glossary import NOT_KNOWN, remarks
@@ -120,6 +120,40 @@ def scores_of(study: Mapping, one: scores.Scores, folder: Path) -> str:
             f"{code(path)} (rule *collect*).\n",
             table(names, rows, "scores"),
         ]
+    )
+
+
+def trainings(provenance: pd.DataFrame) -> str:
+    """Steps, tiles seen and hours of the trainings of each model on each device.
+
+    Parameters
+    ----------
+    provenance : from :func:`cellseg.report.origins.table`; runs that record no steps are left out
+    """
+    known = provenance.dropna(subset=list(origins.TRAINING)).astype(
+        dict.fromkeys(origins.TRAINING, float)
+    )
+    if known.empty:
+        return ""
+    rows = [
+        [
+            text(model),
+            text(device),
+            f"{len(runs):,}",
+            f"{runs['steps'].sum():,.0f}",
+            f"{runs['tiles_seen'].sum():,.0f}",
+            f"{1000 * runs['seconds_of_epochs'].sum() / runs['steps'].sum():,.0f}",
+            f"{runs['seconds_of_epochs'].sum() / 3600:,.2f}",
+        ]
+        for (model, device), runs in known.groupby(["model", "device"], sort=False, dropna=False)
+    ]
+    hours = known["seconds_of_epochs"].sum() / 3600
+    on_gpus = known.loc[known["device"] != "cpu", "seconds_of_epochs"].sum() / 3600
+    names = ["model", "device", "runs", "steps", "tiles seen", "ms a step", "hours"]
+    return (
+        f"{number_of(len(known), 'training')} took {hours:,.2f} hours, {on_gpus:,.2f} of them "
+        "GPU-hours. Times include validation and waiting for data, of all attempts.\n\n"
+        f"{table(names, rows, 'trainings')}"
     )
 
 

@@ -49,7 +49,9 @@ def warning(n_true: int, n_pred: int, f1: float, where: str, steps: int | None) 
         f"are annotated, on {where}; F1 at IoU 0.5 is {f1:.3f}. "
     )
     if steps is not None and steps < FEW_STEPS:
-        return f"{found}Train longer: raise training.epochs until there are thousands of steps."
+        return (
+            f"{found}Train longer: raise training.epochs or training.steps to thousands of steps."
+        )
     many = " and they do not match" if n_pred > n_true / 2 else ""
     return (
         f"{found}Look at the losses in {run_files.TRAIN.log}: if they still fall, train longer; if "

@@ -91,7 +91,7 @@ def look(
     folders = {run: folder_of(run, steps_of_trial(run, entry["threshold_search"])) for run in every}
     states, looks = {}, []
     for run, folder in folders.items():
-        seen = None if run in lost else folder.look(epochs)
+        seen = None if run in lost else folder.look({"epochs": epochs})
         # The search notes such a run when Snakemake ends, which trains the others first.
         failed = seen is not None and folder.has_diverged(_settings(study, run))
         states[run] = NOT_FINITE if run in lost or failed else folder.state

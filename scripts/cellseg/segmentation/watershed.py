@@ -38,7 +38,7 @@ def segment(
     """Grow one cell from each peak of `maxima` down the hills of `interior`.
 
     Equal, label for label, to ``deepcell_toolbox.deep_watershed`` with the same settings
-    (Greenwald et al., Nature Biotechnology 2022). The defaults are the report's.
+    (Greenwald et al., Nature Biotechnology 2022). The default thresholds are the report's.
 
     Parameters
     ----------

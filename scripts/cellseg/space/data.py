@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from cellseg.data import kinds, livecell_size
+from cellseg.data import kinds
 from cellseg.data.kinds.source import Images
 from cellseg.data.splits import TRAINING_SPLITS
-from cellseg.data.tiles import offsets
 from cellseg.io import unzip
 from cellseg.models.panopticnet.declarations import declared
+from cellseg.space.expected_tiles import n_tiles
 from cellseg.space.runs import LABEL_PIXEL
 from cellseg.study.runs import Run, extensions, tiling_of
 
@@ -84,18 +84,6 @@ def _extensions(
         settings, some = study["tilings"][tiling], splits[split].part(times)
         size = n_tiles(settings, some) * settings["size"] ** 2 * TILE_PIXEL
         yield size, _size(folder / f"extended-{times}/{split}/tiles/{tiling}.npz")
-
-
-def n_tiles(tiling: Mapping, images: Images) -> float:
-    """Number of tiles of a split whose images have LIVECell's proportions."""
-    if tiling["mode"] == "resize" or not images.count:
-        return images.count
-    scale = (images.pixels / images.count / livecell_size.PIXELS) ** 0.5
-    rows, columns = (
-        len(offsets(round(length * scale), tiling["size"], tiling["tile_overlap"]))
-        for length in (livecell_size.HEIGHT, livecell_size.WIDTH)
-    )
-    return images.count * rows * columns
 
 
 def _measured(folder: Path, complete: bool) -> float | None:

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from cellseg import models
 from cellseg.data import kinds
 from cellseg.data.kinds.source import Images
 from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.io import run_files
+from cellseg.space.expected_tiles import n_tiles
 from cellseg.study import segmentation_methods
-from cellseg.study.runs import Run, training_of, tuning_in
+from cellseg.study.runs import Run, sample_of, training_of, tuning_in
 from cellseg.targets import head_names
+from cellseg.training.length import Length
 
 # Bytes, measured on the thirteen real images of tests and four epochs of a small network.
 MARKER_MAP_PIXEL, MAP_PIXEL = 0.8, 0.35  # 16 and 8 bits, compressed
@@ -57,7 +60,9 @@ def expected(
     images : of each split of its data set
     """
     split = images[study["scoring"]["data_split"]]
-    scored = split.part(1 / study["scoring"]["subsample"])
+    sample = sample_of(study, run.subset, run.seed)
+    share = 1 if sample is None else sample["fraction"]
+    scored = split.part(share / study["scoring"]["subsample"])
     shown = min(study["overlays"]["images"], split.count)
     pixel = _map_bytes(study, run)
     overlaid = pixel * split.pixels / max(split.count, 1)
@@ -106,13 +111,21 @@ def _of_training(
     chosen = (images["train"].count + images["val"].count) * fraction
     files = {
         run_files.WEIGHTS: networks * network,
-        run_files.HISTORY: LOGGED_EPOCH * training_of(study, run.model)["epochs"],
+        run_files.HISTORY: LOGGED_EPOCH * _epochs(study, run, images),
         run_files.SETTINGS: SMALL_FILE,
         run_files.PROVENANCE: SMALL_FILE + NAMED_IMAGE * chosen,
     }
     # Adam keeps two moments a weight, so that a state is three times the weights. The one before
     # goes when the next one is whole, and the best weights so far lie next to both.
     return files, 7 * network + (networks - 1) * network
+
+
+def _epochs(study: Mapping, run: Run, images: Mapping[str, Images]) -> int:
+    """Epochs of a network; where the settings give steps alone, by the tiles of all images."""
+    options = training_of(study, run.model)
+    tiles = n_tiles(study["tilings"][options["tiling"]], images["train"])
+    tiles *= study["subsets"][run.subset]["fraction"]
+    return Length.of(options, max(1, ceil(tiles / options["batch_size"]))).epochs
 
 
 def _of_tuning(

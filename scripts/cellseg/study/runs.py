@@ -6,10 +6,13 @@ from itertools import product
 
 from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.errors import UserError
-from cellseg.study import clipping
+from cellseg.study import alternatives
 from cellseg.targets import head_names
 
 AXES = ("model", "heads", "subset", "seed")
+
+OF_RUNS = ("heads", "training")
+"""Keys of a model that differ from those of the study, and stand at the top of a run's settings."""
 
 LARGEST_SEED = 2**32 - 1
 """Of the random generators of NumPy and TensorFlow."""
@@ -115,26 +118,46 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
     """
     if seed > LARGEST_SEED:
         raise UserError(f"seed {seed} is too large: {LARGEST_SEED} is the largest. Choose another.")
-    entry = {key: value for key, value in study["models"][model].items() if key != "training"}
+    entry = {key: value for key, value in study["models"][model].items() if key not in OF_RUNS}
+    of_heads = merged(study["heads"], study["models"][model]["heads"])
     training = training_of(study, model)
     synthesizes = "synthetic_per_image" in study["subsets"][subset]
     return {
         # Only where it is used: other runs stay as they are, whatever it says.
         **({"synthesis": in_order(study["synthesis"])} if synthesizes else {}),
         # The order of heads is the order of the network's outputs and stays.
-        "heads": {head: in_order(study["heads"][head]) for head in head_names.split(heads)},
+        "heads": {head: in_order(of_heads[head]) for head in head_names.split(heads)},
         "model": in_order(entry),
         "seed": seed,
-        "subset": in_order(study["subsets"][subset]),
+        "subset": in_order(_trained_on(study["subsets"][subset])),
         "tiling": in_order(study["tilings"][training["tiling"]]),
         "training": in_order(training),
     }
 
 
+def _trained_on(subset: Mapping) -> dict:
+    """Settings of a subset but for what is scored, which changes no training."""
+    return {key: value for key, value in subset.items() if key != "scored"}
+
+
+def sample_of(study: Mapping, subset: str, seed: int) -> dict | None:
+    """``fraction`` and ``seed`` by which a run draws its scored images; None where it takes all."""
+    entry = study["subsets"][subset]
+    if entry["scored"] == "all":
+        return None
+    return {"fraction": entry["fraction"], "seed": seed}
+
+
+def is_sampled(study: Mapping, experiment: str) -> bool:
+    """Whether seeds draw the scored images of some runs of an experiment."""
+    subsets = {run.subset for run in runs_of(study, experiment)}
+    return any(study["subsets"][subset]["scored"] != "all" for subset in subsets)
+
+
 def training_of(study: Mapping, model: str) -> dict:
     """Settings of a model's training: the study's, with its own on top."""
     own = study["models"][model].get("training", {})  # family `labels` trains nothing
-    return clipping.one_only(merged(study["training"], own), own)
+    return alternatives.one_only(merged(study["training"], own), own)
 
 
 def extensions(subset: Mapping) -> list[tuple[int, str]]:

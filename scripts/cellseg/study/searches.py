@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from cellseg.errors import UserError
 from cellseg.study import search_space
 from cellseg.study.runs import Run, as_list, merged
+from cellseg.training import length
 
 COLUMNS = (
     *("search", "rung", "epochs", "trial"),
@@ -14,6 +15,8 @@ COLUMNS = (
 """Columns of a search's table besides those of its parameters, which follow the trial."""
 ANOTHER_LOSS = ("training.softmax_loss_scale", "training.tiling")
 """Settings that change what a loss is made of or measured on: it does not compare their values."""
+LENGTH = tuple(f"training.{name}" for name in length.NAMES)
+"""Settings that the rungs of a search decide."""
 
 
 def trial_model(search: str, trial: int, epochs: int) -> str:
@@ -75,8 +78,11 @@ def check(study: Mapping, search: str) -> None:
             if low >= high:
                 raise UserError(f"{place}: the range ends at {high}, which is not above {low}.")
         for key in _keys(name, choice):
-            if key == "training.epochs":
-                raise UserError(f"{place}: the epochs of a trial are those of its rung (`rungs`).")
+            if key in LENGTH:
+                raise UserError(
+                    f"{place}: the epochs of a trial are those of its rung (`rungs`). For epochs "
+                    "of equal length set `training.steps_per_epoch`."
+                )
             if key in ANOTHER_LOSS and entry["threshold_search"] is None:
                 raise UserError(
                     f"{place}: validation losses do not compare values of {key}, on which the "
@@ -112,7 +118,8 @@ def with_trials(
                     raise UserError(
                         f"models.{name}: a trial of the search {search} has this name. Rename one."
                     )
-                training = {**model["training"], "epochs": epochs}
+                own = {name: value for name, value in model["training"].items() if name != "steps"}
+                training = {**own, "epochs": epochs}
                 added[name] = {**model, "training": training}
     return {**study, "models": {**study["models"], **added}}
 

@@ -11,7 +11,7 @@ from cellseg.data import kinds
 from cellseg.errors import UserError
 from cellseg.models.panopticnet import checks as backbone_checks
 from cellseg.study import (
-    clipping,
+    alternatives,
     config_values,
     ensembles,
     home_folder,
@@ -52,8 +52,9 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
         raise UserError("\n".join(["the configuration is not valid."] + _explain_all(errors)))
-    study = home_folder.expanded(_filled(clipping.without_default(config), schema, schema))
-    clipping.check("training", study["training"])
+    study = home_folder.expanded(_filled(alternatives.without_default(config), schema, schema))
+    alternatives.check("training", study["training"])
+    alternatives.check_complete("training", study["training"])
     _check_names(study)
     outside.check(study)
     ensembles.check_study(study)
@@ -176,6 +177,8 @@ def _check_names(study: Mapping) -> None:
         _check_model(f"models.{name}", model, study)
         if name in used and not outside.is_outside(model):
             _check_window(f"models.{name}", model, study)
+    for name in study["step_ms"]:
+        spelling.check("step_ms", name, study["models"])
     low, high = study["synthesis"]["confluence"]
     if low >= high:
         raise UserError(
@@ -246,8 +249,11 @@ def _check_search(name: str, study: Mapping) -> None:
 def _check_model(where: str, model: Mapping, study: Mapping) -> None:
     if outside.is_outside(model):
         return
-    clipping.check(f"{where}.training", model["training"])
-    training = merged(study["training"], model["training"])
+    alternatives.check(f"{where}.training", model["training"])
+    training = alternatives.one_only(
+        merged(study["training"], model["training"]), model["training"]
+    )
+    alternatives.check_complete(f"{where}.training", training)
     spelling.check(f"{where}.training.tiling", training["tiling"], study["tilings"])
     if model.get("weights") is not None:
         spelling.check(f"{where}.weights", model["weights"], study["pretrained"])

@@ -158,6 +158,7 @@ def comparable(
     kind: str,
     data_split: str,
     subsample: int,
+    sampled: bool = False,
     small_objects: str,
     cell_type: str = ALL_TYPES,
 ) -> list[Figure]:
@@ -169,13 +170,14 @@ def comparable(
     kind : of the data set that was scored, as in the configuration
     data_split, small_objects, cell_type : of the measured scores, as in their columns
     subsample : that every n-th image was scored, of the configuration
+    sampled : whether seeds drew the scored images
 
     Returns
     -------
     list of Figure
         In the order of the table; empty where :func:`obstacle` gives a reason.
     """
-    if obstacle(kind=kind, subsample=subsample, small_objects=small_objects):
+    if obstacle(kind=kind, subsample=subsample, sampled=sampled, small_objects=small_objects):
         return []
     return [
         figure
@@ -187,12 +189,14 @@ def comparable(
     ]
 
 
-def obstacle(*, kind: str, subsample: int, small_objects: str) -> str:
+def obstacle(*, kind: str, subsample: int, sampled: bool = False, small_objects: str) -> str:
     """Why no published figure may stand next to scores like these, as half a sentence; or empty."""
     if SOURCES[kind].published_as != DATASET:
         return f"they are of {DATASET} as a whole, and this data set is another ({kind})"
     if subsample != 1:
         return f"they are of all images, and here one of every {subsample} was scored"
+    if sampled:
+        return "they are of all images, and here each seed drew some"
     if small_objects != "kept":
         return "nothing was taken out before they were scored"
     return ""

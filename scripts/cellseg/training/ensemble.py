@@ -20,6 +20,7 @@ from cellseg.io import atomic, own_folders, run_files, tolerant
 from cellseg.training import checkpoint
 from cellseg.training.batches import TileStream
 from cellseg.training.checkpoint import ResumeFolder
+from cellseg.training.length import Length
 from cellseg.training.progress_writer import ProgressWriter
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def train(
             )
         else:
             rows = history.to_dict("records")
-            progress.begin(len(rows), len(streams[cell_type][0]), rows)
+            progress.begin(Length.of(settings["training"], len(streams[cell_type][0])), rows)
         history.insert(0, CELL_TYPE, cell_type)
         histories.append(history)
     write(
@@ -144,7 +145,7 @@ def _train_member(
     own_folders.make(member.parent)
     own_folders.make(member)
     history = family.train(settings, *streams, member, state, weights)
-    steps = len(streams[0]) * len(history)
+    steps = Length.of(settings["training"], len(streams[0])).steps_until(len(history))
     if check:
         check(family, settings, streams[1], member, steps)
     finished = {"stamp": state.stamp, "history": history.to_dict("records")}

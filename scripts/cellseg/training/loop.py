@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,7 @@ from cellseg.training.batches import Batch, TileStream
 from cellseg.training.checkpoint import ResumeFolder
 from cellseg.training.interruption import Interruption
 from cellseg.training.learning_rate import learning_rate, plateau_factor
+from cellseg.training.length import Length
 from cellseg.training.progress_writer import ProgressWriter
 
 
@@ -80,6 +81,7 @@ class Epoch:
     def row(self) -> dict[str, float]:
         """Its part of the history's row."""
         return {
+            "steps": self.steps,
             **{name: value / self.tiles for name, value in self.loss_sums.items()},
             "learning_rate": self.rate,
             "step_ms": 1000 * float(np.median(self.step_seconds)),
@@ -95,23 +97,27 @@ def fit(
     options: Mapping,
     resume: ResumeFolder,
 ) -> pd.DataFrame:
-    """Train until the last epoch, going on where an earlier attempt stopped.
+    """Train until the last step, going on where an earlier attempt stopped.
+
+    After each epoch (:class:`cellseg.training.length.Length`) the network is validated. Passes over
+    the training tiles follow each other whatever the length of epochs.
 
     Parameters
     ----------
     learner : the model with its optimiser
     train, validation : streams of batches
     options : the run's ``training`` settings
-        epochs, learning_rate, schedule, checkpoint, early_stopping and precise_batch_norm_batches
+        epochs or steps, steps_per_epoch, learning_rate, schedule, checkpoint, early_stopping and
+        precise_batch_norm_batches
     resume : holds the state after each epoch, and that of the last step when a signal asked to
         stop; the caller clears it when all results are written. Its `progress` is kept up to date
 
     Returns
     -------
     DataFrame with one row an epoch
-        epoch (from 1), loss, <head>_loss, val_loss, val_<head>_loss, learning_rate (of the last
-        step), seconds (training and validation), step_ms (median time of a training step),
-        wait_ms (mean time a step waited for its batch), tiles_per_second
+        epoch (from 1), steps (of the epoch), loss, <head>_loss, val_loss, val_<head>_loss,
+        learning_rate (of the last step), seconds (training and validation), step_ms (median time of
+        a training step), wait_ms (mean time a step waited for its batch), tiles_per_second
 
     Raises
     ------
@@ -120,15 +126,16 @@ def fit(
         resume from is damaged, or a signal asked to stop (the state is then saved).
     """
     progress = resume.progress
+    length = Length.of(options, len(train))
     with interruption.noticed() as interrupted:
-        rows, epoch = _resumed(learner, resume, options)
+        rows, epoch = _resumed(learner, resume, length)
         own_folders.make(resume.folder)
-        progress.begin(options["epochs"], len(train), rows, epoch.steps, epoch.seconds)
-        while len(rows) < options["epochs"] and not _stopped_early(rows, options):
+        progress.begin(length, rows, epoch.steps, epoch.seconds)
+        while len(rows) < length.epochs and not _stopped_early(rows, options):
             started = time.perf_counter()
             number = len(rows) + 1
             try:
-                _train_epoch(learner, train, options, rows, epoch, interrupted, progress)
+                _train_epoch(learner, train, options, length, rows, epoch, interrupted, progress)
                 if not interrupted:
                     losses = _validate(learner, validation, number, interrupted)
             except Diverged as error:
@@ -140,8 +147,9 @@ def fit(
                 _save(learner, resume, rows, epoch)
                 progress.stopped()
                 raise UserError(
-                    f"{interrupted.name} came in epoch {number} of {options['epochs']}, after step "
-                    f"{epoch.steps} of {len(train)}. The state is saved: run again to go on there."
+                    f"{interrupted.name} came in epoch {number} of {length.epochs}, after step "
+                    f"{epoch.steps} of {length.steps_of(len(rows))}. The state is saved: run "
+                    "again to go on there."
                 )
             row = {"epoch": number, **epoch.row(), **losses, "seconds": seconds}
             rows.append(row)
@@ -151,7 +159,7 @@ def fit(
                 learner.save_weights(resume.best)
             _save(learner, resume, rows, epoch)
             progress.epoch(row)
-            _report(row, options["epochs"])
+            _report(row, length.epochs)
 
         if options["checkpoint"] == "best":
             learner.load_weights(resume.best)
@@ -160,7 +168,7 @@ def fit(
     return pd.DataFrame(rows)
 
 
-def _resumed(learner: Learner, resume: ResumeFolder, options: Mapping) -> tuple[list[dict], Epoch]:
+def _resumed(learner: Learner, resume: ResumeFolder, length: Length) -> tuple[list[dict], Epoch]:
     """History and begun epoch of an earlier attempt, whose state the learner takes over."""
     state = resume.load()
     if state is None:
@@ -174,7 +182,7 @@ def _resumed(learner: Learner, resume: ResumeFolder, options: Mapping) -> tuple[
             "the training then starts again."
         ) from error
     within = f", step {epoch.steps} of the next" if epoch.steps else ""
-    print(f"Resuming after epoch {len(rows)} of {options['epochs']}{within}.", flush=True)
+    print(f"Resuming after epoch {len(rows)} of {length.epochs}{within}.", flush=True)
     return rows, epoch
 
 
@@ -198,6 +206,7 @@ def _train_epoch(
     learner: Learner,
     stream: TileStream,
     options: Mapping,
+    length: Length,
     rows: list[dict],
     epoch: Epoch,
     interrupted: Interruption,
@@ -205,17 +214,17 @@ def _train_epoch(
 ) -> None:
     """Make the steps of an epoch that are still to be made, until a signal asks to stop."""
     finished = len(rows)
-    steps = len(stream) * options["epochs"]
+    steps, before = length.steps_of(finished), length.first_step(finished)
     base = options["learning_rate"] * plateau_factor(
         options["schedule"], [row["val_loss"] for row in rows]
     )
-    batches = stream.epoch(finished, first=epoch.steps)
-    while epoch.steps < len(stream) and not interrupted:
+    batches = _batches_from(stream, before + epoch.steps)
+    while epoch.steps < steps and not interrupted:
         asked = time.perf_counter()
         batch = next(batches)
         begun = time.perf_counter()
         epoch.rate = learning_rate(
-            options["schedule"], base, finished * len(stream) + epoch.steps, steps, finished
+            options["schedule"], base, before + epoch.steps, length.steps, finished
         )
         losses = learner.train_batch(batch, epoch.rate)
         ended = time.perf_counter()
@@ -224,8 +233,16 @@ def _train_epoch(
         epoch.step_seconds.append(ended - begun)
         epoch.wait_seconds += begun - asked
         progress.step(epoch.steps)
-        _show_step(finished + 1, epoch.steps, len(stream), losses["loss"])
+        _show_step(finished + 1, epoch.steps, steps, losses["loss"])
     batches.close()
+
+
+def _batches_from(stream: TileStream, step: int) -> Iterator[Batch]:
+    """Batches from that of a step on, counted over all passes over the tiles, without end."""
+    number, first = divmod(step, len(stream))
+    while True:
+        yield from stream.epoch(number, first=first)
+        number, first = number + 1, 0
 
 
 def _validate(

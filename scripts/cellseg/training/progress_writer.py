@@ -9,6 +9,7 @@ from cellseg.errors import UserError
 from cellseg.io import atomic, tolerant
 from cellseg.io.progress_file import DIVERGED, FINISHED, FORMAT, NAME, TRAINING
 from cellseg.io.stamps import stamp
+from cellseg.training.length import Length
 
 EVERY = 10.0  # seconds between two files within an epoch
 
@@ -31,7 +32,7 @@ class ProgressWriter:
         self.network: dict | None = None
         self._settings = "" if run is None else stamp(settings)
         self._content = {
-            "epoch": 0, "epochs": 0, "step": 0, "steps_per_epoch": 0,
+            "epoch": 0, "epochs": 0, "step": 0, "steps_per_epoch": 0, "steps": 0,
             "loss": None, "val_loss": None,
         }  # fmt: skip
         self._seconds = 0.0
@@ -40,18 +41,19 @@ class ProgressWriter:
         self._complained = False
 
     def begin(
-        self, epochs: int, steps: int, rows: Sequence[Mapping], step: int = 0, seconds: float = 0.0
+        self, length: Length, rows: Sequence[Mapping], step: int = 0, seconds: float = 0.0
     ) -> None:
         """Start, or resume, the training of a network.
 
         Parameters
         ----------
-        epochs, steps : of the training, and of an epoch
+        length : of the training
         rows : history of the epochs that are finished
         step, seconds : of the epoch that an earlier attempt began
         """
         self._content |= {
-            "epoch": len(rows), "epochs": epochs, "step": step, "steps_per_epoch": steps,
+            "epoch": len(rows), "epochs": length.epochs, "step": step,
+            "steps_per_epoch": length.steps_per_epoch, "steps": length.steps,
             "loss": rows[-1].get("loss") if rows else None,
             "val_loss": rows[-1].get("val_loss") if rows else None,
         }  # fmt: skip

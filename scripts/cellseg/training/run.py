@@ -19,6 +19,7 @@ from cellseg.synthesis import names
 from cellseg.training import checkpoint, ensemble, provenance
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import TilePool, TileStream
+from cellseg.training.length import Length, tiles_seen
 from cellseg.training.progress_writer import ProgressWriter
 
 if TYPE_CHECKING:
@@ -88,13 +89,14 @@ def train(
         history = ensemble.train(
             family, settings, streams, folder, stamp, backbone, progress, check
         )
-        epochs = history[ensemble.CELL_TYPE].value_counts()
-        steps = sum(len(train) * int(epochs[name]) for name, (train, _) in streams.items())
+        epochs = history[ensemble.CELL_TYPE].value_counts().to_dict()
+        trained = [(train, epochs[name]) for name, (train, _) in streams.items()]
     else:
         if state.load() is None:
             shutil.rmtree(folder / run_files.TENSORBOARD, ignore_errors=True)
         history = family.train(settings, train_stream, validation_stream, folder, state, backbone)
-        steps = len(train_stream) * len(history)
+        trained = [(train_stream, len(history))]
+    steps, seen = _made(trained, settings["training"])
     csv_file.write(folder / run_files.HISTORY, history)
     atomic.write_json(folder / run_files.SETTINGS, run_format.stamped(settings))
     atomic.write_json(
@@ -110,6 +112,8 @@ def train(
             train_cells=int(table.loc[table["image"].isin(chosen["train"]), "n_cells"].sum()),
             train_tiles=len(train_stream.index),
             steps=steps,
+            tiles_seen=seen,
+            seconds_of_epochs=round(float(history["seconds"].sum()), 1),
             **({"synthetic_images": n_synthetic} if n_synthetic else {}),
             grey_values={"percentiles": grey_values.PERCENTILES},
             parameters=family.parameters(settings) * len(by_type or [settings]),
@@ -120,6 +124,16 @@ def train(
     # Only now: had the job died above, the last state would still be there to go on from.
     state.clear()
     progress.finished()
+
+
+def _made(trained: Sequence[tuple[TileStream, int]], options: Mapping) -> tuple[int, int]:
+    """Steps of networks together, and the tiles that they were shown, by stream and epochs."""
+    steps = [Length.of(options, len(stream)).steps_until(epochs) for stream, epochs in trained]
+    seen = [
+        tiles_seen(own, len(stream.index), stream.batch_size)
+        for own, (stream, _) in zip(steps, trained, strict=True)
+    ]
+    return sum(steps), sum(seen)
 
 
 def _streams(

@@ -38,7 +38,7 @@ def build(settings: Mapping, size: int) -> tf_keras.Model:
 
     Parameters
     ----------
-    settings : ``settings["model"]`` names backbone, backbone_levels and location;
+    settings : ``settings["model"]`` names backbone, backbone_levels, lite and location;
         the outputs follow the order of ``settings["heads"]``
     """
     model = settings["model"]
@@ -48,6 +48,7 @@ def build(settings: Mapping, size: int) -> tf_keras.Model:
         backbone_levels=model["backbone_levels"],
         pyramid_levels=[level.replace("C", "P") for level in model["backbone_levels"]],
         num_semantic_classes=[HEADS[head].channels for head in settings["heads"]],
+        lite=model.get("lite", False),
         norm_method=None,
         location=model["location"],
         use_imagenet=False,

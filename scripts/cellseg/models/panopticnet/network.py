@@ -35,7 +35,7 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     Parameters
     ----------
     settings : from :func:`cellseg.study.runs.run_settings`
-        ``model`` names backbone, backbone_levels, location, weights, preprocessing, rescaling
+        ``model`` names backbone, backbone_levels, lite, location, weights, preprocessing, rescaling
         and negative_slope; ``heads`` the outputs; ``training`` the normalization
     shape : height and width in pixels, multiples of the ``stride`` that the backbone declares
 
@@ -54,7 +54,7 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     if affine is not None:
         x = Preprocessing(*affine, name="preprocessing")(x)
     features = backbones.features(model["backbone"], x)
-    level, x = _pyramid(features, model["backbone_levels"])
+    level, x = _pyramid(features, model["backbone_levels"], model.get("lite", False))
     channels = {head: HEADS[head].channels for head in settings["heads"]}
     heads = SemanticHeads(channels, level, model["negative_slope"], name="heads")
     network = keras.Model(image, heads(x))
@@ -67,8 +67,8 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     return adapted
 
 
-def _pyramid(features: list, backbone_levels: list[str]):
-    """The finest level of the feature pyramid and its number.
+def _pyramid(features: list, backbone_levels: list[str], lite: bool):
+    """The finest level of the feature pyramid and its number; a `lite` one ends depthwise.
 
     deepcell builds coarser ones too, whatever its ``pyramid_levels`` says; they feed nothing.
     """
@@ -81,4 +81,7 @@ def _pyramid(features: list, backbone_levels: list[str]):
             reduced = layers.Add(name=f"P{number}_merged")([reduced, doubled])
         merged = reduced
     finest = numbers[-1]
-    return finest, layers.Conv2D(FILTERS, 3, padding="same", name=f"P{finest}")(merged)
+    name = f"P{finest}"
+    if lite:
+        return finest, layers.DepthwiseConv2D(3, padding="same", name=name)(merged)
+    return finest, layers.Conv2D(FILTERS, 3, padding="same", name=name)(merged)

@@ -6,6 +6,8 @@ from cellseg.models.panopticnet.declarations import declared
 
 HEAD_PARAMETERS, LEVEL_PARAMETERS = 119_745, 36_864
 """Of a head, and of each doubling between the level that feeds it and the image."""
+LITE_PARAMETERS = 9 * 256 * 255
+"""That a depthwise convolution spares at the end of the pyramid."""
 
 VALUES = {
     "featurenet": 297,
@@ -40,11 +42,12 @@ def parameters(model: Mapping, n_heads: int) -> int:
 
     Parameters
     ----------
-    model : settings ``backbone`` and ``backbone_levels``
+    model : settings ``backbone``, ``backbone_levels`` and ``lite``
     n_heads : number of heads
     """
     of_heads = n_heads * (HEAD_PARAMETERS + _finest(model) * LEVEL_PARAMETERS)
-    return declared(model["backbone"]).parameters + of_heads
+    spared = LITE_PARAMETERS if model.get("lite") else 0
+    return declared(model["backbone"]).parameters + of_heads - spared
 
 
 def values(model: Mapping, n_heads: int) -> float:
@@ -64,4 +67,6 @@ def _finest(model: Mapping) -> int:
 def description(model: Mapping) -> str:
     """What the network is, in a few words of Markdown."""
     levels = ", ".join(model["backbone_levels"])
-    return f"PanopticNet (`{model['family']}`), backbone `{model['backbone']}`, levels {levels}"
+    lite = ", depthwise pyramid" if model.get("lite") else ""
+    network = f"PanopticNet (`{model['family']}`), backbone `{model['backbone']}`"
+    return f"{network}, levels {levels}{lite}"

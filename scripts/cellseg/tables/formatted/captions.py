@@ -19,7 +19,7 @@ class Experiment:
     """What the configuration says of an experiment and the tables do not.
 
     ``kind`` and ``duplicates`` are the data set's, ``subsample`` and ``min_size`` (pixels) those of
-    the scoring.
+    the scoring; ``sampled`` is whether seeds drew the scored images.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Experiment:
     duplicates: str
     subsample: int
     min_size: int
+    sampled: bool = False
 
 
 def title(experiment: Experiment, treatment: str) -> str:
@@ -90,6 +91,7 @@ def _measured(
     )
     subsample = experiment.subsample
     part = f" (one of every {subsample} of a cell type)" if subsample > 1 else ""
+    part += ", of which each seed drew some," if experiment.sampled else ""
     return (
         f"Experiment {experiment.name}. {conditions.constants(runs, shared)}"
         f"Scored on the {once['data_split'].iloc[0]} split of "
@@ -149,6 +151,9 @@ def _published(beneath: int, runs: "pd.DataFrame", experiment: Experiment, treat
             f"{listed_twice}"
         )
     why = published.obstacle(
-        kind=experiment.kind, subsample=experiment.subsample, small_objects=treatment
+        kind=experiment.kind,
+        subsample=experiment.subsample,
+        sampled=experiment.sampled,
+        small_objects=treatment,
     ) or (f"none is known of these scores on the {runs['data_split'].iloc[0]} split")
     return f"No published figure is comparable: {why}."

@@ -111,6 +111,7 @@ def _table(
         kind=experiment.kind,
         data_split=runs["data_split"].iloc[0],
         subsample=experiment.subsample,
+        sampled=experiment.sampled,
         small_objects=treatment,
     )
     beneath = _published(fitting, list(values))

@@ -1,4 +1,4 @@
-"""`clipnorm` and `global_clipnorm`: one of them at most, and the innermost one that is given."""
+"""Alternative settings of a training: the innermost one that is given takes the other's place."""
 
 import copy
 
@@ -75,3 +75,72 @@ def test_trials_of_a_search_take_the_norm_of_their_space(schema):
     search["space"]["training.clipnorm"] = [1]
     with pytest.raises(UserError, match=r"norms.space \(trial 1\).training: clipnorm"):
         study(schema, {}, {}, hyperparameter_searches={"norms": search})
+
+
+LENGTH = ("epochs", "steps")
+
+
+@pytest.mark.parametrize(
+    ("of_study", "of_model", "expected"),
+    [
+        ({}, {}, (50, None)),
+        ({"steps": 400}, {}, (None, 400)),
+        ({"epochs": 9}, {"steps": 400}, (None, 400)),
+        ({"steps": 400}, {"epochs": 9}, (9, None)),
+        ({"steps": 400}, {"steps": 30}, (None, 30)),
+        ({"steps": None}, {}, (50, None)),
+        ({"epochs": None, "steps": 400}, {"epochs": 9, "steps": None}, (9, None)),
+    ],
+)
+def test_how_long_a_network_is_trained(schema, of_study, of_model, expected):
+    given = copy.deepcopy(TINY)
+    del given["training"]["epochs"]
+    given["training"] |= of_study
+    given["models"]["featurenet"]["training"] = of_model
+    complete = validation.resolve(given, schema)
+    settings = runs.run_settings(complete, "featurenet", "fgbg", "full", 0)
+    assert tuple(settings["training"][key] for key in LENGTH) == expected
+
+
+@pytest.mark.parametrize(
+    ("of_study", "of_model", "message"),
+    [
+        (
+            {"epochs": 2, "steps": 3},
+            {},
+            r"^training: epochs \(2, .*steps \(3, .*exclude each other",
+        ),
+        ({}, {"epochs": 2, "steps": 3}, r"^models\.featurenet\.training: epochs \(2, "),
+        ({"epochs": None}, {}, r"^training: epochs or steps is missing.*Give one of them"),
+        ({}, {"epochs": None}, r"^models\.featurenet\.training: epochs or steps is missing"),
+        (
+            {"epochs": 5},
+            {"epochs": None, "steps": None},
+            r"^models\.featurenet\.training: epochs or",
+        ),
+    ],
+)
+def test_a_length_is_given_once(schema, of_study, of_model, message):
+    with pytest.raises(UserError, match=message):
+        study(schema, of_study, of_model)
+
+
+def test_rungs_of_a_search_take_the_place_of_steps(schema):
+    search = {
+        "title": "Which rate?",
+        "model": "featurenet",
+        "heads": "fgbg",
+        "subset": "full",
+        "trials": "all",
+        "rungs": [1, 3],
+        "space": {"training.learning_rate": [0.001]},
+    }
+    of_study = {"epochs": None, "steps": 40, "steps_per_epoch": 10}
+    searched = {"hyperparameter_searches": {"rates": search}}
+    complete = study(schema, of_study, {"steps": 70}, **searched)
+    for rung in (1, 3):
+        training = runs.training_of(complete, f"rates-001-epochs-{rung}")
+        assert [training[key] for key in (*LENGTH, "steps_per_epoch")] == [rung, None, 10]
+    search["space"] = {"training.steps": [5, 10]}
+    with pytest.raises(UserError, match=r"space\.training\.steps: .*rungs.*steps_per_epoch"):
+        study(schema, {}, {}, **searched)
