@@ -293,7 +293,10 @@ def _optimizer(options: Mapping) -> tf_keras.optimizers.Optimizer:
 
 
 def _loss(head: str, softmax_scale: float):
-    """Mean squared error for distances; deepcell's weighted cross-entropy for classes."""
+    """Mean squared error for distances; deepcell's weighted cross-entropy for classes.
+
+    The plan refuses other heads (:mod:`cellseg.study.head_checks`).
+    """
     classes = HEADS[head].channels
     if classes == 1:
         return "mse"
