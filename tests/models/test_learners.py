@@ -63,8 +63,9 @@ def _batch(heads, size=32, count=3):
     for head in heads:
         channels = HEADS[head].channels
         shape = (count, size, size)
-        if channels == 1:
-            maps[head] = random.uniform(0, 3, (*shape, 1)).astype(np.float32)
+        if HEADS[head].activation != "softmax":
+            number = HEADS[head].target_channels
+            maps[head] = random.uniform(0, 1, (*shape, number)).astype(np.float32)
         else:  # the last class is rare
             odds = np.array([0.7, 0.3] if channels == 2 else [0.7, 0.25, 0.05])
             maps[head] = np.eye(channels, dtype=np.float32)[random.choice(channels, shape, p=odds)]

@@ -32,7 +32,8 @@ def build(settings, shape):
     x = keras.layers.Conv2D(settings["model"]["width"], 3, padding="same", name="all")(image)
     maps = {head: keras.layers.Conv2D(HEADS[head].channels, 1, name=f"of_{head}")(x)
             for head in settings["heads"]}
-    return keras.Model(image, {head: Activated(0.01, name=head)(maps[head]) for head in maps})
+    ends = {head: Activated(HEADS[head].activation, 0.01, name=head) for head in maps}
+    return keras.Model(image, {head: ends[head](maps[head]) for head in maps})
 
 FAMILY = Keras3Family(build, stride=lambda model: 1)
 '''

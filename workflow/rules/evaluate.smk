@@ -86,6 +86,7 @@ rule take_labels:
         files=files_from_outside,
         content=content_from_outside,
         subsample=study["scoring"]["subsample"],
+        sample=sample_of,
     script:
         "../../scripts/take_labels.py"
 

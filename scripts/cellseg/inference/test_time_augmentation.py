@@ -6,6 +6,8 @@ from itertools import product
 import numpy as np
 from skimage.transform import resize
 
+from cellseg.targets.heads import at_scale, turned_back
+
 Maps = dict[str, np.ndarray]
 
 
@@ -14,7 +16,8 @@ def averaged(
 ) -> Callable[[np.ndarray], Maps]:
     """Predict tiles in several orientations, turn the maps back and average them.
 
-    A softmax still sums to one in each pixel, as every average of softmaxes does.
+    A softmax still sums to one in each pixel, as every average of softmaxes does. Maps whose
+    channels are directions are turned back by their head (:class:`cellseg.targets.heads.Head`).
 
     Parameters
     ----------
@@ -49,7 +52,8 @@ def over_scales(
 
     A softmax still sums to one in each pixel: interpolation and average are weighted means.
 
-    All values are averaged as they are, which for distances is an approximation. Divided by the
+    Lengths in pixels are divided by the magnification. All other values are averaged as they are,
+    which for distances is an approximation. Divided by the
     cell's largest, they change little with the scale; in pixels they grow with it. The inner
     distance, ``1 / (1 + beta * alpha * d**2)``, keeps its peak of 1, but with `alpha` "auto",
     ``1 / sqrt(area)``, it falls more steeply the larger the cell appears.
@@ -79,6 +83,7 @@ def _predict_turned(
     """Maps of the tiles as given, predicted mirrored and then turned by `turn` quarters."""
     turned = np.rot90(tiles[:, :, ::-1] if mirror else tiles, turn, axes=(1, 2))
     maps = predict(np.ascontiguousarray(turned))
+    maps = {head: turned_back(head, values, turn, mirror) for head, values in maps.items()}
     back = {head: np.rot90(values, -turn, axes=(1, 2)) for head, values in maps.items()}
     return {head: values[:, :, ::-1] if mirror else values for head, values in back.items()}
 
@@ -94,7 +99,11 @@ def _predict_scaled(
     scaled = resize(image.astype(np.float32), shape, order=1, anti_aliasing=scale < 1)
     maps = predict_image(np.rint(scaled).astype(np.uint8))
     return {
-        head: resize(values.astype(np.float32), image.shape, order=1, anti_aliasing=scale > 1)
+        head: at_scale(
+            head,
+            resize(values.astype(np.float32), image.shape, order=1, anti_aliasing=scale > 1),
+            scale,
+        )
         for head, values in maps.items()
     }
 

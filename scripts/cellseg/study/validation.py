@@ -14,6 +14,7 @@ from cellseg.study import (
     alternatives,
     config_values,
     ensembles,
+    head_checks,
     home_folder,
     outside,
     placeholders,
@@ -226,6 +227,8 @@ def _check_names(study: Mapping) -> None:
                 except UserError as error:
                     raise UserError(f"{where}.conditions.{error}") from None
                 segmentation_methods.check_heads(study, heads, f"{where}.conditions.heads")
+                for model in as_list(block["model"]):
+                    head_checks.check(f"{where}.conditions.heads", study, model, heads)
 
 
 def _check_search(name: str, study: Mapping) -> None:
@@ -243,6 +246,7 @@ def _check_search(name: str, study: Mapping) -> None:
     except UserError as error:
         raise UserError(f"{where}.{error}") from None
     segmentation_methods.check_heads(study, heads, f"{where}.heads")
+    head_checks.check(f"{where}.heads", study, search["model"], heads)
     searches.check(study, name)
 
 

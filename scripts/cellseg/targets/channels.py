@@ -20,6 +20,9 @@ NAMES = {
 }
 """Of each head the names of all its channels, as identifiers."""
 
+OF_DEEPCELL = ("inner-distance", "outer-distance", "fgbg", "pixelwise")
+"""Heads of the package deepcell: its network predicts no others, with one channel as a regression
+and several as a softmax. Only these may be warped or squeezed with the image once computed."""
 
 # Best first (the design's choice).
 DISTANCES = ("inner-distance", "outer-distance")

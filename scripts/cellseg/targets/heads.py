@@ -1,15 +1,17 @@
 """Heads of a network: the maps that they learn, and how these are computed from label images.
 
-To add one, write its function here, enter it in :data:`HEADS`, and name in
-:mod:`cellseg.targets.channels` the channels that are kept of it.
+To add one, write its function here or in a module next to this one, enter it in :data:`HEADS`, and
+name in :mod:`cellseg.targets.channels` its channels.
 
-The four transforms are those of deepcell 0.12.10 (Bannon et al., Nature Methods 2021; for the inner
-distance Greenwald et al., Nature Biotechnology 2022), written from their description and equal to
-them within 1e-6. Where a better form is known it is an option, and deepcell's stays the default.
+The four transforms of this module are those of deepcell 0.12.10 (Bannon et al., Nature Methods
+2021; for the inner distance Greenwald et al., Nature Biotechnology 2022), written from their
+description and equal to them within 1e-6. Where a better form is known it is an option, and
+deepcell's stays the default.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -159,25 +161,48 @@ def _disk(radius: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Head:
-    """One target map.
+    """One target map, and how a network learns and predicts it.
 
     Attributes
     ----------
-    channels : number of channels; one means a regression, more a softmax
+    channels : number of channels of the predicted map
     target : function of a label image and the head's settings
-        ``(labels (H, W) int32, **settings) -> (H, W) or (H, W, channels)``
+        ``(labels (H, W) int32, **settings) -> (H, W) or (H, W, target_channels)``
+    activation : what the prediction ends in
+    loss : name of its loss, in :data:`cellseg.models.keras3.losses.LOSSES`
+    loss_scale : weight of the loss in the sum over heads; a softmax is weighted by the setting
+        ``softmax_loss_scale`` on top
+    loss_maps : channels of the target, after those of the map, that only the loss reads: a mask or
+        weights of the pixels
+    turn : function of a map and of how its image was turned, for maps whose channels are
+        directions: ``(values (..., channels), quarters, mirrored) -> values (..., channels)``
+        Given the values of each pixel, returns those of the same pixel once the image is first
+        mirrored left to right, if `mirrored`, and then turned by `quarters` as ``numpy.rot90``
+        does. Pixels stay in their places. None if the values do not change.
+    lengths : values are lengths in pixels, which grow with the magnification
     """
 
     channels: int
     target: Callable[..., np.ndarray]
+    activation: Literal["linear", "relu", "sigmoid", "softmax"] = "relu"
+    loss: str = "squared-error"
+    loss_scale: float = 1.0
+    loss_maps: int = 0
+    turn: Callable[[np.ndarray, int, bool], np.ndarray] | None = None
+    lengths: bool = False
+
+    @property
+    def target_channels(self) -> int:
+        """Channels of the target: those of the map, then those that only the loss reads."""
+        return self.channels + self.loss_maps
 
 
 # The order is that of heads in every run name, as in channels.USED.
 HEADS: dict[str, Head] = {
     "inner-distance": Head(1, inner_distance),
     "outer-distance": Head(1, outer_distance),
-    "fgbg": Head(2, foreground),
-    "pixelwise": Head(3, pixelwise),
+    "fgbg": Head(2, foreground, "softmax", "weighted-cross-entropy"),
+    "pixelwise": Head(3, pixelwise, "softmax", "weighted-cross-entropy"),
 }
 
 
@@ -191,11 +216,35 @@ def compute(labels: np.ndarray, heads: Mapping[str, Mapping]) -> dict[str, np.nd
 
     Returns
     -------
-    dict of head name to ndarray of shape (H, W, channels)
-        float32 where there is one channel, else uint8
+    dict of head name to ndarray of shape (H, W, target_channels)
+        uint8 of a softmax's classes, else float32
     """
     maps = {}
     for name, settings in heads.items():
         target = HEADS[name].target(labels, **settings)
-        maps[name] = target.reshape(*labels.shape, HEADS[name].channels)
+        maps[name] = target.reshape(*labels.shape, HEADS[name].target_channels)
     return maps
+
+
+def turned_back(head: str, values: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
+    """Values of a map of a turned image, as of the image itself.
+
+    Parameters
+    ----------
+    head : name; the values of one that :data:`HEADS` does not have are returned as they are
+    values : ndarray of shape (..., channels); pixels stay in their places
+    quarters, mirrored : how the image was turned, see :class:`Head`
+
+    Returns
+    -------
+    ndarray of the shape of `values`
+    """
+    turn = HEADS[head].turn if head in HEADS else None
+    if turn is None:
+        return values
+    return turn(turn(values, -quarters % 4, False), 0, mirrored)
+
+
+def at_scale(head: str, values: np.ndarray, scale: float) -> np.ndarray:
+    """Values of a map of an image at a magnification, as of the image itself: lengths shrink."""
+    return values / np.float32(scale) if head in HEADS and HEADS[head].lengths else values

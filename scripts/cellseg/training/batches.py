@@ -94,7 +94,7 @@ class TileStream:
         Yields
         ------
         x : ndarray of shape (B, S, S, 1), float32
-        y : dict of head name to ndarray of shape (B, S, S, channels), float32
+        y : dict of head name to ndarray of shape (B, S, S, target channels), float32
         """
         order = np.asarray(self.index)
         if self.shuffle:
@@ -122,7 +122,7 @@ class TileStream:
         shape = (len(tiles), self.tiles.size, self.tiles.size)
         x = np.empty((*shape, 1), np.float32)
         y = {
-            name: np.empty((*shape, head_registry.HEADS[name].channels), np.float32)
+            name: np.empty((*shape, head_registry.HEADS[name].target_channels), np.float32)
             for name in self.heads
         }
         futures = [

@@ -290,7 +290,10 @@ def versions() -> dict[str, str]:
 
 
 def _loss(head: str, softmax_scale: float):
-    """Mean squared error for distances; deepcell's weighted cross-entropy for classes."""
+    """Mean squared error for distances; deepcell's weighted cross-entropy for classes.
+
+    The plan refuses other heads (:mod:`cellseg.study.head_checks`).
+    """
     classes = HEADS[head].channels
     if classes == 1:
         return "mse"

@@ -18,12 +18,13 @@ def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
     return [layer for layer in leaves(model) if isinstance(layer, keras.layers.BatchNormalization)]
 
 
-def activated(x, negative_slope: float, training: bool):
-    """What a head ends in: a softmax of several channels, a ReLU of one.
+def activated(x, activation: str, negative_slope: float, training: bool):
+    """What a head ends in.
 
     Parameters
     ----------
     x : (N, H, W, channels)
+    activation : linear, relu, sigmoid or softmax, see :class:`cellseg.targets.heads.Head`
     negative_slope : slope of the ReLU below zero, in training
         A head whose outputs are negative everywhere has no gradient without, and never learns
         again.
@@ -33,8 +34,12 @@ def activated(x, negative_slope: float, training: bool):
     (N, H, W, channels), float32
     """
     x = ops.cast(x, "float32")
-    if x.shape[-1] > 1:
+    if activation == "softmax":
         return ops.softmax(x)
+    if activation == "sigmoid":
+        return ops.sigmoid(x)
+    if activation == "linear":
+        return x
     # Not ops.leaky_relu, which TensorFlow tries to fuse with the convolution before it, and fails.
     return ops.maximum(x, negative_slope * x) if training and negative_slope else ops.relu(x)
 
@@ -42,9 +47,9 @@ def activated(x, negative_slope: float, training: bool):
 class Activated(keras.layers.Layer):
     """:func:`activated` as a layer."""
 
-    def __init__(self, negative_slope: float, **options) -> None:
+    def __init__(self, activation: str, negative_slope: float, **options) -> None:
         super().__init__(dtype="float32", **options)
-        self.negative_slope = negative_slope
+        self.activation, self.negative_slope = activation, negative_slope
 
     def call(self, inputs, training=False):
-        return activated(inputs, self.negative_slope, training)
+        return activated(inputs, self.activation, self.negative_slope, training)

@@ -71,7 +71,7 @@ class KerasLearner:
             self.model,
             self.optimizer,
             {
-                head: losses.of_head(HEADS[head].channels, options["softmax_loss_scale"])
+                head: losses.of_head(HEADS[head], options["softmax_loss_scale"])
                 for head in self.heads
             },
             xla=options["xla"],

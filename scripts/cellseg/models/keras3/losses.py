@@ -1,12 +1,18 @@
-"""Losses of the heads, as deepcell defines them."""
+"""Losses of the heads, by name. Those of deepcell's heads are as deepcell defines them.
+
+The truth of a head may have more channels than its prediction: those after them are what the loss
+reads besides, such as weights of the pixels (``loss_maps`` of :class:`cellseg.targets.heads.Head`).
+"""
 
 from keras import ops
+
+from cellseg.targets.heads import Head
 
 EPSILON = 1e-7
 
 
 def squared_error(truth, prediction):
-    """Mean squared difference over all pixels: for distances."""
+    """Mean squared difference over all pixels and channels."""
     return ops.mean(ops.square(truth - prediction))
 
 
@@ -32,8 +38,43 @@ def weighted_cross_entropy(truth, prediction):
     return -ops.mean(ops.sum(truth * ops.log(share) * weights, axis=-1))
 
 
-def of_head(channels: int, softmax_scale: float):
-    """Loss of a head with that many channels: `softmax_scale` applies where there are several."""
-    if channels == 1:
-        return squared_error
-    return lambda truth, prediction: softmax_scale * weighted_cross_entropy(truth, prediction)
+def binary_cross_entropy(truth, prediction):
+    """Cross-entropy of probabilities, mean over pixels; the truth may be any from 0 to 1."""
+    share = ops.clip(prediction, EPSILON, 1 - EPSILON)
+    return -ops.mean(truth * ops.log(share) + (1 - truth) * ops.log(1 - share))
+
+
+def weighted_absolute_error(truth, prediction):
+    """Mean absolute difference over the channels and over the pixels, these by their weights.
+
+    Parameters
+    ----------
+    truth : (N, H, W, channels + 1), float32; last the weight of each pixel, 0 or more
+    prediction : (N, H, W, channels), float32
+
+    Returns
+    -------
+    scalar; 0 where all weights are 0
+    """
+    weights = truth[..., -1:]
+    differences = ops.mean(weights * ops.abs(truth[..., :-1] - prediction))
+    return differences / (ops.mean(weights) + EPSILON)
+
+
+LOSSES = {
+    "squared-error": squared_error,
+    "weighted-cross-entropy": weighted_cross_entropy,
+    "binary-cross-entropy": binary_cross_entropy,
+    "weighted-absolute-error": weighted_absolute_error,
+}
+"""Functions of truth and prediction, (N, H, W, channels), float32, to a scalar."""
+
+
+def of_head(head: Head, softmax_scale: float):
+    """Loss of a head by its scale; `softmax_scale` applies to those that end in a softmax."""
+    loss, scale = LOSSES[head.loss], head.loss_scale
+    if head.activation == "softmax":
+        scale = scale * softmax_scale
+    if scale == 1:
+        return loss
+    return lambda truth, prediction: scale * loss(truth, prediction)

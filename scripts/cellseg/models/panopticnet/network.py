@@ -55,8 +55,8 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
         x = Preprocessing(*affine, name="preprocessing")(x)
     features = backbones.features(model["backbone"], x)
     level, x = _pyramid(features, model["backbone_levels"], model.get("lite", False))
-    channels = {head: HEADS[head].channels for head in settings["heads"]}
-    heads = SemanticHeads(channels, level, model["negative_slope"], name="heads")
+    declared = {head: HEADS[head] for head in settings["heads"]}
+    heads = SemanticHeads(declared, level, model["negative_slope"], name="heads")
     network = keras.Model(image, heads(x))
     adapted = backbones.adapted(network, rescaling=model["rescaling"] == "as-published")
     coarsest = max(int(level[1]) for level in model["backbone_levels"])

@@ -8,6 +8,7 @@ from keras import layers, ops
 from cellseg.models.keras3.batch_norm import follow
 from cellseg.models.keras3.layers import activated
 from cellseg.models.panopticnet.upsampling import double, doubled_products
+from cellseg.targets.heads import Head
 
 FILTERS, TOP_FILTERS = 64, 128
 
@@ -28,19 +29,20 @@ class SemanticHeads(keras.layers.Layer):
 
     Parameters
     ----------
-    channels : channels of each head; one ends in a ReLU, more in a softmax
+    heads : channels and activation of each
     steps : doublings from the pyramid level to the image
     negative_slope : slope of the last ReLU below zero, in training; deepcell's is 0
         A head whose outputs are negative everywhere has no gradient then, and never learns again.
     """
 
     def __init__(
-        self, channels: Mapping[str, int], steps: int, negative_slope: float = 0.0, **options
+        self, heads: Mapping[str, Head], steps: int, negative_slope: float = 0.0, **options
     ) -> None:
         # Statistics need whole floats; what may be half is cast where it is used.
         super().__init__(autocast=False, **options)
-        self.heads = list(channels)
-        self.channels = list(channels.values())
+        self.heads = list(heads)
+        self.channels = [head.channels for head in heads.values()]
+        self.activations = [head.activation for head in heads.values()]
         self.steps = steps
         self.negative_slope = negative_slope
         numbers = range(len(self.channels))
@@ -99,7 +101,8 @@ class SemanticHeads(keras.layers.Layer):
             x = convolution(double(x))
         x = self._normalized(x, self.top[k], self.norm[k], training)
         x = ops.relu(double(x))
-        return activated(_few_channels(x, self.last[k]), self.negative_slope, training)
+        maps = _few_channels(x, self.last[k])
+        return activated(maps, self.activations[k], self.negative_slope, training)
 
     def _normalized(self, x, top, norm, training: bool):
         """1x1 convolution with batch norm of what will be doubled, in one convolution."""

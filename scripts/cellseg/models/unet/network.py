@@ -46,8 +46,9 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
         x = _block(x, filters, f"up_{number}")
     maps = {}
     for head in settings["heads"]:
-        output = layers.Conv2D(HEADS[head].channels, 1, name=f"head_{head}")(x)
-        maps[head] = Activated(model["negative_slope"], name=head)(output)
+        declared = HEADS[head]
+        output = layers.Conv2D(declared.channels, 1, name=f"head_{head}")(x)
+        maps[head] = Activated(declared.activation, model["negative_slope"], name=head)(output)
     return keras.Model(image, maps)
 
 
