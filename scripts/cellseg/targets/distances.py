@@ -316,12 +316,7 @@ def closeness_to_centre(
     centre_row, centre_column = np.zeros(n_pieces, np.float64), np.zeros(n_pieces, np.float64)
     for run in range(len(piece)):
         number, row = piece[run], run_row[run]
-        total, moment = 0.0, 0.0
-        line = distance[row]
-        for column in range(np.uint64(start[run]), np.uint64(end[run])):
-            weight = np.float64(line[column])
-            total += weight
-            moment += weight * np.float64(np.int32(column))
+        total, moment = _moments(distance[row], start[run], end[run])
         area[number] += end[run] - start[run]
         mass[number] += total
         centre_row[number] += total * row
@@ -332,17 +327,31 @@ def closeness_to_centre(
         scale = beta * (alpha if alpha >= 0 else 1 / np.sqrt(area[number]))
         across = (row - centre_row[number] / mass[number]) ** 2
         middle = centre_column[number] / mass[number]
-        _closeness(values[row, start[run] : end[run]], start[run], across, middle, scale, squared)
+        _closeness(values[row], start[run], end[run], across, middle, scale, squared)
     return values
 
 
-@njit(cache=True, nogil=True)
-def _closeness(values, start, across, middle, scale, squared):
-    """Closeness of the pixels of a run that begins in column `start`."""
-    for place in range(np.uint64(len(values))):
-        along = np.float64(np.int32(start + np.int32(place))) - middle
+# In any order: a distance is a multiple of 2**-23, so the sums of a tile of up to 1024 pixels are
+# exact in 53 bits, and those of larger images the same up to rounding.
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
+def _moments(line, start, end):
+    """Sum of a row from `start` to `end`, and sum of its values times their columns."""
+    total, moment = 0.0, 0.0
+    for column in range(np.uint64(start), np.uint64(end)):
+        weight = np.float64(line[column])
+        total += weight
+        moment += weight * np.float64(np.int32(column))
+    return total, moment
+
+
+# NumPy's errors: to look for a division by zero, pixel by pixel, would take as long as all the rest.
+@njit(cache=True, nogil=True, error_model="numpy")
+def _closeness(line, start, end, across, middle, scale, squared):
+    """Closeness of the pixels of a run within its row."""
+    for column in range(np.uint64(start), np.uint64(end)):
+        along = np.float64(np.int32(column)) - middle
         away = across + along * along
-        values[place] = 1 / (1 + scale * (away if squared else np.sqrt(away)))
+        line[column] = 1 / (1 + scale * (away if squared else np.sqrt(away)))
 
 
 @njit(cache=True, nogil=True)

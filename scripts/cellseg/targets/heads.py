@@ -10,6 +10,7 @@ them within 1e-6. Where a better form is known it is an option, and deepcell's s
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -152,6 +153,7 @@ def _distance_to_background(labels: np.ndarray) -> np.ndarray:
     return distances.distance_to_background(labels)
 
 
+@cache
 def _disk(radius: int) -> np.ndarray:
     row, column = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     return (row**2 + column**2 <= radius**2).astype(np.uint8)
