@@ -73,6 +73,7 @@ def settings(epochs: int, seed: int = 0, family: str = "deepcell", **model) -> d
             "schedule": {"name": "constant"},
             "clipnorm": 1e-3,
             "global_clipnorm": None,
+            "ema": None,
             "softmax_loss_scale": 0.01,
             "checkpoint": "last",
             "early_stopping": 0,

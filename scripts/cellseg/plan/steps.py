@@ -11,7 +11,7 @@ from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.data.tiles import offsets
 from cellseg.io import made_files
-from cellseg.space.data import n_tiles
+from cellseg.space.data import n_shown
 from cellseg.space.expected_images import images_of
 from cellseg.study.runs import Run, training_of
 from cellseg.training import ensemble
@@ -27,7 +27,7 @@ class Training:
     Attributes
     ----------
     steps : batches; None where nothing is known of the images
-    tiles : that the network is shown, each once an epoch
+    tiles : or crops that the network is shown, in all epochs
     exact : whether the chosen images were counted, not estimated from the size of the data set
     """
 
@@ -93,9 +93,11 @@ def _counted(study: Mapping, run: Run, table: "pd.DataFrame") -> list[int]:
 
 
 def _tiles_of(tiling: Mapping, height: int, width: int) -> int:
-    """Tiles of one image."""
+    """Tiles or crops of one image that an epoch shows."""
     if tiling["mode"] == "resize":
         return 1
+    if tiling["mode"] == "crop" and tiling["crops_per_image"] is not None:
+        return tiling["crops_per_image"]
     rows, columns = (
         len(offsets(length, tiling["size"], tiling["tile_overlap"])) for length in (height, width)
     )
@@ -114,7 +116,7 @@ def _expected(study: Mapping, run: Run, results: Path) -> list[int] | None:
         both = sum(images[split].count for split in TRAINING_SPLITS)
         count = both * (1 - subsets.VALIDATION_SHARE)
     tiling = study["tilings"][training_of(study, run.model)["tiling"]]
-    each = n_tiles(tiling, images["train"]) / max(images["train"].count, 1)
+    each = n_shown(tiling, images["train"]) / max(images["train"].count, 1)
     of_type = max(1, round(subset["fraction"] * count / len(there)))
     networks = [round(of_type * each)] * len(subset["cell_types"] or there)
     if not study["models"][run.model]["ensemble"]:

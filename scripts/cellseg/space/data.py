@@ -55,8 +55,7 @@ def expected_and_there(
         for tiling in sorted({tiling_of(study, model) for model in models}):
             settings = study["tilings"][tiling]
             for split in TRAINING_SPLITS:
-                size = n_tiles(settings, splits[split]) * settings["size"] ** 2 * TILE_PIXEL
-                yield size, _size(own / f"tiles/{tiling}/{split}.npz")
+                yield _tiles(settings, splits[split]), _size(own / f"tiles/{tiling}/{split}.npz")
         yield from _extensions(study, [run for run in runs if run.dataset == name], splits, own)
     models = [study["models"][run.model] for run in runs]
     backbones = {model["weights"]: model["backbone"] for model in models if model.get("weights")}
@@ -82,14 +81,23 @@ def _extensions(
         yield OUTLINE * some.cells, _size(own / "cells.npz")
     for times, split, tiling in sorted(used):
         settings, some = study["tilings"][tiling], splits[split].part(times)
-        size = n_tiles(settings, some) * settings["size"] ** 2 * TILE_PIXEL
-        yield size, _size(folder / f"extended-{times}/{split}/tiles/{tiling}.npz")
+        made = folder / f"extended-{times}/{split}/tiles/{tiling}.npz"
+        yield _tiles(settings, some), _size(made)
 
 
-def n_tiles(tiling: Mapping, images: Images) -> float:
-    """Number of tiles of a split whose images have LIVECell's proportions."""
+def _tiles(tiling: Mapping, images: Images) -> float:
+    """Bytes of the tiles of a split, or of its whole images where crops are drawn from them."""
+    if tiling["mode"] == "crop":
+        return images.pixels * TILE_PIXEL
+    return n_shown(tiling, images) * tiling["size"] ** 2 * TILE_PIXEL
+
+
+def n_shown(tiling: Mapping, images: Images) -> float:
+    """Tiles of a split whose images have LIVECell's proportions, or crops drawn in an epoch."""
     if tiling["mode"] == "resize" or not images.count:
         return images.count
+    if tiling["mode"] == "crop" and tiling["crops_per_image"] is not None:
+        return images.count * tiling["crops_per_image"]
     scale = (images.pixels / images.count / livecell_size.PIXELS) ** 0.5
     rows, columns = (
         len(offsets(round(length * scale), tiling["size"], tiling["tile_overlap"]))

@@ -344,7 +344,7 @@ def _moments(line, start, end):
     return total, moment
 
 
-# NumPy's errors: to look for a division by zero, pixel by pixel, would take as long as all the rest.
+# NumPy's errors: to look for a division by zero at each pixel would take as long as the rest.
 @njit(cache=True, nogil=True, error_model="numpy")
 def _closeness(line, start, end, across, middle, scale, squared):
     """Closeness of the pixels of a run within its row."""

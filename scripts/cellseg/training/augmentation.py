@@ -1,8 +1,10 @@
-"""Random rotation, zoom and flips, drawn once for an image and its labels."""
+"""Random rotation, zoom and flips, drawn once for an image and its labels, and grey values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from cellseg.training.intensity import Intensity
 
 
 @dataclass(frozen=True)
@@ -14,11 +16,13 @@ class Augmentation:
     rotation : largest angle, degrees, either way
     zoom : largest magnification; the smallest is its inverse. 1 means none
     flips : mirror each axis with probability one half
+    intensity : changes of the grey values, after the warp
     """
 
     rotation: float = 180.0
     zoom: float = 1.4
     flips: bool = True
+    intensity: Intensity = field(default_factory=Intensity)
 
     def draw(self, random: np.random.Generator, size: int) -> np.ndarray:
         """Affine matrix of shape (2, 3) from tile to source pixels, about the tile's centre."""

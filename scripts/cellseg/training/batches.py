@@ -198,6 +198,7 @@ class TileStream:
             matrix = _after(to_source, self.augmentation.draw(random, self.tiles.size))
             image, warped_labels = warp(image, labels, matrix, self.tiles.size)
             labels = labels if self.targets_first else warped_labels
+            image = self.augmentation.intensity.apply(image, random)
         x[..., 0] = image
         if not self._is_batch_wise:
             x[:] = normalize(x[None], self.normalization)[0]

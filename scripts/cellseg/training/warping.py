@@ -75,7 +75,7 @@ def _warp(image, labels, matrix, warped, warped_labels):
     first_column, first_row = across.min(), down.min()
     used = (slice(first_row, down.max() + 1), slice(first_column, across.max() + 1))
     values, classes = image[used].copy(), labels[used].copy()
-    rows, columns = values.shape
+    columns = values.shape[1]
     fours = _fours(values).ravel()
     values, classes = values.ravel(), classes.ravel()
     share_x, share_y = np.empty(width, np.float32), np.empty(width, np.float32)
