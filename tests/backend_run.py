@@ -18,7 +18,7 @@ def run(name: str, start: Path, output: Path, folder: Path) -> None:
     settings = small_training.settings(
         1, family=name, location=False, backend=os.environ["KERAS_BACKEND"]
     )
-    settings["training"] |= {"l2": 0.01, "weight_decay": 0.1}
+    settings["training"] |= {"l2": 0.01, "weight_decay": 0.1, "ema": 0.9}
     family = models.load(settings["model"])
     learner = getattr(family, small_training.LEARNERS[name])(settings, 32, folder)
     if not start.exists():

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from cellseg.data import rasterize
+from cellseg.data.frames import Frames
 from cellseg.data.label_folder import encode
 from cellseg.scoring import metrics
 from cellseg.scoring.coco_average_precision import image_matches
@@ -24,6 +25,7 @@ from cellseg.segmentation.methods import threshold_components
 from cellseg.targets import heads as transforms
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import TilePool, TileStream
+from cellseg.training.crops import CropPool
 
 HEIGHT, WIDTH = 520, 704
 REPEATS = 5
@@ -181,16 +183,40 @@ def coco_pair(polygons: list, predicted: np.ndarray) -> tuple[Callable, Callable
     )
 
 
-def data_stream(workers: int) -> tuple[Callable, Callable, int]:
+def stream_of_tiles(workers: int) -> TileStream:
+    """64 tiles of 256 pixels with 60 cells each."""
+    tiles = np.stack([frame(60, 256, 256)] * 64)[..., None]
+    images = (100 + 50 * (tiles > 0)).astype(np.uint8)
+    pool = TilePool([SimpleNamespace(X=images, y=tiles, image=np.zeros(len(tiles), str))])
+    return TileStream(pool, np.arange(64), HEADS, 8, "none", 0, Augmentation(), workers=workers)
+
+
+def stream_of_crops(workers: int) -> TileStream:
+    """64 crops of 256 pixels an epoch, of eight frames with 320 cells, so 57 a crop."""
+    labels = np.concatenate([frame(320).ravel()] * 8)
+    sizes = {"height": np.full(8, HEIGHT), "width": np.full(8, WIDTH)}
+    frames = Frames((100 + 50 * (labels > 0)).astype(np.uint8), labels, np.zeros(8, str), **sizes)
+    pool = CropPool([frames], 256, 0, crops_per_image=8)
+    return TileStream(pool, np.arange(64), HEADS, 8, "none", 0, Augmentation(), workers=workers)
+
+
+def tiles_a_second(stream: TileStream) -> float:
+    """Of processor time, which other programs on the machine lengthen less than the clock's."""
+    list(stream.epoch(0))
+    times = []
+    for epoch in range(REPEATS):
+        begun = time.process_time()
+        count = sum(len(images) for images, _ in stream.epoch(epoch))
+        times.append((time.process_time() - begun) / count)
+    return 1 / statistics.median(times)
+
+
+def data_stream(stream: TileStream) -> tuple[Callable, Callable, int]:
     """An epoch of ours and of deepcell's generator, with the number of tiles."""
     from deepcell.image_generators import SemanticDataGenerator
 
     tiles = np.stack([frame(60, 256, 256)] * 64)[..., None]
     images = (100 + 50 * (tiles > 0)).astype(np.uint8)
-    pool = TilePool([SimpleNamespace(X=images, y=tiles, image=np.zeros(len(tiles), str))])
-    stream = TileStream(
-        pool, np.arange(len(tiles)), HEADS, 8, "none", 0, Augmentation(), workers=workers
-    )
     generator = SemanticDataGenerator(
         rotation_range=180, zoom_range=(0.7, 1 / 0.7), horizontal_flip=True, vertical_flip=True
     )
@@ -222,11 +248,17 @@ def main() -> None:
                 times = compare(ours, theirs, repeats)  # both packages print reports
             print(f"| {stage} | {n_cells} | {times[0]:.1f} | {times[1]:.0f} | {times[2]:.1f} |",
                   flush=True)  # fmt: skip
-    for workers in (1, 2):
-        ours, theirs, count = data_stream(workers)
-        times = compare(ours, theirs, REPEATS)
-        print(f"| data stream, {workers} workers, a tile of 256 pixels (deepcell, one) | 60 "
-              f"| {times[0] / count:.2f} | {times[1] / count:.1f} | {times[2]:.1f} |")  # fmt: skip
+    streams = {"tiles": stream_of_tiles, "crops": stream_of_crops}
+    for kind, stream in streams.items():
+        for workers in (1, 2):
+            ours, theirs, count = data_stream(stream(workers))
+            times = compare(ours, theirs, REPEATS)
+            print(f"| stream of {kind}, {workers} workers, for one of 256 pixels (deepcell, one) "
+                  f"| 60 | {times[0] / count:.2f} | {times[1] / count:.1f} | {times[2]:.1f} |",
+                  flush=True)  # fmt: skip
+    print()
+    for kind, stream in streams.items():
+        print(f"stream of {kind}: {tiles_a_second(stream(1)):.0f} a second of processor time")
 
 
 if __name__ == "__main__":

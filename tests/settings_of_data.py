@@ -11,7 +11,7 @@ import tifffile
 
 import livecell_server
 import squares
-from cellseg.data import tiles
+from cellseg.data import frames, tiles
 from cellseg.io import download
 from setting_cases import ABSENT, OTHER, Case, World
 
@@ -132,7 +132,34 @@ OVERLAPS = [
 
 
 def tiles_made(world: World) -> tuple[int, ...]:
-    return tiles.open(world.run("tile squares/cut-64/train").tiles).X.shape[:3]
+    path = world.run("tile squares/cut-64/train").tiles
+    if world.study["tilings"]["cut-64"]["mode"] != "crop":
+        return tiles.open(path).X.shape[:3]
+    file = frames.open(path)
+    return len(file), *file.frame(0)[0].shape
+
+
+CROPS = {"tilings.cut-64.mode": "crop"}
+
+
+def trained_on_crops(world: World):
+    """The training stream of a run on crops of the images as they are."""
+    whole = Path(world.run("tile squares/cut-64/train").tiles)
+    others = Path(world.run("tile squares/cut-64/val").tiles)
+    world.run("train squares/unet/fgbg/full/0", train_tiles=str(whole), val_tiles=str(others))
+    [trained] = world.family.trained
+    return trained.train
+
+
+def crops_of_an_epoch(world: World) -> int:
+    return len(trained_on_crops(world).index)
+
+
+def scales_drawn(world: World) -> tuple[float, ...]:
+    """Magnifications of many crops."""
+    pool = trained_on_crops(world).tiles
+    sources = (pool.source(0, np.random.default_rng(seed)) for seed in range(40))
+    return tuple(sorted({float(1 / matrix[0, 0]) for *_, matrix in sources}))
 
 
 def chosen(world: World) -> dict[str, list[str]]:
@@ -269,12 +296,22 @@ CASES = [
           (3, squares.BACKGROUND)], grey_of_a_cell,
          ["use_local squares: params.settings.channel"],
          given={"datasets.squares.images": "squares/colour"}),
+    Case("tilings.*.mode", "tilings.cut-64.mode",
+         [("cut", (16, 64, 64)), ("resize", (8, 64, 64)), ("crop", (8, 64, 96))], tiles_made,
+         ["tile squares/cut-64/*: params.tiling.*", f"{TRAIN}.tiling.mode",
+          "tile_extension */cut-64: params.tiling.*"]),
     *(Case(f"tilings.*.{key}", f"tilings.cut-64.{key}", seen, tiles_made,
            [f"tile squares/cut-64/*: params.tiling.{key}", f"{TRAIN}.tiling.{key}",
             f"tile_extension */cut-64: params.tiling.{key}"])
-      for key, seen in (("mode", [("cut", (16, 64, 64)), ("resize", (8, 64, 64))]),
-                        ("size", [(64, (16, 64, 64)), (128, (8, 128, 128))]),
+      for key, seen in (("size", [(64, (16, 64, 64)), (128, (8, 128, 128))]),
                         ("tile_overlap", [(8, (16, 64, 64)), (40, (24, 64, 64))]))),
+    # Files of crops hold whole images: what is drawn from them changes none.
+    Case("tilings.*.crops_per_image", "tilings.cut-64.crops_per_image",
+         [(None, 16), (3, 24)], crops_of_an_epoch, [f"{TRAIN}.tiling.crops_per_image"],
+         given=CROPS),
+    Case("tilings.*.scales", "tilings.cut-64.scales",
+         [([1], (1,)), ([0.5, 2], (0.5, 2))], scales_drawn, [f"{TRAIN}.tiling.scales"],
+         given=CROPS),
     Case("subsets.*.cell_types", "subsets.half.cell_types", [([], (4, 2)), (["BV2"], (2, 1))],
          numbers_chosen, ["train */half/0: params.settings.subset.cell_types"]),
     Case("subsets.*.fraction", "subsets.half.fraction",

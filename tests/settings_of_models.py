@@ -210,6 +210,9 @@ NETWORK_CASES = [
              sees=of_learners(lambda one: [one.optimizer.l2])),
     training("weight_decay", (0, [None] * 3), (0.01, [0.01] * 3),
              sees=of_learners(lambda one: [one.optimizer.weight_decay])),
+    training("ema", (None, [None] * 3), (0.99, [0.99] * 3),
+             sees=of_learners(lambda one: [one.optimizer.ema_momentum if one.optimizer.use_ema
+                                           else None])),
     training("softmax_loss_scale", (0.01, [0.01] * 3), (2, [2] * 3),
              sees=of_learners(lambda one: [round(one.loss / math.log(3), 2)])),
     training("batch_norm_momentum", (None, [0.99] * 3), (0.5, [0.5] * 3),

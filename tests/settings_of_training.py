@@ -8,6 +8,7 @@ import numpy as np
 
 import squares
 from cellseg.io import run_format
+from cellseg.training.intensity import Intensity
 from recording_family import Trained
 from setting_cases import Case, World
 from settings_base import ALL_HEADS
@@ -108,6 +109,15 @@ def mirrored(one: Trained) -> list[int]:
     return [sign for pair in sorted(pairs) for sign in pair]
 
 
+def largest_change(one: Trained, key: str, off: float) -> float:
+    """The setting, if it alone changes grey values at random, else 0."""
+    intensity, flat = one.train.augmentation.intensity, squares.image().astype(np.float32)
+    changed = intensity.apply(flat, np.random.default_rng(0))
+    only = Intensity(**{key: getattr(intensity, key)})
+    assert intensity == only
+    return 0 if np.array_equal(changed, flat) else getattr(intensity, key)
+
+
 def peaks(one: Trained) -> bool:
     """Whether each centre of a cell has a distance of exactly 1 after the warp."""
     return any(bool((y["inner-distance"] == 1).any()) for _, y in one.train.epoch(0))
@@ -176,6 +186,10 @@ CASES = [
     training("zoom", (1.4, [0.7, 1.4]), (3, [0.3, 3.0]), sees=of_training(zooms)),
     training("flips", (False, [1, 1]), (True, [-1, -1, -1, 1, 1, -1, 1, 1]),
              sees=of_training(mirrored)),
+    *(training(f"intensity.{key}", (off, 0), (other, other),
+               sees=of_training(lambda one, key=key, off=off: largest_change(one, key, off)))
+      for key, off, other in (("brightness", 0, 0.2), ("contrast", 1, 1.5), ("gamma", 1, 2),
+                              ("blur", 0, 2), ("noise", 0, 0.1))),
     training("warp", ("labels", True), ("targets", False), sees=of_training(peaks)),
     training("epochs", (8, 8), (2, 2), sees=of_training(lambda one: len(one.history))),
     training("steps", (5, [1] * 5), (3, [1] * 3),

@@ -75,6 +75,7 @@ def settings(epochs: int, seed: int = 0, family: str = "deepcell", **model) -> d
             "global_clipnorm": None,
             "l2": 0,
             "weight_decay": 0,
+            "ema": None,
             "softmax_loss_scale": 0.01,
             "checkpoint": "last",
             "early_stopping": 0,

@@ -286,14 +286,15 @@ def test_settings_reach_the_network_and_the_loop(family, name, caught, tmp_path,
     assert not np.array_equal(of_one, of_two)
 
 
+@pytest.mark.parametrize("ema", [None, 0.9])
 @pytest.mark.parametrize("name", ["unet"], indirect=True)
 def test_weights_of_a_stopped_training_are_those_of_an_undisturbed_one(
-    family, name, eagerly, tmp_path, monkeypatch
+    family, name, ema, eagerly, tmp_path, monkeypatch
 ):
     """Bit by bit, where a signal came within an epoch. A kill is tested in every family."""
     from cellseg.models.keras3.learner import KerasLearner
 
-    settings = _settings(name, epochs=2, precise_batch_norm_batches=2, checkpoint="best")
+    settings = _settings(name, epochs=2, precise_batch_norm_batches=2, checkpoint="best", ema=ema)
     step, rates = KerasLearner.train_batch, []
 
     def signalled(self, batch, rate):

@@ -80,7 +80,13 @@ def run(plain, tmp_path):
     for split in ("train", "val"):
         write_split(inputs, split, [(f"{split}{number}", "BV2") for number in range(4)])
     settings = small_training.settings(20, family="plain")
-    settings["training"] |= {"learning_rate": 0.01, "rotation": 0, "zoom": 1, "flips": False}
+    settings["training"] |= {
+        "learning_rate": 0.01,
+        "rotation": 0,
+        "zoom": 1,
+        "flips": False,
+        "intensity": {},
+    }
     settings["training"] |= {"warp": "labels", "clipnorm": None}
     subset = {"fraction": 1, "cell_types": [], "selection": "seeded", "validation": "official"}
     training.train(

@@ -106,6 +106,18 @@ def test_a_model_has_settings_of_its_own(tmp_path):
     assert other.steps == 2 * 9
 
 
+@pytest.mark.parametrize(("crops", "tiles", "batches"), [(None, 36, 9), (10, 40, 10)])
+def test_crops_of_an_epoch_are_as_many_as_tiles_or_as_said(tmp_path, crops, tiles, batches):
+    own = copy.deepcopy(TINY)
+    for tiling in own["tilings"].values():
+        tiling.update({"mode": "crop", "crops_per_image": crops})
+    told = training(resolved(own), run_on(), tmp_path)
+    assert (told.steps, told.tiles) == (2 * batches, 2 * tiles) and not told.exact
+    read_images(tmp_path, BV2=[(64, 64)] * 2 + [(64, 170)], SkBr3=[(120, 200)])
+    counted = training(resolved(own), run_on(), tmp_path)
+    assert counted.exact and counted.tiles == 2 * (13 if crops is None else 40)
+
+
 def read_images(results, **of_type):
     """Write the tables of a data set: for each cell type, sizes of its training images."""
     names = [field.name for field in annotation_tables.IMAGE_SCHEMA]

@@ -51,6 +51,13 @@ def test_what_a_full_study_takes(tmp_path):
     assert 0.5 * GB < told.maps < 2 * GB
 
 
+def test_crops_take_whole_images_instead_of_tiles(tmp_path):
+    told = plan.plan(resolved(FULL), tmp_path)
+    crops = plan.plan(resolved(FULL, tilings={"cut-256": {"mode": "crop"}}), tmp_path)
+    saved = (3253 + 570) * (3 * 3 * 256**2 - 520 * 704) * 5
+    assert told.data - crops.data == pytest.approx(saved, rel=1e-6)
+
+
 def test_kept_maps_are_no_longer_passing(tmp_path):
     without = plan.plan(resolved(FULL), tmp_path)
     kept = plan.plan(resolved(FULL, keep_predictions=True), tmp_path)

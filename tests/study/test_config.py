@@ -390,3 +390,12 @@ def test_a_tilde_is_the_home_folder(small, schema, monkeypatch):
 def test_names_that_are_no_folders(small, schema, name):
     with pytest.raises(UserError, match="subsets"):
         validation.resolve({**small, "subsets": {"full": {}, name: {}}}, schema)
+
+
+def test_crops_are_not_trained_on_with_targets_of_whole_tiles(small, schema):
+    small["tilings"] = {"crops": {"mode": "crop"}}
+    small["training"] = {"tiling": "crops", "warp": "targets"}
+    with pytest.raises(UserError, match=r"models\.net\.training\.warp: .*`warp: labels`"):
+        validation.resolve(small, schema)
+    small["training"]["warp"] = "labels"
+    assert validation.resolve(small, schema)["tilings"]["crops"]["scales"] == [1]

@@ -489,7 +489,7 @@ def run(folder, subset, seed=0, count=2):
     whole = {"cell_types": [], "fraction": 1, "selection": "seeded", "validation": "official"}
     settings = {
         "subset": {**whole, **subset}, "seed": seed, "model": {}, "heads": {"fgbg": {}},
-        "training": {"rotation": 10, "zoom": 2, "flips": False, "batch_size": 3,
+        "training": {"rotation": 10, "zoom": 2, "flips": False, "intensity": {}, "batch_size": 3,
                      "normalization": "percentile", "warp": "targets"},
     }  # fmt: skip
     if subset.get("validation") != "by-well":

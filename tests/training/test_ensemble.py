@@ -189,7 +189,13 @@ def _settings() -> dict:
     settings["subset"] = {
         "cell_types": [], "fraction": 1, "selection": "every-nth", "validation": "official",
     }  # fmt: skip
-    settings["training"] |= {"rotation": 0, "zoom": 1, "flips": True, "warp": "labels"}
+    settings["training"] |= {
+        "rotation": 0,
+        "zoom": 1,
+        "flips": True,
+        "warp": "labels",
+        "intensity": {},
+    }
     return settings
 
 

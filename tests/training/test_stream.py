@@ -11,8 +11,9 @@ from cellseg.errors import UserError
 from cellseg.images import normalization
 from cellseg.targets import head_names
 from cellseg.targets import heads as transforms
-from cellseg.training.augmentation import Augmentation, warp
+from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import TilePool, TileStream
+from cellseg.training.warping import warp, warp_target
 
 HEADS = {"inner-distance": {}, "pixelwise": {}}
 
@@ -204,10 +205,10 @@ def test_deepcells_order_is_deepcells(pool):
     for number in range(4):
         matrix = Augmentation().draw(np.random.default_rng([3, 4, number]), 32)
         labels = pool.tile(number)[1]
-        expected, _ = warp(transforms.inner_distance(labels), labels, matrix)
-        np.testing.assert_array_equal(y["inner-distance"][number, ..., 0], expected)
-        interior = transforms.pixelwise(labels)[..., 1].astype(np.int32)
-        _, interior = warp(interior.astype(np.float32), interior, matrix)
+        expected = warp_target(transforms.inner_distance(labels)[..., None], matrix)
+        np.testing.assert_array_equal(y["inner-distance"][number], expected)
+        interior = transforms.pixelwise(labels)[..., 1]
+        _, interior = warp(interior, interior.astype(np.int32), matrix)
         np.testing.assert_array_equal(y["pixelwise"][number, ..., 1], interior)
 
 

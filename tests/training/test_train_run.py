@@ -14,6 +14,7 @@ from cellseg.io import atomic, run_format
 from cellseg.training import checkpoint, provenance
 from cellseg.training import run as train_run
 from cellseg.training.augmentation import Augmentation
+from cellseg.training.intensity import Intensity
 from recording_learner import digest
 from run_inputs import write_split
 
@@ -39,7 +40,7 @@ def settings(**changes):
         "tiling": {"mode": "cut", "size": 32, "tile_overlap": 0},
         "training": {
             "epochs": 2, "batch_size": 3, "normalization": "percentile", "rotation": 30,
-            "zoom": 1.2, "flips": False, "warp": "targets",
+            "zoom": 1.2, "flips": False, "warp": "targets", "intensity": {"gamma": 1.5},
         },
     }  # fmt: skip
     for key, value in changes.items():
@@ -118,7 +119,7 @@ def test_streams_are_as_the_settings_say(inputs, tmp_path):
         assert (stream.batch_size, stream.seed, stream.workers) == (3, 5, 3)
         assert stream.normalization == "percentile"
         assert stream.targets_first
-    assert training.augmentation == Augmentation(rotation=30, zoom=1.2, flips=False)
+    assert training.augmentation == Augmentation(30, 1.2, False, Intensity(gamma=1.5))
     assert training.shuffle
     assert validation.augmentation is None and not validation.shuffle
     assert len(training.index) == 4 and {name[0] for name in images_of(training)} == {"t"}

@@ -139,9 +139,7 @@ rule tile:
         runtime=minutes("results/logs/tile/{dataset}-{tiling}-{split}.tsv", 120),
     params:
         code=code("tile"),
-        tiling=lambda wildcards: dict(
-            sorted(study["tilings"][wildcards.tiling].items())
-        ),
+        tiling=lambda wildcards: studies.stored(study["tilings"][wildcards.tiling]),
     script:
         "../../scripts/tile.py"
 

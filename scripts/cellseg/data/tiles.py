@@ -137,10 +137,14 @@ def write(
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             # All grey values, then all labels: a zip file takes one array after the other.
             shape = (len(plan.image), size, size, 1)
-            grey = _tiles(plan, lambda key: _grey(by_key[key]), size, mode)
+            grey = _tiles(plan, lambda key: read_grey_values(by_key[key]), size, mode)
             memmap_npz.write_rows(archive, "X", grey, shape, np.uint8)
             cells = _tiles(
-                plan, lambda key: _labels(labels, key, by_key[key].shape), size, mode, nearest=True
+                plan,
+                lambda key: read_labels(labels, key, by_key[key].shape),
+                size,
+                mode,
+                nearest=True,
             )
             memmap_npz.write_rows(archive, "y", cells, shape, np.int32)
             memmap_npz.write(archive, "image", np.array(plan.image, dtype=np.str_))
@@ -203,14 +207,16 @@ def _tiles(
             yield cut(whole, size, row, column)
 
 
-def _grey(picture: Picture) -> np.ndarray:
+def read_grey_values(picture: Picture) -> np.ndarray:
+    """Grey values (H, W) uint8 of an image, refused where its size is not the known one."""
     image, shape = picture.read(), tuple(picture.shape)
     if image.shape != shape:
         raise UserError(f"{picture.path} has {image.shape} pixels, its annotations say {shape}.")
     return image
 
 
-def _labels(labels: np.lib.npyio.NpzFile, key: str, shape: tuple[int, int]) -> np.ndarray:
+def read_labels(labels: np.lib.npyio.NpzFile, key: str, shape: tuple[int, int]) -> np.ndarray:
+    """Label image (H, W) int32 of an image, refused where it is not of that shape."""
     if key not in labels or labels[key].shape != tuple(shape):
         raise UserError(f"the label images do not fit the image table at '{key}'. Rasterize again.")
     return labels[key]

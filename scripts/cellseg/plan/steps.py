@@ -12,7 +12,7 @@ from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.data.tiles import offsets
 from cellseg.io import made_files
 from cellseg.space.expected_images import images_of
-from cellseg.space.expected_tiles import n_tiles
+from cellseg.space.expected_tiles import n_shown, n_tiles
 from cellseg.study.runs import Run, training_of
 from cellseg.training import ensemble
 from cellseg.training.length import Length, tiles_seen
@@ -28,7 +28,7 @@ class Training:
     Attributes
     ----------
     steps : batches; None where nothing is known of the images
-    tiles : that the network is shown, each once a pass
+    tiles : or crops that the network is shown, each tile once a pass
     validation_steps : batches of all validations, forward alone
     exact : whether the chosen images were counted, not estimated from the size of the data set
     """
@@ -104,9 +104,11 @@ def _counted(study: Mapping, run: Run, table: "pd.DataFrame") -> list[tuple[int,
 
 
 def _tiles_of(tiling: Mapping, height: int, width: int) -> int:
-    """Tiles of one image."""
+    """Tiles or crops of one image that an epoch shows."""
     if tiling["mode"] == "resize":
         return 1
+    if tiling["mode"] == "crop" and tiling["crops_per_image"] is not None:
+        return tiling["crops_per_image"]
     rows, columns = (
         len(offsets(length, tiling["size"], tiling["tile_overlap"])) for length in (height, width)
     )
@@ -125,10 +127,11 @@ def _expected(study: Mapping, run: Run, results: Path) -> list[tuple[int, int]] 
         both, share = sum(counts.values()), subsets.VALIDATION_SHARE
         counts = {"train": both * (1 - share), "val": both * share}
     tiling = study["tilings"][training_of(study, run.model)["tiling"]]
-    each = n_tiles(tiling, images["train"]) / max(images["train"].count, 1)
+    counted = {"train": n_shown, "val": n_tiles}
     n_types = len(subset["cell_types"] or there)
 
     def of_type(split: str) -> int:
+        each = counted[split](tiling, images["train"]) / max(images["train"].count, 1)
         return round(max(1, round(subset["fraction"] * counts[split] / len(there))) * each)
 
     train, val = of_type("train"), of_type("val")

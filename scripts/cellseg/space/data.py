@@ -55,8 +55,7 @@ def expected_and_there(
         for tiling in sorted({tiling_of(study, model) for model in models}):
             settings = study["tilings"][tiling]
             for split in TRAINING_SPLITS:
-                size = n_tiles(settings, splits[split]) * settings["size"] ** 2 * TILE_PIXEL
-                yield size, _size(own / f"tiles/{tiling}/{split}.npz")
+                yield _tiles(settings, splits[split]), _size(own / f"tiles/{tiling}/{split}.npz")
         yield from _extensions(study, [run for run in runs if run.dataset == name], splits, own)
     models = [study["models"][run.model] for run in runs]
     backbones = {model["weights"]: model["backbone"] for model in models if model.get("weights")}
@@ -82,8 +81,15 @@ def _extensions(
         yield OUTLINE * some.cells, _size(own / "cells.npz")
     for times, split, tiling in sorted(used):
         settings, some = study["tilings"][tiling], splits[split].part(times)
-        size = n_tiles(settings, some) * settings["size"] ** 2 * TILE_PIXEL
-        yield size, _size(folder / f"extended-{times}/{split}/tiles/{tiling}.npz")
+        made = folder / f"extended-{times}/{split}/tiles/{tiling}.npz"
+        yield _tiles(settings, some), _size(made)
+
+
+def _tiles(tiling: Mapping, images: Images) -> float:
+    """Bytes of the tiles of a split, or of its whole images where crops are drawn from them."""
+    if tiling["mode"] == "crop":
+        return images.pixels * TILE_PIXEL
+    return n_tiles(tiling, images) * tiling["size"] ** 2 * TILE_PIXEL
 
 
 def _measured(folder: Path, complete: bool) -> float | None:

@@ -9,7 +9,7 @@ from cellseg.data import kinds
 from cellseg.data.kinds.source import Images
 from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.io import run_files
-from cellseg.space.expected_tiles import n_tiles
+from cellseg.space.expected_tiles import n_shown
 from cellseg.study import segmentation_methods
 from cellseg.study.runs import Run, sample_of, training_of, tuning_in
 from cellseg.targets import head_names
@@ -123,7 +123,7 @@ def _of_training(
 def _epochs(study: Mapping, run: Run, images: Mapping[str, Images]) -> int:
     """Epochs of a network; where the settings give steps alone, by the tiles of all images."""
     options = training_of(study, run.model)
-    tiles = n_tiles(study["tilings"][options["tiling"]], images["train"])
+    tiles = n_shown(study["tilings"][options["tiling"]], images["train"])
     tiles *= study["subsets"][run.subset]["fraction"]
     return Length.of(options, max(1, ceil(tiles / options["batch_size"]))).epochs
 

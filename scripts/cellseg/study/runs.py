@@ -174,6 +174,16 @@ def tiling_of(study: Mapping, model: str) -> str:
     return training_of(study, model)["tiling"]
 
 
+def stored(tiling: Mapping) -> dict:
+    """The settings of a tiling that decide what its files hold, with sorted keys.
+
+    Crops are drawn from whole images when a network is trained: what decides on them is no setting
+    of the files.
+    """
+    keys = ("mode",) if tiling["mode"] == "crop" else ("mode", "size", "tile_overlap")
+    return {key: tiling[key] for key in sorted(keys)}
+
+
 def as_list(value: object) -> list:
     """A list, or one value as a list of one."""
     return value if isinstance(value, list) else [value]

@@ -259,13 +259,18 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
     )
     alternatives.check_complete(f"{where}.training", training)
     spelling.check(f"{where}.training.tiling", training["tiling"], study["tilings"])
+    tiling = study["tilings"][training["tiling"]]
+    if tiling["mode"] == "crop" and training["warp"] == "targets":
+        raise UserError(
+            f"{where}.training.warp: targets are those of whole tiles, and the tiling "
+            f"{training['tiling']} has mode crop. Use `warp: labels`, or a tiling of mode cut."
+        )
     if model.get("weights") is not None:
         spelling.check(f"{where}.weights", model["weights"], study["pretrained"])
     if "backbone" in model:
         weights = model.get("weights")
         address = None if weights is None else study["pretrained"][weights]["url"]
-        size = study["tilings"][training["tiling"]]["size"]
-        backbone_checks.check_model(where, model, size, address)
+        backbone_checks.check_model(where, model, tiling["size"], address)
         _check_levels(where, model)
 
 
@@ -292,9 +297,9 @@ def _check_window(where: str, model: Mapping, study: Mapping) -> None:
     if window == "image" and tiling["mode"] == "resize":
         raise UserError(
             f"prediction.window: image predicts images at their own resolution, and {where} is "
-            "trained on resized ones. Leave `window` at null, or use a tiling of mode cut."
+            "trained on resized ones. Leave `window` at null, or use a tiling of mode cut or crop."
         )
-    if model.get("location") and window and tiling["mode"] == "cut" and window != tiling["size"]:
+    if model.get("location") and window and tiling["mode"] != "resize" and window != tiling["size"]:
         raise UserError(
             f"prediction.window: {window} differs from the tiles of {tiling['size']} pixels that "
             f"{where} is trained on, and with `location` a network depends on their size. Leave "

@@ -11,6 +11,7 @@ deepcell's stays the default.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import cv2
@@ -154,6 +155,7 @@ def _distance_to_background(labels: np.ndarray) -> np.ndarray:
     return distances.distance_to_background(labels)
 
 
+@cache
 def _disk(radius: int) -> np.ndarray:
     row, column = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     return (row**2 + column**2 <= radius**2).astype(np.uint8)

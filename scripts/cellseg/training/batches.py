@@ -11,7 +11,8 @@ import numpy as np
 
 from cellseg.images.normalization import BATCH_WISE, normalize
 from cellseg.targets import heads as head_registry
-from cellseg.training.augmentation import Augmentation, warp, warp_target
+from cellseg.training.augmentation import Augmentation
+from cellseg.training.warping import warp, warp_target
 
 Batch = tuple[np.ndarray, dict[str, np.ndarray]]
 
@@ -22,6 +23,34 @@ class TileArrays(Protocol):
     X: np.ndarray  # (N, S, S, 1), uint8
     y: np.ndarray  # (N, S, S, 1), int32
     image: np.ndarray  # (N,), str
+
+
+class Pool(Protocol):
+    """What a stream takes its samples from, by number.
+
+    Attributes
+    ----------
+    size : side of the samples, pixels
+    image : ndarray of shape (N,), str; the image that each sample is from
+    """
+
+    size: int
+    image: np.ndarray
+
+    def source(
+        self, number: int, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Image (H, W) uint8 and labels (H, W) int32, and the affine map (2, 3) to them.
+
+        The map leads from (column, row) of the sample to (column, row) of the image.
+        """
+
+
+class FixedPool(Pool, Protocol):
+    """A pool whose samples are the same in all epochs, as validation needs them."""
+
+    def tile(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Image (S, S) uint8 and labels (S, S) int32 of a sample."""
 
 
 class TilePool:
@@ -44,6 +73,14 @@ class TilePool:
         # Copies: a kernel is compiled again for memory-mapped or read-only arrays.
         return np.array(file.X[place, ..., 0]), np.array(file.y[place, ..., 0])
 
+    def source(
+        self, number: int, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The tile itself; see :class:`Pool`."""
+        del random
+        file, place = self._places[number]
+        return file.X[place, ..., 0], file.y[place, ..., 0], np.eye(2, 3)
+
 
 @dataclass
 class TileStream:
@@ -54,16 +91,16 @@ class TileStream:
 
     Attributes
     ----------
-    tiles : only the tiles of a batch are read
-    index : ndarray of int, the tiles that belong to this stream
+    tiles : only what a batch needs is read
+    index : ndarray of int, the samples of the pool that belong to this stream
     heads : settings of each head whose targets are wanted
-    augmentation : None for none (validation)
-    targets_first : compute the targets, then warp them, as deepcell does
+    augmentation : None for none (validation), which needs a :class:`FixedPool`
+    targets_first : compute the targets, then warp them, as deepcell does; of tiles, not of crops
         Distances are then interpolated, and no longer those of the warped cells. False warps the
         labels and computes the targets of those.
     """
 
-    tiles: TilePool
+    tiles: Pool | FixedPool
     index: np.ndarray
     heads: Mapping[str, Mapping]
     batch_size: int
@@ -118,20 +155,28 @@ class TileStream:
             yield from self.epoch(number)
 
     def _begin(self, epoch: int, tiles: np.ndarray) -> tuple[Batch, list[Future]]:
-        """A batch that workers fill, one tile a task."""
+        """A batch that workers fill, a part for each."""
         shape = (len(tiles), self.tiles.size, self.tiles.size)
         x = np.empty((*shape, 1), np.float32)
         y = {
             name: np.empty((*shape, head_registry.HEADS[name].target_channels), np.float32)
             for name in self.heads
         }
-        futures = [
-            self._pool.submit(
-                self._fill, x[place], {name: y[name][place] for name in y}, epoch, tile
-            )
-            for place, tile in enumerate(tiles.tolist())
+        parts = np.array_split(np.arange(len(tiles)), min(self.workers, len(tiles)))
+        return (x, y), [
+            self._pool.submit(self._fill_part, x, y, epoch, tiles, part) for part in parts
         ]
-        return (x, y), futures
+
+    def _fill_part(
+        self,
+        x: np.ndarray,
+        y: dict[str, np.ndarray],
+        epoch: int,
+        tiles: np.ndarray,
+        part: np.ndarray,
+    ) -> None:
+        for place in part.tolist():
+            self._fill(x[place], {name: y[name][place] for name in y}, epoch, int(tiles[place]))
 
     def _finish(self, batch: Batch, futures: list[Future]) -> Batch:
         for future in futures:
@@ -144,13 +189,16 @@ class TileStream:
         return self.normalization in BATCH_WISE
 
     def _fill(self, x: np.ndarray, y: dict[str, np.ndarray], epoch: int, tile: int) -> None:
-        image, labels = self.tiles.tile(tile)
         matrix = None
-        if self.augmentation is not None:
+        if self.augmentation is None:
+            image, labels = self.tiles.tile(tile)
+        else:
             random = np.random.default_rng([self.seed, epoch, tile])
-            matrix = self.augmentation.draw(random, image.shape[0])
-            image, warped_labels = warp(image, labels, matrix)
+            image, labels, to_source = self.tiles.source(tile, random)
+            matrix = _after(to_source, self.augmentation.draw(random, self.tiles.size))
+            image, warped_labels = warp(image, labels, matrix, self.tiles.size)
             labels = labels if self.targets_first else warped_labels
+            image = self.augmentation.intensity.apply(image, random)
         x[..., 0] = image
         if not self._is_batch_wise:
             x[:] = normalize(x[None], self.normalization)[0]
@@ -158,3 +206,9 @@ class TileStream:
             if matrix is not None and self.targets_first:
                 target = warp_target(target, matrix)
             y[name][:] = target
+
+
+def _after(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The affine map (2, 3) that is `first`, then `second`."""
+    linear = second[:, :2]
+    return np.column_stack([linear @ first[:, :2], linear @ first[:, 2] + second[:, 2]])

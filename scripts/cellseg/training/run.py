@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cellseg.data import subsets
+from cellseg.data import frames, subsets
 from cellseg.data import tiles as tile_files
 from cellseg.errors import UserError
 from cellseg.images import grey_values
@@ -18,7 +18,9 @@ from cellseg.io import atomic, csv_file, made_files, run_files, run_format
 from cellseg.synthesis import names
 from cellseg.training import checkpoint, ensemble, provenance
 from cellseg.training.augmentation import Augmentation
-from cellseg.training.batches import TilePool, TileStream
+from cellseg.training.batches import FixedPool, Pool, TilePool, TileStream
+from cellseg.training.crops import CropPool, WindowPool
+from cellseg.training.intensity import Intensity
 from cellseg.training.length import Length, tiles_seen
 from cellseg.training.progress_writer import ProgressWriter
 
@@ -64,14 +66,14 @@ def train(
     cv2.setNumThreads(1)  # the data stream has workers of its own
     table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     chosen = subsets.select(table, settings["subset"], settings["seed"])
-    # A drawn validation split takes images of both tile files, so the two are one pool.
-    pool = TilePool([tile_files.open(path) for path in (tiles["train"], tiles["val"], *extension)])
-    train_stream, validation_stream = _streams(pool, chosen, settings, threads)
+    pools = _pools([tiles["train"], tiles["val"], *extension], settings["tiling"])
+    train_stream, validation_stream = _streams(pools, chosen, settings, threads)
     n_synthetic = _n_synthetic(settings["subset"], chosen["train"])
+    drawn = "crops an epoch" if settings["tiling"]["mode"] == "crop" else "tiles"
     besides = f" and {n_synthetic} synthetic ones" if n_synthetic else ""
     print(
-        f"Training on {len(train_stream.index)} tiles of {len(chosen['train'])} images{besides}, "
-        f"validating on {len(validation_stream.index)} of {len(chosen['val'])}.",
+        f"Training on {len(train_stream.index)} {drawn} of {len(chosen['train'])} images{besides}, "
+        f"validating on {len(validation_stream.index)} tiles of {len(chosen['val'])}.",
         flush=True,
     )
     by_type = ensemble.by_cell_type(table, chosen) if settings["model"].get("ensemble") else None
@@ -83,7 +85,7 @@ def train(
     backbone = Path(weights) if weights else None
     if by_type is not None:
         streams = {
-            cell_type: _streams(pool, part, settings, threads)
+            cell_type: _streams(pools, part, settings, threads)
             for cell_type, part in by_type.items()
         }
         history = ensemble.train(
@@ -136,14 +138,28 @@ def _made(trained: Sequence[tuple[TileStream, int]], options: Mapping) -> tuple[
     return sum(steps), sum(seen)
 
 
+def _pools(paths: Sequence[str], tiling: Mapping) -> tuple[Pool, FixedPool]:
+    """What is trained on and what is validated on.
+
+    A drawn validation split takes images of both tile files, so each pool holds all of them.
+    """
+    if tiling["mode"] != "crop":
+        pool = TilePool([tile_files.open(path) for path in paths])
+        return pool, pool
+    files = [frames.open(path) for path in paths]
+    cover = files, tiling["size"], tiling["tile_overlap"]
+    return CropPool(*cover, tiling["crops_per_image"], tiling["scales"]), WindowPool(*cover)
+
+
 def _streams(
-    pool: TilePool, chosen: Mapping[str, list[str]], settings: Mapping, threads: int
+    pools: tuple[Pool, FixedPool], chosen: Mapping[str, list[str]], settings: Mapping, threads: int
 ) -> tuple[TileStream, TileStream]:
     """Batches of the chosen images, for training and for validation; synthetic ones to train on."""
-    train = chosen["train"] + _synthetic(pool, chosen["train"], settings["subset"])
+    to_train, to_validate = pools
+    train = chosen["train"] + _synthetic(to_train, chosen["train"], settings["subset"])
     return (
-        _stream(pool, train, settings, threads, training=True),
-        _stream(pool, chosen["val"], settings, threads, training=False),
+        _stream(to_train, train, settings, threads, training=True),
+        _stream(to_validate, chosen["val"], settings, threads, training=False),
     )
 
 
@@ -152,7 +168,7 @@ def _n_synthetic(subset: Mapping, train: list[str]) -> int:
     return subset.get("synthetic_per_image", 0) * len(train)
 
 
-def _synthetic(pool: TilePool, train: list[str], subset: Mapping) -> list[str]:
+def _synthetic(pool: Pool, train: list[str], subset: Mapping) -> list[str]:
     """Synthetic images that are made of training images, as many as the subset asks for."""
     found = names.made_of(np.unique(pool.image).tolist(), train)
     wanted = _n_synthetic(subset, train)
@@ -166,13 +182,15 @@ def _synthetic(pool: TilePool, train: list[str], subset: Mapping) -> list[str]:
 
 
 def _stream(
-    pool: TilePool, images: list[str], settings: Mapping, threads: int, training: bool
+    pool: Pool, images: list[str], settings: Mapping, threads: int, training: bool
 ) -> TileStream:
     options = settings["training"]
     index = np.flatnonzero(np.isin(pool.image, images))
     if len(index) == 0:
         raise UserError("no tile belongs to the chosen images. Delete the tiles and run again.")
-    augmentation = Augmentation(options["rotation"], options["zoom"], options["flips"])
+    augmentation = Augmentation(
+        options["rotation"], options["zoom"], options["flips"], Intensity(**options["intensity"])
+    )
     return TileStream(
         tiles=pool,
         index=index,

@@ -22,7 +22,7 @@ from tf_keras.src.saving.legacy.hdf5_format import save_weights_to_hdf5_group
 from cellseg.errors import UserError
 from cellseg.io import disk_full, hdf5_checks, run_files
 from cellseg.io.atomic import write_hdf5
-from cellseg.models import backbone_files
+from cellseg.models import backbone_files, weight_averages
 from cellseg.models.deepcell import optimizer
 from cellseg.targets.heads import HEADS
 from cellseg.training.batches import Batch, TileStream
@@ -103,35 +103,47 @@ class DeepcellLearner:
         )
         self.optimizer = self.model.optimizer
         self.optimizer.build(self.model.trainable_variables)
+        self.averages = weight_averages.Averages(
+            getattr(self.optimizer, "inner_optimizer", self.optimizer),
+            self.model.trainable_variables,
+            lambda variable: variable.numpy(),
+        )
         self.checkpoint = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer)
         self.events = folder / run_files.TENSORBOARD
         self.summary = None
 
     def train_batch(self, batch: Batch, rate: float) -> dict[str, float]:
+        self.averages.put_back()
         tf_keras.backend.set_value(self.optimizer.learning_rate, rate)
         return self._named(self.model.train_on_batch(*self._arrays(batch), return_dict=True))
 
     def validate_batch(self, batch: Batch) -> dict[str, float]:
+        self.averages.use()
         return self._named(self.model.test_on_batch(*self._arrays(batch), return_dict=True))
 
     def recalibrate(self, stream: TileStream, batches: int) -> None:
+        self.averages.use()
         forward = tf.function(lambda images: self.model(images, training=True))
         recalibrate(
             batch_norms(self.model), forward, lambda variable: variable.numpy(), stream, batches
         )
 
     def save_state(self, folder: Path) -> None:
+        self.averages.put_back()
         self.checkpoint.write(str(folder / "state"))
 
     def load_state(self, folder: Path) -> None:
+        self.averages.put_back()
         self.checkpoint.read(str(folder / "state")).assert_consumed()
 
     def save_weights(self, path: Path) -> None:
+        self.averages.use()
         # What the model's own save_weights does, but for the file being made in memory.
         write_hdf5(path, lambda file: save_weights_to_hdf5_group(file, self.model))
 
     def load_weights(self, path: Path) -> None:
         self.model.load_weights(str(path))
+        self.averages.replaced()
 
     def log_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
         with disk_full.explained(self.events):

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 import tf_keras
 
+from cellseg.models import weight_averages
+
 
 def make(options: Mapping, variables: Sequence[tf.Variable]) -> tf_keras.optimizers.Optimizer:
     """The optimiser of a training.
@@ -14,11 +16,18 @@ def make(options: Mapping, variables: Sequence[tf.Variable]) -> tf_keras.optimiz
     options : a run's ``training`` settings
     variables : trainable ones
     """
-    adam = RegularizedAdam(
+    kind, averaged = RegularizedAdam, {}
+    if options["ema"] is not None:
+        kind = weight_averages.averaging(
+            kind, tf.minimum, tf.cast, lambda adam, one: adam._index_dict[adam._var_key(one)]
+        )
+        averaged = {"use_ema": True, "ema_momentum": options["ema"]}
+    adam = kind(
         l2=options["l2"],
         learning_rate=options["learning_rate"],
         weight_decay=options["weight_decay"] or None,
         **{key: options[key] for key in ("clipnorm", "global_clipnorm") if options[key]},
+        **averaged,
     )
     if options["weight_decay"]:
         adam.exclude_from_weight_decay([one for one in variables if not is_kernel(one)])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cellseg.io import run_files
+from cellseg.models import weight_averages
 from cellseg.models.keras3 import losses, optimizer, steps, weight_files
 from cellseg.models.keras3.layers import batch_norms
 from cellseg.models.keras3.tensorboard import EventFile
@@ -76,25 +77,36 @@ class KerasLearner:
             },
             xla=options["xla"],
         )
+        self.averages = weight_averages.Averages(
+            steps.innermost(self.optimizer),
+            self.model.trainable_variables,
+            weight_files.to_array,
+            self.steps.write_back,
+        )
         self.events = EventFile(folder / run_files.TENSORBOARD)
 
     def train_batch(self, batch: Batch, rate: float) -> dict[str, float]:
+        self.averages.put_back()
         return self._named(self.steps.train(*batch, rate))
 
     def validate_batch(self, batch: Batch) -> dict[str, float]:
+        self.averages.use()
         return self._named(self.steps.validate(*batch))
 
     def recalibrate(self, stream: TileStream, batches: int) -> None:
+        self.averages.use()
         self.steps.write_back()
         layers = batch_norms(self.model)
         recalibrate(layers, self.steps.follow, weight_files.to_array, stream, batches)
 
     def save_state(self, folder: Path) -> None:
+        self.averages.put_back()
         self.steps.write_back()
         values = (weight_files.to_array(variable) for variable in self._variables())
         np.savez(folder / "state.npz", *values)
 
     def load_state(self, folder: Path) -> None:
+        self.averages.put_back()
         self.steps.write_back()
         variables = self._variables()
         with np.load(folder / "state.npz") as file:
@@ -104,12 +116,14 @@ class KerasLearner:
                 variable.assign(file[name])
 
     def save_weights(self, path: Path) -> None:
+        self.averages.use()
         self.steps.write_back()
         weight_files.write(self.model, path)
 
     def load_weights(self, path: Path) -> None:
         self.steps.write_back()
         weight_files.load(self.model, path)
+        self.averages.replaced()
 
     def log_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
         self.events.write(epoch, row)

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import keras
 from keras import ops
 
+from cellseg.models import weight_averages
+
 
 def make(options: Mapping, variables: Sequence[keras.Variable]) -> keras.optimizers.Optimizer:
     """The optimiser of a training, built for the variables of its network.
@@ -14,11 +16,16 @@ def make(options: Mapping, variables: Sequence[keras.Variable]) -> keras.optimiz
     options : a run's ``training`` settings
     variables : trainable ones
     """
-    adam = RegularizedAdam(
+    kind, averaged = RegularizedAdam, {}
+    if options["ema"] is not None:
+        kind = weight_averages.averaging(kind, ops.minimum, ops.cast, kind._get_variable_index)
+        averaged = {"use_ema": True, "ema_momentum": options["ema"]}
+    adam = kind(
         l2=options["l2"],
         learning_rate=options["learning_rate"],
         weight_decay=options["weight_decay"] or None,
         **{key: options[key] for key in ("clipnorm", "global_clipnorm") if options[key]},
+        **averaged,
     )
     if options["weight_decay"]:
         adam.exclude_from_weight_decay([one for one in variables if not is_kernel(one)])

@@ -132,7 +132,7 @@ class JaxSteps:
         rate_place = next(
             place
             for place, variable in enumerate(optimizer.variables)
-            if variable is _innermost(optimizer)._learning_rate
+            if variable is innermost(optimizer)._learning_rate
         )
 
         def total(trained, others, scaling, images, targets):
@@ -252,6 +252,6 @@ class TorchSteps:
         return _by_head(self.losses, tensors, predictions)
 
 
-def _innermost(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+def innermost(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """The optimiser itself, where one that scales losses is around it."""
     return getattr(optimizer, "inner_optimizer", optimizer)
