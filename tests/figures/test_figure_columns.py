@@ -294,11 +294,12 @@ CELLS = {"most": 90_000, "fewest": 1000, "few": 5000}
 BY_SIZE = ("fewest", "few", "most")
 
 
-def of_sizes(made, axes, colour, values):
+def of_sizes(axes, colour, place, values):
     """A line of a panel against the numbers of cells; `values` gives those of a subset's seeds."""
     line, points = drawn.lines(axes)[colour], drawn.points(axes)
     whiskers = drawn.error_bars(axes)
-    assert line[:, 0].tolist() == pytest.approx([1000, 5000, 90_000])
+    shift = 1.06 ** (place - 0.5)  # of two lines
+    assert line[:, 0].tolist() == pytest.approx([x * shift for x in (1000, 5000, 90_000)])
     for x, y, subset in zip(line[:, 0], line[:, 1], BY_SIZE, strict=True):
         wanted = values(subset)
         assert y == close(np.mean(wanted))
@@ -329,11 +330,16 @@ def f1_by_annotated_cells():
     for (small, model), axes in zip(panels, figure.axes, strict=True):
         assert drawn.title(axes) == f"{model} · small objects {small}"
         assert axes.get_ylabel() == "F1 at IoU 0.6"
-        for said, heads in zip(keys, HEADS, strict=True):
-            of_sizes(made, axes, keys[said],
+        for place, (said, heads) in enumerate(zip(keys, HEADS, strict=True)):
+            of_sizes(axes, keys[said], place,
                      lambda subset, small=small, model=model, heads=heads: f1_of(
                          made, small, model=model, heads=heads, subset=subset))  # fmt: skip
     assert figure.axes[2].get_xlabel() == "annotated training cells (log scale)"
+    assert "Segmented" not in drawn.written(figure)
+    methods = dict(zip(HEADS, ("watershed", "threshold-components"), strict=True))
+    made.tables["runs"]["method"] = made.tables["runs"]["heads"].map(methods)
+    said = drawn.written(made.draw("f1-by-annotated-cells"))
+    assert "inner-distance + pixelwise by threshold-components" in said
     many = Experiment((*"abcd",), HEADS, subsets=tuple(CELLS), train_images=CELLS)
     figure = many.draw("f1-by-annotated-cells")
     shown = [drawn.title(axes) for axes in figure.axes if axes.get_visible()]
@@ -349,7 +355,7 @@ def _errors_by_annotated_cells(name, small):
     panels = [(model, place) for model in MODELS for place in range(6)]
     for (model, place), axes in zip(panels, figure.axes, strict=True):
         assert drawn.title(axes) == f"{model} · {said[place]}"
-        for text, heads in zip(keys, HEADS, strict=True):
+        for number, (text, heads) in enumerate(zip(keys, HEADS, strict=True)):
 
             def values(subset, model=model, heads=heads, column=columns[place]):
                 of = {"model": model, "heads": heads, "subset": subset}
@@ -357,7 +363,7 @@ def _errors_by_annotated_cells(name, small):
                     return f1_of(made, small, **of)
                 return per_100(made, column, small, **of)
 
-            of_sizes(made, axes, keys[text], values)
+            of_sizes(axes, keys[text], number, values)
     assert f"small objects {small}" in drawn.written(figure)
 
 

@@ -109,8 +109,9 @@ def test_yaml_blocks_follow_the_schema(page):
             continue
         for key, value in config.items():
             assert key in SCHEMA["properties"], key
-            part = {**SCHEMA["properties"][key], "$defs": SCHEMA["$defs"]}
-            errors = [error.message for error in Draft202012Validator(part).iter_errors(value)]
+            part = {name: SCHEMA[name] for name in ("properties", "$defs")}
+            found = Draft202012Validator(part).iter_errors({key: value})
+            errors = [error.message for error in found]
             assert errors == []
 
 

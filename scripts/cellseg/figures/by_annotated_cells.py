@@ -27,8 +27,14 @@ NAMES = {
     "catastrophe": "catastrophes",
 }
 TREATMENTS = ("kept", "removed")
+ERRORS_NOTE = (
+    "Errors are of all images together; a merge, split or catastrophe counts once, however many "
+    "cells it has. "
+)
 HEIGHT = 40.0  # mm of a panel
 COLUMNS = 3
+SHIFT = 1.06
+"""Between the places of neighbouring series, as a factor."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +143,11 @@ def _draw(
         here = {"small_objects": panel.small_objects}
         here |= {} if panel.model is None else {"model": panel.model}
         shown = conditions.rows_of(runs, **here)
-        for name, look in looks.items():
+        for place, (name, look) in enumerate(looks.items()):
+            # Series stand a little side by side, so that whiskers do not hide one another.
+            shift = SHIFT ** (place - (len(series) - 1) / 2)
             mine = conditions.rows_of(shown, **dict(zip(lines_of, name, strict=True)))
-            _line(axes, mine, panel.quantity, look)
+            _line(axes, mine.assign(x=mine["size"] * shift), panel.quantity, look)
         axes.set_title(_panel_title(panel, panels, room), loc="left")
         axes.set_ylim(0, uppers[panel.quantity])
         axes.set_ylabel(NAMES[F1] if panel.quantity == F1 else "per 100 true cells")
@@ -158,9 +166,10 @@ def _draw(
     ]  # fmt: skip
     note = (
         conditions.constants(runs, ["model", "heads"])
-        + "F1: deepcell's, cells linked at IoU > 0.6, mean over images. Errors are of all images "
-        "together; a merge, split or catastrophe counts once, however many cells it has. Removed: "
-        "true and predicted objects under the size of `scoring.min_size`. "
+        + _methods(runs)
+        + "F1: deepcell's, cells linked at IoU > 0.6, mean over images. "
+        + (ERRORS_NOTE if {panel.quantity for panel in panels} - {F1} else "")
+        + "Removed: true and predicted objects under the size of `scoring.min_size`. "
         + conditions.spread(runs, "Symbols")
     )
     subtitle = conditions.subtitle(question, tables, runs)
@@ -168,11 +177,20 @@ def _draw(
     return style.finish(figure, title.format(counted), note, keys, subtitle=subtitle)
 
 
+def _methods(runs: "pd.DataFrame") -> str:
+    """How cells were found with which heads, as a sentence; empty where it is the same for all."""
+    if "method" not in runs or runs["method"].nunique() == 1:
+        return ""
+    pairs = conditions.unique(runs, ["heads", "method"])
+    said = [f"{heads.replace('+', ' + ')} by {method}" for heads, method in pairs]
+    return f"Segmented: {', '.join(said)}. "
+
+
 def _line(axes: "Axes", rows: "pd.DataFrame", quantity: str, look: Mapping[str, str]) -> None:
     """Means over seeds with whiskers, and single seeds as points."""
     if rows.empty:  # a model that was not trained with these heads
         return
-    rows = rows.assign(x=rows["size"], value=rows[quantity])
+    rows = rows.assign(value=rows[quantity])
     curves.line(axes, rows, dict(look), 4.0, err_style="bars", err_kws=marks.WHISKER)
     if rows["seed"].nunique() > 1:
         edge = {"edgecolor": look["color"], "linewidth": 0.5}
