@@ -1,12 +1,18 @@
 """How fast, and in how much memory, the Keras 3 network trains on a GPU: prints Markdown tables.
 
-Run it with the Python that has Keras and the backends; JAX and PyTorch are measured by default:
+Run it with the Python that has Keras and the backends. It ends within ten minutes; a backend that
+is not installed is a row that says so:
 
     PYTHONPATH=scripts python tests/bench_gpu.py
-    PYTHONPATH=scripts python tests/bench_gpu.py --backends jax --backbones resnet50 --seconds 540
+    PYTHONPATH=scripts python tests/bench_gpu.py --seconds inf --batches 2 8 32 --tiles 256 512 \\
+        --backbones resnet50 densenet201 efficientnetb7
 
 Needs besides Keras and a backend: numpy, pandas, h5py, numba, opencv-python-headless. TensorFlow is
 imported only where ``--backends`` names it, tensorboard never.
+
+The share of the card's matrix peak is arithmetic of a step a second, over that of one large matrix
+product with the same backend and precision. Counted are convolutions and matrix products of a
+forward pass in training, times three: the gradient costs about two forward passes.
 
 Each combination runs in a process of its own, so that one backend computes in it, its peak of
 memory is that of the combination, and one that runs out of memory or crashes ends nothing else.
@@ -26,11 +32,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -46,6 +54,10 @@ BATCH, TILE = 8, 256
 """The combination that tells most: it is measured first, and fed by the data stream."""
 WARM_UP = 2
 """Steps after the first that are not counted: buffers settle, kernels are chosen."""
+FORWARD_PASSES = 3
+"""That a training step is taken to be worth: a forward pass, and two for the gradients."""
+PRODUCTS = 10
+"""Matrix products, one after the other, in a measurement of the peak."""
 DIFFERENT_TILES = 8
 LIVECELL_CELLS = 320 / (520 * 704)
 """Mean number of cells a pixel."""
@@ -101,7 +113,6 @@ def settings(task: Mapping) -> dict:
         family="panopticnet",
         backbone=task["backbone"],
         backbone_levels=task["levels"],
-        pyramid_levels=[level.replace("C", "P") for level in task["levels"]],
         backend=task["backend"],
         preprocessing="imagenet",
         rescaling="none",
@@ -172,6 +183,71 @@ def measure_device(task: Mapping, family: Family) -> None:
     say(device=family.device(), versions=family.versions(), limit_gib=memory(task["backend"])[1])
 
 
+@contextmanager
+def counted() -> Iterator[list[int]]:
+    """Yield a list that gets the floating-point operations of each product made in the block.
+
+    Those of Keras' operations on tensors with known shapes: convolutions and matrix products. A
+    multiplication with its addition is two.
+    """
+    import keras.src.ops
+    from keras import ops
+
+    found: list[int] = []
+
+    def noted(name: str, operations: Callable[..., int]) -> Callable:
+        make = getattr(ops, name)
+
+        def call(first, second, *arguments, **named):
+            result = make(first, second, *arguments, **named)
+            found.append(2 * operations(first.shape, second.shape, result.shape))
+            return result
+
+        return call
+
+    made = {
+        "conv": noted("conv", lambda _, kernel, out: math.prod(out) * math.prod(kernel[:-1])),
+        "depthwise_conv": noted(
+            "depthwise_conv", lambda _, kernel, out: math.prod(out) * math.prod(kernel[:2])
+        ),
+        "matmul": noted("matmul", lambda first, _, out: math.prod(out) * first[-1]),
+    }
+    with ExitStack() as stack:
+        for module, (name, call) in product((ops, keras.src.ops), made.items()):
+            stack.enter_context(mock.patch.object(module, name, call))
+        yield found
+
+
+def operations_of_a_tile(task: Mapping, learning) -> int:
+    """Floating-point operations of a training step for one tile."""
+    side = task["tile"]
+    with counted() as found:
+        learning.model(np.zeros((1, side, side, 1), np.float32), training=True)
+    return FORWARD_PASSES * sum(found)
+
+
+def matrix_peak(task: Mapping) -> float:
+    """Floating-point operations a second of products of large matrices in the task's precision."""
+    import keras
+    from keras import ops
+
+    side = task["matrix"]
+    random = np.random.default_rng(0).normal(size=(side, side)) / side**0.5
+    dtype = task["precision"]
+    matrix = ops.convert_to_tensor(random.astype(np.float32), dtype=dtype)
+
+    def multiply() -> None:
+        value = matrix
+        for _ in range(PRODUCTS):
+            value = ops.matmul(value, matrix)
+        # A value is only there once all is computed.
+        keras.ops.convert_to_numpy(ops.cast(value[0, 0], "float32"))
+
+    multiply()
+    seconds = min(timed(multiply)[0] for _ in range(3))
+    return PRODUCTS * 2 * side**3 / seconds
+
+
 def measure_steps(task: Mapping, family: Family, folder: str) -> None:
     """Time of steps on a batch that lies ready; then of steps that the data stream feeds."""
     (batch,) = stream(task, 1).epoch(0)
@@ -183,11 +259,17 @@ def measure_steps(task: Mapping, family: Family, folder: str) -> None:
         strict=True,
     )
     median = statistics.median(seconds)
+    peak_gib = memory(task["backend"])[0]
+    peak = matrix_peak(task)
+    operations = task["batch"] * operations_of_a_tile(task, learning)
     say(
+        teraflop=operations / 1e12,
+        matrix_teraflops=peak / 1e12,
+        share_of_peak=operations / median / peak,
         step_ms=1000 * median,
         slowest_ms=1000 * max(seconds),
         tiles_per_second=task["batch"] / median,
-        peak_gib=memory(task["backend"])[0],
+        peak_gib=peak_gib,
         build_seconds=build,
         first_step_seconds=first,
         early_steps_ms=[1000 * value for value in early],
@@ -306,7 +388,7 @@ def tasks(options: argparse.Namespace, searches: bool) -> list[dict]:
     batch = BATCH if BATCH in options.batches else options.batches[0]
     tile = TILE if TILE in options.tiles else options.tiles[0]
     common = {"levels": options.levels, "steps": options.steps, "threads": options.threads,
-              "xla": options.xla}  # fmt: skip
+              "xla": options.xla, "matrix": options.matrix}  # fmt: skip
     networks = [
         {"backbone": backbone, "precision": precision, "backend": backend, **common}
         for backbone, precision, backend in product(
@@ -359,9 +441,11 @@ def step_cells(row: Mapping) -> list[str]:
     measured = "step_ms" in row
     first = row["build_seconds"] + row["first_step_seconds"] if measured else None
     remark = row["end"] if not measured else "" if row["finite"] else "loss not finite"
+    share = f"{100 * row['share_of_peak']:.1f} %" if measured else "-"
     return [
         *network_cells(row), str(row["batch"]), str(row["tile"]),
-        number(row, "step_ms"), number(row, "tiles_per_second"), number(row, "peak_gib", 2),
+        number(row, "step_ms"), number(row, "tiles_per_second"),
+        number(row, "matrix_teraflops", 2), share, number(row, "peak_gib", 2),
         number({"first": first}, "first"), remark,
     ]  # fmt: skip
 
@@ -388,8 +472,9 @@ def largest_cells(row: Mapping) -> list[str]:
 
 
 NETWORK_COLUMNS = ["backbone", "precision", "backend"]
-STEP_COLUMNS = [*NETWORK_COLUMNS, "batch", "tile", "step, ms", "tiles a second", "peak, GiB",
-                "first step after, s", "remark"]  # fmt: skip
+STEP_COLUMNS = [*NETWORK_COLUMNS, "batch", "tile", "step, ms", "tiles a second",
+                "matrix product, TFLOP/s", "share of it", "peak, GiB", "first step after, s",
+                "remark"]  # fmt: skip
 FED_COLUMNS = [*NETWORK_COLUMNS, "step, ms", "wait, ms", "waiting", "tiles a second", "remark"]
 LARGEST_COLUMNS = [*NETWORK_COLUMNS, "largest batch", "peak, GiB", "remark"]
 
@@ -437,24 +522,26 @@ def print_head(devices: Mapping[str, dict], options: argparse.Namespace) -> None
 def arguments() -> argparse.Namespace:
     """What to measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backends", nargs="+", default=["jax", "torch"],
+    parser.add_argument("--backends", nargs="+", default=["tensorflow", "jax", "torch"],
                         choices=["jax", "torch", "tensorflow"])  # fmt: skip
     parser.add_argument("--backbones", nargs="+",
-                        default=["resnet50", "densenet201", "efficientnetb7"])  # fmt: skip
-    parser.add_argument("--batches", nargs="+", type=int, default=[2, 8, 32])
-    parser.add_argument("--tiles", nargs="+", type=int, default=[256, 512], help="sides, pixels")
+                        default=["resnet50"])  # fmt: skip
+    parser.add_argument("--batches", nargs="+", type=int, default=[BATCH, 2])
+    parser.add_argument("--tiles", nargs="+", type=int, default=[TILE], help="sides, pixels")
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"],
                         choices=["float32", "bfloat16", "float16"])  # fmt: skip
     parser.add_argument("--levels", nargs="+", default=["C3", "C4", "C5"])
     parser.add_argument("--steps", type=int, default=20, help="that are timed (default: 20)")
     for name, usual, purpose in (
-        ("--seconds", math.inf, "for everything; what is not reached is printed as not run"),
-        ("--child-seconds", 300, "for one combination (default: 300)"),
+        ("--seconds", 570, "for everything (default: 570); what is not reached says: not run"),
+        ("--child-seconds", 150, "for one combination (default: 150)"),
     ):
         parser.add_argument(name, type=float, default=usual, help=purpose)
     purpose = "no larger batch is tried (default: 1024, and no search on a CPU)"
     parser.add_argument("--largest", type=int, help=purpose)
     purpose = "as training.xla: compiles on torch and tensorflow; jax always does"
+    purpose = "side of the matrices whose product is the peak (default: 8192, on a CPU 1024)"
+    parser.add_argument("--matrix", type=int, help=purpose)
     parser.add_argument("--xla", action="store_true", help=purpose)
     parser.add_argument("--json", type=Path, help="file for all that was measured")
     parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
@@ -479,9 +566,9 @@ def main() -> None:
              "levels": options.levels, "threads": options.threads}  # fmt: skip
     devices = {backend: do({**about, "backend": backend}) for backend in options.backends}
     print_head(devices, options)
-    searches = options.largest is not None or any(
-        row.get("device", "cpu") != "cpu" for row in devices.values()
-    )
+    on_gpu = any(row.get("device", "cpu") != "cpu" for row in devices.values())
+    searches = options.largest is not None or on_gpu
+    options.matrix = options.matrix or (8192 if on_gpu else 1024)
     options.largest = options.largest or 1024
     rows = []
     print_header(STEP_COLUMNS)

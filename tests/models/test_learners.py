@@ -286,21 +286,29 @@ def test_settings_reach_the_network_and_the_loop(family, name, caught, tmp_path,
     assert not np.array_equal(of_one, of_two)
 
 
-@pytest.mark.parametrize("ema", [None, 0.9])
+LENGTHS = [({"epochs": 2}, 3, 4), ({"epochs": None, "steps": 5, "steps_per_epoch": 3}, 4, 5)]
+"""Each pass over the tiles has two steps: also where an epoch ends within a pass."""
+STOPPED = [(*LENGTHS[0], None), (*LENGTHS[1], None), (*LENGTHS[0], 0.9)]
+
+
+@pytest.mark.parametrize(
+    ("length", "stops_after", "steps", "ema"), STOPPED, ids=["epochs", "steps", "averaged"]
+)
 @pytest.mark.parametrize("name", ["unet"], indirect=True)
 def test_weights_of_a_stopped_training_are_those_of_an_undisturbed_one(
-    family, name, ema, eagerly, tmp_path, monkeypatch
+    family, name, length, stops_after, steps, ema, eagerly, tmp_path, monkeypatch
 ):
     """Bit by bit, where a signal came within an epoch. A kill is tested in every family."""
     from cellseg.models.keras3.learner import KerasLearner
 
-    settings = _settings(name, epochs=2, precise_batch_norm_batches=2, checkpoint="best", ema=ema)
+    options = {"precise_batch_norm_batches": 2, "checkpoint": "best", "ema": ema}
+    settings = _settings(name, **length, **options)
     step, rates = KerasLearner.train_batch, []
 
     def signalled(self, batch, rate):
         losses = step(self, batch, rate)
         rates.append(rate)
-        if len(rates) == 3:
+        if len(rates) == stops_after:
             os.kill(os.getpid(), signal.SIGTERM)
         return losses
 
@@ -311,7 +319,7 @@ def test_weights_of_a_stopped_training_are_those_of_an_undisturbed_one(
     with pytest.raises(UserError, match="SIGTERM came in epoch 2 of 2, after step 1 of 2"):
         _train(family, settings, tmp_path / "stopped")
     _train(family, settings, tmp_path / "stopped")
-    assert len(rates) == 4
+    assert len(rates) == steps
     with (
         h5py.File(tmp_path / "whole/weights.h5") as whole,
         h5py.File(tmp_path / "stopped/weights.h5") as stopped,

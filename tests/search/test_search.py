@@ -174,6 +174,11 @@ def test_trials_are_models_and_no_runs_of_the_study(schema):
         ({"space": {"training.zoom": {"log": ["1e-4", 1]}}}, "YAML takes 1e-4 for text"),
         ({"space": {"training.zoom": {"lgo": [1, 2]}}}, "Did you mean 'log'"),
         ({"space": {"training.epochs": [1, 2]}}, "those of its rung"),
+        ({"space": {"training.steps": [10, 20]}}, "those of its rung"),
+        (
+            {"space": {"heads.inner-distance.squared": [True, False]}},
+            "do not compare values of heads",
+        ),
         ({"space": {"a": {"sets": {"b": {"training": {"epochs": 2}}}}}}, "those of its rung"),
         ({"space": {"training": [{"epochs": 2}, {"epochs": 3}]}}, "those of its rung"),
         ({"space": {"training.softmax_loss_scale": [0.1, 1]}}, "Name a threshold search"),

@@ -11,7 +11,7 @@ def test_every_head_is_entered_everywhere(checkout):
     schema = yaml.safe_load((checkout / "workflow/schemas/config.schema.yaml").read_text())
     known = list(heads.HEADS)
     assert list(channels.USED) == known == list(head_names.HEADS)
-    assert set(channels.NAMES) == set(known) == set(schema["properties"]["heads"]["properties"])
+    assert set(channels.NAMES) == set(known) == set(schema["$defs"]["heads"]["properties"])
     assert set(channels.CONFIDENCE) == set(channels.MASKS) <= set(known)
     assert set(channels.DISTANCES) <= set(known)
 

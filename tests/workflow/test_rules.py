@@ -97,6 +97,7 @@ OF_THE_WORKFLOW = {
     *("parse_extension.duplicates", "parse_extension.images", "rasterize_extension.overlap_policy"),
     *("overview.benchmarks", "overview.snakemake_version"),
     "overlay.method",  # as long as there is one method
+    "predict_validation.sample",  # taken from no seed: the images are those of the validation
 }
 """Params that no setting changes."""
 
@@ -357,6 +358,8 @@ EDITS = {
     "head": (_set("heads", "inner-distance", "beta", value=2), "train.settings"),
     "unused head": (_set("heads", "outer-distance", "erosion_width", value=2), ""),
     "subset": (_set("subsets", "full", "fraction", value=0.5), "train.settings"),
+    "scored": (_set("subsets", "full", "scored", value="seeded"),
+               "predict.sample format_tables.experiment"),
     "model": (_set("models", "featurenet", "negative_slope", value=0.0), "train.settings"),
     "ensemble": (_set("models", "featurenet", "ensemble", value="cell-type"),
                  "train.settings data_report.ensembles"),

@@ -17,19 +17,20 @@ def fresh(checkout, tmp_path_factory):
     return Workflow.copy(checkout, tmp_path_factory.mktemp("fresh"), TINY)
 
 
-def test_plan_of_the_full_study(fresh):
+def test_plan_of_the_default_study(fresh):
     """The report's three studies and learning curves; runs named twice are trained once."""
     plan = fresh.planned(study=False)
+    as_the_report = 5  # segmented with its own settings alone
     # Shared: full with resnet50, and percent-5.
-    runs = 8 * 5 + 8 * 5 + 4 * 3 + 3 * 3 + 6 * 3 - 3 - 3
+    runs = 8 * 3 + 8 * 2 + 4 * 3 + as_the_report + 6 * 3 - 3 - 3
     for rule in ("train", "predict", "learning_curve"):
         assert plan[rule] == runs
-    tuned = 8 * 5  # of runs that are there
-    assert plan["predict_validation"] == plan["tune"] == tuned
+    tuned = 8 * 3  # of runs that are there
+    assert plan["predict_validation"] == plan["tune"] == tuned + as_the_report
     for rule in ("segment", "score", "predict_shown", "overlay"):
         assert plan[rule] == runs + tuned
     assert plan["collect"] == plan["format_tables"] == 6
-    assert plan["figure"] == 23 and plan["contact_sheet"] == 2
+    assert plan["figure"] == 23 and plan["contact_sheet"] == 3
     assert plan["overview"] == 1
     assert plan["download"] == 1 and plan["fetch_weights"] == 3
 
@@ -45,11 +46,11 @@ def test_one_condition_by_name(fresh):
 
 def test_one_trial_of_a_search_by_name(fresh):
     history = "results/livecell/runs/{}/inner-distance+pixelwise/percent-5/seed-0/history.csv"
-    plan = fresh.planned(history.format("settings-027-epochs-90"), study=False)
+    plan = fresh.planned(history.format("settings-027-epochs-9"), study=False)
     assert plan["train"] == 1 and "predict" not in plan
-    refused = fresh.call("--dry-run", history.format("settings-028-epochs-90"), study=False)
+    refused = fresh.call("--dry-run", history.format("settings-028-epochs-9"), study=False)
     assert refused.returncode != 0
-    assert "model: 'settings-028-epochs-90' is not defined" in refused.stdout
+    assert "model: 'settings-028-epochs-9' is not defined" in refused.stdout
 
 
 def test_prefetch_is_all_that_needs_the_internet(fresh):

@@ -59,6 +59,7 @@ use rule predict as predict_validation with:
         subsample=lambda wildcards: study["threshold_searches"][wildcards.tuning][
             "subsample"
         ],
+        sample=None,  # of all images that the run was validated with
 
 
 rule predict_shown:

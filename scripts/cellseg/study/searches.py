@@ -14,7 +14,8 @@ COLUMNS = (
 )
 """Columns of a search's table besides those of its parameters, which follow the trial."""
 ANOTHER_LOSS = ("training.softmax_loss_scale", "training.tiling")
-"""Settings that change what a loss is made of or measured on: it does not compare their values."""
+"""Settings that change what a loss is made of or measured on: it does not compare their values.
+Those of target maps (``heads``) do as well."""
 LENGTH = tuple(f"training.{name}" for name in length.NAMES)
 """Settings that the rungs of a search decide."""
 
@@ -83,7 +84,8 @@ def check(study: Mapping, search: str) -> None:
                     f"{place}: the epochs of a trial are those of its rung (`rungs`). For epochs "
                     "of equal length set `training.steps_per_epoch`."
                 )
-            if key in ANOTHER_LOSS and entry["threshold_search"] is None:
+            of_targets = key.partition(".")[0] == "heads"
+            if (key in ANOTHER_LOSS or of_targets) and entry["threshold_search"] is None:
                 raise UserError(
                     f"{place}: validation losses do not compare values of {key}, on which the "
                     f"loss itself depends. Name a threshold search under {where}.threshold_search: "
