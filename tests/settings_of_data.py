@@ -146,7 +146,7 @@ def trained_on_crops(world: World):
     """The training stream of a run on crops of the images as they are."""
     whole = Path(world.run("tile squares/cut-64/train").tiles)
     others = Path(world.run("tile squares/cut-64/val").tiles)
-    world.run("train squares/unet/fgbg/full/0", train_tiles=str(whole), val_tiles=str(others))
+    world.run("train squares/unet/fgbg/half/0", train_tiles=str(whole), val_tiles=str(others))
     [trained] = world.family.trained
     return trained.train
 
@@ -299,7 +299,7 @@ CASES = [
     Case("tilings.*.mode", "tilings.cut-64.mode",
          [("cut", (16, 64, 64)), ("resize", (8, 64, 64)), ("crop", (8, 64, 96))], tiles_made,
          ["tile squares/cut-64/*: params.tiling.*", f"{TRAIN}.tiling.mode",
-          "tile_extension */cut-64: params.tiling.*"]),
+          "tile_extension */cut-64: params.tiling.*"], alone=True),
     *(Case(f"tilings.*.{key}", f"tilings.cut-64.{key}", seen, tiles_made,
            [f"tile squares/cut-64/*: params.tiling.{key}", f"{TRAIN}.tiling.{key}",
             f"tile_extension */cut-64: params.tiling.{key}"])
@@ -307,7 +307,7 @@ CASES = [
                         ("tile_overlap", [(8, (16, 64, 64)), (40, (24, 64, 64))]))),
     # Files of crops hold whole images: what is drawn from them changes none.
     Case("tilings.*.crops_per_image", "tilings.cut-64.crops_per_image",
-         [(None, 16), (3, 24)], crops_of_an_epoch, [f"{TRAIN}.tiling.crops_per_image"],
+         [(None, 8), (3, 12)], crops_of_an_epoch, [f"{TRAIN}.tiling.crops_per_image"],
          given=CROPS),
     Case("tilings.*.scales", "tilings.cut-64.scales",
          [([1], (1,)), ([0.5, 2], (0.5, 2))], scales_drawn, [f"{TRAIN}.tiling.scales"],

@@ -305,7 +305,7 @@ def test_each_network_of_an_ensemble_sees_images_of_its_type_alone(inputs, tmp_p
 def test_a_finished_run_tells_what_it_was_made_of(inputs, tmp_path, capsys):
     made = settings(subset={"fraction": 1})
     train(Family(), tmp_path / "run", inputs, made, threads=2)
-    assert "Training on 8 tiles of 8 images, validating on 4 of 4." in capsys.readouterr().out
+    assert "Training on 8 tiles of 8 images, validating on 4 tiles of 4." in capsys.readouterr().out
     run = tmp_path / "run"
     assert json.loads((run / "settings.json").read_text()) == run_format.stamped(made)
     assert pd.read_csv(run / "history.csv")["loss"].tolist() == [0.5, 0.25]

@@ -7,6 +7,8 @@ import numpy as np
 from numba import njit
 
 _TOGETHER = 128  # pixels of a row; few stop early, many fill the vector registers
+_BYTE = np.uint64(0x0001020304050607)
+"""Times a word that is 1 in one byte: its highest byte is the number of that byte."""
 _NEAR = 128
 """Distances below it have squares whose sums fit 16 bits: twice as many a vector register."""
 
@@ -157,13 +159,15 @@ def _mark_changes(line, changes):
 
 @njit(cache=True, nogil=True)
 def _nonzero(flags, places):
-    """Write down the places of flags; how many there are. Most words of 8 flags have none."""
-    words, count, eight = flags.view(np.uint64), np.uint64(0), np.uint64(8)
+    """Write down the places of flags of 1; how many there are. Most words of 8 flags have none."""
+    words, count = flags.view(np.uint64), np.uint64(0)
     for word in range(np.uint64(len(words))):
-        if words[word]:
-            for place in range(eight * word, eight * word + eight):
-                places[count] = place
-                count += np.uint64(flags[place])
+        left = words[word]
+        while left:
+            lowest = left & (~left + np.uint64(1))  # 1 in the byte of the first flag
+            places[count] = word * np.uint64(8) + ((lowest * _BYTE) >> np.uint64(56))
+            count += np.uint64(1)
+            left ^= lowest
     return np.int64(count)
 
 

@@ -146,7 +146,7 @@ def _int32(labels: np.ndarray) -> np.ndarray:
 
 def _distance_to_background(labels: np.ndarray) -> np.ndarray:
     """Euclidean distance to the nearest pixel of value 0, in pixels, float32."""
-    if labels.all():
+    if labels[0].all() and labels.all():  # hardly ever more than a row is looked at
         # Without any background the distance is undefined. SciPy measures to a point outside the
         # frame, and deepcell with it.
         from scipy.ndimage import distance_transform_edt

@@ -31,5 +31,6 @@ class Augmentation:
         mirror = 2.0 * random.integers(2, size=2) - 1 if self.flips else np.ones(2)
         cosine, sine = np.cos(angle), np.sin(angle)
         linear = np.array([[cosine, -sine], [sine, cosine]]) * mirror / scale
-        centre = np.full(2, (size - 1) / 2)
-        return np.column_stack([linear, centre - linear @ centre])
+        matrix, centre = np.empty((2, 3)), np.full(2, (size - 1) / 2)
+        matrix[:, :2], matrix[:, 2] = linear, centre - linear @ centre
+        return matrix

@@ -210,5 +210,6 @@ class TileStream:
 
 def _after(second: np.ndarray, first: np.ndarray) -> np.ndarray:
     """The affine map (2, 3) that is `first`, then `second`."""
-    linear = second[:, :2]
-    return np.column_stack([linear @ first[:, :2], linear @ first[:, 2] + second[:, 2]])
+    combined = second[:, :2] @ first
+    combined[:, 2] += second[:, 2]
+    return combined
