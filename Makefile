@@ -21,6 +21,7 @@ CONFIG ?=
 PYTHON ?=
 
 BIN := .venv/bin
+ALIVE := sh envs/alive.sh
 READY := .venv/ready-$(VARIANT)
 LOCKS := envs/$(VARIANT).lock envs/build.lock
 DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
@@ -37,8 +38,9 @@ endif
 .DELETE_ON_ERROR:
 
 demo: environment
-	$(BIN)/snakemake --cores $(CORES) --set-threads train=1 predict=1 predict_validation=1 predict_shown=1 tune=1 segment=1 score=1 rasterize=1 $(DEMO) all
-	@$(BIN)/python scripts/report.py $(DEMO)
+	@echo "Running the study workflow/studies/demo.yaml on $(CORES) cores."
+	@$(BIN)/snakemake --cores $(CORES) --set-threads train=1 predict=1 predict_validation=1 predict_shown=1 tune=1 segment=1 score=1 rasterize=1 $(DEMO) all
+	@$(ALIVE) "Writing the report" $(BIN)/python scripts/report.py $(DEMO)
 	@$(BIN)/python scripts/print_summary.py results/simulated
 
 test: lint
@@ -71,7 +73,7 @@ progress: used
 
 # TO=results/livecell/report.zip: pictures as files of their own, where one page would be too large.
 report: used
-	@$(BIN)/python scripts/report.py $(STUDY) $(if $(TO),--to $(TO))
+	@$(ALIVE) "Writing the report" $(BIN)/python scripts/report.py $(STUDY) $(if $(TO),--to $(TO))
 
 docs: environment
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file docs/mkdocs/mkdocs.yml
@@ -88,10 +90,10 @@ used:
 # pip installs uv and what deepcell-toolbox is built with; uv then installs the whole lock.
 $(READY): $(LOCKS)
 	@python=$$(sh envs/check.sh "$(PYTHON)") || exit 1; \
-	echo "Setting up .venv with $$python: 3.3 GB of disk. Silent for about a minute, longer while it downloads 0.7 GB."; \
-	"$$python" -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/build.lock
-	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes envs/$(VARIANT).lock
+	echo "Setting up .venv with $$python: 3.3 GB of disk, 0.7 GB to download unless uv has it."; \
+	$(ALIVE) "Making .venv" "$$python" -m venv --clear .venv
+	@$(ALIVE) "Installing the installer" $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/build.lock
+	@$(ALIVE) "Installing the packages of $<" $(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes envs/$(VARIANT).lock
 	touch $@
 
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header

@@ -61,4 +61,5 @@ rule all:
         rules.data.input,
 
 
+show_steps()
 check_command()

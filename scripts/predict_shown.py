@@ -4,7 +4,8 @@ from pathlib import Path
 
 from cellseg import models
 from cellseg.figures import shown
-from cellseg.inference import run
+from cellseg.inference import kept, run
+from cellseg.io import run_files
 from cellseg.runtime import gpu_lease
 from cellseg.runtime.script import running
 from cellseg.tables import read
@@ -12,16 +13,21 @@ from cellseg.tables import read
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take("cpu")  # a few images only: no GPU has been asked for
     scores = read.read(snakemake.input.metrics, ["image", "f1_50"])
-    chosen = shown.choose(scores, snakemake.params.shown)
-    run.predict(
-        settings=snakemake.input.settings,
-        images=snakemake.input.images,
-        only=[row.image for _, row in chosen],
-        subsample=1,
-        options=snakemake.params.prediction,
-        channels=snakemake.params.channels,
-        load_family=models.load,
-        folder=Path(snakemake.input.weights).parent,
-        output=snakemake.output.maps,
-        threads=snakemake.threads,
-    )
+    chosen = [row.image for _, row in shown.choose(scores, snakemake.params.shown)]
+    folder = Path(snakemake.input.weights).parent
+    options, channels = snakemake.params.prediction, snakemake.params.channels
+    # Most of the time of a prediction on so few images is the start of TensorFlow.
+    if not kept.copy(folder / run_files.PREDICTIONS, snakemake.input.weights, chosen,
+                     options, channels["stored"], snakemake.output.maps):  # fmt: skip
+        run.predict(
+            settings=snakemake.input.settings,
+            images=snakemake.input.images,
+            only=chosen,
+            subsample=1,
+            options=options,
+            channels=channels,
+            load_family=models.load,
+            folder=folder,
+            output=snakemake.output.maps,
+            threads=snakemake.threads,
+        )

@@ -8,6 +8,7 @@ A package is a stage of the work. It imports only packages that are listed below
     figures                    pictures of tables, scores and cells
     tables                     scores of runs, collected, compared and formatted
     plan                       what a study would run: jobs, training steps, hours
+    live                       what a call of Snakemake shows while it works
     progress                   how far a study is
     space                      what a study takes on disk
     search                     hyperparameter searches by successive halving

@@ -369,7 +369,8 @@ def workstation(checkout, tmp_path, here, monkeypatch):
 )
 def test_the_local_profile_counts_the_gpus(workstation, here, gpus, more, expected):
     here.show(UUIDS[:gpus])
-    done = workstation.call(*PROFILE, *more, "--", "results/data/tiny/source.json")
+    words = "--printshellcmds"  # Snakemake's own
+    done = workstation.call(*PROFILE, *more, words, "--", "results/data/tiny/source.json")
     assert done.returncode == 0, done.stdout
     assert re.search(rf"^Provided resources: .*\bgpu\D+{expected}\b", done.stdout, flags=re.M)
 

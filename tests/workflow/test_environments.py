@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 
 import pytest
@@ -300,3 +301,25 @@ def test_a_home_that_cannot_be_written_to_is_not_needed(make, tmp_path):
     home.touch()  # root may write to any folder
     cache = make(*show, HOME=str(home), XDG_CACHE_HOME="").stdout.strip()
     assert cache == str(tmp_path / ".venv/cache")
+
+
+# --- signs of life ---
+
+
+def test_a_silent_command_gives_a_sign_of_life_and_its_status(checkout):
+    script = checkout / "envs/alive.sh"
+    began = time.monotonic()
+    done = subprocess.run(
+        ["sh", script, "Installing", "sh", "-c", "sleep 11; echo said; exit 3"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    # The reader does not wait for the sleep that is still running.
+    assert time.monotonic() - began < 19
+    assert done.returncode == 3 and done.stderr == ""
+    assert done.stdout.splitlines() == ["Installing: 10 s", "said"]
+
+
+def test_a_quick_command_shows_only_what_it_says(checkout):
+    command = ["sh", checkout / "envs/alive.sh", "Installing", "echo", "a  b"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a  b\n", "")

@@ -571,7 +571,8 @@ def test_the_label_is_the_rule_and_its_condition():
 
 def test_trainings_side_by_side_say_whose_line_it_is(copied):
     runs = [RUN.replace("seed-0", f"seed-{seed}") for seed in (1, 2)]
-    done = copied.call("--set-threads", "train=1", "--", *(f"{run}/weights.h5" for run in runs))
+    options = ("--printshellcmds", "--set-threads", "train=1", "--")
+    done = copied.call(*options, *(f"{run}/weights.h5" for run in runs))
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
     epochs = [line for line in lines if "epoch 1/1: loss" in line]

@@ -26,10 +26,12 @@ from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.io import run_files
 from cellseg.jobs import cluster as clusters
 from cellseg.jobs import network_memory, resources as needs, slurm_refusals
+from cellseg.live import handler as live_handler, job as live_job
 from cellseg.runtime import (
     checkout_path,
     code_fingerprint,
     job_environment,
+    job_output,
     signals,
     workflow_profile,
 )
@@ -720,6 +722,58 @@ def say_where_to_look():
     if workflow.is_main_process and ("apply" in targets or applied):
         # After the lines with which Snakemake itself ends.
         atexit.register(print, f"Open {APPLIED}/overview.html", flush=True)
+
+
+def planned_jobs():
+    """The jobs that the call will run, by their number."""
+    return {
+        workflow.dag.jobid(job): live_job.Job(
+            job.rule.name,
+            job.wildcards_dict,
+            tuple(map(str, job.output)),
+            tuple(map(str, job.log)),
+            job.benchmark and str(job.benchmark),
+        )
+        for job in workflow.dag.needrun_jobs()
+    }
+
+
+def seconds_measured(job):
+    """Mean seconds that jobs like one took in earlier calls; None where none was measured."""
+    of_job = workflow.get_rule(job.rule)
+    if not of_job.benchmark:
+        return None
+    benchmark = str(strip_wildcard_constraints(of_job.benchmark))
+    rows = needs.measured(alike(benchmark, job.wildcards, ("heads", "seed")))
+    return sum(row["s"] for row in rows) / len(rows) if rows else None
+
+
+def show_steps():
+    """Show a line for each finished job in place of Snakemake's words, where the jobs run here.
+
+    Snakemake's words are shown in a dry run, on a cluster, with --quiet, --verbose,
+    --printshellcmds and --logger.
+    """
+    os.environ.pop(job_output.VARIABLE, None)
+    shown = workflow.output_settings
+    asked = shown.quiet or shown.verbose or shown.debug_dag or shown.printshellcmds
+    here = workflow.is_main_process and workflow.resource_settings.nodes is None
+    default = [one for one in logger.handlers if one.name == "DefaultStreamHandler"]
+    if asked or shown.dryrun or not here or len(default) != 1:
+        return
+    os.environ[job_output.VARIABLE] = job_output.TO_LOG
+    logger.removeHandler(default[0])
+    logger.addHandler(
+        live_handler.Handler(
+            default[0],
+            planned_jobs,
+            seconds_measured,
+            lambda: next(
+                iter(map(os.path.relpath, workflow.logger_manager.get_logfile())), None
+            ),
+            shown.show_failed_logs,
+        )
+    )
 
 
 def check_command():

@@ -123,6 +123,31 @@ def write(
         archive.writestr(_member(MANIFEST), json.dumps(content))
 
 
+def copy(source: "MapStore", path: str | os.PathLike, images: Iterable[str]) -> None:
+    """Write the maps of some images of a store into a file of their own, picture by picture.
+
+    Parameters
+    ----------
+    source : opened store
+    path : of the zip, which appears whole or not at all
+    images : names; with equal maps the file is the same as one that :func:`write` makes
+
+    Raises
+    ------
+    UserError
+        The source lacks an image, or is damaged.
+    """
+    ranges = {}
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for image in images:
+            ranges[image] = source.ranges(image)
+            for name in source.channels:
+                archive.writestr(_member(_picture(name, image)), source.png(name, image))
+        content = {"format": FORMAT, "value": VALUE, "channels": source.channels}
+        content |= {"prediction": source.prediction, "least and greatest": ranges}
+        archive.writestr(_member(MANIFEST), json.dumps(content))
+
+
 def _pack(
     depth: Mapping[str, type], job: tuple[str, np.ndarray]
 ) -> tuple[str, list[tuple[tuple[float, float], bytes]]]:
@@ -193,13 +218,12 @@ class MapStore:
         UserError
             The file lacks the image or a channel, or is damaged.
         """
-        if image not in self._ranges:
-            raise self._broken(f"has no image '{image}'")
+        bounds = self.ranges(image)
         maps: Maps = {}
         for name in self.channels if channels is None else channels:
             if name not in self.channels:
                 raise self._broken(f"has no channel '{name}'")
-            low, high = self._ranges[image][self.channels.index(name)]
+            low, high = bounds[self.channels.index(name)]
             grey = cv2.imdecode(self._content(_picture(name, image)), cv2.IMREAD_UNCHANGED)
             if grey is None or grey.ndim != 2 or grey.dtype not in (np.uint8, np.uint16):
                 raise self._broken(f"has no grey picture at '{_picture(name, image)}'")
@@ -209,6 +233,16 @@ class MapStore:
             # As values[grey], in half the time and without Python's lock.
             maps.setdefault(head, {})[int(channel)] = cv2.LUT(grey, values)
         return maps
+
+    def ranges(self, image: str) -> list:
+        """Least and greatest value of each channel of an image, in the order of the channels."""
+        if image not in self._ranges:
+            raise self._broken(f"has no image '{image}'")
+        return self._ranges[image]
+
+    def png(self, channel: str, image: str) -> bytes:
+        """The picture of one channel of one image, as it is stored."""
+        return self._content(_picture(channel, image)).tobytes()
 
     def _content(self, name: str) -> np.ndarray:
         """Bytes of a member. A ZipFile kept open has one position, which forked workers share."""

@@ -7,6 +7,12 @@ from typing import TextIO
 
 from cellseg.errors import printable
 
+VARIABLE = "LIVECELL_JOBS_PRINT"
+"""Environment variable by which the workflow tells its jobs where to print: see :data:`TO_LOG`."""
+
+TO_LOG = "log"
+"""Only into their logs: the workflow shows what each job found, see :mod:`cellseg.live`."""
+
 ERASE = "\x1b[K"
 """Clears the rest of a line on a terminal: a longer line of another job may lie beneath."""
 

@@ -25,8 +25,10 @@ def running(
     """Copy what is printed to `log`; end with status 1 and a plain message on a UserError.
 
     Each line on the terminal starts with the rule and its wildcards, since other jobs print there
-    too. A full disk is told as plainly where it is met outside of what the package writes. If the
-    Snakemake that started the job is killed, the job is asked to stop (SIGTERM).
+    too. Where :data:`cellseg.runtime.job_output.VARIABLE` asks for it nothing goes to the terminal:
+    the workflow shows what was found. A full disk is told as plainly where it is met outside of
+    what the package writes. If the Snakemake that started the job is killed, the job is asked to
+    stop (SIGTERM).
 
     Parameters
     ----------
@@ -45,9 +47,10 @@ def running(
         sys.exit(f"\nError: {printable(error)}\n")
     signals.stop_without("snakemake")
     stdout, stderr = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (
-        job_output.Tee(Lasting(stream), file, label) for stream in (stdout, stderr)
-    )
+    shown = [Lasting(stream) for stream in (stdout, stderr)]
+    if os.environ.get(job_output.VARIABLE) == job_output.TO_LOG:
+        shown = [open(os.devnull, "w")] * 2  # noqa: SIM115
+    sys.stdout, sys.stderr = (job_output.Tee(stream, file, label) for stream in shown)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default")
