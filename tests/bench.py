@@ -6,6 +6,7 @@ show that both sides compute the same. Nothing fails here on time.
 """
 
 import contextlib
+import os
 import statistics
 import time
 import warnings
@@ -19,8 +20,9 @@ from cellseg.data import rasterize
 from cellseg.data.label_folder import encode
 from cellseg.scoring import metrics
 from cellseg.scoring.coco_average_precision import image_matches
-from cellseg.segmentation import watershed
+from cellseg.segmentation import star_polygons, watershed
 from cellseg.targets import heads as transforms
+from cellseg.targets import star_distances
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import TilePool, TileStream
 
@@ -83,8 +85,16 @@ def kernels(image: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
     from deepcell_toolbox.deep_watershed import deep_watershed
     from deepcell_toolbox.metrics import ObjectMetrics
     from pycocotools import mask
+    from stardist.geometry import polygons_to_label, star_dist
+    from stardist.nms import non_maximum_suppression
+    from stardist.utils import edt_prob
 
     polygons = outlines(image)
+    rays, probability = (
+        star_distances.star_distances(image),
+        star_distances.object_probability(image),
+    )
+    kept = star_polygons.suppress(rays, probability, 0.5, 0.4)
     maxima = cv2.GaussianBlur(transforms.inner_distance(image), (0, 0), 1)
     interior = transforms.pixelwise(image)[..., 1].astype(np.float32)
     maps = [maxima[None, ..., None], interior[None, ..., None]]
@@ -125,6 +135,26 @@ def kernels(image: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
         ),
         "watershed, radius 10 (deepcell-toolbox)": watershed_pair(10),
         "watershed, radius 2 (deepcell-toolbox)": watershed_pair(2),
+        "star distances (stardist)": (
+            lambda: star_distances.star_distances(image),
+            lambda: star_dist(image),
+        ),
+        "star distances, every second pixel (stardist)": (
+            lambda: star_distances.star_distances(image, grid=2),
+            lambda: star_dist(image, grid=(2, 2)),
+        ),
+        "object probability (stardist)": (
+            lambda: star_distances.object_probability(image),
+            lambda: edt_prob(image),
+        ),
+        "suppression of polygons (stardist)": (
+            lambda: star_polygons.suppress(rays, probability, 0.5, 0.4),
+            lambda: non_maximum_suppression(rays, probability, prob_thresh=0.5, nms_thresh=0.4),
+        ),
+        "painting of polygons (stardist)": (
+            lambda: star_polygons.paint(*kept, image.shape),
+            lambda: polygons_to_label(kept[2], kept[0], image.shape, prob=kept[1]),
+        ),
         "object scores and errors (deepcell-toolbox)": (
             lambda: metrics.error_counts(image, predicted),
             lambda: ObjectMetrics(image, predicted),
@@ -203,6 +233,7 @@ def data_stream(workers: int) -> tuple[Callable, Callable, int]:
 def main() -> None:
     """Print the table in Markdown."""
     warnings.simplefilter("ignore")
+    os.environ["OMP_NUM_THREADS"] = "1"  # of stardist
     import cellseg.models.deepcell.compat  # noqa: F401
 
     cv2.setNumThreads(1)
