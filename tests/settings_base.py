@@ -17,6 +17,9 @@ from setting_cases import World
 
 ALL_HEADS = "inner-distance+outer-distance+fgbg+pixelwise"
 COMMON = "inner-distance+pixelwise"
+STARS = "star-distances+object-probability"
+BOTH = f"{COMMON}+{STARS}"
+"""For either method."""
 SPLITS = ("train", "val", "test")
 
 BASE = {
@@ -128,6 +131,30 @@ TARGETS = (
 """What is planned: a job of every rule."""
 
 
+def only(heads: str, **more) -> dict[str, object]:
+    """Changes of the base after which all networks have the same heads."""
+    condition = {"model": "unet", "heads": heads, "seed": 0}
+    return {
+        "experiments.first.conditions": [
+            {**condition, "subset": "full"},
+            {**condition, "subset": ["half", "extended"]},
+        ],
+        "experiments.tuned.conditions": [{**condition, "subset": "full"}],
+        "hyperparameter_searches.swept.heads": heads,
+        **more,
+    }
+
+
+def _targets(study: Mapping) -> list[str]:
+    """As :data:`TARGETS`, of the heads that the study has."""
+    heads = study["hyperparameter_searches"]["swept"]["heads"]
+    if heads not in (STARS, BOTH):
+        return list(TARGETS)
+    return [
+        one.replace(f"/{COMMON}/", f"/{heads}/").replace("/fgbg/", f"/{heads}/") for one in TARGETS
+    ]
+
+
 def plan(checkout: Path, root: Path, config: Mapping, study: Mapping) -> Plan:
     """Plan a variant of the base study, with the first trial of each rung of its search.
 
@@ -140,7 +167,7 @@ def plan(checkout: Path, root: Path, config: Mapping, study: Mapping) -> Plan:
         for epochs in study["hyperparameter_searches"]["swept"]["rungs"]
         for run in searches.runs_of(study, "swept", 1, epochs)
     ]
-    return planned_jobs.plan(checkout, root, config, [*TARGETS, *trials])
+    return planned_jobs.plan(checkout, root, config, [*_targets(study), *trials])
 
 
 def write(root: Path) -> None:

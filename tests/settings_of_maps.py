@@ -10,7 +10,7 @@ import pandas as pd
 from cellseg.inference import map_store
 from cellseg.io import atomic, run_format
 from setting_cases import ABSENT, OTHER, Case, World
-from settings_base import ALL_HEADS, BASE, COMMON, write_maps
+from settings_base import ALL_HEADS, BASE, BOTH, COMMON, STARS, only, write_maps
 from squares import labels, names
 
 RUN = f"squares/unet/{ALL_HEADS}/full/0"
@@ -104,13 +104,13 @@ RING = {
 }
 
 
-def segmented(world: World, maps: Mapping) -> list[int]:
+def segmented(world: World, maps: Mapping, run: str = RUN) -> list[int]:
     """Number of cells and of their pixels; the thresholds are recorded as they were used."""
     write_maps(world.folder / "predictions.zip", {"one": maps})
-    [job] = world.plan.find(f"segment {RUN}/")
+    [job] = world.plan.find(f"segment {run}/")
     output = world.run(job.label, maps=str(world.folder / "predictions.zip"))
     used = json.loads(Path(output.settings).read_text())["segmentation"]
-    assert used == job.params["segmentation"] and used["method"] == "watershed"
+    assert used == job.params["segmentation"]
     found = np.load(output.labels)["one"]
     return [int(found.max()), int(np.count_nonzero(found))]
 
@@ -121,16 +121,66 @@ def watershed(key: str, *seen: tuple, maps: Mapping = MAPS, **more) -> Case:
                 lambda world: segmented(world, maps), plan, **more)  # fmt: skip
 
 
+POINTS = (
+    # Row, column, radius and probability of polygons, all in the places of every second pixel
+    *((8, 12, 5, 0.9), (8, 32, 5, 0.45), (8, 48, 2, 0.8)),
+    *((28, 28, 5, 0.9), (28, 34, 5, 0.85)),  # share 0.28 of their area
+    (27, 11, 5, 0.9),  # but one
+)
+
+
+def stars() -> dict[str, np.ndarray]:
+    """Maps of pixels that propose polygons."""
+    rays, probability = np.zeros((40, 60), np.float32), np.zeros((40, 60), np.float32)
+    for row, column, radius, value in POINTS:
+        rays[row, column], probability[row, column] = radius, value
+    return {f"star-distances/{ray}": rays for ray in range(32)} | {
+        "object-probability/0": probability
+    }
+
+
+STAR_MAPS = stars()
+STAR_RUN = f"squares/unet/{STARS}/full/0"
+STAR_STUDY = only(
+    STARS,
+    segmentation={"method": "star-nms"},
+    threshold_searches={
+        "thresholds": {"probability_threshold": [0.3, 0.6]},
+        "distances": {"nms_threshold": [0.2]},
+    },
+)
+
+
+def star_nms(key: str, *seen: tuple) -> Case:
+    plan = [f"segment *0/: params.segmentation.{key}", f"tune *: params.segmentation.{key}"]
+
+    def cells(world: World) -> int:
+        return segmented(world, STAR_MAPS, STAR_RUN)[0]
+
+    at = f"segmentation.{key}"
+    return Case(f"segmentation<star-nms>.{key}", at, seen, cells, plan, STAR_STUDY)
+
+
+BOTH_RUN = f"squares/unet/{BOTH}/full/0"
+BOTH_STUDY = only(
+    BOTH,
+    segmentation={"method": "watershed"},
+    threshold_searches={"thresholds": {"min_size": [20]}, "distances": {"min_size": [30]}},
+)
+
+
 # --- tuning
 
 
 def tuned(world: World, name: str, maps: Mapping) -> tuple[pd.DataFrame, dict]:
     """The table of what a tuning tried on a validation image, and what it chose."""
+    heads = STARS if maps is STAR_MAPS else COMMON
     image = names("val")[0]
     write_maps(world.folder / "predictions.zip", {image: maps})
     truth = world.folder / "truth.npz"
     atomic.write_stack(truth, [(image, labels()[:40, :60])])
-    made = world.run(f"tune {TUNED}/{name}", maps=str(world.folder / "predictions.zip"),
+    job = f"tune squares/unet/{heads}/full/0/{name}"
+    made = world.run(job, maps=str(world.folder / "predictions.zip"),
                      truths=[str(truth)])  # fmt: skip
     return pd.read_csv(made.tried), json.loads(Path(made.chosen).read_text())
 
@@ -141,8 +191,10 @@ def tried(axis: str, name: str = "thresholds", maps: Mapping = MAPS):
 
 
 def tuning(axis: str, *seen: tuple, name: str = "thresholds", maps: Mapping = MAPS) -> Case:
+    given = STAR_STUDY if maps is STAR_MAPS else {}
     return Case(f"threshold_searches.*.{axis}", f"threshold_searches.{name}.{axis}", seen,
-                tried(axis, name, maps), [f"tune */{name}: params.tuning.{axis}"])  # fmt: skip
+                tried(axis, name, maps), [f"tune */{name}: params.tuning.{axis}"],
+                given)  # fmt: skip
 
 
 SCORES = ("msa", "sa50", "sa75", "f1_50", "f1_75", "f1", "pixel_iou")
@@ -168,12 +220,25 @@ CASES = [
     watershed("peaks", ("h_maxima", CELLS), ("local_maxima", OTHER)),
     watershed("fill_holes_threshold", (15, CELLS), (5, [6, CELLS[1] - 9])),
     watershed("min_size", (0, CELLS), (10, [5, CELLS[1] - 9])),
+    Case("segmentation.method", "segmentation.method",
+         [("watershed", CELLS[0]), ("star-nms", 4)],
+         lambda world: segmented(world, {**MAPS, **STAR_MAPS}, BOTH_RUN)[0],
+         ["segment *0/: params.segmentation.*", "tune *: params.segmentation.*"], BOTH_STUDY),
+    star_nms("probability_threshold", (0.5, 4), (0.4, 5)),
+    star_nms("nms_threshold", (0.4, 4), (0.2, 3)),
+    star_nms("grid", (2, 4), (1, 5), (4, 3)),
+    star_nms("min_size", (0, 4), (30, 3)),
     tuning("maxima_threshold", ([0.05, 0.1], [0.05, 0.1]), ([0.2], [0.1, 0.2])),
     tuning("maxima_smooth", (ABSENT, [0]), ([0, 1], [0, 1])),
     tuning("interior_threshold", (ABSENT, [0.3]), ([0.2, 0.5], [0.2, 0.3, 0.5])),
     tuning("distance_threshold", ([0.2], [0.01, 0.2]), ([0.3], [0.01, 0.3]), name="distances",
            maps=RING),
     tuning("interior_smooth", (ABSENT, [0]), ([2], [0, 2])),
+    tuning("probability_threshold", ([0.3, 0.6], [0.3, 0.5, 0.6]), ([0.4], [0.4, 0.5]),
+           maps=STAR_MAPS),
+    tuning("nms_threshold", ([0.2], [0.2, 0.4]), ([0.3], [0.3, 0.4]), name="distances",
+           maps=STAR_MAPS),
+    tuning("grid", (ABSENT, [2]), ([1, 4], [1, 2, 4]), maps=STAR_MAPS),
     tuning("min_size", (ABSENT, [0]), ([20], [0, 20])),
     Case("threshold_searches.*.score", "threshold_searches.thresholds.score",
          [(score, score) for score in SCORES],

@@ -210,7 +210,8 @@ def _tables(
         The same, rounded: row and column in steps of the grid, and the number of the image of the
         pixels so far within a step.
     depends : ndarray of shape (n_rays, longest), bool
-        The sum of start and step may round to another pixel than the step alone.
+        The sum of start and step may round to another pixel than the step alone, of this step or
+        one of the next three.
     distances : ndarray of shape (n_rays, longest), float32
         Distance of a ray that is outside for the first time after a step.
     """
@@ -221,7 +222,10 @@ def _tables(
     every[:, 0] = 0
     places = np.cumsum(every, axis=1, dtype=np.float32)
     parts = np.abs(places - np.trunc(places))
-    depends = (np.abs(parts - 0.5) <= 2 * np.spacing(np.float32(longest))).any(-1)
+    near_half = (np.abs(parts - 0.5) <= 2 * np.spacing(np.float32(longest))).any(-1)
+    depends = near_half.copy()
+    for later in range(1, 4):
+        depends[:, :-later] |= near_half[:, later:]
     overshoot = np.float32(0.5) / np.abs(steps).max(-1)[:, None, None] - np.float32(1)
     ends = places + overshoot * steps[:, None]
     squares = ends * ends
@@ -278,23 +282,25 @@ def _fill(labels, grid, places, offsets, depends, distances, out):
             else:
                 for column in range(start[run] - left, end[run] - left):
                     images[column % grid, begin + column // grid] = 1
+        flat, length, begin = inside.ravel(), inside.shape[1], margin
         counts = np.zeros((n_rays, size), np.uint8)
         for ray in range(n_rays):
             count = counts[ray]
             step = 1
             some = np.uint8(1)
             while some:
-                if depends[ray, step : step + 4].any():
+                if depends[ray, step]:
                     some = _step_by_place(
                         inside, margin, grid, width, top, left, places[ray, step], step, count
                     )
                     step += 1
                 else:
                     some = _four_steps(
-                        _target(inside, margin, width, size, offsets[ray, step]),
-                        _target(inside, margin, width, size, offsets[ray, step + 1]),
-                        _target(inside, margin, width, size, offsets[ray, step + 2]),
-                        _target(inside, margin, width, size, offsets[ray, step + 3]),
+                        flat,
+                        begin + _place(width, length, offsets[ray, step]),
+                        begin + _place(width, length, offsets[ray, step + 1]),
+                        begin + _place(width, length, offsets[ray, step + 2]),
+                        begin + _place(width, length, offsets[ray, step + 3]),
                         np.uint8(step - 1),
                         count,
                     )
@@ -310,22 +316,24 @@ def _fill(labels, grid, places, offsets, depends, distances, out):
 
 
 @njit(cache=True, nogil=True)
-def _target(inside, margin, width, size, offset):
-    """Where the rays of all pixels are after a step: the pixels at one offset from them."""
-    begin = margin + offset[0] * width + offset[1]
-    return inside[offset[2], begin : begin + size]
+def _place(width, length, offset):
+    """Where the first pixel's ray is after a step, in the images one after the other."""
+    return offset[2] * length + offset[0] * width + offset[1]
 
 
 @njit(cache=True, nogil=True)
-def _four_steps(first, second, third, fourth, before, count):
+def _four_steps(flat, first, second, third, fourth, before, count):
     """Four at a time, since to load and store what is counted costs more than to count."""
+    # Unsigned: an index that may be negative costs a comparison.
+    one_at, two_at = np.uint64(first), np.uint64(second)
+    three_at, four_at = np.uint64(third), np.uint64(fourth)
     some = np.uint8(0)
-    for pixel in range(len(count)):
+    for pixel in range(np.uint64(len(count))):
         known = count[pixel]
-        one = first[pixel] if known == before else np.uint8(0)
-        two = one & second[pixel]
-        three = two & third[pixel]
-        four = three & fourth[pixel]
+        one = flat[one_at + pixel] if known == before else np.uint8(0)
+        two = one & flat[two_at + pixel]
+        three = two & flat[three_at + pixel]
+        four = three & flat[four_at + pixel]
         count[pixel] = known + one + two + three + four
         some |= four
     return some
