@@ -6,6 +6,7 @@ show that both sides compute the same. Nothing fails here on time.
 """
 
 import contextlib
+import os
 import statistics
 import time
 import warnings
@@ -20,9 +21,10 @@ from cellseg.data.frames import Frames
 from cellseg.data.label_folder import encode
 from cellseg.scoring import metrics
 from cellseg.scoring.coco_average_precision import image_matches
-from cellseg.segmentation import watershed
+from cellseg.segmentation import star_polygons, watershed
 from cellseg.segmentation.methods import threshold_components
 from cellseg.targets import heads as transforms
+from cellseg.targets import star_distances
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import TilePool, TileStream
 from cellseg.training.crops import CropPool
@@ -87,8 +89,16 @@ def kernels(image: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
     from deepcell_toolbox.metrics import ObjectMetrics
     from deepcell_toolbox.processing import pixelwise
     from pycocotools import mask
+    from stardist.geometry import polygons_to_label, star_dist
+    from stardist.nms import non_maximum_suppression
+    from stardist.utils import edt_prob
 
     polygons = outlines(image)
+    rays, probability = (
+        star_distances.star_distances(image),
+        star_distances.object_probability(image),
+    )
+    kept = star_polygons.suppress(rays, probability, 0.5, 0.4)
     maxima = cv2.GaussianBlur(transforms.inner_distance(image), (0, 0), 1)
     three = transforms.pixelwise(image).astype(np.float32)
     interior = np.ascontiguousarray(three[..., 1])
@@ -133,6 +143,26 @@ def kernels(image: np.ndarray) -> dict[str, tuple[Callable, Callable]]:
         "threshold and components (deepcell-toolbox)": (
             lambda: threshold_components.find_cells(interior, 0.5, min_size=15),
             lambda: pixelwise(three[None], 0.5, 15),
+        ),
+        "star distances (stardist)": (
+            lambda: star_distances.star_distances(image),
+            lambda: star_dist(image),
+        ),
+        "star distances, every second pixel (stardist)": (
+            lambda: star_distances.star_distances(image, grid=2),
+            lambda: star_dist(image, grid=(2, 2)),
+        ),
+        "object probability (stardist)": (
+            lambda: star_distances.object_probability(image),
+            lambda: edt_prob(image),
+        ),
+        "suppression of polygons (stardist)": (
+            lambda: star_polygons.suppress(rays, probability, 0.5, 0.4),
+            lambda: non_maximum_suppression(rays, probability, prob_thresh=0.5, nms_thresh=0.4),
+        ),
+        "painting of polygons (stardist)": (
+            lambda: star_polygons.paint(*kept, image.shape),
+            lambda: polygons_to_label(kept[2], kept[0], image.shape, prob=kept[1]),
         ),
         "object scores and errors (deepcell-toolbox)": (
             lambda: metrics.error_counts(image, predicted),
@@ -236,6 +266,7 @@ def data_stream(stream: TileStream) -> tuple[Callable, Callable, int]:
 def main() -> None:
     """Print the table in Markdown."""
     warnings.simplefilter("ignore")
+    os.environ["OMP_NUM_THREADS"] = "1"  # of stardist
     import cellseg.models.deepcell.compat  # noqa: F401
 
     cv2.setNumThreads(1)

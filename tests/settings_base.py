@@ -13,11 +13,15 @@ from cellseg.inference import map_store
 from cellseg.io import run_format
 from cellseg.search import files
 from cellseg.study import searches
+from cellseg.targets import head_names
 from planned_jobs import Plan
 from setting_cases import World
 
 ALL_HEADS = "inner-distance+outer-distance+fgbg+pixelwise"
 COMMON = "inner-distance+pixelwise"
+STARS = "star-distances+object-probability"
+EVERY = "+".join(head_names.HEADS)
+"""For either method."""
 SPLITS = ("train", "val", "test")
 
 BASE = {
@@ -129,6 +133,30 @@ TARGETS = (
 """What is planned: a job of every rule."""
 
 
+def only(heads: str, **more) -> dict[str, object]:
+    """Changes of the base after which all networks have the same heads."""
+    condition = {"model": "unet", "heads": heads, "seed": 0}
+    return {
+        "experiments.first.conditions": [
+            {**condition, "subset": "full"},
+            {**condition, "subset": ["half", "extended"]},
+        ],
+        "experiments.tuned.conditions": [{**condition, "subset": "full"}],
+        "hyperparameter_searches.swept.heads": heads,
+        **more,
+    }
+
+
+def _targets(study: Mapping) -> list[str]:
+    """As :data:`TARGETS`, of the heads that the study has."""
+    heads = study["hyperparameter_searches"]["swept"]["heads"]
+    if heads == BASE["hyperparameter_searches"]["swept"]["heads"]:
+        return list(TARGETS)
+    return [
+        one.replace(f"/{COMMON}/", f"/{heads}/").replace("/fgbg/", f"/{heads}/") for one in TARGETS
+    ]
+
+
 def plan(checkout: Path, root: Path, config: Mapping, study: Mapping) -> Plan:
     """Plan a variant of the base study, with the first trial of each rung of its search.
 
@@ -141,7 +169,7 @@ def plan(checkout: Path, root: Path, config: Mapping, study: Mapping) -> Plan:
         for epochs in study["hyperparameter_searches"]["swept"]["rungs"]
         for run in searches.runs_of(study, "swept", 1, epochs)
     ]
-    return planned_jobs.plan(checkout, root, config, [*TARGETS, *trials])
+    return planned_jobs.plan(checkout, root, config, [*_targets(study), *trials])
 
 
 def write(root: Path) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from cellseg.inference import map_store
 from cellseg.io import atomic, run_format
 from setting_cases import ABSENT, OTHER, Case, World
-from settings_base import ALL_HEADS, BASE, COMMON, write_maps
+from settings_base import ALL_HEADS, BASE, COMMON, EVERY, STARS, only, write_maps
 from squares import labels, names
 
 RUN = f"squares/unet/{ALL_HEADS}/full/0"
@@ -166,12 +166,78 @@ OF_METHODS = [
     components("min_size", (0, PARTS), (10, [4, PARTS[1] - 9])),
     components("grow", (0, PARTS), (1, OTHER)),
 ]
-BOTH = {
-    "threshold_searches": {"thresholds": {"interior_threshold": [0.5]},
-                           "distances": {"min_size": [20]}},
-}  # fmt: skip
-"""Searches of settings that both methods have."""
-METHODS = (("watershed", CELLS), ("threshold-components", OTHER))
+POINTS = (
+    # Row, column, radius and probability of polygons, all in the places of every second pixel
+    *((8, 12, 5, 0.9), (8, 32, 5, 0.45), (8, 48, 2, 0.8)),
+    *((28, 28, 5, 0.9), (28, 34, 5, 0.85)),  # share 0.28 of their area
+    (27, 11, 5, 0.9),  # but one
+)
+
+
+def stars() -> dict[str, np.ndarray]:
+    """Maps of pixels that propose polygons."""
+    rays, probability = np.zeros((40, 60), np.float32), np.zeros((40, 60), np.float32)
+    for row, column, radius, value in POINTS:
+        rays[row, column], probability[row, column] = radius, value
+    return {f"star-distances/{ray}": rays for ray in range(32)} | {
+        "object-probability/0": probability
+    }
+
+
+STAR_MAPS = stars()
+STAR_RUN = f"squares/unet/{STARS}/full/0"
+STAR_STUDY = only(
+    STARS,
+    segmentation={"method": "star-nms"},
+    threshold_searches={
+        "thresholds": {"probability_threshold": [0.3, 0.6]},
+        "distances": {"nms_threshold": [0.2]},
+    },
+)
+
+
+def star_nms(key: str, *seen: tuple) -> Case:
+    plan = [f"segment *0/: params.segmentation.{key}", f"tune *: params.segmentation.{key}"]
+
+    def cells(world: World) -> int:
+        return segmented(world, STAR_MAPS, STAR_RUN)[0]
+
+    at = f"segmentation.{key}"
+    return Case(f"segmentation<star-nms>.{key}", at, seen, cells, plan, STAR_STUDY)
+
+
+OF_STARS = [
+    star_nms("probability_threshold", (0.5, 4), (0.4, 5)),
+    star_nms("nms_threshold", (0.4, 4), (0.2, 3)),
+    star_nms("grid", (2, 4), (1, 5), (4, 3)),
+    star_nms("min_size", (0, 4), (30, 3)),
+]
+
+
+def of_all_runs(case: Case, heads: str) -> Case:
+    """The same case, of a study whose runs all have these heads, by its segmentation by heads."""
+    given = {**case.given}
+    given["segmentation_by_heads"] = {heads: given.pop("segmentation")}
+    leaf, key = case.key.removeprefix("segmentation"), case.at.partition(".")[2]
+    return Case(f"segmentation_by_heads.*{leaf}", f"segmentation_by_heads.{heads}.{key}",
+                case.seen, case.sees, case.plan, given)  # fmt: skip
+
+
+OF_ANY_METHOD = [
+    *("segment *0/: params.segmentation.*", "tune *: params.segmentation.*"),
+    *("predict *: params.channels.*", "predict_validation *: params.channels.*"),
+    *("predict_shown *: params.channels.*", "overlay *: params.method"),
+]
+"""What another method changes in the plan."""
+EVERY_RUN = f"squares/unet/{EVERY}/full/0"
+EVERY_MAPS = {**MAPS, **STAR_MAPS}
+EVERY_STUDY = only(
+    EVERY,
+    segmentation={"method": "watershed"},
+    threshold_searches={"thresholds": {"min_size": [20]}, "distances": {"min_size": [30]}},
+)
+"""Networks that every method can segment, and searches of what every method has."""
+METHODS = (("watershed", CELLS), ("threshold-components", OTHER), ("star-nms", OTHER))
 
 
 # --- tuning
@@ -179,11 +245,13 @@ METHODS = (("watershed", CELLS), ("threshold-components", OTHER))
 
 def tuned(world: World, name: str, maps: Mapping) -> tuple[pd.DataFrame, dict]:
     """The table of what a tuning tried on a validation image, and what it chose."""
+    heads = STARS if maps is STAR_MAPS else COMMON
     image = names("val")[0]
     write_maps(world.folder / "predictions.zip", {image: maps})
     truth = world.folder / "truth.npz"
     atomic.write_stack(truth, [(image, labels()[:40, :60])])
-    made = world.run(f"tune {TUNED}/{name}", maps=str(world.folder / "predictions.zip"),
+    job = f"tune squares/unet/{heads}/full/0/{name}"
+    made = world.run(job, maps=str(world.folder / "predictions.zip"),
                      truths=[str(truth)])  # fmt: skip
     return pd.read_csv(made.tried), json.loads(Path(made.chosen).read_text())
 
@@ -216,23 +284,25 @@ CASES = [
     *OF_METHODS,
     *map(by_heads, OF_METHODS),
     Case("segmentation.method", "segmentation.method", METHODS,
-         lambda world: segmented(world, MAPS),
-         ["segment *0/: params.segmentation.*", "tune *: params.segmentation.*",
-          "predict *: params.channels.*", "predict_validation *: params.channels.*",
-          "predict_shown *: params.channels.*", "overlay *: params.method",
-          "overview *: params.study.segmentation.method"], BOTH, alone=True),
-    Case("segmentation_by_heads.*.method", f"segmentation_by_heads.{ALL_HEADS}.method", METHODS,
-         lambda world: segmented(world, MAPS),
-         [f"segment {RUN}/: params.segmentation.*", f"predict {RUN}: params.channels.*",
-          f"predict_shown {RUN}/: params.channels.*", f"overlay {RUN}/: params.method",
-          f"overview *: params.study.segmentation_by_heads.{ALL_HEADS}.method"],
-         {"segmentation_by_heads": {ALL_HEADS: {"interior_smooth": 0}}}, alone=True),
+         lambda world: segmented(world, EVERY_MAPS, EVERY_RUN),
+         [*OF_ANY_METHOD, "overview *: params.study.segmentation.method"], EVERY_STUDY, alone=True),
+    Case("segmentation_by_heads.*.method", f"segmentation_by_heads.{EVERY}.method", METHODS,
+         lambda world: segmented(world, EVERY_MAPS, EVERY_RUN),
+         [*OF_ANY_METHOD, f"overview *: params.study.segmentation_by_heads.{EVERY}.method"],
+         {**EVERY_STUDY, "segmentation_by_heads": {EVERY: {"method": "watershed"}}}, alone=True),
+    *OF_STARS,
+    *(of_all_runs(case, STARS) for case in OF_STARS),
     tuning("maxima_threshold", ([0.05, 0.1], [0.05, 0.1]), ([0.2], [0.1, 0.2])),
     tuning("maxima_smooth", (ABSENT, [0]), ([0, 1], [0, 1])),
     tuning("interior_threshold", (ABSENT, [0.3]), ([0.2, 0.5], [0.2, 0.3, 0.5])),
     tuning("distance_threshold", ([0.2], [0.01, 0.2]), ([0.3], [0.01, 0.3]), name="distances",
            maps=RING),
     tuning("interior_smooth", (ABSENT, [0]), ([2], [0, 2])),
+    tuning("probability_threshold", ([0.3, 0.6], [0.3, 0.5, 0.6]), ([0.4], [0.4, 0.5]),
+           maps=STAR_MAPS, given=STAR_STUDY),
+    tuning("nms_threshold", ([0.2], [0.2, 0.4]), ([0.3], [0.3, 0.4]), name="distances",
+           maps=STAR_MAPS, given=STAR_STUDY),
+    tuning("grid", (ABSENT, [2]), ([1, 4], [1, 2, 4]), maps=STAR_MAPS, given=STAR_STUDY),
     tuning("min_size", (ABSENT, [0]), ([20], [0, 20])),
     tuning("grow", ([1], [0, 1]), ([2], [0, 2]), name="distances", given=COMPONENTS),
     Case("threshold_searches.*.score", "threshold_searches.thresholds.score",

@@ -11,8 +11,8 @@ from cellseg.io import run_format
 from cellseg.training.intensity import Intensity
 from recording_family import Trained
 from setting_cases import Case, World
-from settings_base import ALL_HEADS
-from settings_of_maps import predicted
+from settings_base import ALL_HEADS, STARS
+from settings_of_maps import STAR_STUDY, predicted
 
 RUN = f"train squares/unet/{ALL_HEADS}/full/0"
 TILE = squares.image()[:, :64]
@@ -20,8 +20,8 @@ TILE = squares.image()[:, :64]
 RATE = 0.0005
 
 
-def trained(world: World) -> Trained:
-    output = world.run(RUN)
+def trained(world: World, run: str = RUN) -> Trained:
+    output = world.run(run)
     [one] = world.family.trained
     assert json.loads(Path(output.settings).read_text()) == run_format.stamped(one.settings)
     assert one.validation.augmentation is None and not one.validation.shuffle
@@ -84,6 +84,14 @@ def head(key: str, *seen: tuple, pixels: tuple) -> Case:
 
 INNER = {"pixels": ((13, 13, 0), (13, 15, 0), (9, 9, 0))}
 OUTER = {"pixels": ((13, 13, 0), (13, 15, 0), (9, 9, 0))}
+
+
+def learnt_pixels(world: World) -> int:
+    """Pixels of a validation tile whose distances are learnt."""
+    _, maps = next(trained(world, f"train squares/unet/{STARS}/full/0").validation.epoch(0))
+    return int((maps["star-distances"][0, ..., -1] >= 0).sum())
+
+
 EDGE = {"pixels": tuple((row, 13, 0) for row in (5, 6, 7, 8, 9))}
 
 
@@ -170,6 +178,9 @@ CASES = [
     head("outer-distance.erosion_width", (1, [1, 3 / 5, 1 / 5]), (3, [1, 1 / 3, 0]), **OUTER),
     head("pixelwise.dilation_radius", (1, [0, 0, 1, 1, 0]), (0, [0, 0, 0, 1, 0]),
          (2, [0, 1, 1, 1, 0]), **EDGE),
+    Case("heads.star-distances.grid", "heads.star-distances.grid",
+         [(1, 64 * 64), (2, 32 * 32), (4, 16 * 16)], learnt_pixels,
+         ["train *star-distances*/*: params.settings.heads.star-distances.grid"], STAR_STUDY),
     training("tiling", ("cut-64", (16, 64)), ("squeezed", (8, 64)),
              sees=of_training(lambda one: (len(one.train.index), one.train.tiles.size)),
              plan=["train *: params.settings.training.tiling", "train *: params.settings.tiling.*",

@@ -12,7 +12,7 @@ def test_every_head_is_entered_everywhere(checkout):
     known = list(heads.HEADS)
     assert list(channels.USED) == known == list(head_names.HEADS)
     assert set(channels.NAMES) == set(known) == set(schema["$defs"]["heads"]["properties"])
-    assert set(channels.CONFIDENCE) == set(channels.MASKS) <= set(known)
+    assert set(channels.MASKS) <= set(channels.CONFIDENCE) <= set(known)
     assert set(channels.DISTANCES) <= set(known)
 
 
@@ -22,6 +22,7 @@ def test_channels_are_those_of_the_maps(name):
     labels[3:9, 4:11] = 1
     found = heads.compute(labels, {name: {}})[name]
     number = heads.HEADS[name].channels
-    assert found.shape == (12, 14, number) == (12, 14, len(channels.NAMES[name]))
+    assert found.shape == (12, 14, heads.HEADS[name].target_channels)
+    assert number == len(channels.NAMES[name])
     assert all(0 <= channel < number for channel in channels.USED[name])
     assert all(one.isidentifier() for one in channels.NAMES[name])

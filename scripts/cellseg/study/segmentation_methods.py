@@ -100,6 +100,19 @@ METHODS: dict[str, Method] = {
         maps={MASK: Map(("pixelwise", "fgbg"))},
         searched=("interior_smooth", "interior_threshold", "min_size", "grow"),
     ),
+    "star-nms": Method(
+        module="cellseg.segmentation.methods.star_nms",
+        words="non-maximum suppression of star-convex polygons",
+        channels={"star-distances": tuple(range(32)), "object-probability": (0,)},
+        maps={
+            # Cells that are equally probable are kept in the order of their pixels.
+            MASK: Map(("object-probability",), precise=True),
+            "distances along rays": Map(("star-distances",)),
+        },
+        confidence="the value, at the pixel that proposed the cell, of the map that tells cells "
+        "from background",
+        searched=("probability_threshold", "nms_threshold", "grid", "min_size"),
+    ),
 }
 DEFAULT = "watershed"
 OUTSIDE = "from-outside"

@@ -10,6 +10,8 @@ USED = {
     "outer-distance": (0,),
     "fgbg": (1,),
     "pixelwise": (1,),
+    "star-distances": (),
+    "object-probability": (),
 }
 """Of each head the channels that the watershed uses; the order is that of heads in run names."""
 NAMES = {
@@ -17,6 +19,8 @@ NAMES = {
     "outer-distance": ("outer_distance",),
     "fgbg": ("fgbg_background", "fgbg_foreground"),
     "pixelwise": ("pixelwise_boundary", "pixelwise_interior", "pixelwise_background"),
+    "star-distances": tuple(f"star_distance_{ray}" for ray in range(32)),
+    "object-probability": ("object_probability",),
 }
 """Of each head the names of all its channels, as identifiers."""
 
@@ -32,6 +36,7 @@ CONFIDENCE = {
     "fgbg": "the foreground probability",
     "outer-distance": "the outer distance",
     "inner-distance": "the inner distance",
+    "object-probability": "the object probability",
 }
 """Of each head that can be the mask, its map in words: cells are ranked by its mean."""
 

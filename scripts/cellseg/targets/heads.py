@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numba import njit
 
-from cellseg.targets import distances
+from cellseg.targets import distances, star_distances
 
 
 def inner_distance(
@@ -205,6 +205,19 @@ HEADS: dict[str, Head] = {
     "outer-distance": Head(1, outer_distance),
     "fgbg": Head(2, foreground, "softmax", "weighted-cross-entropy"),
     "pixelwise": Head(3, pixelwise, "softmax", "weighted-cross-entropy"),
+    "star-distances": Head(
+        star_distances.N_RAYS,
+        star_distances.target,
+        "linear",
+        "star-distances",
+        0.2,
+        loss_maps=1,
+        turn=star_distances.turned,
+        lengths=True,
+    ),
+    "object-probability": Head(
+        1, star_distances.probability_target, "sigmoid", "binary-cross-entropy"
+    ),
 }
 
 

@@ -61,11 +61,42 @@ def weighted_absolute_error(truth, prediction):
     return differences / (ops.mean(weights) + EPSILON)
 
 
+BACKGROUND_WEIGHT = 1e-4
+"""Of distances where there is no cell, StarDist's ``train_background_reg``."""
+
+
+def star_distances(truth, prediction):
+    """:func:`weighted_absolute_error`, and a little of the distances where there is no cell.
+
+    As in StarDist 0.9 (Schmidt et al., MICCAI 2018, and its package): without the second part
+    distances in the background are never learnt, and may grow without bounds.
+
+    Parameters
+    ----------
+    truth : (N, H, W, rays + 1), float32
+        Last the object probability, 0 in the background; below 0 the pixel is not learnt.
+    prediction : (N, H, W, rays), float32
+
+    Returns
+    -------
+    scalar
+    """
+    weights = truth[..., -1:]
+    learnt = ops.cast(weights >= 0, prediction.dtype)
+    weights = ops.maximum(weights, 0)
+    error = weighted_absolute_error(
+        ops.concatenate([truth[..., :-1], weights], axis=-1), prediction
+    )
+    background = ops.mean(learnt * (1 - weights) * ops.abs(prediction)) / ops.mean(learnt)
+    return error + BACKGROUND_WEIGHT * background
+
+
 LOSSES = {
     "squared-error": squared_error,
     "weighted-cross-entropy": weighted_cross_entropy,
     "binary-cross-entropy": binary_cross_entropy,
     "weighted-absolute-error": weighted_absolute_error,
+    "star-distances": star_distances,
 }
 """Functions of truth and prediction, (N, H, W, channels), float32, to a scalar."""
 

@@ -1,0 +1,381 @@
+"""Distances from each pixel of a cell to its border along rays, as StarDist (2018) learns them.
+
+A ray starts at the middle of a pixel and is followed in steps of one pixel, each rounded to the
+nearest pixel, until that pixel is of another label or outside the image. From there it goes back by
+so much that along rows and columns it ends on the border; other rays miss it by half a pixel at
+most. Steps and distances are float32, so that values are those of ``stardist.geometry.star_dist``
+(0.9.2, in C++), bit for bit.
+
+The steps are those of all pixels together, of one connected piece after the other: after step n the
+pixels whose rays are still inside are those inside after step n - 1, of which the pixel at the
+offset of step n is inside too. On bytes the compiler turns that into vector instructions.
+
+Schmidt, Weigert, Broaddus and Myers, Cell Detection with Star-Convex Polygons, MICCAI 2018.
+"""
+
+import functools
+
+import numpy as np
+from numba import njit
+
+from cellseg.targets.distances import runs_of_pieces
+
+_TOGETHER = 128  # pixels; what is left over of them would be counted one by one
+_LONGEST = 250  # diagonal of a piece whose steps are counted in bytes, pixels
+
+
+N_RAYS = 32
+"""Rays of the head, as StarDist's default."""
+
+
+def target(labels: np.ndarray, grid: int = 1) -> np.ndarray:
+    """Distances along rays, and how much each pixel weighs in the loss.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), int32
+    grid : int
+        Learn only each `grid`-th row and column, as StarDist does whose network predicts these
+        alone. The other pixels have the weight -1 and no distances.
+
+    Returns
+    -------
+    ndarray of shape (H, W, N_RAYS + 1), float32
+        Distances in pixels; last the object probability, which is the weight.
+    """
+    out = np.zeros((*labels.shape, N_RAYS + 1), np.float32)
+    learnt = out[::grid, ::grid]
+    fill_star_distances(np.ascontiguousarray(labels, np.int32), grid, learnt[..., :-1])
+    if grid > 1:
+        out[..., -1] = -1
+    learnt[..., -1] = object_probability(labels, grid)
+    return out
+
+
+def probability_target(labels: np.ndarray) -> np.ndarray:
+    """:func:`object_probability` of each pixel."""
+    return object_probability(labels)
+
+
+def turned(rays: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
+    """Values of rays once the image is mirrored left to right and turned: they change places.
+
+    Parameters
+    ----------
+    rays : ndarray of shape (..., n_rays); their number is a multiple of 4
+    quarters, mirrored : see :class:`cellseg.targets.heads.Head`
+
+    Returns
+    -------
+    ndarray of the shape of `rays`
+    """
+    n_rays = rays.shape[-1]
+    if mirrored:  # east becomes west, south stays south
+        rays = rays[..., (n_rays // 2 - np.arange(n_rays)) % n_rays]
+    return np.roll(rays, -quarters * (n_rays // 4), axis=-1)  # east becomes north
+
+
+def star_distances(labels: np.ndarray, n_rays: int = 32, grid: int = 1) -> np.ndarray:
+    """Distance to the border of the cell along rays.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), int32
+        0 is background. (StarDist keeps the lowest 16 bits of a label; here all count.)
+    n_rays : int
+        Ray ``k`` has the direction ``sin(2 pi k / n_rays)`` along the rows and
+        ``cos(2 pi k / n_rays)`` along the columns.
+    grid : int
+        Take each `grid`-th row and column, from the first; distances stay those of the full image.
+
+    Returns
+    -------
+    ndarray of shape (ceil(H / grid), ceil(W / grid), n_rays), float32; pixels; 0 in the background
+    """
+    rows, columns = (-(-length // grid) for length in labels.shape)
+    out = np.zeros((rows, columns, n_rays), np.float32)
+    fill_star_distances(np.ascontiguousarray(labels, np.int32), grid, out)
+    return out
+
+
+def fill_star_distances(labels: np.ndarray, grid: int, out: np.ndarray) -> None:
+    """Write what :func:`star_distances` returns into `out`, which holds zeros.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), int32, contiguous
+    grid : see :func:`star_distances`
+    out : ndarray of shape (ceil(H / grid), ceil(W / grid), n_rays), float32
+    """
+    longest = 1 << int(np.hypot(*labels.shape) + 4).bit_length()
+    _fill(labels, grid, *_tables(out.shape[-1], longest, grid), out)
+
+
+def object_probability(labels: np.ndarray, grid: int = 1) -> np.ndarray:
+    """Distance to the nearest pixel outside of the cell, divided by the largest in the cell.
+
+    Equal to ``stardist.utils.edt_prob`` but for rounding. The border of the image is no border of a
+    cell, unless one cell fills the image.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), int32; 0 is background
+    grid : int
+        Take each `grid`-th row and column first.
+
+    Returns
+    -------
+    ndarray of shape (ceil(H / grid), ceil(W / grid)), float32; in [0, 1], 0 in the background
+    """
+    labels = np.ascontiguousarray(labels[::grid, ::grid], np.int32)
+    if labels.max(initial=0) > labels.size:
+        numbers = np.unique(np.append(0, labels), return_inverse=True)[1][1:]
+        labels = numbers.reshape(labels.shape).astype(np.int32)
+    is_full = labels.size > 0 and labels[0, 0] > 0 and bool((labels == labels[0, 0]).all())
+    return _share_of_largest_distance(labels, is_full)
+
+
+@njit(cache=True, nogil=True)
+def _share_of_largest_distance(labels, is_full):
+    rows, columns = labels.shape
+    far = rows + columns
+    outside = 0 if is_full else far  # distance of what is outside the image, beyond a pixel
+    vertical = np.empty(labels.shape, np.int32)
+    for row in range(rows):
+        for column in range(columns):
+            value = labels[row, column]
+            if row == 0:
+                above = outside
+            else:
+                above = vertical[row - 1, column] if labels[row - 1, column] == value else 0
+            vertical[row, column] = min(above, far) + 1
+    for row in range(rows - 1, -1, -1):
+        for column in range(columns):
+            value = labels[row, column]
+            if row == rows - 1:
+                below = outside
+            else:
+                below = vertical[row + 1, column] if labels[row + 1, column] == value else 0
+            vertical[row, column] = min(vertical[row, column], below + 1)
+    squares = np.empty(labels.shape, np.int64)
+    largest = np.zeros(labels.max() + 1 if labels.size else 1, np.int64)
+    for row in range(rows):
+        line, found = labels[row], vertical[row]
+        start = 0
+        while start < columns:
+            value, end = line[start], start + 1
+            while end < columns and line[end] == value:
+                end += 1
+            if value != 0:
+                # In a row a cell's pixel is nearer to the end of its run than to what lies beyond.
+                left = start - 1 if start > 0 or is_full else -far - 1
+                right = end if end < columns or is_full else columns + far
+                for column in range(start, end):
+                    nearest = min(column - left, right - column) ** 2
+                    nearest = min(nearest, np.int64(found[column]) ** 2)
+                    step = 1
+                    while step * step < nearest:
+                        if column - step >= start:
+                            nearest = min(
+                                nearest, step * step + np.int64(found[column - step]) ** 2
+                            )
+                        if column + step < end:
+                            nearest = min(
+                                nearest, step * step + np.int64(found[column + step]) ** 2
+                            )
+                        step += 1
+                    squares[row, column] = nearest
+                    largest[value] = max(largest[value], nearest)
+            start = end
+    shares = np.zeros(labels.shape, np.float32)
+    for row in range(rows):
+        for column in range(columns):
+            value = labels[row, column]
+            if value != 0:
+                shares[row, column] = np.sqrt(squares[row, column] / largest[value])
+    return shares
+
+
+@functools.lru_cache(8)
+def _tables(
+    n_rays: int, longest: int, grid: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What the steps of each ray are.
+
+    Returns
+    -------
+    places : ndarray of shape (n_rays, longest, 2), float32
+        Row and column of a step, from the ray's start; the first step is number 1.
+    offsets : ndarray of shape (n_rays, longest, 3), int64
+        The same, rounded: row and column in steps of the grid, and the number of the image of the
+        pixels so far within a step.
+    depends : ndarray of shape (n_rays, longest), bool
+        The sum of start and step may round to another pixel than the step alone, of this step or
+        one of the next three.
+    distances : ndarray of shape (n_rays, longest), float32
+        Distance of a ray that is outside for the first time after a step.
+    """
+    # As float32 of sine and cosine in double precision, of an angle in float32.
+    angles = (np.arange(n_rays, dtype=np.float32) * np.float32(2 * np.pi / n_rays)).astype(float)
+    steps = np.stack([np.sin(angles), np.cos(angles)], -1).astype(np.float32)
+    every = np.broadcast_to(steps[:, None], (n_rays, longest, 2)).copy()
+    every[:, 0] = 0
+    places = np.cumsum(every, axis=1, dtype=np.float32)
+    parts = np.abs(places - np.trunc(places))
+    near_half = (np.abs(parts - 0.5) <= 2 * np.spacing(np.float32(longest))).any(-1)
+    depends = near_half.copy()
+    for later in range(1, 4):
+        depends[:, :-later] |= near_half[:, later:]
+    overshoot = np.float32(0.5) / np.abs(steps).max(-1)[:, None, None] - np.float32(1)
+    ends = places + overshoot * steps[:, None]
+    squares = ends * ends
+    distances = np.sqrt(squares[..., 0] + squares[..., 1])
+    (row, column), (within_row, within_column) = np.moveaxis(
+        np.divmod(np.rint(places).astype(np.int64), grid), -1, 1
+    )
+    offsets = np.stack([row, column, within_row * grid + within_column], -1)
+    return places, offsets, depends, distances
+
+
+@njit(cache=True, nogil=True)
+def _fill(labels, grid, places, offsets, depends, distances, out):
+    run_row, start, end, piece, n_pieces = runs_of_pieces(labels)
+    n_rays = len(offsets)
+    first = np.zeros(n_pieces + 1, np.int64)
+    low_row, high_row = np.full(n_pieces, len(labels)), np.zeros(n_pieces, np.int64)
+    low_column, high_column = np.full(n_pieces, labels.shape[1]), np.zeros(n_pieces, np.int64)
+    for run in range(len(piece)):
+        number = piece[run]
+        first[number + 1] += 1
+        low_row[number] = min(low_row[number], run_row[run])
+        high_row[number] = max(high_row[number], run_row[run] + 1)
+        low_column[number] = min(low_column[number], start[run])
+        high_column[number] = max(high_column[number], end[run])
+    first = np.cumsum(first)
+    order, places_left = np.empty(len(piece), np.int64), first[:-1].copy()
+    for run in range(len(piece)):
+        order[places_left[piece[run]]] = run
+        places_left[piece[run]] += 1
+    for number in range(n_pieces):
+        runs = order[first[number] : first[number + 1]]
+        top, left = low_row[number] // grid * grid, low_column[number] // grid * grid
+        tall, wide = high_row[number] - top, high_column[number] - left
+        if tall * tall + wide * wide >= _LONGEST * _LONGEST:
+            for run in runs:
+                if run_row[run] % grid == 0:
+                    for column in range(-(-start[run] // grid) * grid, end[run], grid):
+                        _walk(labels, run_row[run], column, places, distances,
+                              out[run_row[run] // grid, column // grid])  # fmt: skip
+            continue
+        # Pixels of the piece, flat: of each row and column within a step of the grid an image of
+        # its own. A column around them stops every ray that leaves a row for the next.
+        height, width = -(-tall // grid), -(-wide // grid) + 1
+        size = -(-height * width // _TOGETHER) * _TOGETHER
+        margin = (height + 10) * width + 16
+        inside = np.zeros((grid * grid, size + 2 * margin), np.uint8)
+        for run in runs:
+            row = run_row[run] - top
+            images = inside[row % grid * grid : row % grid * grid + grid]
+            begin = margin + row // grid * width
+            if grid == 1:
+                images[0, begin + start[run] - left : begin + end[run] - left] = 1
+            else:
+                for column in range(start[run] - left, end[run] - left):
+                    images[column % grid, begin + column // grid] = 1
+        flat, length, begin = inside.ravel(), inside.shape[1], margin
+        counts = np.zeros((n_rays, size), np.uint8)
+        for ray in range(n_rays):
+            count = counts[ray]
+            step = 1
+            some = np.uint8(1)
+            while some:
+                if depends[ray, step]:
+                    some = _step_by_place(
+                        inside, margin, grid, width, top, left, places[ray, step], step, count
+                    )
+                    step += 1
+                else:
+                    some = _four_steps(
+                        flat,
+                        begin + _place(width, length, offsets[ray, step]),
+                        begin + _place(width, length, offsets[ray, step + 1]),
+                        begin + _place(width, length, offsets[ray, step + 2]),
+                        begin + _place(width, length, offsets[ray, step + 3]),
+                        np.uint8(step - 1),
+                        count,
+                    )
+                    step += 4
+        for run in runs:
+            if run_row[run] % grid == 0:
+                begin = (run_row[run] - top) // grid * width
+                line = out[run_row[run] // grid]
+                for column in range(-(-start[run] // grid), -(-end[run] // grid)):
+                    pixel = begin + column - left // grid
+                    for ray in range(n_rays):
+                        line[column, ray] = distances[ray, counts[ray, pixel] + 1]
+
+
+@njit(cache=True, nogil=True)
+def _place(width, length, offset):
+    """Where the first pixel's ray is after a step, in the images one after the other."""
+    return offset[2] * length + offset[0] * width + offset[1]
+
+
+@njit(cache=True, nogil=True)
+def _four_steps(flat, first, second, third, fourth, before, count):
+    """Four at a time, since to load and store what is counted costs more than to count."""
+    # Unsigned: an index that may be negative costs a comparison.
+    one_at, two_at = np.uint64(first), np.uint64(second)
+    three_at, four_at = np.uint64(third), np.uint64(fourth)
+    some = np.uint8(0)
+    for pixel in range(np.uint64(len(count))):
+        known = count[pixel]
+        one = flat[one_at + pixel] if known == before else np.uint8(0)
+        two = one & flat[two_at + pixel]
+        three = two & flat[three_at + pixel]
+        four = three & flat[four_at + pixel]
+        count[pixel] = known + one + two + three + four
+        some |= four
+    return some
+
+
+@njit(cache=True, nogil=True)
+def _step_by_place(inside, margin, grid, width, top, left, place, step, count):
+    some = np.uint8(0)
+    for pixel in range(len(count)):
+        if count[pixel] == step - 1:
+            row = _nearest(np.float32(top + pixel // width * grid) + place[0]) - top
+            column = _nearest(np.float32(left + pixel % width * grid) + place[1]) - left
+            image = row % grid * grid + column % grid
+            still = inside[image, margin + row // grid * width + column // grid]
+            count[pixel] += still
+            some |= still
+    return some
+
+
+@njit(cache=True, nogil=True)
+def _walk(labels, row, column, places, distances, out):
+    """Distances of one pixel, one ray after the other."""
+    rows, columns = labels.shape
+    for ray in range(len(out)):
+        step = 1
+        while True:
+            to_row = _nearest(np.float32(row) + places[ray, step, 0])
+            to_column = _nearest(np.float32(column) + places[ray, step, 1])
+            if (
+                to_row < 0 or to_column < 0 or to_row >= rows or to_column >= columns
+                or labels[to_row, to_column] != labels[row, column]
+            ):  # fmt: skip
+                break
+            step += 1
+        out[ray] = distances[ray, step]
+
+
+@njit(cache=True, nogil=True)
+def _nearest(value):
+    """Nearest integer; of a half the one further from 0."""
+    return (
+        int(np.floor(value + np.float32(0.5)))
+        if value >= 0
+        else -int(np.floor(np.float32(0.5) - value))
+    )
