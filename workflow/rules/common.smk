@@ -103,6 +103,7 @@ TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
 # Relative: Snakemake compares paths, and a moved checkout must not rerun what it feeds.
 PUBLISHED = os.path.relpath(Path(workflow.basedir) / "workflow/published.csv")
+ANSWERS = "results/{dataset}/answers.rst"
 OVERVIEW = "results/{dataset}/overview.rst"
 SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
@@ -454,6 +455,11 @@ def first_runs(wildcards):
     return [vars(run) for run in studies.first_runs(study, wildcards.experiment)]
 
 
+def pixel_size_of(wildcards):
+    """Params function: micrometres of a side of a pixel of a data set, or None."""
+    return study["datasets"][wildcards.dataset]["pixel_size"]
+
+
 def question_of(wildcards):
     """Params function: what an experiment asks, for its figures."""
     return study["experiments"][wildcards.experiment]["title"]
@@ -498,6 +504,11 @@ def on_dataset(files):
     return lambda wildcards: [
         path for path in files if path.startswith(f"results/{wildcards.dataset}/")
     ]
+
+
+def first_figure(wildcards):
+    """Input function: the first figure of the first experiment that has one, as a list."""
+    return on_dataset(of_all_experiments(f"{FIGURES}/{{figure}}.png"))(wildcards)[:1]
 
 
 def shown_in_overview(wildcards):

@@ -3,8 +3,11 @@ rule overview:
     input:
         counts=f"{DATA}/report/counts.csv",
         summaries=on_dataset(of_all_experiments(f"{TABLES}/summary.csv")),
+        comparisons=on_dataset(of_all_experiments(f"{TABLES}/comparisons.csv")),
+        picture=first_figure,
         provenance=on_dataset(of_all_runs(run_files.PROVENANCE)),
     output:
+        answers=ANSWERS,
         page=OVERVIEW,
         resources=report(
             "results/{dataset}/tables/resources.csv",
@@ -37,6 +40,7 @@ rule overview:
 rule overviews:
     """The front page of the report for each data set that the study uses."""
     input:
+        of_used_datasets(ANSWERS),
         of_used_datasets(OVERVIEW),
         of_used_datasets("results/{dataset}/tables/resources.csv"),
         of_used_datasets("results/{dataset}/tables/provenance.csv"),

@@ -82,6 +82,7 @@ def _measured(
     ]
     once = images.drop_duplicates("image")
     seeds, several = conditions.seeds(runs)
+    drawn = conditions.interval(runs)
     small = (
         "Small objects are kept."
         if treatment == "kept"
@@ -98,7 +99,9 @@ def _measured(
         f"{number_of(int(once['n_true'].sum()), 'true cell')}. {small} "
         f"{_without_cells(once['n_true'], scores)}Values are "
         + (
-            f"means over {seeds} ± half of the 95 % t interval of that mean."
+            f"means over {seeds} ± half of the {drawn}."
+            if drawn
+            else f"{conditions.no_interval(runs).replace('mean', 'means')}."
             if several
             else f"of {seeds}, and have no interval."
         )
@@ -110,7 +113,7 @@ def _without_cells(n_true: "pd.Series", scores: Sequence[Score]) -> str:
     without = int((n_true == 0).sum())
     if not without:
         return ""
-    counted = [score.name for score in scores if score.over == "cells"]
+    counted = [score.heading for score in scores if score.over == "cells"]
     return (
         f"{without:,} of the images {'has' if without == 1 else 'have'} no true cells: means over "
         f"images are of the other {len(n_true) - without:,} for every condition, and false cells "
@@ -121,12 +124,12 @@ def _without_cells(n_true: "pd.Series", scores: Sequence[Score]) -> str:
 def _definitions(scores: Sequence[Score], runs: "pd.DataFrame", training: "pd.DataFrame") -> str:
     device = _device(training)
     meanings = definitions(
-        scores, lambda score: f"{score.name}{device}" if score is STEP else score.name
+        scores, lambda score: f"{score.heading}{device}" if score is STEP else score.heading
     )
-    lower = [score.name for score in scores if score.ranks and not score.higher_is_better]
+    lower = [score.heading for score in scores if score.ranks and not score.higher_is_better]
     lower_is_better = f" Lower is better: {listed(lower)}." if lower else ""
     method = runs["method"].iloc[0] if "method" in runs else segmentation_methods.DEFAULT
-    said = remarks(scores, lambda score: score.name, list(runs["heads"].unique()), method)
+    said = remarks(scores, lambda score: score.heading, list(runs["heads"].unique()), method)
     return f"{meanings}.{lower_is_better} {said}"
 
 
@@ -144,7 +147,7 @@ def _published(beneath: int, runs: "pd.DataFrame", experiment: Experiment, treat
         )
         return (
             "Beneath the rule: published figures of the same score on the same split of the same "
-            f"data set, in fractions. What ranks the cells in ap differs between systems."
+            f"data set, in fractions. What ranks the cells in AP differs between systems."
             f"{listed_twice}"
         )
     why = published.obstacle(
