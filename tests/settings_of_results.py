@@ -212,15 +212,15 @@ CASES = [
          lambda world: drawn(world)[2],
          [f"{rule} *: params.figure_text" for rule in
           ("figure", "contact_sheet", "overlay", "learning_curve", "data_report",
-           "extension_report")]),
+           "extension_report", "search_figure")]),
     Case("datasets.*<local>.pixel_size", "datasets.squares.pixel_size", [(None, None), (0.5, 0.5)],
          lambda world: overlaid(world).pixel_size,
          [f"{rule} squares/*: params.pixel_size" for rule in ("overlay", "contact_sheet")]),
     *(Case(f"datasets.*<{kind}>.pixel_size", f"datasets.{dataset}.pixel_size",
-           [(None, {None}), (0.5, {0.5})],
-           lambda world, dataset=dataset: {
-               job.params["pixel_size"] for job in world.plan.find(f"overlay {dataset}/*")
-           },
+           [(None, [None]), (0.5, [0.5])],
+           lambda world, dataset=dataset: [
+               world.plan.one(f"contact_sheet {dataset}/tuned").params["pixel_size"]
+           ],
            [f"{rule} {dataset}/*: params.pixel_size" for rule in ("overlay", "contact_sheet")],
            given={"experiments.tuned.dataset": dataset}, alone=True)
       for kind, dataset in (("download", "downloaded"), ("simulated", "simulated"))),
