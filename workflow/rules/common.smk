@@ -42,6 +42,7 @@ from cellseg.study import (
     target_names,
     validation,
 )
+from cellseg.tables import paper_names
 from cellseg.targets import head_names
 from cellseg.errors import UserError, printable
 
@@ -103,6 +104,7 @@ TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
 # Relative: Snakemake compares paths, and a moved checkout must not rerun what it feeds.
 PUBLISHED = os.path.relpath(Path(workflow.basedir) / "workflow/published.csv")
+PAPERS = "results/{dataset}/published/{paper}"
 ANSWERS = "results/{dataset}/answers.rst"
 OVERVIEW = "results/{dataset}/overview.rst"
 SEARCH = "results/{dataset}/searches/{search}"
@@ -172,6 +174,7 @@ KNOWN = {
     "heads": head_names.combinations(),
     "figure": of_experiment["properties"]["figures"]["items"]["enum"],
     "split": SPLITS,
+    "paper": list(paper_names.PAPERS),
 }
 
 
@@ -189,6 +192,7 @@ wildcard_constraints:
     search=one_of(KNOWN["search"]),
     variant=f"(tuning-({one_of(KNOWN['tuning'])})/)?",
     split=one_of(KNOWN["split"]),
+    paper=one_of(KNOWN["paper"]),
     times="[1-9][0-9]*",
 
 

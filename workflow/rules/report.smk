@@ -1,3 +1,42 @@
+rule papers:
+    """The scores that one document published next to ours: a page, a table and a figure."""
+    input:
+        runs=on_dataset(of_all_experiments(f"{TABLES}/runs.csv")),
+        training=on_dataset(of_all_experiments(f"{TABLES}/training.csv")),
+        published=PUBLISHED,
+    output:
+        html=report(
+            f"{PAPERS}.html",
+            caption="../report/papers_page.rst",
+            category="Published scores",
+            labels={"result": "table: {paper}"},
+        ),
+        csv=f"{PAPERS}.csv",
+        png=report(
+            f"{PAPERS}.png",
+            caption="../report/papers.rst",
+            category="Published scores",
+            labels={"result": "figure: {paper}"},
+        ),
+        pdf=f"{PAPERS}.pdf",
+        caption=f"{PAPERS}.rst",
+    log:
+        "results/logs/papers/{dataset}-{paper}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        **SHORT,
+        mem_mb=2000,
+        runtime=min(20, MINUTES_OF_SHORT),
+    params:
+        code=code("papers"),
+        kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
+        subsample=study["scoring"]["subsample"],
+        figure_text=study["figure_text"],
+    script:
+        "../../scripts/papers.py"
+
+
 rule overview:
     """The front page of the report, and the tables of times, memory and provenance behind it."""
     input:

@@ -81,6 +81,13 @@ _ALL = (
     Score("ap", "AP", f"{_AP}, {_LEVELS}", over="cells", of_images=False),
     Score("ap50", "AP50", f"{_AP}, at IoU 0.5", over="cells", of_images=False),
     Score(
+        "ar2000",
+        "AR@2000",
+        f"average recall by LIVECell's protocol, {_LEVELS}",
+        over="cells",
+        of_images=False,
+    ),
+    Score(
         "afnr",
         "AFNR",
         "average false-negative ratio by LIVECell's protocol: 1 - AR@2000, the share of true cells "
