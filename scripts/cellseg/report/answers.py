@@ -102,11 +102,11 @@ def answer(experiment: str, table: "pd.DataFrame", pairs: "pd.DataFrame") -> Ans
     if second is None:
         words = f"There is one condition, {first.in_words} as its {SCORE.heading}."
         return Answer(experiment, first, None, NOT_KNOWN, "one condition", words)
+    tested = _tested(*ranked.head(2)[conditions.AXES].to_dict("records"), pairs)
     rows = table[conditions.AXES].to_dict("records")
     outcome, _ = marking.best(rows, table[name].tolist(), pairs, SCORE)
     apart = most - float(ranked[name].iloc[1])
     if outcome in (marking.Outcome.MARKED, marking.Outcome.NOT_SHOWN):
-        tested = _tested(*ranked.head(2)[conditions.AXES].to_dict("records"), pairs)
         if outcome is marking.Outcome.MARKED:
             verdict = "separable"
             words = f"Highest {SCORE.heading}: {first.in_words}, {tested} above {second.in_words}."
@@ -138,7 +138,9 @@ def _tested(first: Mapping[str, str], second: Mapping[str, str], pairs: "pd.Data
                 "{} (95 % interval {} to {}; ".format(*numbers)
                 + f"{number_of(int(row['n_pairs']), 'seed')}, p = {row['p_corrected']:.2g})"
             )
-    raise UserError("comparisons.csv lacks a pair of conditions of summary.csv. Delete both.")
+    raise UserError(
+        "comparisons.csv and summary.csv are of different conditions. Delete both and run again."
+    )
 
 
 def _number(value: float) -> str:
