@@ -200,8 +200,8 @@ def backbones():
     figure = made.draw("backbones")
     *scores, times, sizes = figure.axes
     assert drawn.y_labels(scores[0]) == [*MODELS]
-    columns = {"pixel IoU": "pixel_iou", "pixel IoU, pooled": "pixel_iou_pooled"}
-    columns |= {"pixel F1": "pixel_f1", "pixel F1, pooled": "pixel_f1_pooled"}
+    columns = {"pixel IoU": "pixel_iou", "pooled pixel IoU": "pixel_iou_pooled"}
+    columns |= {"pixel F1": "pixel_f1", "pooled pixel F1": "pixel_f1_pooled"}
     columns |= {"F1 at IoU 0.5": "f1_50"}
 
     def heading(axes):

@@ -255,7 +255,7 @@ def test_backbones_show_each_quantity_on_an_axis_of_its_own():
     figure = registry.draw("backbones", fabricate(models=("resnet50", "densenet201")))
     names = [axes.get_title(loc="left").replace("\n", " ") for axes in figure.axes]
     assert names == [
-        *("pixel IoU", "pixel IoU, pooled", "pixel F1", "pixel F1, pooled", "F1 at IoU 0.5"),
+        *("pixel IoU", "pooled pixel IoU", "pixel F1", "pooled pixel F1", "F1 at IoU 0.5"),
         *("step time (ms)", "weights (10⁶)"),
     ]
     written = [[text.get_text() for text in axes.texts] for axes in figure.axes]

@@ -334,8 +334,9 @@ def test_preview_is_the_picture_no_wider_than_a_page(tmp_path, size):
 
 
 CHECKED = {"overlay.overlay", "contact_sheet.contact_sheet", "learning_curves.run_curve",
-           "extension_pca.extension_pca", "search.search", "data_overview.draw"}  # fmt: skip
-"""Drawing functions outside the registry, checked above."""
+           "extension_pca.extension_pca", "search.search", "data_overview.draw",
+           "paper.paper"}  # fmt: skip
+"""Drawing functions outside the registry, checked above and in test_paper.py."""
 
 
 def test_every_other_drawing_function_is_checked_here(checkout):

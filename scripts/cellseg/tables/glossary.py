@@ -56,14 +56,14 @@ _ALL = (
     Score("pixel_f1", "pixel F1", f"F1 (Dice) {_PIXELS}"),
     Score(
         "pixel_iou_pooled",
-        "pixel IoU, pooled",
+        "pooled pixel IoU",
         "pixel IoU of all images together, where an image counts by its foreground",
         over="pixels",
         of_images=False,
     ),
     Score(
         "pixel_f1_pooled",
-        "pixel F1, pooled",
+        "pooled pixel F1",
         "pixel F1 of all images together, where an image counts by its foreground",
         over="pixels",
         of_images=False,

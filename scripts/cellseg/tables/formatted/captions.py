@@ -59,8 +59,9 @@ def notes(
     beneath : number of published rows
     """
     return [
-        _measured(images, runs, scores, experiment, treatment),
-        _definitions(scores, runs, training),
+        _measured(images, runs, scores, experiment, treatment) + _step_time(scores, training),
+        # Alike for every treatment, so that a page with several tables says it once.
+        _definitions([score for score in scores if score is not STEP], runs),
         marking.note(compared, outcomes),
         _published(beneath, runs, experiment, treatment),
     ]
@@ -121,11 +122,16 @@ def _without_cells(n_true: "pd.Series", scores: Sequence[Score]) -> str:
     )
 
 
-def _definitions(scores: Sequence[Score], runs: "pd.DataFrame", training: "pd.DataFrame") -> str:
-    device = _device(training)
-    meanings = definitions(
-        scores, lambda score: f"{score.heading}{device}" if score is STEP else score.heading
-    )
+def _step_time(scores: Sequence[Score], training: "pd.DataFrame") -> str:
+    """What the step time is, as a sentence; empty where there is none."""
+    if STEP not in scores:
+        return ""
+    said = definitions([STEP], lambda score: f"{score.heading}{_device(training)}")
+    return f" {said[:1].upper()}{said[1:]}; lower is better."
+
+
+def _definitions(scores: Sequence[Score], runs: "pd.DataFrame") -> str:
+    meanings = definitions(scores, lambda score: score.heading)
     lower = [score.heading for score in scores if score.ranks and not score.higher_is_better]
     lower_is_better = f" Lower is better: {listed(lower)}." if lower else ""
     method = runs["method"].iloc[0] if "method" in runs else segmentation_methods.DEFAULT
