@@ -1,6 +1,7 @@
 """What the experiments of a study found, in a sentence each: the first screen of the report."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,8 +162,11 @@ def section(
     """
     lines = []
     if picture is not None:
+        # In several lines, for docutils refuses long ones; it takes the spaces out of an address.
+        uri = textwrap.wrap(preview.data_uri(picture), 1000)
         lines += [
-            f".. image:: {preview.data_uri(picture)}",
+            f".. image:: {uri[0]}",
+            *(f"           {part}" for part in uri[1:]),
             f"   :alt: {' '.join(Path(picture).parts[-2:])}",
             "   :class: answer",
             "",
