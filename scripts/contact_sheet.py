@@ -1,6 +1,7 @@
 """Draw the best, median and worst images of an experiment with outlines, a row a condition."""
 
 from cellseg.figures import contact_sheet, contact_sheet_cases, style
+from cellseg.report import figure_caption
 from cellseg.runtime.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
@@ -13,5 +14,9 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         question=snakemake.params.question,
         tuning=snakemake.params.tuning,
     )
-    figure = contact_sheet.contact_sheet(columns, rows, subtitle, contact_sheet_cases.NOTE)
+    with style.with_text(snakemake.params.figure_text):
+        figure = contact_sheet.contact_sheet(
+            columns, rows, subtitle, contact_sheet_cases.NOTE, snakemake.params.pixel_size
+        )
+    figure_caption.write(figure, snakemake.output.caption)
     style.save(figure, [snakemake.output.pdf, snakemake.output.png])

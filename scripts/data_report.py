@@ -11,4 +11,5 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         outputs=dict(snakemake.output.items()),
         title=snakemake.wildcards.dataset,
         ensembles=snakemake.params.ensembles,
+        figure_text=snakemake.params.figure_text,
     )

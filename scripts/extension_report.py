@@ -11,4 +11,5 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         title=f"{snakemake.wildcards.dataset}: {snakemake.wildcards.times} synthetic images for "
         f"each real one of {snakemake.wildcards.split}",
         processes=snakemake.threads,
+        figure_text=snakemake.params.figure_text,
     )

@@ -1,6 +1,7 @@
 """Draw outlines of true and predicted cells on a few test images of a run."""
 
 from cellseg.figures import overlay, overlay_cases, preview, style
+from cellseg.report import figure_caption
 from cellseg.runtime.script import running
 from cellseg.tables import conditions
 
@@ -15,11 +16,15 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         count=snakemake.params.images,
     )
     tuning = snakemake.params.tuning
-    figure = overlay.overlay(
-        cases,
-        title=conditions.run_name(snakemake.wildcards) + (f" · tuned: {tuning}" if tuning else ""),
-        note=overlay_cases.NOTE,
-        boxes=snakemake.params.boxes,
-    )
+    with style.with_text(snakemake.params.figure_text):
+        figure = overlay.overlay(
+            cases,
+            title=conditions.run_name(snakemake.wildcards)
+            + (f" · tuned: {tuning}" if tuning else ""),
+            note=overlay_cases.NOTE,
+            boxes=snakemake.params.boxes,
+            pixel_size=snakemake.params.pixel_size,
+        )
+    figure_caption.write(figure, snakemake.output.caption)
     style.save(figure, [snakemake.output.pdf, snakemake.output.png])
     preview.write(snakemake.output.png, snakemake.output.preview)

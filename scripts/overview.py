@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cellseg.io import csv_file
 from cellseg.io.atomic import replacing
-from cellseg.report import origins, page, resources, scores
+from cellseg.report import answers, origins, page, resources, scores
 from cellseg.runtime.script import running
 from cellseg.study import runs
 from cellseg.tables import read
@@ -25,7 +25,16 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         folder=Path(snakemake.output.page).parent,
         **made,
     )
+    first = answers.section(
+        [
+            answers.read(*paths)
+            for paths in zip(snakemake.input.summaries, snakemake.input.comparisons, strict=True)
+        ],
+        {name: entry["title"] for name, entry in shown["experiments"].items()},
+        next(iter(snakemake.input.picture), None),
+    )
     for name, table in made.items():
         csv_file.write(snakemake.output[name], table, digits=6)
-    with replacing(snakemake.output.page) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    for path, content in ((snakemake.output.answers, first), (snakemake.output.page, text)):
+        with replacing(path) as temporary:
+            temporary.write_text(content, encoding="utf-8")

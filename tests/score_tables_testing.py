@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from cellseg.scoring import names
+from cellseg.scoring import names, pooled_pixels
 from cellseg.tables import collect
 
 Scores = Mapping[str, Mapping[int, Mapping[str, float]]]
@@ -12,7 +12,8 @@ Scores = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 
 def experiment(scores: Scores, errors: Mapping[str, int] | None = None) -> dict[str, pd.DataFrame]:
-    """images, runs and training; every score of an image is the given one, ap their mean.
+    """images, runs and training; every score of an image is the given one; COCO and pooled pixel
+    scores are their mean.
 
     Each image has 10 true cells, and as many missed as `errors` says of the model.
     """
@@ -33,7 +34,7 @@ def experiment(scores: Scores, errors: Mapping[str, int] | None = None) -> dict[
         ]
     )
     runs = collect.per_run(images).assign(tuning=collect.NO_TUNING)
-    for name in names.COCO_SCORES:
+    for name in (*names.COCO_SCORES, *pooled_pixels.SCORES):
         runs[name] = runs["msa"]
     training = runs.drop_duplicates(collect.RUN)[collect.RUN]
     training = pd.concat([training.assign(epoch=n, step_ms=100.0 / n) for n in (1, 2)])

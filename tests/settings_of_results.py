@@ -15,6 +15,7 @@ from cellseg.inference import map_store
 from cellseg.io import download, run_format
 from cellseg.plan import hours
 from cellseg.plan.steps import Training
+from cellseg.report import figure_caption
 from cellseg.segmentation import confidence
 from cellseg.study.runs import Run
 from setting_cases import ABSENT, Case, World
@@ -58,40 +59,47 @@ def cells_that_are_not_small(world: World) -> int:
     return int(table.loc[table["small_objects"] == "removed", "n_true"].sum())
 
 
-def shown(world: World) -> list:
-    """Images that are predicted for an overlay, those that it draws, and whether it draws boxes."""
+def overlaid(world: World) -> SimpleNamespace:
+    """The maps that an overlay is drawn from, and what it is called with."""
     made = scored(world)
     maps = predicted(world, f"predict_shown {RUN}/", metrics=made["metrics"])
-    drawn = []
-
-    def draw(cases, title, note, boxes):
-        drawn.extend([len(cases), boxes])
-
     with (
-        mock.patch.object(overlay, "overlay", draw),
+        mock.patch.object(overlay, "overlay") as draw,
         mock.patch.object(style, "save"),
+        mock.patch.object(figure_caption, "write"),
         mock.patch.object(preview, "write"),
     ):
         world.run(f"overlay {RUN}/", maps=str(maps), **made)
-    return [len(map_store.open(maps).images), *drawn]
+    [(cases,), asked] = draw.call_args
+    return SimpleNamespace(maps=maps, cases=cases, **asked)
+
+
+def shown(world: World) -> list:
+    """Images that are predicted for an overlay, those that it draws, and whether it draws boxes."""
+    drawn = overlaid(world)
+    return [len(map_store.open(drawn.maps).images), len(drawn.cases), drawn.boxes]
 
 
 # --- figures and experiments
 
 
-def drawn(world: World) -> tuple[str, str]:
-    """Name of the figure of an experiment, and the question on it."""
+def drawn(world: World) -> tuple[str, str, bool]:
+    """Name of the figure of an experiment, the question on it, and whether it has text at all."""
     asked = []
 
     def draw(name, tables, question):
-        asked.append((name, question))
+        asked.append((name, question, style.has_text()))
 
     from cellseg.tables import conditions
 
     tables = {name: str(world.folder / f"{name}.csv") for name in conditions.TABLES}
     for path in tables.values():
         Path(path).write_text("image\n")
-    with mock.patch.object(registry, "draw", draw), mock.patch.object(style, "save"):
+    with (
+        mock.patch.object(registry, "draw", draw),
+        mock.patch.object(style, "save"),
+        mock.patch.object(figure_caption, "write"),
+    ):
         world.run("figure squares/first/*", **tables)
     return asked[0]
 
@@ -219,6 +227,22 @@ CASES = [
          ["overlay *: params.images", "predict_shown *: params.shown"]),
     Case("overlays.boxes", "overlays.boxes", [(False, [3, 3, False]), (True, [3, 3, True])], shown,
          ["overlay *: params.boxes"]),
+    Case("figure_text", "figure_text", [(True, True), (False, False)],
+         lambda world: drawn(world)[2],
+         [f"{rule} *: params.figure_text" for rule in
+          ("figure", "contact_sheet", "overlay", "learning_curve", "data_report",
+           "extension_report", "search_figure")]),
+    Case("datasets.*<local>.pixel_size", "datasets.squares.pixel_size", [(None, None), (0.5, 0.5)],
+         lambda world: overlaid(world).pixel_size,
+         [f"{rule} squares/*: params.pixel_size" for rule in ("overlay", "contact_sheet")]),
+    *(Case(f"datasets.*<{kind}>.pixel_size", f"datasets.{dataset}.pixel_size",
+           [(None, [None]), (0.5, [0.5])],
+           lambda world, dataset=dataset: [
+               world.plan.one(f"contact_sheet {dataset}/tuned").params["pixel_size"]
+           ],
+           [f"{rule} {dataset}/*: params.pixel_size" for rule in ("overlay", "contact_sheet")],
+           given={"experiments.tuned.dataset": dataset}, alone=True)
+      for kind, dataset in (("download", "downloaded"), ("simulated", "simulated"))),
     Case("experiments.*.title", f"{FIRST}.title",
          [("What is seen?", "What is seen?"), ("What else?", "What else?")],
          lambda world: drawn(world)[1],

@@ -9,6 +9,7 @@ from unittest import mock
 
 from cellseg.figures import search as search_figure
 from cellseg.figures import style
+from cellseg.report import figure_caption
 from cellseg.search import run
 from setting_cases import ABSENT, OTHER, Case, World
 from settings_base import BASE, COMMON
@@ -70,7 +71,11 @@ def title_of_search(world: World) -> str:
     def draw(trials, entry):
         asked.append(entry["title"])
 
-    with mock.patch.object(search_figure, "search", draw), mock.patch.object(style, "save"):
+    with (
+        mock.patch.object(search_figure, "search", draw),
+        mock.patch.object(style, "save"),
+        mock.patch.object(figure_caption, "write"),
+    ):
         world.run("search_figure squares/swept", trials=str(table))
     return asked[0]
 

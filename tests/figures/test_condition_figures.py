@@ -5,10 +5,13 @@ import pandas as pd
 import pytest
 from test_figures import ALL_HEADS, TWO_HEADS, TYPES, fabricate
 
+import drawn
 from cellseg.errors import UserError
-from cellseg.figures import curves, registry
+from cellseg.figures import curves, registry, score_by_density
 from cellseg.scoring import metrics
 from cellseg.tables import collect, conditions
+
+TUNED = "thresholds tuned on validation images (search grid)"
 
 
 def texts(axes):
@@ -66,12 +69,26 @@ def test_f1_by_iou_has_a_line_a_condition_and_the_interval_as_a_band():
     assert len(lines_of(axes)) == 2
     ends = axes.collections[0].get_paths()[0].vertices[:, 1]
     # t(0.975, 2) * 0.1 / sqrt(3) about 0.2
-    assert (ends.min(), ends.max()) == pytest.approx((0.2 - 0.24841, 0.2 + 0.24841), abs=1e-4)
+    assert (ends.min(), ends.max()) == pytest.approx((0, 0.2 + 0.24841), abs=1e-4)  # cut at 0
 
 
-def test_density_puts_images_into_octaves_and_averages_them_by_seed():
+def test_octaves_of_few_images_have_no_mean():
+    """A line through two or three images would show nothing but chance."""
+    experiment = fabricate(models=("a", "b"), seeds=(0, 1), types=TYPES[:3])
+    number = experiment["images"]["cell_type"].map(dict(zip(TYPES, (64, 127, 300), strict=False)))
+    figure = registry.draw("score-by-density", with_images(experiment, n_true=number))
+    assert not lines_of(figure.axes[0])
+    points = [c.get_offsets().tolist() for c in figure.axes[0].collections]
+    assert points == [[[64, pytest.approx(0.15)], [127, pytest.approx(0.2)],
+                       [300, pytest.approx(0.25)]]] * 2  # fmt: skip
+    assert [*drawn.legend(figure)] == ["a", "b"]
+    assert "no mean, since fewer than two octaves" in drawn.written(figure)
+
+
+def test_density_puts_images_into_octaves_and_averages_them_by_seed(monkeypatch):
     experiment = fabricate(seeds=(0, 1), types=TYPES[:3])
     number = experiment["images"]["cell_type"].map(dict(zip(TYPES, (64, 127, 300), strict=False)))
+    monkeypatch.setattr(score_by_density, "FEWEST", 1)
     figure = registry.draw("score-by-density", with_images(experiment, n_true=number))
     top, strip = figure.axes
     (line,) = lines_of(top)
@@ -224,7 +241,7 @@ def test_figures_of_tuned_thresholds_say_so_but_not_those_of_losses(name):
     experiment = fabricate(cell_types={"full": "A172"})
     tuned = experiment | {"runs": experiment["runs"].assign(tuning="grid")}
     subtitle = registry.draw(name, tuned).texts[1].get_text().replace("\n", " ")
-    told = "1 seed." if name == "learning-curves" else "1 seed; thresholds tuned by: grid."
+    told = "1 seed." if name == "learning-curves" else f"1 seed; {TUNED}."
     assert subtitle.endswith(told)
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from test_figures import badly_placed, run_script
 
+import drawn
 from cellseg.errors import UserError
 from cellseg.figures import contact_sheet, contact_sheet_cases, style
 from cellseg.io import atomic
@@ -55,8 +56,8 @@ def experiment(tmp_path):
 
 def test_images_are_the_same_for_all_and_ranked_by_their_mean(experiment):
     columns, rows, subtitle = contact_sheet_cases.load(**experiment, question="Which?")
-    headings = [column.heading.split("\n")[0] for column in columns]
-    assert headings == ["Best: a", "Median: b", "Worst: d"]
+    headings = [column.heading.split("\n")[:2] for column in columns]
+    assert headings == [["Best", "a"], ["Median", "b"], ["Worst", "d"]]
     assert columns[0].heading.endswith("A172 · 3 true cells")
     assert [row.name for row in rows] == list(MODELS)
     assert rows[0].captions[0] == "MSA 0.90 · 2 predicted cells"
@@ -72,9 +73,7 @@ def test_only_images_that_all_runs_have_are_shown(experiment):
     table = pd.read_csv(experiment["metrics"][1])
     table[table["image"] != "a"].to_csv(experiment["metrics"][1], index=False)
     columns, *_ = contact_sheet_cases.load(**experiment)
-    assert [column.heading.split("\n")[0] for column in columns] == [
-        "Best: c", "Median: b", "Worst: d"
-    ]  # fmt: skip
+    assert [column.heading.split("\n")[1] for column in columns] == ["c", "b", "d"]
     table[table["image"] == "z"].to_csv(experiment["metrics"][1], index=False)
     with pytest.raises(UserError, match=r"densenet201/metrics\.csv has no rows"):
         contact_sheet_cases.load(**experiment)
@@ -93,7 +92,8 @@ def test_different_first_seeds_are_told(experiment):
 def test_the_tuning_of_the_thresholds_is_told(experiment):
     *_, subtitle = contact_sheet_cases.load(**experiment, tuning="grid")
     assert subtitle.endswith(
-        "seed 3; thresholds tuned by: grid. Heads: pixelwise; training subset: full."
+        "seed 3; thresholds tuned on validation images (search grid). "
+        "Heads: pixelwise; training subset: full."
     )
 
 
@@ -106,7 +106,8 @@ def test_a_file_without_the_image_is_named(experiment, name, file):
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 12])
-def test_sheet_fits_the_page_and_shows_the_densest_third(experiment, n_rows):
+def test_sheet_fits_the_page_and_shows_the_densest_third(experiment, n_rows, monkeypatch):
+    monkeypatch.setattr(contact_sheet, "NARROWEST", 1)
     columns, rows, subtitle = contact_sheet_cases.load(**experiment, question="Which?")
     rows = [contact_sheet.Row(f"row {n}", rows[0].predictions, rows[0].captions)
             for n in range(n_rows)]  # fmt: skip
@@ -125,6 +126,19 @@ def test_sheet_fits_the_page_and_shows_the_densest_third(experiment, n_rows):
         assert (lower - upper) / (right - left) == pytest.approx(drawn, rel=0.05)
     with style.look():
         assert badly_placed(figure) == []
+
+
+@pytest.mark.parametrize(("pixel_size", "said"), [(None, "20 px"), (1.24, "20 µm"), (3, "50 µm")])
+def test_small_images_are_shown_whole_and_each_row_has_its_scale(experiment, pixel_size, said):
+    columns, rows, _ = contact_sheet_cases.load(**experiment)
+    figure = contact_sheet.contact_sheet(columns, rows, pixel_size=pixel_size)
+    assert len(figure.axes) == 3 * len(rows)
+    for axes in figure.axes:
+        left, right = axes.get_xlim()
+        assert right - left == 90  # all of it: a third would be 30 pixels
+        assert drawn.texts(axes) == [said]
+        (length,) = {round(float(np.ptp(line.get_xdata())), 3) for line in axes.lines}
+        assert length == round(float(said.split()[0]) / (pixel_size or 1), 3)
 
 
 def test_rule_script_draws_a_contact_sheet(checkout, experiment, tmp_path):

@@ -15,7 +15,7 @@ from scipy import stats
 
 import drawn
 from cellseg.figures import registry
-from cellseg.scoring import names
+from cellseg.scoring import names, pooled_pixels
 from cellseg.tables import collect
 
 MODELS = ("zeta", "alpha")  # neither these nor the heads in the order of the alphabet
@@ -31,7 +31,13 @@ class Experiment:
     """Tables without two equal values, and the means of their images by hand."""
 
     def __init__(
-        self, models=MODELS[:1], heads=HEADS[:1], subsets=("whole",), types=TYPES, **facts
+        self,
+        models=MODELS[:1],
+        heads=HEADS[:1],
+        subsets=("whole",),
+        types=TYPES,
+        images=IMAGES,
+        **facts,
     ):
         random = np.random.default_rng(5)
         runs = [(m, h, s, seed) for m in models for h in heads for s in subsets for seed in SEEDS]
@@ -44,7 +50,7 @@ class Experiment:
                 (split, small, kind, number)
                 for split in ("val", "test")
                 for place, kind in enumerate(TYPES)
-                for number in range(IMAGES + place)
+                for number in range(images + place)
                 for small in ("kept", "removed")
             ]
             for split, small, kind, number in about:
@@ -55,6 +61,7 @@ class Experiment:
                     | {"small_objects": small}
                     | {name: random.uniform(0.2, 0.9) for name in names.COLUMNS}
                     | {name: int(random.integers(1, 60)) for name in names.COUNTS}
+                    | {name: int(random.integers(500, 900)) for name in pooled_pixels.COUNTS}
                     | {"n_true": n_true, "n_pred": int(n_true * random.uniform(0.5, 1.5))}
                 )
             epochs = np.arange(1, 5)
@@ -81,7 +88,7 @@ class Experiment:
         self.images = pd.DataFrame(rows)
         self.training = pd.concat(histories, ignore_index=True)
         self.sizes = pd.DataFrame(sizes)
-        per_run = collect.per_run(self.images)
+        per_run = collect.with_pooled_pixels(collect.per_run(self.images), self.images)
         self.tables = {"images": self.images, "runs": per_run, "training": self.training}
         self.tables |= {"summary": collect.summarise(per_run), "sizes": self.sizes}
 
@@ -107,11 +114,17 @@ def interval(values):
     return float(mean), float(mean - half), float(mean + half)
 
 
+def shown_interval(values):
+    """Mean and ends of the interval of a score, which ends at 0 and 1."""
+    mean, low, high = interval(values)
+    return mean, max(low, 0), min(high, 1)
+
+
 def close(values):
     return pytest.approx(values, abs=1e-6)
 
 
-def check_bars(axes, expected, width, horizontal=False):
+def check_bars(axes, expected, width, horizontal=False, interval=shown_interval):
     """`expected`: from the place of each bar to its colour and the values of its seeds."""
     bars, whiskers = drawn.bars(axes, horizontal), drawn.whiskers(axes, horizontal)
     assert [*bars] == close(sorted(expected)) and [*whiskers] == close(sorted(expected))
@@ -187,9 +200,15 @@ def backbones():
     figure = made.draw("backbones")
     *scores, times, sizes = figure.axes
     assert drawn.y_labels(scores[0]) == [*MODELS]
-    columns = {"pixel IoU": "pixel_iou", "pixel F1": "pixel_f1", "F1 at IoU 0.5": "f1_50"}
-    assert [drawn.title(axes) for axes in figure.axes] == [
-        *columns, "step time (ms)", "parameters (10⁶)"
+    columns = {"pixel IoU": "pixel_iou", "pooled pixel IoU": "pixel_iou_pooled"}
+    columns |= {"pixel F1": "pixel_f1", "pooled pixel F1": "pixel_f1_pooled"}
+    columns |= {"F1 at IoU 0.5": "f1_50"}
+
+    def heading(axes):
+        return axes.get_title(loc="left").replace("\n", " ")
+
+    assert [heading(axes) for axes in figure.axes] == [
+        *columns, "step time (ms)", "weights (10⁶)"
     ]  # fmt: skip
     places = scores[0].get_yticks()
     assert scores[0].get_ylim()[0] > scores[0].get_ylim()[1] and places[0] < places[1]
@@ -201,15 +220,27 @@ def backbones():
             for seed in sorted(SEEDS)
         ]
 
-    of_axes = {drawn.title(axes): [made.seeds(columns[drawn.title(axes)], model=model)
-                                   for model in MODELS] for axes in scores}  # fmt: skip
+    def pooled(column, model):
+        """By hand: of the pixels of all images of a seed, the share that both have."""
+        of_seeds = made.rows(model=model).groupby("seed")[list(pooled_pixels.COUNTS)].sum()
+        true, pred, both = of_seeds.to_numpy().T
+        iou = both / (true + pred - both)
+        return (iou if column == "pixel_iou_pooled" else 2 * iou / (1 + iou)).tolist()
+
+    def values_of(column, model):
+        own = pooled if column.endswith("pooled") else lambda *_: made.seeds(column, model=model)
+        return own(column, model)
+
+    of_axes = {heading(axes): [values_of(columns[heading(axes)], model)
+                               for model in MODELS] for axes in scores}  # fmt: skip
     of_axes["step time (ms)"] = [times_of(model) for model in MODELS]
     for axes in (*scores, times):
-        values = of_axes[drawn.title(axes)]
+        values = of_axes[heading(axes)]
         colour = "#e69f00" if axes is times else "#0072b2"
         expected = {place + 1.3: (colour, seeds)
                     for place, seeds in zip(places, values, strict=True)}  # fmt: skip
-        check_bars(axes, expected, 3.8, horizontal=True)
+        of_times = interval if axes is times else shown_interval
+        check_bars(axes, expected, 3.8, horizontal=True, interval=of_times)
         digits = 1 if axes is times else 3
         for text, place, seeds in zip(axes.texts, places, values, strict=True):
             mean, _, high = interval(seeds)
@@ -258,7 +289,7 @@ def data_size():
         assert line[:, 0].tolist() == close([size * shift for size in (50, 100, 400)])
         assert line[:, 1].tolist() == close([np.mean(values) for values in of_sizes])
         for x, values in zip(line[:, 0], of_sizes, strict=True):
-            assert whiskers[round(x, 6)] == close(interval(values)[1:])
+            assert whiskers[round(x, 6)] == close(shown_interval(values)[1:])
             assert sorted(points[np.isclose(points[:, 0], x), 1]) == close(sorted(values))
         markers = {
             line.get_marker()
@@ -421,7 +452,7 @@ def check_lines(axes, keys, expected):
         band = drawn.band(axes, keys[name])
         assert [*band] == close([*points])
         for ends, values in zip(band.values(), points.values(), strict=True):
-            assert ends == close(interval(values)[1:])
+            assert ends == close(shown_interval(values)[1:])
 
 
 NAMED = {heads: heads.replace("+", " + ") for heads in HEADS}
@@ -440,26 +471,29 @@ def f1_by_iou():
 
 
 def score_by_density():
-    made = Experiment(heads=HEADS)
+    made = Experiment(heads=HEADS, images=8)
     figure = made.draw("score-by-density")
     axes, strip = figure.axes
     keys = drawn.legend(figure)
     rows = made.rows()
-    octaves = sorted({int(math.log2(n)) for n in rows["n_true"]})
+    once = rows.drop_duplicates("image")["n_true"].map(math.log2).astype(int)
+    octaves = sorted(set(once))
+    enough = [k for k in octaves if (once == k).sum() >= 5]
+    assert 1 < len(enough) < len(octaves)
+    assert keys.pop("an image, mean over seeds")
     expected = {}
     for heads, said in NAMED.items():
         own = rows[rows["heads"] == heads]
         octave = own["n_true"].map(math.log2).astype(int)
         expected[said] = {
             2 ** (k + 0.5): [own.loc[(octave == k) & (own["seed"] == seed), "f1_50"].mean()
-                             for seed in sorted(SEEDS)] for k in octaves
+                             for seed in sorted(SEEDS)] for k in enough
         }  # fmt: skip
         (spots,) = [c.get_offsets() for c in axes.collections if len(c.get_offsets()) > 1
                     and to_hex(c.get_facecolor()[0]) == keys[said]]  # fmt: skip
         means = own.groupby("image").agg(x=("n_true", "first"), y=("f1_50", "mean"))
         assert sorted(spots.tolist()) == [close(spot) for spot in sorted(means.to_numpy().tolist())]
     check_lines(axes, keys, expected)
-    once = rows.drop_duplicates("image")["n_true"].map(math.log2).astype(int)
     counts = {2.0**k: (once == k).sum() for k in octaves}
     assert {patch.get_x(): patch.get_height() for patch in strip.patches} == close(counts)
     assert (axes.get_ylabel(), strip.get_ylabel()) == ("F1 at IoU 0.5", "images")
@@ -478,8 +512,16 @@ def score_by_size():
         for heads, said in NAMED.items()
     }  # fmt: skip
     check_lines(axes, drawn.legend(figure), expected)
-    guides = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"]
+    # The cells are of 16 to 256 px: neither limit is in the figure or its legend.
+    assert not [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert not any("limits" in name for name in drawn.legend(figure))
+    made.tables["sizes"][["area_from", "area_to"]] *= 4
+    figure = made.draw("score-by-size")
+    guides = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linestyle() == ":"]
     assert guides == [324, 961]
+    assert [name for name in drawn.legend(figure) if "limits" in name] == [
+        "LIVECell's limits of small, medium and large cells (324 and 961 px)"
+    ]
     counts = {patch.get_x(): patch.get_height() for patch in strip.patches}
     assert counts == close({16: 5, 32: 40, 64: 80, 128: 60})
     assert (axes.get_ylabel(), strip.get_ylabel()) == ("recall at IoU 0.5", "true cells")
@@ -576,12 +618,12 @@ def test_each_panel_shows_its_column(name):
 @pytest.mark.parametrize("name", registry.FIGURES)
 def test_what_is_measured_is_counted(name):
     """Images, cells and seeds of the test split, each image once; epochs and training images."""
-    made = Experiment(cell_types={"whole": "A172"})
+    made = Experiment(cell_types={"whole": "A172"}, images=8)
     once = made.rows().drop_duplicates("image")
     figure = made.draw(name)
     said = drawn.written(figure)
     assert figure.texts[0].get_text()
-    measured = f"Test split of cells: 12 images, {once['n_true'].sum():,} cells; 3 seeds."
+    measured = f"Test split of cells: 27 images, {once['n_true'].sum():,} cells; 3 seeds."
     trained = "cells: 9 training images, 4 epochs; 3 seeds."
     assert f"Why? {trained if name == 'learning-curves' else measured}" in said
     assert ("95 % t interval of that mean" in said) == (name != "learning-curves")

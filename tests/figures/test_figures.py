@@ -28,7 +28,7 @@ from cellseg.figures import (
 )
 from cellseg.inference import map_store
 from cellseg.io import atomic
-from cellseg.report import terminal_summary
+from cellseg.report import figure_caption, terminal_summary
 from cellseg.scoring import metrics
 from cellseg.tables import collect, read, step_times
 from cellseg.targets import heads
@@ -60,6 +60,7 @@ def fabricate(
             for small_objects in ("kept", "removed"):
                 scores = dict.fromkeys(metrics.COLUMNS, 0.1 + 0.1 * seed + 0.05 * number)
                 scores |= {"n_true": 1000, "n_pred": 900 if small_objects == "kept" else 800}
+                scores |= {"true_pixels": 300, "pred_pixels": 200, "shared_pixels": 100}
                 rows.append({**run, **about, "small_objects": small_objects, **scores})
         epoch = np.arange(1, epochs + 1)
         history = {"epoch": epoch, "loss": 1 / epoch, "val_loss": 1.1 / epoch}
@@ -69,7 +70,7 @@ def fabricate(
         facts |= {"cell_types": (cell_types or {}).get(subset, ""), "validation": "official"}
         histories.append(pd.DataFrame({**run, **history, **facts}))
     images = pd.DataFrame(rows)
-    per_run = collect.per_run(images)
+    per_run = collect.with_pooled_pixels(collect.per_run(images), images)
     # Cells of 32 to 127 pixels in two octaves, a tenth of them found and more with each seed.
     sizes = images.groupby(["dataset", *collect.RUN[1:], "data_split", "small_objects"], sort=False)
     sizes = sizes.agg(n_true=("n_true", "sum"), found=("f1_50", "mean")).reset_index()
@@ -162,7 +163,8 @@ def test_bars_are_means_with_intervals_and_seeds_as_points():
     # t(0.975, 2) * 0.1 / sqrt(3)
     ends = drawn.whiskers(axes)
     assert [*ends] == pytest.approx([middle for middle, _ in sorted(bars(axes))])
-    assert [*ends.values()] == [pytest.approx([0.2 - 0.24841, 0.2 + 0.24841], abs=1e-4)] * 4
+    # Cut at 0, for there is no lower score.
+    assert [*ends.values()] == [pytest.approx([0, 0.2 + 0.24841], abs=1e-4)] * 4
 
 
 @pytest.mark.parametrize("name", [name for name in registry.FIGURES if name != "learning-curves"])
@@ -254,11 +256,14 @@ def test_rows_of_heads_are_in_the_order_of_run_names():
 
 def test_backbones_show_each_quantity_on_an_axis_of_its_own():
     figure = registry.draw("backbones", fabricate(models=("resnet50", "densenet201")))
-    names = [axes.get_title(loc="left") for axes in figure.axes]
-    assert names == ["pixel IoU", "pixel F1", "F1 at IoU 0.5", "step time (ms)", "parameters (10⁶)"]
+    names = [axes.get_title(loc="left").replace("\n", " ") for axes in figure.axes]
+    assert names == [
+        *("pixel IoU", "pooled pixel IoU", "pixel F1", "pooled pixel F1", "F1 at IoU 0.5"),
+        *("step time (ms)", "weights (10⁶)"),
+    ]
     written = [[text.get_text() for text in axes.texts] for axes in figure.axes]
     # The first epoch, which compiles, does not count.
-    assert written[3:] == [["50.0", "50.0"], ["25.0", "25.0"]]
+    assert written[5:] == [["50.0", "50.0"], ["25.0", "25.0"]]
 
 
 def test_mean_loss_ends_where_the_first_seed_ends():
@@ -668,8 +673,9 @@ class Named(SimpleNamespace):
 
 
 def run_script(checkout, name, folder, inputs, lists=(), **parts):
-    paths = {"pdf": "pdf", "png": "png", "preview": "jpg"}
+    paths = {"pdf": "pdf", "png": "png", "preview": "jpg", "caption": "rst"}
     output = Named(**{key: str(folder / f"{name}.{suffix}") for key, suffix in paths.items()})
+    parts["params"] = {"figure_text": True, "pixel_size": None} | parts.get("params", {})
     job = SimpleNamespace(
         input=Named(**{key: str(value) for key, value in inputs.items()}, **dict(lists)),
         output=output,
@@ -681,6 +687,7 @@ def run_script(checkout, name, folder, inputs, lists=(), **parts):
     runpy.run_path(str(checkout / "scripts" / f"{name}.py"), init_globals={"snakemake": job})
     assert Path(output.pdf).read_bytes().startswith(b"%PDF")
     assert Path(output.png).read_bytes().startswith(b"\x89PNG")
+    return Path(output.caption).read_text(encoding="utf-8")
 
 
 RUN = {"dataset": "livecell", "model": "resnet50", "heads": TWO_HEADS, "subset": "s", "seed": "0"}
@@ -692,7 +699,17 @@ def test_rule_script_draws_a_figure_from_csv(checkout, tmp_path):
         inputs[name] = tmp_path / f"{name}.csv"
         table.to_csv(inputs[name], index=False)
     params = {"figure": "f1-by-heads", "question": "Which heads?"}
-    run_script(checkout, "figure", tmp_path, inputs, params=params)
+    caption = run_script(checkout, "figure", tmp_path, inputs, params=params)
+    title, subtitle, note, _ = caption.split("\n\n") + [""]
+    assert title == "**F1 score by head combination.**"
+    assert subtitle.startswith("Which heads? Test split of livecell: 1 image")
+    assert note.startswith("Model: resnet50; training subset: full.")
+    with Image.open(tmp_path / "figure.png") as whole:
+        height = whole.height
+    params["figure_text"] = False
+    assert run_script(checkout, "figure", tmp_path, inputs, params=params) == caption
+    with Image.open(tmp_path / "figure.png") as without_text:
+        assert without_text.height < height - 100
     with pytest.raises(SystemExit):
         run_script(checkout, "figure", tmp_path, inputs, params={"figure": "f1"})
     assert "there is no figure 'f1'" in (tmp_path / "figure.log").read_text()
@@ -726,7 +743,10 @@ def test_report_has_a_caption_for_every_figure(checkout, figure, tuning):
     text = (checkout / "workflow" / "report" / "figure.rst").read_text()
     wildcards = Named(dataset="livecell", experiment="heads", figure=figure)
     entry = {"threshold_search": tuning} if tuning else {}  # as in the study's file
-    job = SimpleNamespace(wildcards=wildcards, config={"experiments": {"heads": entry}})
+    job = SimpleNamespace(
+        wildcards=wildcards, config={"experiments": {"heads": entry}},
+        params=Named(figure_text=True),
+    )  # fmt: skip
     caption = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
     tuned = ", thresholds tuned by grid" if tuning and figure != "learning-curves" else ""
     assert f"; experiment heads on livecell{tuned}. Drawn by rule figure from " in caption
@@ -765,13 +785,40 @@ def test_captions_are_one_line_and_name_file_and_rule(checkout, name, told):
             },
             resources="resources.csv", provenance="provenance.csv",
         ),
-        params=Named(tuning="grid"),
+        params=Named(tuning="grid", figure_text=True),
         rule=name,
     )  # fmt: skip
     caption = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
     assert caption.strip() and "\n" not in caption.strip()
     for words in told:
         assert words in caption
+
+
+@pytest.mark.parametrize("name", ["figure", "contact_sheet", "overlay", "learning_curve", "data"])
+def test_the_report_has_the_words_that_a_figure_lacks(checkout, tmp_path, monkeypatch, name):
+    """As Snakemake makes a caption: by Jinja and docutils, in the folder of the results."""
+    from docutils.core import publish_parts
+    from jinja2 import Environment
+
+    monkeypatch.chdir(tmp_path)
+    with style.with_text(False):
+        figure = registry.draw("f1-by-heads", fabricate(), "Which *heads*?")
+    assert not drawn.written(figure).strip()
+    figure_caption.write(figure, "f1-by-heads.rst")
+    text = (checkout / "workflow/report" / f"{name}.rst").read_text()
+    for has_text in (False, True):
+        job = SimpleNamespace(
+            wildcards=Named(**RUN, experiment="heads", variant="", figure="f1-by-heads"),
+            input=Named(predicted="p", history="h", metrics="m"), rule=name,
+            output=Named(png="p", counts="c", sizes="s", problems="p", caption="f1-by-heads.rst"),
+            params=Named(figure_text=has_text, tuning=None), config={"experiments": {"heads": {}}},
+        )  # fmt: skip
+        html = publish_parts(
+            Environment().from_string(text).render(snakemake=job), writer="html",
+            settings_overrides={"halt_level": 2},
+        )["body"]  # fmt: skip
+        assert ("Which *heads*? Test split" in html) == (not has_text)
+        assert ("F1 of cells matched at an IoU of at least 0.5" in html) == (not has_text)
 
 
 def write_tables(folder, experiment, tables_of_it):
@@ -803,7 +850,7 @@ def test_summary_of_the_demo_fits_a_terminal(tmp_path):
     """Of its conditions, which differ by model, heads and thresholds."""
     other = "outer-distance+fgbg"
     for tuning in ("-", "thresholds"):
-        made = fabricate(models=("featurenet",), heads=(TWO_HEADS, other), seeds=(0, 1))
+        made = fabricate(models=("featurenet",), heads=(TWO_HEADS, other), seeds=(0, 1, 2))
         made["runs"] = made["runs"].assign(tuning=tuning)
         made["summary"] = collect.summarise(made["runs"])
         write_tables(tmp_path, f"heads-{tuning}", made)

@@ -83,7 +83,7 @@ def test_picture_of_the_printed_width(images, cells):
     assert [label.get_text() for label in left.get_yticklabels()] == ["A172", "BV2"]
     shares = [text.get_text() for text in right.texts]
     assert shares == ["small", "medium", "large", "50%", "25%", "25%"]
-    assert "train 3 images with 3 cells" in figure.get_suptitle()
+    assert "train 3 images with 3 cells" in " ".join(text.get_text() for text in figure.texts)
 
 
 def test_data_set_without_cells(images, cells):
@@ -98,10 +98,10 @@ def test_report_of_the_real_images(livecell_mini, tmp_path):
     tables = [
         [tmp_path / f"{split}.{kind}.parquet" for split in SPLITS] for kind in ("images", "cells")
     ]
-    names = ("counts.csv", "problems.csv", "sizes.csv", "data.png", "data.pdf")
+    names = ("counts.csv", "problems.csv", "sizes.csv", "data.png", "data.pdf", "data.rst")
     written = []
     for folder in (tmp_path / "one", tmp_path / "two"):
-        keys = ("counts", "problems", "sizes", "png", "pdf")
+        keys = ("counts", "problems", "sizes", "png", "pdf", "caption")
         outputs = {key: folder / name for key, name in zip(keys, names, strict=True)}
         data_report.write(*tables, tmp_path / "problems.csv", outputs, "mini")
         written.append([(folder / name).read_bytes() for name in names])

@@ -179,14 +179,14 @@ def test_synthetic_images_are_told_beside_the_real_ones(folder, tiny):
 
 
 def _summary(path):
-    """Two conditions, one with one seed, and rows that are not shown."""
+    """Two conditions, one with too few seeds for an interval, and rows that are not shown."""
     row = {"dataset": "tiny", "model": "featurenet", "heads": HEADS, "subset": "full"}
     row |= {"tuning": "-", "data_split": "test", "cell_type": "all", "small_objects": "kept"}
-    row |= {"n_seeds": 2, "n_images": 4}
+    row |= {"n_seeds": 3, "n_images": 4}
     row |= {"f1_50_mean": 0.5, "f1_50_low": 0.4, "f1_50_high": 0.6, "msa_mean": 0.25}
     rows = [
         row,
-        {**row, "model": "mobilenetv2", "n_seeds": 1, "f1_50_low": None, "f1_50_high": None},
+        {**row, "model": "mobilenetv2", "n_seeds": 2},
         {**row, "cell_type": "BV2"},
         {**row, "small_objects": "removed"},
     ]
@@ -199,8 +199,8 @@ def test_scores_of_an_experiment(tmp_path):
     found = _summary(tmp_path / "backbones" / "summary.csv")
     assert found.experiment == "backbones" and found.axes == ["model"]
     assert found.rows == [
-        ["featurenet", "2", "-", "-", "0.500 ± 0.100", "0.250", "-"],
-        ["mobilenetv2", "1", "-", "-", "0.500", "0.250", "-"],
+        ["featurenet", "3", "-", "-", "0.500 ± 0.100", "0.250", "-"],
+        ["mobilenetv2", "2", "-", "-", "0.500", "0.250", "-"],
     ]
     assert found.measured_on == "4 images of the test split"
     assert found.shared == "Heads: inner-distance + pixelwise; training subset: full. "
@@ -277,7 +277,8 @@ def test_the_front_page_holds_the_overview(checkout, folder, tiny):
         folder=folder / "here/tiny",
     )
     (folder / "overview.rst").write_text(text)
-    job = SimpleNamespace(output=SimpleNamespace(page="overview.rst"))
+    (folder / "answers.rst").write_text("The answer of all.\n")
+    job = SimpleNamespace(output=SimpleNamespace(page="overview.rst", answers="answers.rst"))
     record = SimpleNamespace(path=folder / "resources.csv", job=job)
     categories = {
         Category("All experiments"): {Category("Other"): [record]},
@@ -294,6 +295,9 @@ def test_the_front_page_holds_the_overview(checkout, folder, tiny):
         "Of the cells of all images together: AP50.",
     ):  # fmt: skip
         assert words in html, words
+    # The answer comes before everything else.
+    assert html.index("The answer of all.") < html.index("In this report")
+    assert html.index("In this report") < html.index("What was run on tiny")
     assert "<td>-</td>\n<td>-</td>\n</tr>" in html  # memory and load, and no lists
     assert "system-message" not in html and "part of the study" not in html
 

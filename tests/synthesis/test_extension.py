@@ -579,7 +579,7 @@ def test_the_report_compares_what_is_alike(tables, written, tmp_path):
             listed, where / "train.cells.parquet", painted, tmp_path / "cells.npz"
         )
         pairs.append((listed, painted))
-    kinds = {"features": "csv", "distances": "csv", "png": "png", "pdf": "pdf"}
+    kinds = {"features": "csv", "distances": "csv", "png": "png", "pdf": "pdf", "caption": "rst"}
     outputs = {name: tmp_path / f"{name}.{suffix}" for name, suffix in kinds.items()}
     # Two lie on a line; a third, which is the first again, makes a plane of them.
     with pytest.raises(

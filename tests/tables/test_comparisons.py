@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from cellseg.errors import UserError
-from cellseg.scoring import metrics
+from cellseg.scoring import metrics, pooled_pixels
 from cellseg.tables import collect, comparisons, glossary
 from score_tables_testing import experiment
 
@@ -143,15 +143,18 @@ def test_means_and_tests_are_of_the_same_images(n_seeds):
             **{"dataset": "d", "model": model, "heads": "fgbg", "subset": "full", "seed": seed},
             **{"data_split": "test", "image": f"i{number}", "cell_type": "BV2"},
             **score,
+            **dict.fromkeys(pooled_pixels.COUNTS, 9),
         }
         for model in ("a", "b")
         for seed in range(n_seeds)
         for number in range(10)
         for true in [cell if number < 8 else cell * 0]
-        for score in metrics.score_image(true, cell if true.any() or model == "b" else true, 0)
+        for pred in [cell if true.any() or model == "b" else true]
+        for score in metrics.score_image(true, pred, 0)
     ]
     images = pd.DataFrame(rows)
-    runs = collect.per_run(images).assign(**dict.fromkeys(metrics.COCO_SCORES, 0.5))
+    runs = collect.with_pooled_pixels(collect.per_run(images), images)
+    runs = runs.assign(**dict.fromkeys(metrics.COCO_SCORES, 0.5))
     assert set(runs["n_images"]) == {8}
     assert runs.groupby("model")["gained"].max().to_dict() == {"a": 0, "b": 2}
     table = comparisons.compare(images, runs)

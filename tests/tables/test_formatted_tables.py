@@ -61,7 +61,8 @@ def test_a_row_a_condition_with_mean_interval_and_seeds():
     assert [row.names for row in kept.rows] == [("a",), ("b",)]
     assert [row.seeds for row in kept.rows] == ["3", "3"]
     assert [score.name for score in kept.scores] == [
-        "pixel_iou", "pixel_f1", "f1_50", "msa", "ap", "ap50", "errors_per_100", "step_ms",
+        "pixel_iou", "pixel_f1", "pixel_iou_pooled", "pixel_f1_pooled", "f1_50", "msa", "ap",
+        "ap50", "errors_per_100", "step_ms",
     ]  # fmt: skip
     first = column(kept, "f1_50")[0]
     assert (first.number, first.interval) == ("0.700", "0.025")  # 4.303 * 0.01 / sqrt(3)
@@ -86,10 +87,11 @@ def test_nothing_is_ranked_by_errors_which_merging_makes_fewer():
     kept, _ = build({"b": B, "a": A}, errors={"b": 1, "a": 4})
     assert [value.number for value in column(kept, "errors_per_100")] == ["10.0", "40.0"]
     assert not any(value.marked for value in column(kept, "errors_per_100"))
-    _, definitions, marks, _ = kept.notes
+    measured, definitions, marks, _ = kept.notes
     assert "a merge or catastrophe counts once however many cells it joins" in definitions
-    assert "Lower is better: step_ms." in definitions
-    assert "errors_per_100" not in marks
+    assert "more than half of the smaller cell lies in the larger" in definitions
+    assert measured.endswith("lower is better.") and "Lower is better" not in definitions
+    assert "errors per 100 cells" not in marks
 
 
 def test_a_best_within_noise_is_not_marked():
@@ -97,7 +99,9 @@ def test_a_best_within_noise_is_not_marked():
     assert not any(value.marked for row in kept.rows for value in row.values)
     assert kept.notes[2].startswith("Nothing is bold; it would be the best of a column where it ")
     assert "Holm's correction for the 3 such comparisons" in kept.notes[2]
-    shown = "pixel_iou, pixel_f1, f1_50, msa, ap and ap50"
+    shown = (
+        "pixel IoU, pixel F1, pooled pixel IoU, pooled pixel F1, F1 at IoU 0.5, MSA, AP and AP50"
+    )
     assert f"Not shown to differ: the best of {shown}. Each pair" in kept.notes[2]
 
 
@@ -147,9 +151,12 @@ def test_unequal_seeds_are_told_by_column():
     assert not any(value.marked for value in column(kept, "ap"))
     note = kept.notes[2]
     assert "for the 1 such comparison of the column" in note
-    assert "Could not be shown: whether the best of ap differs, which has fewer than 3 " in note
+    assert "Could not be shown: whether the best of AP differs, which has fewer than 3 " in note
     assert "Pairs with fewer seeds are tested over images (Wilcoxon signed rank, " in note
-    assert "Not tested: ap and ap50 in 2 of 3 pairs, for want of common seeds" in note
+    assert (
+        "Not tested: pooled pixel IoU, pooled pixel F1, AP and AP50 in 2 of 3 pairs, for want"
+        in note
+    )
 
 
 def test_images_without_true_cells_are_told():
@@ -162,7 +169,7 @@ def test_images_without_true_cells_are_told():
     assert (
         "2 images with 10 true cells. Small objects are kept. 1 of the images has no true cells: "
         "means over images are of the other 1 for every condition, and false cells there count in "
-        "ap, ap50 and errors_per_100 alone. Values are"
+        "AP, AP50 and errors per 100 cells alone. Values are"
     ) in kept.notes[0]
 
 
@@ -185,13 +192,13 @@ def test_the_caption_of_one_seed_tells_what_the_test_knows():
     measured, definitions, tests, _ = kept.notes
     assert measured.startswith("Experiment backbones. Heads: fgbg; training subset: full. Scored ")
     assert "test split of d: 8 images with 80 true cells. Small objects are kept." in measured
-    assert measured.endswith("Values are of 1 seed, and have no interval.")
+    assert "Values are of 1 seed, and have no interval. Step time (ms) on cpu: time of" in measured
+    assert removed.notes[0].endswith("Values are of 1 seed, and have no interval.")
     assert "smaller than 15 pixels were removed" in removed.notes[0]
-    assert "f1_50: F1 of cells matched at an IoU of at least 0.5; " in definitions
-    assert "step_ms on cpu: time of a training step" in definitions
+    assert "F1 at IoU 0.5: F1 of cells matched at an IoU of at least 0.5; " in definitions
     assert "the map that tells cells from background, the foreground probability." in definitions
     assert "knows nothing of the noise between trainings" in tests
-    assert "Not tested: ap and ap50" in tests
+    assert "Not tested: pooled pixel IoU, pooled pixel F1, AP and AP50" in tests
 
 
 def test_one_condition():
@@ -264,6 +271,22 @@ def test_html_is_whole_and_escaped():
     assert "<strong>0.500</strong>" in page and page.count("<strong>") == 2
     assert "<title>a &lt; b</title>" in page
     assert "http" not in page and "src=" not in page and "<script" not in page
+
+
+def test_what_tables_share_is_said_once():
+    kept, removed = build({"a": A, "b": B})
+    assert kept.notes[1] == removed.notes[1] and kept.notes[0] != removed.notes[0]
+    page = html_page.page([kept, removed], "x")
+    assert page.count("F1 of cells matched at an IoU of at least 0.5") == 1
+    assert page.count("Experiment backbones.") == 2
+    assert html_page.page([kept], "x").count("F1 of cells matched at an IoU of at least 0.5") == 1
+
+
+def test_two_seeds_have_no_interval():
+    two = {seed: images for seed, images in A.items() if seed < 2}
+    kept, _ = build({"a": two})
+    assert not any(value.interval for row in kept.rows for value in row.values)
+    assert "Values are means over 2 seeds, too few for an interval." in kept.notes[0]
 
 
 def test_latex_is_escaped():

@@ -9,17 +9,21 @@ from cellseg.figures import overlay_cases
 from cellseg.report import scores, terminal_summary
 from cellseg.runtime import code_fingerprint
 from cellseg.scoring import names as score_names
+from cellseg.scoring import pooled_pixels
 from cellseg.tables import glossary
 from cellseg.tables.glossary import KNOWN, STEP
 from cellseg.targets import channels
 
 
-def test_each_is_a_column_and_coco_scores_are_of_all_cells():
+def test_each_is_a_column_and_says_what_it_is_over():
     columns = {*score_names.COLUMNS, *score_names.COCO_SCORES, glossary.ERROR_RATE}
+    columns |= {*pooled_pixels.SCORES}
     assert KNOWN.keys() <= columns
     for name, score in KNOWN.items():
         coco = name in score_names.COCO_SCORES
-        assert score.of_images == (not coco), name
+        pooled = name in pooled_pixels.SCORES
+        assert score.of_images == (not coco and not pooled), name
+        assert (score.over == "pixels") == pooled, name
         assert (score.over == "cells") == (coco or name == glossary.ERROR_RATE), name
 
 
@@ -83,12 +87,14 @@ def test_the_words_of_confidence_are_in_the_order_in_which_maps_are_chosen():
 @pytest.mark.parametrize(
     ("name", "row", "words"),
     [
-        ("msa", {"msa_mean": 0.51249, "msa_low": 0.4, "msa_high": 0.5}, "0.512 ± 0.050"),
+        ("msa", {"n_seeds": 3, "msa_mean": 0.51249, "msa_low": 0.4, "msa_high": 0.5},
+         "0.512 ± 0.050"),
+        ("msa", {"n_seeds": 2, "msa_mean": 0.51249, "msa_low": 0.4, "msa_high": 0.5}, "0.512"),
         ("errors_per_100", {"errors_per_100_mean": 12.34}, "12.3"),
         ("msa", {"msa_mean": 0.5, "msa_low": float("nan"), "msa_high": float("nan")}, "0.500"),
         ("msa", {"ap_mean": 0.5}, "-"),
     ],
-)
+)  # fmt: skip
 def test_a_mean_with_its_interval(name, row, words):
     assert glossary.with_interval(row, KNOWN[name]) == words
 

@@ -78,10 +78,18 @@ def test_every_value_stands_in_its_source(checkout):
     with (checkout / "workflow/published.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) > 200
+    anchor_based = []
     for line in lines:
+        if line["note"].startswith("model/README.md of the official repository"):
+            anchor_based.append((line["cell_type"], line["value"]))  # of no file in shared
+            continue
         text = next(text for name, text in texts.items() if line["source"].startswith(name))
         for printed in filter(None, (line["value"], line["sd"])):
             assert re.search(rf"(?<![\d.]){re.escape(printed)}(?!\d)", text), line
+    assert anchor_based == [
+        ("A172", "38.02"), ("BT474", "43.00"), ("BV2", "52.60"), ("Huh7", "51.83"),
+        ("MCF7", "37.94"), ("SHSY5Y", "24.92"), ("SkBr3", "65.39"), ("SKOV3", "54.12"),
+    ]  # fmt: skip
 
 
 def test_only_the_same_thing_is_comparable(figures):
@@ -90,7 +98,7 @@ def test_only_the_same_thing_is_comparable(figures):
     assert {f.metric for f in found} == {"ap", "ar2000", "afnr", "msa"}
     assert all(f.cell_type == "all" and f.split == "test" for f in found)
     one_type = published.comparable(figures, **same, cell_type="A172")
-    assert [f.fraction for f in one_type] == [pytest.approx(0.3457)]
+    assert [f.fraction for f in one_type] == pytest.approx([0.3457, 0.3802])
     for other in (
         {"kind": "simulated"}, {"kind": "local"}, {"data_split": "val"}, {"subsample": 10},
         {"small_objects": "removed"},

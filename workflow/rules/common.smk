@@ -45,6 +45,7 @@ from cellseg.study import (
     target_names,
     validation,
 )
+from cellseg.tables import paper_names
 from cellseg.targets import head_names
 from cellseg.errors import UserError, printable
 
@@ -106,6 +107,8 @@ TABLES = "results/{dataset}/tables/{experiment}"
 FIGURES = "results/{dataset}/figures/{experiment}"
 # Relative: Snakemake compares paths, and a moved checkout must not rerun what it feeds.
 PUBLISHED = os.path.relpath(Path(workflow.basedir) / "workflow/published.csv")
+PAPERS = "results/{dataset}/published/{paper}"
+ANSWERS = "results/{dataset}/answers.rst"
 OVERVIEW = "results/{dataset}/overview.rst"
 SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
@@ -174,6 +177,7 @@ KNOWN = {
     "heads": [*head_names.combinations(), head_names.OUTSIDE],
     "figure": of_experiment["properties"]["figures"]["items"]["enum"],
     "split": SPLITS,
+    "paper": list(paper_names.PAPERS),
 }
 
 
@@ -191,6 +195,7 @@ wildcard_constraints:
     search=one_of(KNOWN["search"]),
     variant=f"(tuning-({one_of(KNOWN['tuning'])})/)?",
     split=one_of(KNOWN["split"]),
+    paper=one_of(KNOWN["paper"]),
     times="[1-9][0-9]*",
 
 
@@ -528,6 +533,11 @@ def first_runs(wildcards):
     return [vars(run) for run in studies.first_runs(study, wildcards.experiment)]
 
 
+def pixel_size_of(wildcards):
+    """Params function: micrometres of a side of a pixel of a data set, or None."""
+    return study["datasets"][wildcards.dataset]["pixel_size"]
+
+
 def question_of(wildcards):
     """Params function: what an experiment asks, for its figures."""
     return study["experiments"][wildcards.experiment]["title"]
@@ -573,6 +583,11 @@ def on_dataset(files):
     return lambda wildcards: [
         path for path in files if path.startswith(f"results/{wildcards.dataset}/")
     ]
+
+
+def first_figure(wildcards):
+    """Input function: the first figure of the first experiment that has one, as a list."""
+    return on_dataset(of_all_experiments(f"{FIGURES}/{{figure}}.png"))(wildcards)[:1]
 
 
 def shown_in_overview(wildcards):

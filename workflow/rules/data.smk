@@ -263,6 +263,7 @@ rule extension_report:
             },
         ),
         pdf=f"{EXTENSION}/report/pca.pdf",
+        caption=f"{EXTENSION}/report/pca.rst",
     log:
         "results/logs/extension_report/{dataset}-{times}-{split}.log",
     conda:
@@ -273,6 +274,7 @@ rule extension_report:
         runtime=120,
     params:
         code=code("extension_report"),
+        figure_text=study["figure_text"],
     script:
         "../../scripts/extension_report.py"
 
@@ -302,6 +304,7 @@ rule data_report:
             labels={"result": "figure: images and cells of {dataset}"},
         ),
         pdf=f"{DATA}/report/data.pdf",
+        caption=f"{DATA}/report/data.rst",
     log:
         "results/logs/data_report/{dataset}.log",
     priority: 1  # before any training: it refuses ensembles that the images do not do for
@@ -313,6 +316,7 @@ rule data_report:
     params:
         code=code("data_report"),
         ensembles=ensembles_on,
+        figure_text=study["figure_text"],
     script:
         "../../scripts/data_report.py"
 

@@ -202,3 +202,7 @@ rule tables:
     input:
         of_all_experiments(f"{TABLES}/summary.csv"),
         of_all_experiments(f"{TABLES}/summary.html"),
+        [
+            of_used_datasets(f"results/{{dataset}}/published/{name}.html")
+            for name in KNOWN["paper"]
+        ],

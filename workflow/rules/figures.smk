@@ -13,6 +13,7 @@ rule figure:
             category="Experiment {experiment}",
             labels={"result": "2 figure: {figure}"},
         ),
+        caption=f"{FIGURES}/{{figure}}.rst",
     log:
         "results/logs/figure/{dataset}-{experiment}-{figure}.log",
     conda:
@@ -24,6 +25,7 @@ rule figure:
     params:
         code=code("figure"),
         figure="{figure}",
+        figure_text=study["figure_text"],
         question=question_of,
     script:
         "../../scripts/figure.py"
@@ -44,6 +46,7 @@ rule contact_sheet:
             category="Experiment {experiment}",
             labels={"result": "2 figure: contact-sheet"},
         ),
+        caption=f"{FIGURES}/contact-sheet.rst",
     log:
         "results/logs/figure/{dataset}-{experiment}-contact-sheet.log",
     conda:
@@ -55,6 +58,8 @@ rule contact_sheet:
         code=code("contact_sheet"),
         question=question_of,
         runs=first_runs,
+        figure_text=study["figure_text"],
+        pixel_size=pixel_size_of,
         tuning=lambda wildcards: study["experiments"][wildcards.experiment][
             "threshold_search"
         ],
@@ -83,6 +88,7 @@ rule overlay:
             labels=run_label,
         ),
         pdf=f"{RUN}/{{variant}}{run_files.OVERLAY_PDF}",
+        caption=f"{RUN}/{{variant}}{run_files.OVERLAY_CAPTION}",
     log:
         f"{RUN}/{{variant}}{run_files.OVERLAY.log}",
     conda:
@@ -97,6 +103,8 @@ rule overlay:
         method=name_of_method,
         images=study["overlays"]["images"],
         boxes=study["overlays"]["boxes"],
+        figure_text=study["figure_text"],
+        pixel_size=pixel_size_of,
     script:
         "../../scripts/overlay.py"
 
@@ -124,6 +132,7 @@ rule learning_curve:
             labels=run_label,
         ),
         pdf=f"{RUN}/{run_files.CURVE_PDF}",
+        caption=f"{RUN}/{run_files.CURVE_CAPTION}",
     log:
         f"{RUN}/{run_files.LEARNING_CURVE.log}",
     conda:
@@ -134,6 +143,7 @@ rule learning_curve:
         runtime=min(20, MINUTES_OF_SHORT),
     params:
         code=code("learning_curve"),
+        figure_text=study["figure_text"],
     script:
         "../../scripts/learning_curve.py"
 
@@ -150,6 +160,7 @@ rule search_figure:
             category="Searches",
             labels={"search": "{search}"},
         ),
+        caption=f"{SEARCH}/search.rst",
     log:
         "results/logs/search_figure/{dataset}-{search}.log",
     conda:
@@ -159,6 +170,7 @@ rule search_figure:
         runtime=20,
     params:
         code=code("search_figure"),
+        figure_text=study["figure_text"],
         search=lambda wildcards: studies.in_order(
             {
                 key: study["hyperparameter_searches"][wildcards.search][key]

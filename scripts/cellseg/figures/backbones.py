@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "Scores, step time and size of models"
-SCORES = glossary.named("pixel_iou", "pixel_f1", "f1_50")
-ROW_HEIGHT, HEADING, LINE = 9.0, 9.0, 3.0  # mm
-LABEL_WIDTH = 40.0  # mm
+SCORES = glossary.named("pixel_iou", "pixel_iou_pooled", "pixel_f1", "pixel_f1_pooled", "f1_50")
+ROW_HEIGHT, HEADING, LINE = 9.0, 12.0, 3.0  # mm
+LABEL_WIDTH, COLUMN_WIDTH = 36.0, 16.5  # mm
 
 
 @style.styled
@@ -51,7 +51,12 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     own_runs = [conditions.rows_of(runs, **row).set_index("seed") for row in rows]
     own_training = [conditions.rows_of(training, **row) for row in rows]
     labels = [
-        style.wrap(_label(row, named, own), LABEL_WIDTH)
+        style.wrap(
+            conditions.with_seeds(_label(row, named, own), conditions.rows_of(runs, **row))
+            if conditions.seeds_differ(runs)
+            else _label(row, named, own),
+            LABEL_WIDTH,
+        )
         for row, own in zip(rows, own_training, strict=True)
     ]
     heights = [max(ROW_HEIGHT, LINE * (text.count("\n") + 1) + 1.5) for text in labels]
@@ -67,17 +72,18 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
     times = [step_times(own) for own in own_training]
     _column(grid[-2], glossary.STEP.heading, places, times, style.ORANGE)
     sizes = [pd.Series([own["parameters"].max() / 1e6]) for own in own_training]
-    _column(grid[-1], "parameters (10⁶)", places, sizes, style.GREY)
+    _column(grid[-1], "weights (10⁶)", places, sizes, style.GREY)
     grid[0].set_yticks(places, labels)
     grid[0].set_ylim(ends[-1] + 0.5, 0)
 
     devices = sorted(training["device"].dropna().unique()) if "device" in training else []
     note = (
         conditions.constants(runs, [axis for axis in conditions.AXES if axis not in named])
-        + f"Small objects {conditions.PRIMARY}; scores are means over images; "
+        + f"Small objects {conditions.PRIMARY}; scores are means over images, but pooled ones; "
         f"{glossary.definitions(SCORES, lambda score: score.heading)}. "
         f"Step time{' on ' + ', '.join(devices) if devices else ''}: {glossary.STEP.meaning}. "
         + conditions.spread(runs)
+        + ("n: seeds. " if conditions.seeds_differ(runs) else "")
         + ("Numbers: mean ± half of the interval." if conditions.interval(runs) else "")
     )
     subtitle = conditions.subtitle(question, tables, runs)
@@ -107,7 +113,7 @@ def _column(
         [of_row.rename_axis("seed").rename("value").reset_index().assign(at=place + 1.3)
          for place, of_row in zip(places, values, strict=True)]
     )  # fmt: skip
-    marks.bars(axes, table.assign(series=name), 3.8, {name: colour}, horizontal=True)
+    marks.bars(axes, table.assign(series=name), 3.8, {name: colour}, True, upper or math.inf)
     for place, of_row in zip(places, values, strict=True):
         mean, half = conditions.over_seeds(of_row)[0], conditions.half_interval(of_row)
         written = form or ("{:,.1f}" if mean < 100 else "{:,.0f}")
@@ -116,7 +122,7 @@ def _column(
         axes.text(0, place - 1.0, text, va="bottom", ha="left", size=style.SMALL_SIZE + 0.5)
     highest = axes.dataLim.x1 if math.isfinite(axes.dataLim.x1) else 1.0
     axes.set_xlim(0, upper * 1.02 if upper else max(highest * 1.08, 1e-9))
-    axes.set_title(name, loc="left", weight="bold")
+    axes.set_title(style.wrap(name, COLUMN_WIDTH, weight="bold"), loc="left", weight="bold")
     axes.locator_params(axis="x", nbins=4)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_color(style.LIGHT_GREY)

@@ -16,6 +16,7 @@ TITLE = "Outlines of true and predicted cells"
 GAP, LINE, PAGE, LOWEST = 2.0, 3.3, 210.0, 20.0  # mm
 WIDEST = 1.0  # points, of true outlines
 ZOOM = 3  # a third of the width of an image is shown
+NARROWEST = 240  # pixels that are shown at least, of images that have so many
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,20 @@ class Row:
 
 @style.styled
 def contact_sheet(
-    columns: Sequence[Column], rows: Sequence[Row], subtitle: str = "", note: str = ""
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    subtitle: str = "",
+    note: str = "",
+    pixel_size: float | None = None,
 ) -> "Figure":
     """Draw the part of each image that holds most true cells, the same in every row.
 
     Panels are as high as the page allows, down to a limit: of many rows each shows fewer lines of
     pixels, at the same scale.
+
+    Parameters
+    ----------
+    pixel_size : micrometres of a side of a pixel, for scale bars; None gives them in pixels
 
     Raises
     ------
@@ -69,7 +78,7 @@ def contact_sheet(
         raise ValueError("a contact sheet needs at least one image and one condition")
     panel = (style.DOUBLE_COLUMN - 2 * style.MARGIN - GAP * (len(columns) - 1)) / len(columns)
     inner = style.DOUBLE_COLUMN - 2 * style.MARGIN
-    headings = [style.wrap(column.heading, panel, weight="bold") for column in columns]
+    headings = [style.balanced(column.heading, panel, weight="bold") for column in columns]
     names = [style.wrap(row.name, inner) for row in rows]
     header = LINE * max(text.count("\n") + 1 for text in headings) + 1.5
     above = [LINE * (text.count("\n") + 2) + 1.0 for text in names]
@@ -86,7 +95,7 @@ def contact_sheet(
     y = top - header
     for number, text in enumerate(headings):
         page.text(number, y + 1.0, text, weight="bold")
-    for place, (row, name, room) in enumerate(zip(rows, names, above, strict=True)):
+    for row, name, room in zip(rows, names, above, strict=True):
         y -= room
         page.text(0, y + LINE + 0.6, name)
         for number, column in enumerate(columns):
@@ -95,14 +104,16 @@ def contact_sheet(
             pictures.gray(axes, column.image, windows[number], pictures.DIM)
             lines = pictures.of_cells(truths[number], outlines(row.predictions[number]))
             pictures.draw_lines(axes, lines, windows[number], WIDEST)
-            if place == 0:
-                pictures.scale_bar(axes, windows[number])
+            pictures.scale_bar(axes, windows[number], pixel_size)
         y -= height + GAP
     return figure
 
 
 def _window(column: Column, shape: float) -> pictures.Window:
-    """The part shown: a third of the width, and rows for the height to width ratio `shape`."""
+    """The part shown: a third of the width, and rows for the height to width ratio `shape`.
+
+    Of small images more is shown, or few cells would be seen.
+    """
     height, width = column.image.shape
-    shown = max(width // ZOOM, 1)
+    shown = min(width, max(width // ZOOM, NARROWEST))
     return fullest(column.truth, min(max(round(shown * shape), 1), height), shown)

@@ -18,8 +18,8 @@ SCORE = glossary.KNOWN["msa"]
 NOTE = (
     f"Every row shows the same images, the best, the median and the worst by {SCORE.heading} "
     f"averaged over the rows. {SCORE.heading}: {SCORE.meaning}. It and the numbers of cells are "
-    f"those of the whole image, small objects {conditions.PRIMARY}. Shown is the part, a third as "
-    "wide as the image, that holds most true cells. Scale bars in pixels."
+    f"those of the whole image, small objects {conditions.PRIMARY}. Shown is the part of each "
+    "image that holds most true cells."
 )
 
 
@@ -68,7 +68,7 @@ def load(
     archive = open_stack(truth)
     columns = [
         Column(
-            heading=f"{rank}: {row.image}\n{row.cell_type} · "
+            heading=f"{rank}\n{row.image}\n{row.cell_type} · "
             + number_of(int(row.n_true), "true cell"),
             image=shown.picture(pictures, row.image, images),
             truth=shown.labels_of(archive, row.image, truth),

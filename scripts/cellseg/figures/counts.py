@@ -40,9 +40,7 @@ def counts(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
     width = style.SINGLE_COLUMN if len(panels) == 1 else style.DOUBLE_COLUMN
     inner = (width - 2 * style.MARGIN - 10) / columns - 3
     titles = [
-        style.wrap(
-            conditions.label(dict(zip(conditions.AXES, panel, strict=True)), named, "\n"), inner
-        )
+        style.wrap(_title(images, dict(zip(conditions.AXES, panel, strict=True)), named), inner)
         for panel in panels
     ]
     side = min(inner, LARGEST)
@@ -80,6 +78,7 @@ def counts(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
         "cells. Error: mean over images of the absolute difference, in per cent of the true cells "
         "(images with any). "
         + (f"Both for each seed, then {mean}. " if several else "")
+        + ("n: seeds. " if conditions.seeds_differ(images) else "")
         + ("Log scales." if log else "")
     )
     keys = [
@@ -90,6 +89,14 @@ def counts(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
     for _ in range(4):  # with panels kept square, the layout needs a few rounds to come to rest
         figure.draw_without_rendering()
     return figure
+
+
+def _title(images: "pd.DataFrame", here: Mapping[str, str], named: list[str]) -> str:
+    """Heading of a panel, with its number of seeds where panels differ in it."""
+    name = conditions.label(here, named, "\n")
+    if not conditions.seeds_differ(images):
+        return name
+    return conditions.with_seeds(name, conditions.rows_of(images, **here))
 
 
 def _look(number: int) -> dict[str, object]:

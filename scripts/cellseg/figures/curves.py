@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cellseg.figures import marks, style
@@ -69,6 +69,7 @@ def draw(
     points: "pd.DataFrame | None" = None,
     points_name: str = "",
     guides: Sequence[float] = (),
+    guides_name: str = "",
 ) -> "Figure":
     """Draw the lines of all conditions.
 
@@ -78,15 +79,21 @@ def draw(
     counts : columns start, end and number: how many there are of each range of x, drawn below
         each panel; with it the horizontal axis is logarithmic, and ranges are octaves
     counts_name : of what
-    points : the axes of a condition, x and value; shown where lines are few
+    points : the axes of a condition, x and value; shown where lines are few, or where there is
+        none, with the markers of the conditions
     points_name : what they are
     guides : places of vertical lines
+    guides_name : what they are
     """
-    panel_axes, line_axes = arrange(values)
-    panels = conditions.unique(values, panel_axes) if panel_axes else [()]
-    series = conditions.unique(values, line_axes) if line_axes else [()]
+    conditions_of = values if points is None else points
+    panel_axes, line_axes = arrange(conditions_of)
+    panels = conditions.unique(conditions_of, panel_axes) if panel_axes else [()]
+    series = conditions.unique(conditions_of, line_axes) if line_axes else [()]
     looks = {name: look(number) for number, name in enumerate(series)}
-    points = points if len(series) <= FEW else None
+    alone = values.empty
+    if counts is not None:
+        guides = [at for at in guides if counts["start"].min() <= at <= counts["end"].max()]
+    points = points if len(series) <= FEW or alone else None
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
     single = len(panels) == 1 and len(series) <= NARROW
@@ -112,8 +119,9 @@ def draw(
         for name, drawn in looks.items():
             mine = here | dict(zip(line_axes, name, strict=True))
             if points is not None:
-                _points(axes, conditions.rows_of(points, **mine), drawn["color"])
-            line(axes, conditions.rows_of(values, **mine), drawn, 3.5, err_kws=BAND)
+                _points(axes, conditions.rows_of(points, **mine), drawn, alone)
+            if not alone:
+                line(axes, conditions.rows_of(values, **mine), drawn, 3.5, err_kws=BAND)
         if panel_axes:
             text = conditions.label(here, panel_axes, "\n")
             axes.set_title(style.wrap(text, room), loc="left")
@@ -127,16 +135,23 @@ def draw(
             lowest.xaxis.set_in_layout(row == rows - 1)
     drawn = grid[:: len(heights)].flat[: len(panels)]
     marks.score_axes(drawn, y_name)
-    keys = [
-        marks.line_key(
-            style.wrap(conditions.label(dict(zip(line_axes, name, strict=True)), line_axes),
-                       width - 16),
-            **drawn,
-        )
-        for name, drawn in looks.items()
-    ]  # fmt: skip
-    keys = keys if len(series) > 1 else []
-    note += "" if points is None else f" Dots: {points_name}."
+    keys = []
+    for name, drawn in looks.items() if len(series) > 1 else []:
+        one = dict(zip(line_axes, name, strict=True))
+        text = conditions.label(one, line_axes)
+        if "seed" in values and conditions.seeds_differ(values):
+            text = conditions.with_seeds(text, conditions.rows_of(values, **one))
+        shown = drawn | ({"linestyle": ""} if alone else {})
+        keys.append(marks.line_key(style.wrap(text, width - 16), **shown))
+    if points is not None:
+        look_of = {"marker": "o", "markersize": 2.5, "linestyle": "", "alpha": 0.5}
+        if not alone:
+            keys.append(marks.line_key(points_name, color=style.GREY, **look_of))
+        elif len(series) == 1:
+            keys.append(marks.line_key(points_name, **looks[series[0]] | {"linestyle": ""}))
+    if guides:
+        look_of = {"linestyle": ":", "linewidth": 0.8, "color": style.GREY}
+        keys.append(marks.line_key(style.wrap(guides_name, width - 16), **look_of))
     return style.finish(figure, title, note, keys, subtitle=subtitle)
 
 
@@ -159,7 +174,7 @@ def line(
     symbols = {"marker": drawn["marker"], "markersize": size}
     number = len(axes.lines)
     sns.lineplot(
-        rows, x="x", y="value", errorbar=conditions.ends, color=drawn["color"],
+        rows, x="x", y="value", errorbar=conditions.ends_within(0, 1), color=drawn["color"],
         linestyle=drawn["linestyle"], path_effects=edged, zorder=3, legend=False, ax=axes,
         **interval,
     )  # fmt: skip
@@ -170,10 +185,13 @@ def line(
     )  # fmt: skip
 
 
-def _points(axes: "Axes", points: "pd.DataFrame", colour: str) -> None:
+def _points(axes: "Axes", points: "pd.DataFrame", drawn: Mapping[str, str], alone: bool) -> None:
+    """Points behind a line, or instead of one."""
+    size = marks.point_size(len(points)) ** 2
     axes.scatter(
-        points["x"], points["value"], marks.point_size(len(points)) ** 2 / 2, color=colour,
-        alpha=0.4, linewidth=0, zorder=2, rasterized=len(points) > 2000,
+        points["x"], points["value"], 3 * size if alone else size / 2, color=drawn["color"],
+        marker=drawn["marker"] if alone else "o", alpha=0.8 if alone else 0.4, linewidth=0,
+        zorder=2, rasterized=len(points) > 2000,
     )  # fmt: skip
 
 

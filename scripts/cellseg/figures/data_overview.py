@@ -1,14 +1,21 @@
 """One picture of a data set: images, cells per image and cell areas by cell type."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from cellseg.data.splits import SPLITS
+from cellseg.figures import marks, style
 from cellseg.io.wording import number_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SMALL, MEDIUM = 324, 961  # areas in pixels at which COCO scores of LIVECell are cut
 SIZE_CLASSES = ("small", "medium", "large")
-COLOURS = {"train": "#0072B2", "val": "#E69F00", "test": "#009E73"}  # Okabe and Ito
+COLOURS = {"train": style.BLUE, "val": style.ORANGE, "test": style.GREEN}
+ROW = 7.0  # mm a cell type
 
 
 def area_edges() -> np.ndarray:
@@ -21,44 +28,37 @@ def size_class(areas: np.ndarray) -> np.ndarray:
     return np.searchsorted((SMALL, MEDIUM), areas, side="right")
 
 
-def draw(images: pd.DataFrame, cells: pd.DataFrame, title: str):
+@style.styled
+def draw(images: pd.DataFrame, cells: pd.DataFrame, title: str) -> "Figure":
     """Draw images, cells an image and cell areas by cell type.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        180 mm wide
+    Parameters
+    ----------
+    images, cells : with the columns split and cell_type; n_cells of an image, area of a cell (px)
+    title : name of the data set
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    types = sorted(images["cell_type"].unique())
-    style = {
-        "font.size": 7,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlesize": 8,
-        "axes.titlelocation": "left",
-        "pdf.fonttype": 42,
-        "svg.fonttype": "none",
-    }
-    with mpl.rc_context(style):
-        height = 1.5 + 0.32 * max(len(types), 3)
-        figure = Figure(figsize=(180 / 25.4, height), layout="constrained")
-        figure.suptitle(_headline(images, cells, title), fontsize=8, x=0.01, ha="left")
-        left, middle, right = figure.subplots(1, 3, sharey=True, width_ratios=(1, 1.1, 1.3))
-        _draw_images(left, images, types)
-        _draw_density(middle, images, types)
-        _draw_areas(right, cells, types)
-        left.set_yticks(range(len(types)), types)
-        left.set_ylim(len(types) - 0.4, -0.7)
-        for axes in (left, middle, right):
-            axes.tick_params(axis="y", length=0)
-            axes.spines["left"].set_visible(False)
-        splits = [split for split in SPLITS if split in set(images["split"])]
-        handles = [mpl.patches.Patch(color=COLOURS[split], label=split) for split in splits]
-        figure.legend(handles=handles, loc="outside lower left", ncols=3, frameon=False)
-    return figure
+    types = sorted(images["cell_type"].unique(), key=str.lower)
+    figure = style.new(style.DOUBLE_COLUMN, 24 + ROW * max(len(types), 3))
+    left, middle, right = figure.subplots(1, 3, sharey=True, width_ratios=(1, 1.1, 1.3))
+    _draw_images(left, images, types)
+    _draw_density(middle, images, types)
+    _draw_areas(right, cells, types)
+    left.set_yticks(range(len(types)), types)
+    left.set_ylim(len(types) - 0.4, -0.7)
+    for axes in (left, middle, right):
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+    splits = [split for split in SPLITS if split in set(images["split"])]
+    keys = [marks.patch_key(COLOURS[split], split) for split in splits]
+    keys.append(marks.line_key("median", color=style.BLACK, linewidth=1))
+    cuts = {"linestyle": "--", "linewidth": 0.8, "color": style.VERMILLION}
+    limits = f"LIVECell's limits of small, medium and large cells ({SMALL} and {MEDIUM} px)"
+    keys.append(marks.line_key(limits, **cuts))
+    note = (
+        "Images of each split; true cells of each image with any; areas of true cells, with the "
+        "share of small, medium and large ones."
+    )
+    return style.finish(figure, title, note, keys, subtitle=_headline(images, cells))
 
 
 def _draw_images(axes, images: pd.DataFrame, types: list[str]) -> None:
@@ -76,9 +76,9 @@ def _draw_images(axes, images: pd.DataFrame, types: list[str]) -> None:
             (2, 0),
             textcoords="offset points",
             va="center",
-            fontsize=6,
+            fontsize=style.SMALL_SIZE,
         )
-    axes.set(title="Images", xlabel="number of images", ylabel="")
+    axes.set(xlabel="images", ylabel="")
     axes.margins(x=0.15)
     axes.xaxis.get_major_locator().set_params(integer=True)
 
@@ -98,7 +98,7 @@ def _draw_density(axes, images: pd.DataFrame, types: list[str]) -> None:
         )  # fmt: skip
     median = some.groupby(place)["n_cells"].median()
     axes.vlines(median, median.index - 0.36, median.index + 0.36, color="black", lw=1)
-    axes.set(title="Cells per image", xlabel="number of cells (line: median)", ylabel="")
+    axes.set(xlabel="cells an image (log scale)", ylabel="")
     axes.set(xscale="log", xlim=_decades(images.loc[images["n_cells"] > 0, "n_cells"]))
     _plain_log_ticks(axes)
 
@@ -106,7 +106,12 @@ def _draw_density(axes, images: pd.DataFrame, types: list[str]) -> None:
 def _draw_areas(axes, cells: pd.DataFrame, types: list[str]) -> None:
     edges = area_edges()
     columns = (1.11, 1.30, 1.44)  # right of the axes: share of each size class
-    aside = {"transform": axes.get_yaxis_transform(), "fontsize": 6, "va": "center", "ha": "right"}
+    aside = {
+        "transform": axes.get_yaxis_transform(),
+        "fontsize": style.SMALL_SIZE,
+        "va": "center",
+        "ha": "right",
+    }
     for at, name in zip(columns, SIZE_CLASSES, strict=True):
         axes.text(at, -0.62, name, **aside)
     for place, cell_type in enumerate(types):
@@ -116,14 +121,20 @@ def _draw_areas(axes, cells: pd.DataFrame, types: list[str]) -> None:
         number, _ = np.histogram(np.clip(areas, edges[0], edges[-1]), edges)
         base = place + 0.38
         axes.stairs(
-            base - 0.8 * number / number.max(), edges, baseline=base, fill=True, color="#8C8C8C"
+            base - 0.8 * number / number.max(),
+            edges,
+            baseline=base,
+            fill=True,
+            color=style.GREY,
+            alpha=0.6,
+            linewidth=0,
         )
         shares = np.bincount(size_class(areas), minlength=3) / len(areas)
         for at, share in zip(columns, shares, strict=True):
             axes.text(at, place, f"{share:.0%}", **aside)
     for cut in (SMALL, MEDIUM):
-        axes.axvline(cut, color="#D55E00", lw=0.8, ls="--")
-    axes.set(title="Cell areas", xlabel=f"area (pixels; cuts at {SMALL} and {MEDIUM})")
+        axes.axvline(cut, color=style.VERMILLION, linewidth=0.8, linestyle="--")
+    axes.set(xlabel="area of a cell (px, log scale)")
     axes.set(xscale="log", xlim=_decades(cells["area"], beyond=0.0025))
     _plain_log_ticks(axes)
 
@@ -146,9 +157,9 @@ def _plain_log_ticks(axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _headline(images: pd.DataFrame, cells: pd.DataFrame, title: str) -> str:
+def _headline(images: pd.DataFrame, cells: pd.DataFrame) -> str:
     parts = []
     for split in SPLITS:
         number = [int((table["split"] == split).sum()) for table in (images, cells)]
         parts.append(f"{split} {number_of(number[0], 'image')} with {number[1]:,} cells")
-    return f"{title}: " + "; ".join(parts)
+    return "; ".join(parts) + "."

@@ -20,7 +20,6 @@ COLOURS = {
     "split": style.PURPLE,
     "catastrophe": style.VERMILLION,
 }
-DARK = (style.BLUE, style.GREEN, style.VERMILLION)  # colours on which text is white
 BAR, LANE, GAP, LINE, AXIS = 3.8, 2.2, 2.0, 3.0, 8.0  # mm
 LABEL_WIDTH, FOUND_WIDTH = 40.0, 16.0  # mm
 LONGEST = 24  # rows of a column; more stand in two
@@ -48,7 +47,16 @@ def errors(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
         for row in conditions.unique(runs, conditions.AXES)
     ]
     own = [conditions.rows_of(runs, **row).sort_values("seed") for row in rows]
-    labels = [style.wrap(conditions.label(row, named), LABEL_WIDTH) for row in rows]
+    differ = conditions.seeds_differ(runs)
+    labels = [
+        style.wrap(
+            conditions.with_seeds(conditions.label(row, named), table)
+            if differ
+            else conditions.label(row, named),
+            LABEL_WIDTH,
+        )
+        for row, table in zip(rows, own, strict=True)
+    ]
     several = conditions.seeds(runs)[1]
 
     columns = 2 if len(rows) > LONGEST else 1
@@ -61,19 +69,30 @@ def errors(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
     grid = figure.subplots(1, columns, squeeze=False)[0]
     widest = max(style.text_width(line) for text in labels for line in text.split("\n"))
     room = (style.DOUBLE_COLUMN - 2 * style.MARGIN) / columns - widest - 6
+    means = [{kind: float(table[kind].mean()) for kind in COLOURS} for table in own]
     ends = [*runs["total"], *(conditions.ends(table["total"])[1] for table in own)]
     highest = max(end for end in ends if end == end) or 1.0
-    upper = highest * room / (room - FOUND_WIDTH)
+    # Parts too narrow for their number have it behind the bar, for which bars make room.
+    beside = FOUND_WIDTH
+    for _ in range(2):
+        upper = highest * room / (room - beside)
+        narrow = [_narrow(rates, room / upper) for rates in means]
+        beside = FOUND_WIDTH + max(style.text_width(text, style.SMALL_SIZE) for text in narrow) + 2
+        if beside > room / 2:  # of many conditions: the numbers are in the table
+            narrow, beside = [""] * len(own), FOUND_WIDTH
     for axes, part in zip(grid, parts, strict=True):
         ends_of_rows = list(itertools.accumulate(heights[part]))
         middles = [
             end - height / 2 for end, height in zip(ends_of_rows, heights[part], strict=True)
         ]
-        for middle, table in zip(middles, own[part], strict=True):
+        look = {"size": style.SMALL_SIZE, "color": style.GREY, "va": "center_baseline"}
+        drawn = zip(middles, own[part], means[part], narrow[part], strict=True)
+        for middle, table, rates, more in drawn:
             at = middle - (LANE / 2 if several else 0)
-            _bar(axes, at, table, room / upper)
+            _bar(axes, at, rates, room / upper)
+            if more:
+                axes.text(sum(rates.values()) + upper / room, at, more, **look)
             text = f"{table['found'].mean():.1f} found"
-            look = {"size": style.SMALL_SIZE, "color": style.GREY, "va": "center_baseline"}
             axes.text(upper, at, text, ha="right", **look)
         if several:
             _lanes(axes, [middle + BAR / 2 for middle in middles], own[part])
@@ -92,30 +111,41 @@ def errors(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
         seeds += f" and the {drawn}" if drawn else ""
     note = (
         conditions.constants(runs, [axis for axis in conditions.AXES if axis not in named])
-        + "Cells without a partner at IoU > 0.6 go by those they touch: missed and gained count "
+        + "Cells without a partner at IoU > 0.6 are sorted by those they overlap, at an IoU of 0.1 "
+        "or more or with more than half of the smaller cell in the larger. Missed and gained count "
         "cells; a merge, split or catastrophe (several true in several predicted cells) counts "
-        "once, however many cells it has. At the right: true cells of 100 with such a partner. "
-        f"Small objects {conditions.PRIMARY}. {seeds}."
+        "once, however many cells it has. At the right: true cells of 100 with a partner. "
+        f"Small objects {conditions.PRIMARY}. {seeds}.{' n: seeds.' if differ else ''}"
     )
     keys = [marks.patch_key(colour, kind) for kind, colour in COLOURS.items()]
     subtitle = conditions.subtitle(question, tables, runs)
     return style.finish(figure, TITLE, note, keys, subtitle=subtitle, gap=0.04)
 
 
-def _bar(axes: "Axes", place: float, runs: "pd.DataFrame", scale: float) -> None:
-    """The mean of each kind next to the last, its number in it where it has room.
+def _fits(rate: float, scale: float) -> bool:
+    """Whether the number of a part has room in it; `scale` is mm of one error per 100 cells."""
+    return style.text_width(f"{rate:.1f}", style.SMALL_SIZE) + 1 <= rate * scale
+
+
+def _narrow(rates: Mapping[str, float], scale: float) -> str:
+    """Kinds whose number has no room in their part, with it; those of no error are left out."""
+    some = [kind for kind, rate in rates.items() if rate and not _fits(rate, scale)]
+    return ", ".join(f"{kind} {rates[kind]:.1f}" for kind in some)
+
+
+def _bar(axes: "Axes", place: float, rates: Mapping[str, float], scale: float) -> None:
+    """The rate of each kind next to the last, its number in it where it has room.
 
     `scale` is mm of one error per 100 cells.
     """
     left = 0.0
     for kind, colour in COLOURS.items():
-        rate = float(runs[kind].mean())
+        rate = rates[kind]
         axes.barh(place, rate, BAR, left, color=colour, edgecolor="white", linewidth=0.4)
-        text = f"{rate:.1f}"
-        if style.text_width(text, style.SMALL_SIZE) + 1 <= rate * scale:
+        if _fits(rate, scale):
             axes.text(
-                left + rate / 2, place, text, size=style.SMALL_SIZE, ha="center",
-                va="center_baseline", color="white" if colour in DARK else style.BLACK,
+                left + rate / 2, place, f"{rate:.1f}", size=style.SMALL_SIZE, ha="center",
+                va="center_baseline", color="white" if colour in style.DARK else style.BLACK,
             )  # fmt: skip
         left += rate
 

@@ -93,6 +93,8 @@ def by_cell_type(
         here = conditions.rows_of(runs, panel=panels[number])
         here = here.assign(value=here[score.name])
         marks.bars(axes, here, 0.9 * step, colours)
+        if conditions.seeds_differ(runs):
+            marks.numbers(axes, here, colours)
         marks.unseen(axes, here)
         marks.group_axis(axes, len(types))
         axes.set_xticks(range(len(types)), names)
@@ -104,11 +106,14 @@ def by_cell_type(
     keys = [
         marks.patch_key(colour, style.wrap(name, width - 16)) for name, colour in colours.items()
     ]
+    keys = keys if len(keys) > 1 else []  # one that all bars share is no key to anything
     note = (
         conditions.constants(runs, ["model", "heads"])
         + f"{score.meaning}, mean over the images of a cell type (n), small objects "
         + f"{conditions.PRIMARY}. "
+        + ("" if len(series) > 1 else f"All networks were {series[0]}. ")
         + conditions.spread(runs)
+        + (marks.NUMBERS if conditions.seeds_differ(runs) else "")
     )
     subtitle = conditions.subtitle(question, tables, runs)
     return style.finish(figure, TITLES[score], note, keys, subtitle=subtitle)

@@ -56,7 +56,7 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
         line, column = divmod(number, columns)
         axes = figure.add_subplot(grid[line, column])
         here = {"model": model, "subset": subset}
-        _bars(axes, conditions.rows_of(runs, **here), combinations)
+        _bars(axes, conditions.rows_of(runs, **here), combinations, conditions.seeds_differ(runs))
         axes.tick_params(labelleft=column == 0)
         axes.tick_params(axis="x", length=0, labelbottom=False)
         if axes_named:
@@ -71,6 +71,7 @@ def f1_by_heads(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Fi
         conditions.constants(runs, ["model", "subset"])
         + f"{SCORE.meaning}, mean over images. "
         + conditions.spread(runs)
+        + (marks.NUMBERS if conditions.seeds_differ(runs) else "")
     )
     keys = [marks.patch_key(COLOURS[kind], f"small objects {kind}") for kind in kinds]
     subtitle = conditions.subtitle(question, tables, runs)
@@ -82,7 +83,7 @@ def _rank(head: str) -> int:
     return order.index(head) if head in order else len(order)
 
 
-def _bars(axes: "Axes", runs: "pd.DataFrame", combinations: list[str]) -> None:
+def _bars(axes: "Axes", runs: "pd.DataFrame", combinations: list[str], numbered: bool) -> None:
     kinds = [kind for kind in COLOURS if (runs["small_objects"] == kind).any()]
     width = 0.8 / max(len(kinds), 1)
     place = runs["heads"].map(combinations.index)
@@ -90,6 +91,8 @@ def _bars(axes: "Axes", runs: "pd.DataFrame", combinations: list[str]) -> None:
     table = runs.assign(at=place + side * width, value=runs[SCORE.name])
     table["series"] = runs["small_objects"]
     marks.bars(axes, table, 0.92 * width, COLOURS)
+    if numbered:
+        marks.numbers(axes, table, COLOURS)
     marks.unseen(axes, table)
     for missing in sorted(set(range(len(combinations))) - set(place)):
         # An empty place would read as a score of 0.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 TITLE = "Loss by epoch"
 COLOURS = {"loss": style.TRAINING_COLOUR, "val_loss": style.VALIDATION_COLOUR}
 NAMES = {"loss": "training", "val_loss": "validation"}
+MANY_DECADES = 50  # a log axis over more than this has labels at powers of ten alone
 LOG_SPAN = 20  # a loss that falls by more than this is drawn on a log scale
 
 
@@ -157,7 +158,8 @@ def run_curve(history: "pd.DataFrame", title: str = "Learning curve") -> "Figure
         for column in drawn:
             colour = style.GREY if name == "learning rate" else None
             _curve(axes, history, column, colour)
-        log = _wide(history[drawn])
+        # A schedule ends near zero, which a log axis would turn into a cliff.
+        log = name != "learning rate" and _wide(history[drawn])
         _axis(axes, log, history, history["epoch"], drawn)
         axes.set_title(name + (" (log scale)" if log else ""), loc="left")
         axes.set_ylabel("learning rate" if name == "learning rate" else "loss")
@@ -242,7 +244,10 @@ def _axis(
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     if log:
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+        values = rows[list(columns)].to_numpy(float)
+        values = values[values == values]
+        wide = values.max() > MANY_DECADES * values.min()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5), numticks=8))
         axes.yaxis.set_major_formatter(
             FuncFormatter(lambda value, _: f"{value:g}".replace("e-0", "e-"))
         )

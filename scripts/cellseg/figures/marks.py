@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SEED_SIZE = 3.5  # area of a seed's point, square points
+NUMBERS = "Numbers at the foot of bars: seeds. "
+"""What :func:`numbers` writes, for a note."""
 WHISKER = {"elinewidth": 0.8, "capsize": 2, "capthick": 0.8}  # points
 
 
@@ -22,14 +24,18 @@ def bars(
     width: float,
     colours: Mapping[str, str],
     horizontal: bool = False,
+    highest: float = 1.0,
 ) -> None:
     """Draw means over seeds as bars, their intervals as whiskers and single seeds as points.
+
+    Whiskers are cut at 0 and at `highest`.
 
     Parameters
     ----------
     table : a row a seed of a bar: ``at`` (place of the bar), ``value``, ``series`` and ``seed``
     width : of a bar, in units of ``at``
     colours : of each series
+    highest : that a value can be
     """
     import numpy as np
     import seaborn as sns
@@ -41,8 +47,9 @@ def bars(
     # Whiskers above the points, which would hide a narrow interval.
     sns.barplot(
         known, x=x, y=y, hue="series", palette=dict(colours), orient=orient, native_scale=True,
-        dodge=False, width=width / unit, saturation=1, linewidth=0, errorbar=conditions.ends,
-        capsize=0.25 * width / unit, err_kws={"color": style.BLACK, "linewidth": 0.8, "zorder": 4},
+        dodge=False, width=width / unit, saturation=1, linewidth=0,
+        errorbar=conditions.ends_within(0, highest), capsize=0.25 * width / unit,
+        err_kws={"color": style.BLACK, "linewidth": 0.8, "zorder": 4},
         legend=False, ax=axes,
     )  # fmt: skip
     axes.set(xlabel="", ylabel="")
@@ -63,6 +70,18 @@ def unseen(axes: "Axes", table: "pd.DataFrame") -> None:
             axes.text(at, 0, " 0.000", rotation=90, **look)
 
 
+def numbers(axes: "Axes", table: "pd.DataFrame", colours: Mapping[str, str]) -> None:
+    """Write at the foot of each bar of :func:`bars` how many seeds it is the mean of."""
+    for (at, series), rows in table.dropna(subset="value").groupby(["at", "series"]):
+        # On a patch of its colour, so that a whisker does not cross the number.
+        patch = {"facecolor": colours[series], "edgecolor": "none", "pad": 0.4}
+        axes.annotate(
+            f"{rows['seed'].nunique()}", (at, 0), (0, 1.5), bbox=patch, textcoords="offset points",
+            ha="center", va="bottom", size=style.SMALL_SIZE, zorder=6,
+            color="white" if colours[series] in style.DARK else style.BLACK,
+        )  # fmt: skip
+
+
 def seeds(axes: "Axes", x: Sequence[float], y: Sequence[float], **look) -> None:
     """Draw single seeds as points."""
     look = {"color": "white", "edgecolor": style.BLACK, "linewidth": 0.35, "zorder": 5} | look
@@ -75,23 +94,26 @@ def point_size(number: int) -> float:
 
 
 def score_range(values: Sequence[float]) -> float:
-    """Upper end of an axis from 0 for scores within 0 and 1: a round value above the highest."""
+    """Upper end of an axis from 0 for scores within 0 and 1.
+
+    The axis has the whole range, so that figures compare by eye, such as one with tuned thresholds
+    and one without. Only where all scores are tiny it ends at a quarter or a twentieth.
+    """
     finite = [value for value in values if math.isfinite(value)]
-    highest = min(max(finite, default=1.0), 1.0)
-    steps = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    # The one at 1.02 keeps the points of a perfect score whole.
-    return next((step for step in steps if highest * 1.05 <= step), 1.02)
+    highest = max(finite, default=1.0)
+    # The end at 1.02 keeps the points of a perfect score whole.
+    return next((end for end in (0.05, 0.25) if 2 * highest <= end), 1.02)
 
 
 def group_axis(axes: "Axes", groups: int) -> None:
     """Horizontal axis for groups of bars at 0, 1, …; a few groups do not become giants."""
-    spare = max(0.1, (4 - groups) / 2)
+    spare = 0.1 + 0.2 * max(3 - groups, 0)
     axes.set_xlim(-0.5 - spare, groups - 0.5 + spare)
     axes.set_xticks(range(groups))
 
 
 def score_axes(grid: Sequence["Axes"], name: str) -> None:
-    """Give all panels the vertical axis of a score, up to the highest that one shows."""
+    """Give all panels the same vertical axis of a score."""
     upper = score_range([axes.dataLim.y1 for axes in grid])
     for axes in grid:
         score_axis(axes, upper, name if axes.get_subplotspec().is_first_col() else "")

@@ -47,6 +47,7 @@ def overlay(
     title: str = "Prediction and truth",
     note: str = "",
     boxes: bool = False,
+    pixel_size: float | None = None,
 ) -> "Figure":
     """Two lines an image: the whole, and the part with most cells enlarged.
 
@@ -55,13 +56,15 @@ def overlay(
     Parameters
     ----------
     boxes : draw the bounding boxes of predicted cells too, in the enlarged part
+    pixel_size : micrometres of a side of a pixel, for scale bars; None gives them in pixels
     """
     if not cases:
         raise ValueError("an overlay needs at least one image")
     # Name of a map to the value at the upper end of its colours.
     ends = {"interior": 1.0}
     found = [case.markers[1] for case in cases if case.markers]
-    ends["markers"] = max([float(np.percentile(array, 99.9)) for array in found], default=0) or 1.0
+    highest = max([float(np.percentile(array, 99.9)) for array in found], default=0)
+    ends["markers"] = _round_end(highest)
     names = [name for name in ("markers", "interior") if any(getattr(c, name) for c in cases)]
 
     columns = len(names) + 2
@@ -82,11 +85,20 @@ def overlay(
     for case, heading, room, height in zip(cases, headings, above, heights, strict=True):
         y -= room
         page.text(0, y + 1.2, heading)
-        _case(page, case, names, ends, y, height, boxes)
+        _case(page, case, names, ends, y, height, boxes, pixel_size)
         y -= 2 * height + 1 + GAP
     for column, name in enumerate(names, 1):
         _colour_bar(page.axes(column, bottom + 5, 1.6), name, ends[name])
     return figure
+
+
+def _round_end(highest: float) -> float:
+    """Upper end of a map's colours: 1, or for a map beyond it 2, 5, 10, 20, …
+
+    So runs of one head, whose target is the same, share their colours.
+    """
+    ends = (step * 10**power for power in range(6) for step in (1, 2, 5))
+    return float(next((end for end in ends if highest <= 1.05 * end), highest))
 
 
 def _keys(boxes: bool) -> list:
@@ -108,6 +120,7 @@ def _case(
     top: float,
     height: float,
     boxes: bool,
+    pixel_size: float | None,
 ) -> None:
     """Both lines of one image; its upper edge is at `top`."""
     lines = pictures.of_cells(outlines(case.truth), outlines(case.prediction))
@@ -119,7 +132,7 @@ def _case(
         y = top - height - number * (height + 1)
         drawn = [page.axes(0, y, height)]
         pictures.gray(drawn[0], case.image, window)
-        pictures.scale_bar(drawn[0], window)
+        pictures.scale_bar(drawn[0], window, pixel_size)
         for column, name in enumerate(names, 1):
             array = getattr(case, name)
             if array is not None:

@@ -15,7 +15,7 @@ Shown = tuple[str, np.ndarray]  # name of a head and its map
 NOTE = (
     "Images are spread evenly from the best F1 at IoU 0.5 to the worst of the run, small objects "
     f"{conditions.PRIMARY}. Second line: the framed part, which holds the most true cells, "
-    "enlarged three times. Scale bars in pixels."
+    "enlarged three times."
 )
 
 

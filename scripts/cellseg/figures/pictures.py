@@ -120,17 +120,24 @@ def frame(axes: "Axes", window: Window) -> None:
         axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=width))
 
 
-def scale_bar(axes: "Axes", window: Window) -> None:
-    """Bar of a round number of pixels in the lower left corner."""
+def scale_bar(axes: "Axes", window: Window, pixel_size: float | None = None) -> None:
+    """Bar of a round length in the lower left corner.
+
+    Parameters
+    ----------
+    pixel_size : micrometres of a side of a pixel; None gives a length in pixels
+    """
     from matplotlib.patheffects import withStroke
 
     first_row, end_row, first_column, end_column = window
     height, width = end_row - first_row, end_column - first_column
     round_numbers = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
-    length = max((number for number in round_numbers if number <= width / 4), default=1)
+    unit, name = (pixel_size, "µm") if pixel_size else (1.0, "px")
+    number = max((one for one in round_numbers if one <= width * unit / 4), default=1)
+    length = number / unit
     x, y = first_column + 0.04 * width, end_row - 0.06 * height
     for colour, line in (("black", 2.4), ("white", 1.2)):
         axes.plot([x, x + length], [y, y], color=colour, linewidth=line, solid_capstyle="butt")
-    text = axes.text(x, y - 0.035 * height, f"{length} px", color="white", va="bottom")
+    text = axes.text(x, y - 0.035 * height, f"{number} {name}", color="white", va="bottom")
     text.set_size(style.SMALL_SIZE)
     text.set_path_effects([withStroke(linewidth=1.2, foreground="black")])

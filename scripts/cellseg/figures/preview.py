@@ -1,5 +1,7 @@
 """A small copy of a picture, for the report, which holds those of all runs in one file."""
 
+import base64
+import io
 import os
 
 from cellseg.io.atomic import replacing
@@ -22,3 +24,20 @@ def write(picture: str | os.PathLike, copy: str | os.PathLike) -> None:
     small.thumbnail((WIDTH, small.height), Image.Resampling.LANCZOS)
     with replacing(copy) as temporary:
         small.save(temporary, quality=QUALITY, optimize=True)
+
+
+def data_uri(picture: str | os.PathLike) -> str:
+    """A figure as an address that holds its pixels, for a page without files next to it.
+
+    Parameters
+    ----------
+    picture : PNG of a figure; it is drawn no wider than 1000 pixels, in 64 colours
+    """
+    from PIL import Image
+
+    with Image.open(picture) as opened:
+        small = opened.convert("RGB")
+    small.thumbnail((1000, small.height), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.quantize(64).save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

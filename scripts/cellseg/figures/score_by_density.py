@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "F1 score by number of cells an image"
+FEWEST = 5  # images that a mean is drawn of
 SCORE = glossary.KNOWN["f1_50"]
 
 
 @style.styled
 def score_by_density(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":
     """A line a condition over octaves of the number of true cells, above the number of images.
+
+    Octaves of too few images have no mean; where all are such there is no line, only the images.
 
     Parameters
     ----------
@@ -37,15 +40,26 @@ def score_by_density(tables: Mapping[str, "pd.DataFrame"], question: str = "") -
     values = images.groupby(keys, sort=False)["value"].mean().reset_index()
     values["x"] = 2**0.5 * values["start"]  # the middle of the octave, on a log axis
     once = images.drop_duplicates("image")
+    known = once["start"].value_counts()
+    enough = known.index[known >= FEWEST]
+    lines = len(enough) > 1  # the mean of one octave is no line
+    values = values[values["start"].isin(enough) & lines]
     counts = once.groupby("start").size().rename("number").reset_index()
     counts["end"] = 2 * counts["start"]
     points = images.groupby([*conditions.AXES, "image"], sort=False, as_index=False)
     points = points.agg(x=("n_true", "first"), value=("value", "mean"))
+    over_seeds = ", mean over seeds" if conditions.seeds(images)[1] else ""
     note = (
         conditions.constants(images)
-        + f"{SCORE.meaning}, small objects {conditions.PRIMARY}, mean over the images "
-        + "of an octave (numbers below). "
-        + conditions.band(images)
+        + f"{SCORE.meaning}, small objects {conditions.PRIMARY}. "
+        + (
+            f"Mean over the images of an octave (numbers below) with {FEWEST} images or more. "
+            + conditions.band(images)
+            if lines
+            else f"A point an image{over_seeds}; no mean, since fewer than two octaves (numbers "
+            f"below) have {FEWEST} images. "
+            + ("" if conditions.interval(images) else f"Seeds: {conditions.no_interval(images)}. ")
+        )
         + "Images without true cells are left out. Cell types differ in "
         "density, so that a line may also tell them apart."
     )
@@ -59,5 +73,5 @@ def score_by_density(tables: Mapping[str, "pd.DataFrame"], question: str = "") -
         counts=counts,
         counts_name="images",
         points=points,
-        points_name="single images" + (", mean over seeds" if conditions.seeds(images)[1] else ""),
+        points_name=f"an image{over_seeds}",
     )

@@ -48,10 +48,7 @@ def score_by_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "
         conditions.constants(sizes)
         + "Recall: share of the true cells of an octave of area that are matched at IoU 0.5, all "
         f"images together, small objects {conditions.PRIMARY}; octaves of fewer than {FEWEST} "
-        "cells are left out. "
-        + conditions.band(sizes)
-        + f"Dotted: {SMALL} and {MEDIUM} px, where LIVECell's protocol cuts small, medium and "
-        "large cells."
+        "cells are left out. " + conditions.band(sizes)
     )
     return curves.draw(
         values,
@@ -63,4 +60,5 @@ def score_by_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "
         counts=counts,
         counts_name="true cells",
         guides=(SMALL, MEDIUM),
+        guides_name=f"LIVECell's limits of small, medium and large cells ({SMALL} and {MEDIUM} px)",
     )

@@ -1,8 +1,8 @@
 """The look of all figures: column widths, fonts, colours, titles, notes, and how they are saved.
 
 Nature's column widths and text sizes, and the colour-blind safe palette of Okabe and Ito
-(https://jfly.uni-koeln.de/color/). The font is the one that comes with Matplotlib, so that the
-layout is the same on every machine.
+(https://jfly.uni-koeln.de/color/). The font is Arial or Helvetica, as journals ask for, where one
+is installed, else one of the same widths, else that of Matplotlib.
 """
 
 import functools
@@ -10,6 +10,8 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cellseg.io.atomic import replacing
@@ -27,14 +29,17 @@ LINE_SPACING = 1.3
 BLACK, ORANGE, SKY_BLUE, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY, LIGHT_GREY = "#595959", "#D9D9D9"
+DARK = (BLUE, GREEN, VERMILLION, BLACK)
+"""Colours on which text is white."""
 SERIES_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY_BLUE, BLACK)
 SERIES_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 SERIES_LINES = ("-", "--", ":", "-.")
 TRAINING_COLOUR, VALIDATION_COLOUR = BLUE, VERMILLION
 
+FONTS = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
+"""Best first. The third has the widths of the first; the last comes with Matplotlib."""
+
 SETTINGS = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
     "font.size": TEXT_SIZE,
     "axes.titlesize": TEXT_SIZE,
     "axes.labelsize": TEXT_SIZE,
@@ -62,12 +67,58 @@ SETTINGS = {
 }
 
 
+@dataclass(frozen=True)
+class Caption:
+    """What is written around the axes of a figure, for where the figure itself does not say it."""
+
+    title: str
+    subtitle: str
+    note: str
+
+
+_TEXT_DRAWN: ContextVar[bool] = ContextVar("text_drawn", default=True)
+
+
+@contextmanager
+def with_text(drawn: bool) -> Iterator[None]:
+    """Draw figures inside this with or without title, subtitle and note.
+
+    Either way :func:`caption_of` gives them. Legends, headings of panels and names of axes are
+    parts of the figure and always drawn.
+    """
+    before = _TEXT_DRAWN.set(drawn)
+    try:
+        yield
+    finally:
+        _TEXT_DRAWN.reset(before)
+
+
+def has_text() -> bool:
+    """Whether figures are drawn with title, subtitle and note here, see :func:`with_text`."""
+    return _TEXT_DRAWN.get()
+
+
+def caption_of(figure: "Figure") -> Caption:
+    """Title, subtitle and note of a figure that :func:`frame` or :func:`finish` has seen."""
+    return figure.cellseg_caption
+
+
+@functools.cache
+def fonts() -> list[str]:
+    """The best of :data:`FONTS` that is installed, and Matplotlib's for signs that it lacks."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    best = next((name for name in FONTS if name in installed), FONTS[-1])
+    return list(dict.fromkeys([best, FONTS[-1]]))
+
+
 @contextmanager
 def look() -> Iterator[None]:
     """Draw and save inside this: Matplotlib's defaults plus ours, nothing of the user's own."""
     import matplotlib.style
 
-    with matplotlib.style.context(["default", SETTINGS]):
+    with matplotlib.style.context(["default", {**SETTINGS, "font.family": fonts()}]):
         yield
 
 
@@ -97,7 +148,7 @@ def text_width(text: str, size: float = TEXT_SIZE, weight: str = "normal") -> fl
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    properties = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+    properties = FontProperties(family=fonts(), size=size, weight=weight)
     points = text_to_path.get_text_width_height_descent(text, properties, ismath=False)[0]
     return points / 72 / MILLIMETRE
 
@@ -123,6 +174,21 @@ def wrap(text: str, width: float, size: float = TEXT_SIZE, weight: str = "normal
     return "\n".join(line.rstrip() for line in lines)
 
 
+def balanced(text: str, width: float, size: float = TEXT_SIZE, weight: str = "normal") -> str:
+    """As :func:`wrap`, each line of `text` broken into lines about as long as each other."""
+    if "\n" in text:
+        return "\n".join(balanced(line, width, size, weight) for line in text.split("\n"))
+    best = wrap(text, width, size, weight)
+    lines = best.count("\n")
+    while lines and width > 1:
+        width -= 1
+        tighter = wrap(text, width, size, weight)
+        if tighter.count("\n") > lines:
+            break
+        best = tighter
+    return best
+
+
 def frame(
     figure: "Figure",
     title: str,
@@ -132,6 +198,8 @@ def frame(
 ) -> tuple[float, float]:
     """Make room above for titles and legend and below for a note, and write them.
 
+    Inside :func:`with_text` of False there is no title, subtitle or note.
+
     Returns
     -------
     bottom, top : float
@@ -139,6 +207,9 @@ def frame(
     """
     width, body = figure.get_size_inches() / MILLIMETRE
     inner = width - 2 * MARGIN
+    figure.cellseg_caption = Caption(title, subtitle, note.strip())
+    if not has_text():
+        title = subtitle = note = ""
     title = wrap(title, inner, TITLE_SIZE, "bold")
     note = wrap(note, inner, SMALL_SIZE)
     subtitle = wrap(subtitle, inner)

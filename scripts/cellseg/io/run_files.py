@@ -34,8 +34,10 @@ OVERLAY_PREDICTIONS = "overlay-predictions.zip"
 OVERLAY_PNG = "overlay.png"
 OVERLAY_PREVIEW = "overlay.jpg"
 OVERLAY_PDF = "overlay.pdf"
+OVERLAY_CAPTION = "overlay.rst"
 CURVE_PNG = "learning_curve.png"
 CURVE_PDF = "learning_curve.pdf"
+CURVE_CAPTION = "learning_curve.rst"
 EXPORTED = "export.zip"
 
 
@@ -75,8 +77,15 @@ TAKE_LABELS = Job(
 SEGMENT = Job("segment", "segment", (LABELS, CELLS, SEGMENTATION))
 SCORE = Job("score", "score", (METRICS, COCO, SIZES))
 PREDICT_SHOWN = Job("predict_shown", "predict_shown", (OVERLAY_PREDICTIONS,), measured=False)
-OVERLAY = Job("overlay", "overlay", (OVERLAY_PNG, OVERLAY_PREVIEW, OVERLAY_PDF), measured=False)
-LEARNING_CURVE = Job("learning_curve", "learning_curve", (CURVE_PNG, CURVE_PDF), measured=False)
+OVERLAY = Job(
+    "overlay",
+    "overlay",
+    (OVERLAY_PNG, OVERLAY_PREVIEW, OVERLAY_PDF, OVERLAY_CAPTION),
+    measured=False,
+)
+LEARNING_CURVE = Job(
+    "learning_curve", "learning_curve", (CURVE_PNG, CURVE_PDF, CURVE_CAPTION), measured=False
+)
 EXPORT = Job("export", "export", (EXPORTED,), measured=False)
 
 JOBS = (

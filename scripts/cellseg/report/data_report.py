@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from cellseg.data.splits import SPLITS
-from cellseg.figures import data_overview
+from cellseg.figures import data_overview, style
 from cellseg.figures.data_overview import SIZE_CLASSES, area_edges, size_class
 from cellseg.io import csv_file, made_files
-from cellseg.io.atomic import replacing
+from cellseg.report import figure_caption
 from cellseg.study import ensembles as ensemble_checks
 
 
@@ -22,6 +22,7 @@ def write(
     outputs: Mapping[str, str | os.PathLike],
     title: str,
     ensembles: Sequence[Mapping] = (),
+    figure_text: bool = True,
 ) -> None:
     """Write the whole report.
 
@@ -29,10 +30,11 @@ def write(
     ----------
     images, cells : the tables of all splits, see :mod:`cellseg.data.annotation_tables`
     problems : ``problems.csv`` of :func:`cellseg.data.annotations.parse`
-    outputs : paths of ``counts``, ``problems``, ``sizes`` (CSV), ``png`` and ``pdf``
+    outputs : paths of ``counts``, ``problems``, ``sizes`` (CSV), ``png``, ``pdf`` and ``caption``
     title : name of the data set
     ensembles : runs that are refused where the images do not do for them, see
         :mod:`cellseg.study.ensembles`
+    figure_text : whether the picture has its title and note
 
     Raises
     ------
@@ -57,13 +59,10 @@ def write(
     }
     for name, table in tables.items():
         csv_file.write(outputs[name], table, digits=4)
-    figure = data_overview.draw(image_table, cell_table, title)
-    for name, options in (
-        ("png", {"dpi": 200, "metadata": {"Software": None}}),
-        ("pdf", {"metadata": {"CreationDate": None}}),
-    ):
-        with replacing(outputs[name]) as temporary:
-            figure.savefig(temporary, **options)
+    with style.with_text(figure_text):
+        figure = data_overview.draw(image_table, cell_table, title)
+    figure_caption.write(figure, outputs["caption"])
+    style.save(figure, [outputs["png"], outputs["pdf"]])
 
 
 def counts(images: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from cellseg.io.wording import number_of
 from cellseg.scoring import names
 from cellseg.tables import conditions, glossary
 from cellseg.tables import read as score_tables
+from cellseg.tables.intervals import ENOUGH_SEEDS
 
 SCORES = glossary.named("pixel_iou", "pixel_f1", "f1_50", "msa", "ap50")
 
@@ -25,7 +26,7 @@ class Scores:
     rows: list[list[str]]
     shared: str
     measured_on: str
-    several_seeds: bool
+    intervals: bool
 
 
 def read(path: str | Path) -> Scores:
@@ -57,7 +58,7 @@ def read(path: str | Path) -> Scores:
         rows=rows,
         shared=conditions.constants(table, told),
         measured_on=_measured_on(table),
-        several_seeds=bool((table["n_seeds"] > 1).any()),
+        intervals=bool((table["n_seeds"] >= ENOUGH_SEEDS).any()),
     )
 
 

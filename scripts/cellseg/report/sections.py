@@ -11,6 +11,7 @@ from cellseg.report import origins, scores
 from cellseg.report.markup import bullets, code, heading, table, text
 from cellseg.study import runs as studies
 from cellseg.tables.glossary import NOT_KNOWN, remarks
+from cellseg.tables.intervals import ENOUGH_SEEDS
 
 
 def data(study: Mapping, dataset: str, counts: pd.DataFrame) -> str:
@@ -84,13 +85,13 @@ def _seeds(runs: Sequence[studies.Run]) -> str:
 
 def scores_note(study: Mapping, summaries: Sequence[scores.Scores]) -> str:
     """Over what the values are means, and the signs next to them."""
-    several = any(one.several_seeds for one in summaries)
-    interval = "; ± is half of the 95 % t interval of that mean" if several else ""
+    drawn = any(one.intervals for one in summaries)
+    interval = "; ± is half of the 95 % t interval of that mean" if drawn else ""
     threshold = study["scoring"]["min_size"]
     return (
-        f"Values are means over seeds{interval}. A condition with one seed has no interval. All "
-        f"cells count; scores without objects under {threshold} pixels are in the tables. What the "
-        "scores are stands beneath.\n"
+        f"Values are means over seeds{interval}. With fewer than {ENOUGH_SEEDS} seeds there is no "
+        f"interval. All cells count; scores without objects under {threshold} pixels are in the "
+        "tables. Scores are explained below.\n"
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from cellseg.errors import UserError
 from cellseg.figures import extension_pca, style
 from cellseg.io import csv_file
+from cellseg.report import figure_caption
 from cellseg.synthesis import comparison, features
 
 FEWEST = 3
@@ -21,15 +22,17 @@ def write(
     outputs: Mapping[str, str | os.PathLike],
     title: str,
     processes: int,
+    figure_text: bool = True,
 ) -> None:
     """Write the tables and the picture.
 
     Parameters
     ----------
     real, synthetic : image table and label images of each
-    outputs : paths of ``features`` and ``distances`` (CSV), ``png`` and ``pdf``
+    outputs : paths of ``features`` and ``distances`` (CSV), ``png``, ``pdf`` and ``caption``
     title : of the picture
     processes : worker processes
+    figure_text : whether the picture has its title and note
 
     Raises
     ------
@@ -53,6 +56,8 @@ def write(
     for name, content in (("features", table), ("distances", distances)):
         csv_file.write(outputs[name], content, digits=6)
     loadings = pd.DataFrame(axes.T, index=list(features.FEATURES), columns=[1, 2])
-    figure = extension_pca.extension_pca(table, loadings, shares, distances, title)
+    with style.with_text(figure_text):
+        figure = extension_pca.extension_pca(table, loadings, shares, distances, title)
+    figure_caption.write(figure, outputs["caption"])
     style.save(figure, [outputs["png"], outputs["pdf"]])
     print(distances.to_string(index=False))

@@ -10,6 +10,7 @@ from cellseg.io.wording import number_of
 from cellseg.scoring import found_nothing
 from cellseg.tables import conditions, glossary, read
 from cellseg.tables.glossary import NOT_KNOWN
+from cellseg.tables.intervals import ENOUGH_SEEDS
 from cellseg.tables.step_times import step_times
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def table(folder: str | Path) -> str:
     definitions = glossary.definitions(SCORES, lambda score: score.heading)
     fixed = conditions.constants(summary, told)
     number = _range(summary["n_images"])
+    enough = (summary["n_seeds"] >= ENOUGH_SEEDS).any()
+    interval = "; ± is half of the 95 % t interval over seeds" if enough else ""
     split = f"{summary['data_split'].iloc[0]} split, " if "data_split" in summary else ""
     return "\n".join(
         [
@@ -81,7 +84,7 @@ def table(folder: str | Path) -> str:
             "",
             *textwrap.wrap(
                 f"Means over images ({split}{number}), small objects {conditions.PRIMARY}, then "
-                f"over seeds; ± is half of the 95 % t interval over seeds. {definitions}. "
+                f"over seeds{interval}. {definitions}. "
                 "predicted/true compares the numbers of cells; ms/step: "
                 f"{glossary.STEP.meaning}, mean over seeds.",
                 WIDTH,

@@ -1,6 +1,6 @@
 """Rows for figures: which conditions there are, how they are named, on what they were measured."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cellseg.errors import UserError
@@ -16,7 +16,7 @@ AXIS_NAMES = {
     "model": "model",
     "heads": "heads",
     "subset": "training subset",
-    "tuning": "thresholds tuned by",
+    "tuning": "threshold search",
 }
 TABLES = ("images", "runs", "training", "sizes")
 # Scores with nothing removed are the plain ones: every annotated cell counts.
@@ -91,6 +91,16 @@ def ends(values: "pd.Series") -> tuple[float, float]:
     return over_seeds(values)[1:]
 
 
+def ends_within(lowest: float, highest: float) -> "Callable[[pd.Series], tuple[float, float]]":
+    """As :func:`ends`, cut at the ends of what a value can be."""
+
+    def cut(values: "pd.Series") -> tuple[float, float]:
+        low, high = ends(values)
+        return max(low, lowest), min(high, highest)  # both stay NaN where there is no interval
+
+    return cut
+
+
 def half_interval(values: "pd.Series") -> float:
     """Half of the interval of :func:`over_seeds`."""
     _, low, high = over_seeds(values)
@@ -142,7 +152,9 @@ def subtitle(question: str, tables: Mapping[str, "pd.DataFrame"], rows: "pd.Data
 
 def tuned(name: str | None) -> str:
     """By which entry of `threshold_searches` thresholds were chosen, in words; empty if by none."""
-    return f"{AXIS_NAMES['tuning']}: {name}" if name and name != NO_TUNING else ""
+    if not name or name == NO_TUNING:
+        return ""
+    return f"thresholds tuned on validation images (search {name})"
 
 
 def measured_on(images: "pd.DataFrame") -> str:
@@ -161,6 +173,25 @@ def seeds(table: "pd.DataFrame") -> tuple[str, bool]:
     numbers = table.groupby(AXES, sort=False)["seed"].nunique()
     low, high = int(numbers.min()), int(numbers.max())
     return number_of(high, "seed") if low == high else f"{low} to {high} seeds", high > 1
+
+
+def seeds_differ(table: "pd.DataFrame") -> bool:
+    """Whether conditions have different numbers of seeds, so that each has to say its own."""
+    return table.groupby(AXES, sort=False)["seed"].nunique().nunique() > 1
+
+
+def with_seeds(name: str, rows: "pd.DataFrame") -> str:
+    """Name of a condition, or of several alike, with their number of seeds, such as ``a (n = 2)``.
+
+    Parameters
+    ----------
+    rows : of the condition
+    """
+    numbers = sorted(rows.groupby(AXES, sort=False)["seed"].nunique().unique())
+    if not numbers:
+        return name
+    number = f"n = {numbers[0]}" + (f" to {numbers[-1]}" if len(numbers) > 1 else "")
+    return f"{name} ({number})".strip()
 
 
 def interval(table: "pd.DataFrame") -> str:
@@ -197,4 +228,4 @@ def spread(table: "pd.DataFrame", mark: str = "Bars") -> str:
     points = "; points: single seeds" if several else ""
     if not drawn:
         return f"{mark}: {no_interval(table)}{points}. "
-    return f"{mark}: mean over {number}; whiskers: {drawn} (cut at the range of the axis){points}. "
+    return f"{mark}: mean over {number}; whiskers: {drawn}, cut where a score ends{points}. "

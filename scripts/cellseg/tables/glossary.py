@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cellseg.scoring.names import COCO_SCORES
 from cellseg.study import segmentation_methods
+from cellseg.tables.intervals import ENOUGH_SEEDS
 from cellseg.targets import channels
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class Score:
 
     ``name`` is its column in the tables, ``heading`` what an axis or a column is headed with,
     ``meaning`` its definition, which needs no other score's. ``over`` says what its value of a run
-    is: a mean over images or over epochs, or one number of the cells of all images together.
+    is: a mean over images or over epochs, or one number of the cells or of the pixels of all images
+    together.
     ``of_images`` says that single images have it too, ``ranks`` that a better value means better
     cells, so that conditions may be ranked by it.
     """
@@ -34,7 +36,7 @@ class Score:
     meaning: str
     decimals: int = 3
     higher_is_better: bool = True
-    over: Literal["images", "cells", "epochs"] = "images"
+    over: Literal["images", "cells", "pixels", "epochs"] = "images"
     of_images: bool = True
     ranks: bool = True
 
@@ -52,6 +54,20 @@ _AP = "COCO's average precision by LIVECell's protocol"
 _ALL = (
     Score("pixel_iou", "pixel IoU", f"intersection over union {_PIXELS}"),
     Score("pixel_f1", "pixel F1", f"F1 (Dice) {_PIXELS}"),
+    Score(
+        "pixel_iou_pooled",
+        "pooled pixel IoU",
+        "pixel IoU of all images together, where an image counts by its foreground",
+        over="pixels",
+        of_images=False,
+    ),
+    Score(
+        "pixel_f1_pooled",
+        "pooled pixel F1",
+        "pixel F1 of all images together, where an image counts by its foreground",
+        over="pixels",
+        of_images=False,
+    ),
     Score("precision_50", "precision at IoU 0.5", f"precision {_MATCHED} 0.5"),
     Score("recall_50", "recall at IoU 0.5", f"recall {_MATCHED} 0.5"),
     Score("f1_50", "F1 at IoU 0.5", f"F1 {_MATCHED} 0.5"),
@@ -65,6 +81,13 @@ _ALL = (
     Score("ap", "AP", f"{_AP}, {_LEVELS}", over="cells", of_images=False),
     Score("ap50", "AP50", f"{_AP}, at IoU 0.5", over="cells", of_images=False),
     Score(
+        "ar2000",
+        "AR@2000",
+        f"average recall by LIVECell's protocol, {_LEVELS}",
+        over="cells",
+        of_images=False,
+    ),
+    Score(
         "afnr",
         "AFNR",
         "average false-negative ratio by LIVECell's protocol: 1 - AR@2000, the share of true cells "
@@ -77,8 +100,8 @@ _ALL = (
         ERROR_RATE,
         "errors per 100 cells",
         "missed and gained cells, merges, splits and catastrophes (deepcell's error graph, links "
-        "above IoU 0.6, edges from IoU 0.1 or where more than half of the smaller cell is in the "
-        "larger) for 100 true cells, never bold, since a merge or "
+        "above IoU 0.6; edges from IoU 0.1 up, or where more than half of the smaller cell lies in "
+        "the larger) for 100 true cells, never bold, since a merge or "
         "catastrophe counts once however many cells it joins: one blob over all cells has hardly "
         "an error",
         decimals=1,
@@ -102,7 +125,10 @@ def named(*names: str) -> tuple[Score, ...]:
     return tuple(KNOWN[name] for name in names)
 
 
-SCORES = named("pixel_iou", "pixel_f1", "f1_50", "msa", "ap", "ap50", ERROR_RATE)
+SCORES = named(
+    *("pixel_iou", "pixel_f1", "pixel_iou_pooled", "pixel_f1_pooled"),
+    *("f1_50", "msa", "ap", "ap50", ERROR_RATE),
+)
 """The few that sum up a run: columns of the formatted tables, and what conditions are compared by.
 """
 
@@ -140,7 +166,8 @@ def remarks(
     """
     said = []
     for over, words in (("images", "Means over images"),
-                        ("cells", "Of the cells of all images together")):  # fmt: skip
+                        ("cells", "Of the cells of all images together"),
+                        ("pixels", "Of the pixels of all images together")):  # fmt: skip
         names = [call(score) for score in scores if score.over == over]
         if names:
             said.append(f"{words}: {listed(names)}.")
@@ -196,14 +223,16 @@ def with_interval(row: Mapping[str, float], score: Score) -> str:
 
     Parameters
     ----------
-    row : of ``summary.csv``
+    row : of ``summary.csv``; of fewer than :data:`~cellseg.tables.intervals.ENOUGH_SEEDS` seeds the
+        mean alone is given, as in figures
     """
     mean, low, high = (row.get(f"{score.name}_{end}", math.nan) for end in ("mean", "low", "high"))
     if not math.isfinite(mean):
         return NOT_KNOWN
     number = f"{mean:.{score.decimals}f}"
     half = (high - low) / 2
-    return f"{number} ± {half:.{score.decimals}f}" if math.isfinite(half) else number
+    enough = row.get("n_seeds", 0) >= ENOUGH_SEEDS and math.isfinite(half)
+    return f"{number} ± {half:.{score.decimals}f}" if enough else number
 
 
 def listed(names: Sequence[str]) -> str:

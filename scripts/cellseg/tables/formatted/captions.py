@@ -60,8 +60,9 @@ def notes(
     beneath : number of published rows
     """
     return [
-        _measured(images, runs, scores, experiment, treatment),
-        _definitions(scores, runs, training),
+        _measured(images, runs, scores, experiment, treatment) + _step_time(scores, training),
+        # Alike for every treatment, so that a page with several tables says it once.
+        _definitions([score for score in scores if score is not STEP], runs),
         marking.note(compared, outcomes),
         _published(beneath, runs, experiment, treatment),
     ]
@@ -83,6 +84,7 @@ def _measured(
     ]
     once = images.drop_duplicates("image")
     seeds, several = conditions.seeds(runs)
+    drawn = conditions.interval(runs)
     small = (
         "Small objects are kept."
         if treatment == "kept"
@@ -100,7 +102,9 @@ def _measured(
         f"{number_of(int(once['n_true'].sum()), 'true cell')}. {small} "
         f"{_without_cells(once['n_true'], scores)}Values are "
         + (
-            f"means over {seeds} ± half of the 95 % t interval of that mean."
+            f"means over {seeds} ± half of the {drawn}."
+            if drawn
+            else f"{conditions.no_interval(runs).replace('mean', 'means')}."
             if several
             else f"of {seeds}, and have no interval."
         )
@@ -112,7 +116,7 @@ def _without_cells(n_true: "pd.Series", scores: Sequence[Score]) -> str:
     without = int((n_true == 0).sum())
     if not without:
         return ""
-    counted = [score.name for score in scores if score.over == "cells"]
+    counted = [score.heading for score in scores if score.over == "cells"]
     return (
         f"{without:,} of the images {'has' if without == 1 else 'have'} no true cells: means over "
         f"images are of the other {len(n_true) - without:,} for every condition, and false cells "
@@ -120,16 +124,21 @@ def _without_cells(n_true: "pd.Series", scores: Sequence[Score]) -> str:
     )
 
 
-def _definitions(scores: Sequence[Score], runs: "pd.DataFrame", training: "pd.DataFrame") -> str:
-    device = _device(training)
-    meanings = definitions(
-        scores, lambda score: f"{score.name}{device}" if score is STEP else score.name
-    )
-    lower = [score.name for score in scores if score.ranks and not score.higher_is_better]
+def _step_time(scores: Sequence[Score], training: "pd.DataFrame") -> str:
+    """What the step time is, as a sentence; empty where there is none."""
+    if STEP not in scores:
+        return ""
+    said = definitions([STEP], lambda score: f"{score.heading}{_device(training)}")
+    return f" {said[:1].upper()}{said[1:]}; lower is better."
+
+
+def _definitions(scores: Sequence[Score], runs: "pd.DataFrame") -> str:
+    meanings = definitions(scores, lambda score: score.heading)
+    lower = [score.heading for score in scores if score.ranks and not score.higher_is_better]
     lower_is_better = f" Lower is better: {listed(lower)}." if lower else ""
     methods = runs.get("method", segmentation_methods.DEFAULT)
     by_method = runs.assign(method=methods).groupby("method", sort=False)["heads"].unique()
-    said = remarks(scores, lambda score: score.name, by_method.map(list).to_dict())
+    said = remarks(scores, lambda score: score.heading, by_method.map(list).to_dict())
     return f"{meanings}.{lower_is_better} {said}"
 
 
@@ -147,7 +156,7 @@ def _published(beneath: int, runs: "pd.DataFrame", experiment: Experiment, treat
         )
         return (
             "Beneath the rule: published figures of the same score on the same split of the same "
-            f"data set, in fractions. What ranks the cells in ap differs between systems."
+            f"data set, in fractions. What ranks the cells in AP differs between systems."
             f"{listed_twice}"
         )
     why = published.obstacle(

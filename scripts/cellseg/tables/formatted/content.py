@@ -10,7 +10,6 @@ from cellseg.tables.comparisons import TREATMENTS
 from cellseg.tables.formatted import captions, marking
 from cellseg.tables.formatted.captions import Experiment
 from cellseg.tables.glossary import STEP, Score
-from cellseg.tables.intervals import t_interval
 from cellseg.tables.step_times import step_times
 
 if TYPE_CHECKING:
@@ -154,21 +153,23 @@ def _values(
 ) -> tuple[list[Value], marking.Outcome | None]:
     """One value a condition, the best marked where it may be, and what is known of it."""
     rows = _conditions(runs)
-    statistics = [t_interval(conditions.rows_of(runs, **row)[score.name]) for row in rows]
-    means = [float(part["mean"]) for part in statistics]
+    statistics = [
+        conditions.over_seeds(conditions.rows_of(runs, **row)[score.name]) for row in rows
+    ]
+    means = [mean for mean, _, _ in statistics]
     outcome, best = marking.best(rows, means, compared, score)
     return [
-        Value(mean, float(part["high"] - part["mean"]), score.decimals, place == best)
-        for place, (mean, part) in enumerate(zip(means, statistics, strict=True))
+        Value(mean, high - mean, score.decimals, place == best)
+        for place, (mean, _, high) in enumerate(statistics)
     ], outcome
 
 
 def _step_values(runs: "pd.DataFrame", training: "pd.DataFrame") -> list[Value]:
     values = []
     for condition in _conditions(runs):
-        statistics = t_interval(step_times(conditions.rows_of(training, **condition)))
-        mean = float(statistics["mean"])
-        values.append(Value(mean, float(statistics["high"]) - mean, STEP.decimals))
+        times = step_times(conditions.rows_of(training, **condition))
+        mean, _, high = conditions.over_seeds(times)
+        values.append(Value(mean, high - mean, STEP.decimals))
     return values
 
 

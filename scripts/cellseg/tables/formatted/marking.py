@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cellseg.io.wording import plural
 from cellseg.tables import conditions
 from cellseg.tables.comparisons import NO_TEST, SIGNED_RANK, SIGNIFICANT, T_TEST
-from cellseg.tables.glossary import Score, listed
+from cellseg.tables.glossary import KNOWN, Score, listed
 from cellseg.tables.intervals import ENOUGH_SEEDS
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def note(compared: "pd.DataFrame", outcomes: Mapping[Score, Outcome | None]) -> 
     if compared.empty:
         return "There is one condition, and nothing to compare it with."
     marked, not_shown, not_tested = (
-        [score.name for score, known in outcomes.items() if known is outcome] for outcome in Outcome
+        [score.heading for score, known in outcomes.items() if known is outcome]
+        for outcome in Outcome
     )
     said = []
     if marked or not_shown:
@@ -126,7 +127,8 @@ def _other_tests(compared: "pd.DataFrame") -> list[str]:
     untested = (compared["test"] == NO_TEST).groupby(compared["score"], sort=False)
     numbers, every = untested.sum(), untested.size().max()
     parts = [
-        listed(list(names.index)) + (f" in {number} of {every} pairs" if number < every else "")
+        listed([KNOWN[name].heading for name in names.index])
+        + (f" in {number} of {every} pairs" if number < every else "")
         for number, names in numbers[numbers > 0].groupby(numbers, sort=False)
     ]
     if parts:

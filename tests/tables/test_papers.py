@@ -1,0 +1,81 @@
+"""Published scores next to ours: what matches, what is said to differ, and that none is lost."""
+
+import pytest
+
+from cellseg.tables import paper_names, papers, published
+from cellseg.tables.formatted import papers_page
+from papers_testing import measured, of
+
+
+@pytest.fixture(scope="module")
+def figures(checkout):
+    return published.read(checkout / "workflow/published.csv")
+
+
+def test_every_published_figure_is_of_a_document_and_in_its_page(figures):
+    assert {figure.source for figure in figures} == set(paper_names.PAPERS.values())
+    for name, source in paper_names.PAPERS.items():
+        made = of(figures, name, [measured()])
+        assert [line.figure for line in made] == [f for f in figures if f.source == source]
+        page = papers_page.page(source, made, "Ours.")
+        assert page.count('<th scope="row">') == len(made)
+        for line in made:
+            assert papers.value(line.figure) in page
+            assert line.differs or line.figure.comparable, line.figure
+        assert len(papers_page.table(made)) == len(made)
+
+
+def test_the_report_stands_next_to_the_same_backbone_and_heads(figures):
+    experiments = [measured(), measured("other", "resnet50", "fgbg", at=0.9)]
+    lines = of(figures, "report", experiments)
+    matched = [line for line in lines if line.ours]
+    assert {line.figure.system.split(", ")[1] for line in matched} == {"ResNet50"}
+    iou, _, step = matched
+    assert iou.same_network and iou.ours.mean == pytest.approx(0.5)
+    # t(0.975, 2) * 0.1 / sqrt(3)
+    assert iou.ours.high - iou.ours.mean == pytest.approx(0.24841, abs=1e-4)
+    assert iou.ours.condition == "resnet50 · inner-distance + pixelwise · s"
+    assert "split not stated" in iou.differs and "small objects not stated" in iou.differs
+    assert step.ours.mean == 101 and step.differs == "another machine"
+    rows = papers_page.rows(matched)
+    assert [row[5] for row in rows] == ["0.5000 ± 0.2484", "0.5000 ± 0.2484", "101 ± 2 ms"]
+
+
+def test_other_networks_stand_next_to_our_best_that_was_trained_alike(figures):
+    experiments = [measured(at=0.3), measured("better", at=0.4)]
+    experiments += [measured("single", cell_types="A172", at=0.2)]
+    all_types, *_ = of(figures, "livecell", experiments, metric="ap", cell_type="all")
+    assert all_types.ours.condition.startswith("better")
+    assert all_types.differs == "another network: ours is the best condition"
+    lower, *_ = of(figures, "livecell", experiments, metric="afnr")
+    assert lower.ours.condition.startswith("resnet50")  # of false negatives, fewer are better
+    for line in of(figures, "livecell", experiments, metric="ap", cell_type="A172"):
+        assert line.ours.condition.startswith("single") and line.ours.mean == pytest.approx(0.25)
+    boxes, *_ = of(figures, "livecell", experiments, metric="AP of boxes")
+    assert boxes.ours is None and "AP of boxes may be defined otherwise" in boxes.differs
+
+
+def test_the_poster_goes_by_its_models_and_synthetic_images(figures):
+    experiments = [measured("unet", "unet", "fgbg"), measured("unet", "unet", "fgbg", synthetic=9)]
+    plain, extended = of(figures, "poster", experiments[:1], system="U-Net", cell_type="all")
+    assert plain.ours and not extended.ours
+    plain, extended = of(figures, "poster", experiments[1:], system="U-Net", cell_type="all")
+    assert extended.ours and not plain.ours
+    assert not any(line.ours for line in of(figures, "poster", experiments, system="Deep U-Net"))
+
+
+def test_the_thesis_is_of_another_data_set(figures):
+    lines = of(figures, "thesis", [measured()])
+    matched = [line for line in lines if line.ours]
+    assert matched and all(line.figure.system.startswith("Deep watershed, ") for line in matched)
+    assert all("data set Van Valen lab movies" in line.differs for line in lines)
+    assert any("not matched: location layer" in line.differs for line in matched)
+    removed = next(line for line in matched if line.figure.small_objects == "removed")
+    assert removed.ours.mean == pytest.approx(0.51)
+    assert not any(line.ours for line in of(figures, "kaggle", [measured()]))
+
+
+def test_simulated_images_are_said_to_be_such(figures):
+    (line,) = [line for line in of(figures, "others", [measured()], kind="simulated")
+               if line.figure.system == "Cellpose-SAM"]  # fmt: skip
+    assert line.differs.startswith("ours: this data set is another (simulated)")
