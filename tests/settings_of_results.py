@@ -198,6 +198,7 @@ CASES = [
     Case("scoring.subsample", "scoring.subsample", [(1, 4), (2, 2)],
          lambda world: len(images_predicted(world)),
          ["predict *: params.subsample", "format_tables *: params.experiment.subsample",
+          "papers *: params.subsample",
           f"{PAGE}.scoring.subsample"]),
     Case("scoring.min_size", "scoring.min_size",
          [(15, 20), (5, 24)], cells_that_are_not_small,
@@ -212,7 +213,7 @@ CASES = [
          lambda world: drawn(world)[2],
          [f"{rule} *: params.figure_text" for rule in
           ("figure", "contact_sheet", "overlay", "learning_curve", "data_report",
-           "extension_report", "search_figure")]),
+           "extension_report", "search_figure", "papers")]),
     Case("datasets.*<local>.pixel_size", "datasets.squares.pixel_size", [(None, None), (0.5, 0.5)],
          lambda world: overlaid(world).pixel_size,
          [f"{rule} squares/*: params.pixel_size" for rule in ("overlay", "contact_sheet")]),
