@@ -211,6 +211,7 @@ CASES = [
     Case("scoring.subsample", "scoring.subsample", [(1, 4), (2, 2)],
          lambda world: len(images_predicted(world)),
          ["predict *: params.subsample", "format_tables *: params.experiment.subsample",
+          "papers *: params.subsample",
           f"{PAGE}.scoring.subsample"]),
     Case("subsets.*.scored", "subsets.half.scored", [("all", 4), ("seeded", 2)],
          lambda world: len(map_store.open(predicted(world, f"predict {HALF}", HALF)).images),
@@ -231,7 +232,7 @@ CASES = [
          lambda world: drawn(world)[2],
          [f"{rule} *: params.figure_text" for rule in
           ("figure", "contact_sheet", "overlay", "learning_curve", "data_report",
-           "extension_report", "search_figure")]),
+           "extension_report", "search_figure", "papers")]),
     Case("datasets.*<local>.pixel_size", "datasets.squares.pixel_size", [(None, None), (0.5, 0.5)],
          lambda world: overlaid(world).pixel_size,
          [f"{rule} squares/*: params.pixel_size" for rule in ("overlay", "contact_sheet")]),

@@ -154,21 +154,21 @@ def test_editing_the_scores_reruns_scoring_only(edited):
     plan = edited.planned()
     assert plan["score"] == 2
     assert set(plan) <= {
-        "score", "collect", "figure", "format_tables", "predict_shown", "overlay",
+        "score", "collect", "figure", "format_tables", "papers", "predict_shown", "overlay",
         "overview", "contact_sheet", "all",
     }  # fmt: skip
 
 
 def test_editing_a_figure_redraws_figures_only(edited):
     _edit(edited, "figures/backbones.py", "\nEDITED = True\n")
-    assert set(edited.planned()) == {"figure", "all"}
+    assert set(edited.planned()) == {"figure", "overview", "all"}  # its first page shows one
 
 
 def test_a_new_published_figure_rewrites_tables_only(edited):
     path = edited.folder / "workflow/published.csv"
     before = path.read_text()
     path.write_text(before.rpartition("\n")[0].rpartition("\n")[0] + "\n")
-    assert set(edited.planned()) == {"format_tables", "all"}
+    assert set(edited.planned()) == {"format_tables", "papers", "overview", "all"}
     path.write_text(before)
     assert edited.planned() == {}
 
@@ -243,7 +243,7 @@ def test_prediction_settings_do_not_retrain(edited):
     plan = edited.planned()
     assert plan["predict"] == plan["segment"] == 2
     assert set(plan) <= {
-        "predict", "segment", "score", "collect", "figure", "format_tables",
+        "predict", "segment", "score", "collect", "figure", "format_tables", "papers",
         "predict_shown", "overlay", "overview", "contact_sheet", "all",
     }  # fmt: skip
 
