@@ -6,8 +6,10 @@ show that both sides compute the same. Nothing fails here on time.
 """
 
 import contextlib
+import importlib.util
 import os
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -16,15 +18,17 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 
+from cellpose_cases import by_cellpose
 from cellseg.data import rasterize
 from cellseg.data.frames import Frames
 from cellseg.data.label_folder import encode
 from cellseg.scoring import metrics
 from cellseg.scoring.coco_average_precision import image_matches
-from cellseg.segmentation import star_polygons, watershed
+from cellseg.segmentation import flow_tracking, star_polygons, watershed
 from cellseg.segmentation.methods import threshold_components
 from cellseg.targets import heads as transforms
 from cellseg.targets import star_distances
+from cellseg.targets.flows import flows_of
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import TilePool, TileStream
 from cellseg.training.crops import CropPool
@@ -263,6 +267,62 @@ def data_stream(stream: TileStream) -> tuple[Callable, Callable, int]:
     )
 
 
+def flows_rows(n_cells: int, image: np.ndarray) -> list[str]:
+    """Lines of the table: flows and tracking, next to cellpose where there is one.
+
+    Cellpose is that of this interpreter, or of the one that CELLPOSE_PYTHON names. It computes in a
+    process of its own; both sides count the processor time of one thread.
+    """
+    flows = flows_of(image)
+    probability = np.where(image > 0, 5, -5).astype(np.float32)
+    ours = {
+        "flows": _thread_ms(lambda: flows_of(image)),
+        "cells": _thread_ms(lambda: flow_tracking.segment(flows, probability, cell_threshold=0)),
+    }
+    importable = sys.executable if importlib.util.find_spec("cellpose") else None
+    python = os.environ.get("CELLPOSE_PYTHON", importable)
+    theirs = {}
+    if python:
+        asked = {"one.labels": image, "one.predicted": flows, "one.probability": probability,
+                 "one.settings": np.array([0, 0.4, 200, 15]),
+                 "repeats": np.array(REPEATS)}  # fmt: skip
+        made = by_cellpose(asked, python)
+        theirs = {name: 1000 * np.median(made[f"one.{name}_seconds"]) for name in ours}
+    stages = {"flows": "flows (cellpose)", "cells": "tracking along flows (cellpose)"}
+    return [
+        f"| {stages[name]} | {n_cells} | {time_of:.1f} | "
+        + (f"{theirs[name]:.0f} | {theirs[name] / time_of:.1f} |" if theirs else "- | - |")
+        for name, time_of in ours.items()
+    ]
+
+
+def _thread_ms(function: Callable[[], object]) -> float:
+    """Median processor time of this thread, ms."""
+    function()  # compiles
+    times = []
+    for _ in range(REPEATS):
+        begun = time.thread_time()
+        function()
+        times.append(1000 * (time.thread_time() - begun))
+    return statistics.median(times)
+
+
+def flows_stream() -> float:
+    """Processor time of a tile of 256 pixels with flows and foreground, augmented, ms."""
+    tiles = np.stack([frame(60, 256, 256)] * 64)[..., None]
+    images = (100 + 50 * (tiles > 0)).astype(np.uint8)
+    pool = TilePool([SimpleNamespace(X=images, y=tiles, image=np.zeros(len(tiles), str))])
+    heads = {"flows": {}, "fgbg": {}}
+    stream = TileStream(pool, np.arange(len(tiles)), heads, 8, "whole-image", 0, Augmentation())
+    times = []
+    for epoch in range(REPEATS + 1):  # the first compiles
+        begun = time.process_time()
+        for _ in stream.epoch(epoch):
+            pass
+        times.append(1000 * (time.process_time() - begun) / len(tiles))
+    return statistics.median(times[1:])
+
+
 def main() -> None:
     """Print the table in Markdown."""
     warnings.simplefilter("ignore")
@@ -279,6 +339,9 @@ def main() -> None:
                 times = compare(ours, theirs, repeats)  # both packages print reports
             print(f"| {stage} | {n_cells} | {times[0]:.1f} | {times[1]:.0f} | {times[2]:.1f} |",
                   flush=True)  # fmt: skip
+        print("\n".join(flows_rows(n_cells, frame(n_cells))), flush=True)
+    stage = "data stream of flows and fgbg, a tile of 256 pixels"
+    print(f"| {stage} | 60 | {flows_stream():.2f} | - | - |", flush=True)
     streams = {"tiles": stream_of_tiles, "crops": stream_of_crops}
     for kind, stream in streams.items():
         for workers in (1, 2):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cellseg.inference import map_store
 from cellseg.io import atomic, run_format
+from cellseg.targets.flows import flows_of
 from setting_cases import ABSENT, OTHER, Case, World
 from settings_base import ALL_HEADS, BASE, COMMON, EVERY, STARS, only, write_maps
 from squares import labels, names
@@ -223,6 +224,61 @@ def of_all_runs(case: Case, heads: str) -> Case:
                 case.seen, case.sees, case.plan, given)  # fmt: skip
 
 
+FLOWS = "flows+fgbg"
+OF_FLOWS = {
+    "segmentation": {"method": "flow-tracking"},
+    "threshold_searches": {"thresholds": {"min_size": [0]}, "distances": {"min_size": [0]}},
+    "hyperparameter_searches.swept.heads": FLOWS,
+    "experiments.first.conditions": [
+        {"model": "unet", "heads": FLOWS, "subset": ["full", "half", "extended"], "seed": 0}
+    ],
+    "experiments.tuned.conditions": [
+        {"model": "unet", "heads": FLOWS, "subset": "full", "seed": 0}
+    ],
+}
+"""A study whose networks predict flows."""
+
+
+def cells_with_flows() -> dict[str, np.ndarray]:
+    """Maps of four squares: with weak flows, large, small, and with a low probability."""
+    cells = np.zeros((40, 60), np.int32)
+    cells[2:14, 2:14], cells[3:15, 18:30], cells[4:10, 40:46], cells[22:34, 30:42] = 1, 2, 3, 4
+    flows = flows_of(cells)
+    flows[cells == 1] *= 0.3  # which differs by 0.49
+    probability = np.select([cells == 4, cells > 0], [0.6, 0.9]).astype(np.float32)
+    return {"flows/0": flows[..., 0], "flows/1": flows[..., 1], "fgbg/1": probability}
+
+
+def tracked(world: World) -> list[int]:
+    """Pixels of the cells that are found, as they are numbered."""
+    maps = cells_with_flows()
+    stack = np.stack(list(maps.values()), axis=-1)
+    path = world.folder / "predictions.zip"
+    map_store.write(path, list(maps), [("one", stack)], precise=["flows/0", "flows/1"])
+    [job] = world.plan.find(f"segment squares/unet/{FLOWS}/full/0/")
+    output = world.run(job.label, maps=str(path))
+    used = json.loads(Path(output.settings).read_text())["segmentation"]
+    assert used == job.params["segmentation"] and used["method"] == "flow-tracking"
+    return np.bincount(np.load(output.labels)["one"].ravel())[1:].tolist()
+
+
+def tracking(key: str, *seen: tuple, given: Mapping | None = None) -> Case:
+    plan = [f"segment *0/: params.segmentation.{key}", f"tune *: params.segmentation.{key}"]
+    return Case(f"segmentation<flow-tracking>.{key}", f"segmentation.{key}", seen, tracked, plan,
+                {**OF_FLOWS, **(given or {})})  # fmt: skip
+
+
+OF_TRACKING = [
+    tracking("cell_threshold", (0.5, [144, 36, 144]), (0.7, [144, 36])),
+    tracking("flow_threshold", (0.4, [144, 36, 144]), (0.6, [144, 144, 36, 144])),
+    tracking("iterations", (200, [144, 36, 144]), (0, [])),
+    tracking("min_size", (15, [144, 36, 144]), (40, [144, 144])),
+    tracking("max_size_fraction", (0.4, [144, 36, 144]), (0.05, [36])),
+    tracking("cellpose_size_error", (False, [144, 144]), (True, [144]),
+             given={"segmentation": {"method": "flow-tracking", "min_size": 40}}),
+]  # fmt: skip
+
+
 OF_ANY_METHOD = [
     *("segment *0/: params.segmentation.*", "tune *: params.segmentation.*"),
     *("predict *: params.channels.*", "predict_validation *: params.channels.*"),
@@ -230,14 +286,17 @@ OF_ANY_METHOD = [
 ]
 """What another method changes in the plan."""
 EVERY_RUN = f"squares/unet/{EVERY}/full/0"
-EVERY_MAPS = {**MAPS, **STAR_MAPS}
+EVERY_MAPS = {**MAPS, **STAR_MAPS, **cells_with_flows()}
 EVERY_STUDY = only(
     EVERY,
     segmentation={"method": "watershed"},
     threshold_searches={"thresholds": {"min_size": [20]}, "distances": {"min_size": [30]}},
 )
 """Networks that every method can segment, and searches of what every method has."""
-METHODS = (("watershed", CELLS), ("threshold-components", OTHER), ("star-nms", OTHER))
+METHODS = (
+    *(("watershed", CELLS), ("threshold-components", OTHER)),
+    *(("star-nms", OTHER), ("flow-tracking", OTHER)),
+)
 
 
 # --- tuning
@@ -265,6 +324,23 @@ def tuning(axis: str, *seen: tuple, name: str = "thresholds", maps: Mapping = MA
     return Case(f"threshold_searches.*.{axis}", f"threshold_searches.{name}.{axis}", seen,
                 tried(axis, name, maps), [f"tune */{name}: params.tuning.{axis}"],
                 **more)  # fmt: skip
+
+
+def tuned_flows(world: World) -> pd.DataFrame:
+    image = names("val")[0]
+    path = world.folder / "predictions.zip"
+    maps = cells_with_flows()
+    map_store.write(path, list(maps), [(image, np.stack(list(maps.values()), axis=-1))])
+    atomic.write_stack(world.folder / "truth.npz", [(image, labels()[:40, :60])])
+    made = world.run(f"tune squares/unet/{FLOWS}/full/0/thresholds", maps=str(path),
+                     truths=[str(world.folder / "truth.npz")])  # fmt: skip
+    return pd.read_csv(made.tried)
+
+
+def tuning_flows(axis: str, *seen: tuple) -> Case:
+    return Case(f"threshold_searches.*.{axis}", f"threshold_searches.thresholds.{axis}", seen,
+                lambda world: sorted(set(tuned_flows(world)[axis])),
+                [f"tune */thresholds: params.tuning.{axis}"], OF_FLOWS)  # fmt: skip
 
 
 SCORES = ("msa", "sa50", "sa75", "f1_50", "f1_75", "f1", "pixel_iou")
@@ -305,6 +381,11 @@ CASES = [
     tuning("grid", (ABSENT, [2]), ([1, 4], [1, 2, 4]), maps=STAR_MAPS, given=STAR_STUDY),
     tuning("min_size", (ABSENT, [0]), ([20], [0, 20])),
     tuning("grow", ([1], [0, 1]), ([2], [0, 2]), name="distances", given=COMPONENTS),
+    *OF_TRACKING,
+    *(of_all_runs(case, FLOWS) for case in OF_TRACKING),
+    tuning_flows("cell_threshold", (ABSENT, [0.5]), ([0.2, 0.7], [0.2, 0.5, 0.7])),
+    tuning_flows("flow_threshold", (ABSENT, [0.4]), ([0, 1], [0, 0.4, 1])),
+    tuning_flows("iterations", (ABSENT, [200]), ([20], [20, 200])),
     Case("threshold_searches.*.score", "threshold_searches.thresholds.score",
          [(score, score) for score in SCORES],
          lambda world: tuned(world, "thresholds", MAPS)[1]["score"],

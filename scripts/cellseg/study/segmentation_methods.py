@@ -31,7 +31,10 @@ class Map:
 MASK = "mask"
 """Name of the map that separates cells from background; cells are ranked by its mean."""
 MARKERS = "markers"
-"""Name of the map whose peaks are the cells. Pictures show both, as far as a method has them."""
+"""Name of the map whose peaks are the cells."""
+FLOWS = "flows"
+"""Name of the map of vectors, down and to the right, that lead to the cells' centres. Pictures show
+these three, as far as a method has them."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,10 @@ class Method:
     ----------
     module : name of the module that segments
     words : name of the method in a sentence
-    channels : by head, the channels to store of a prediction; the first is the head's map
-    maps : the maps that it needs, by name; :data:`MASK` and :data:`MARKERS` are shown in pictures
+    channels : by head, the channels to store of a prediction; the first is the head's map, the
+        first two that of vectors
+    maps : the maps that it needs, by name; :data:`MASK`, :data:`MARKERS` and :data:`FLOWS` are
+        shown in pictures
     confidence : what the score of a cell is, in words
     searched : settings that a threshold search can try
     """
@@ -112,6 +117,13 @@ METHODS: dict[str, Method] = {
         confidence="the value, at the pixel that proposed the cell, of the map that tells cells "
         "from background",
         searched=("probability_threshold", "nms_threshold", "grid", "min_size"),
+    ),
+    "flow-tracking": Method(
+        module="cellseg.segmentation.methods.flow_tracking",
+        words="tracking along flows",
+        channels={"flows": (0, 1), "fgbg": (1,)},
+        maps={FLOWS: Map(("flows",), precise=True), MASK: Map(("fgbg",))},
+        searched=("cell_threshold", "flow_threshold", "iterations", "min_size"),
     ),
 }
 DEFAULT = "watershed"

@@ -8,6 +8,7 @@ from collections.abc import Container
 USED = {
     "inner-distance": (0,),
     "outer-distance": (0,),
+    "flows": (),
     "fgbg": (1,),
     "pixelwise": (1,),
     "star-distances": (),
@@ -17,6 +18,7 @@ USED = {
 NAMES = {
     "inner-distance": ("inner_distance",),
     "outer-distance": ("outer_distance",),
+    "flows": ("flow_down", "flow_right"),
     "fgbg": ("fgbg_background", "fgbg_foreground"),
     "pixelwise": ("pixelwise_boundary", "pixelwise_interior", "pixelwise_background"),
     "star-distances": tuple(f"star_distance_{ray}" for ray in range(32)),

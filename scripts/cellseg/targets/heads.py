@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numba import njit
 
-from cellseg.targets import distances, star_distances
+from cellseg.targets import distances, flows, star_distances
 
 
 def inner_distance(
@@ -203,6 +203,7 @@ class Head:
 HEADS: dict[str, Head] = {
     "inner-distance": Head(1, inner_distance),
     "outer-distance": Head(1, outer_distance),
+    "flows": Head(2, flows.flows_of, "linear", loss_scale=5, turn=flows.turned),
     "fgbg": Head(2, foreground, "softmax", "weighted-cross-entropy"),
     "pixelwise": Head(3, pixelwise, "softmax", "weighted-cross-entropy"),
     "star-distances": Head(

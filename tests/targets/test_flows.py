@@ -1,0 +1,89 @@
+"""Flows: unit vectors towards the middle of cells. Parity with cellpose is tested elsewhere."""
+
+import numpy as np
+import pytest
+
+from cellseg.inference import test_time_augmentation
+from cellseg.targets import heads
+from cellseg.targets.flows import flows_of, turned
+from made_labels import ellipses
+
+SYMMETRIES = [(quarters, mirrored) for quarters in range(4) for mirrored in (False, True)]
+
+
+def transformed(image, quarters, mirrored):
+    """An image (H, W, ...) mirrored left to right, then turned."""
+    return np.rot90(image[:, ::-1] if mirrored else image, quarters)
+
+
+def test_a_row_points_to_its_centre():
+    labels = np.zeros((3, 7), np.int32)
+    labels[1, 1:6] = 9
+    found = flows_of(labels)
+    assert found.shape == (3, 7, 2) and found.dtype == np.float32
+    assert found[1, 1:6, 1].tolist() == [1, 1, 0, -1, -1]
+    assert not found[..., 0].any() and not found[[0, 2]].any()
+
+
+def test_vectors_have_length_one_in_cells_and_zero_outside():
+    labels = ellipses(20, 60, 70, 0)
+    length = np.sqrt((flows_of(labels).astype(float) ** 2).sum(axis=-1))
+    assert not length[labels == 0].any()
+    moving = length[labels > 0] > 0
+    np.testing.assert_allclose(length[labels > 0][moving], 1, atol=1e-6)
+    assert moving.mean() > 0.99  # all but centres
+
+
+def test_what_has_no_gradient_stays():
+    """No cell, single pixels, and pieces without the centre; the image's border is none."""
+    assert not flows_of(np.zeros((5, 4), np.int32)).any()
+    labels = np.zeros((6, 9), np.int32)
+    labels[0, 0], labels[2:5, 1:5], labels[2, 8] = 1, 2, 2
+    found = flows_of(labels)
+    assert not found[0, 0].any() and not found[2, 8].any() and found[2:5, 1:5].any()
+    at_border = np.zeros((6, 6), np.int32)
+    at_border[:4, :5] = 1
+    inside = np.pad(at_border, 3)
+    np.testing.assert_array_equal(flows_of(at_border), flows_of(inside)[3:-3, 3:-3])
+
+
+def test_cells_do_not_see_each_other():
+    labels = ellipses(20, 60, 70, 1)
+    together = flows_of(labels)
+    for value in np.unique(labels)[1:]:
+        alone = flows_of(np.where(labels == value, 1, 0).astype(np.int32))
+        np.testing.assert_array_equal(together[labels == value], alone[labels == value])
+
+
+@pytest.mark.parametrize(("quarters", "mirrored"), SYMMETRIES)
+def test_flows_of_turned_labels_are_turned_flows(quarters, mirrored):
+    """But for sums in another order; cells have no two pixels equally near to their mean."""
+    rows, columns = np.mgrid[:41, :37]
+    labels = (((rows - 19.3) / 14) ** 2 + ((columns - 17.2) / 9) ** 2 < 1).astype(np.int32)
+    labels[(columns + rows > 43) & (labels > 0)] = 2
+    expected = transformed(turned(flows_of(labels), quarters, mirrored), quarters, mirrored)
+    found = flows_of(np.ascontiguousarray(transformed(labels, quarters, mirrored)))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("flips", "rotations"), [(True, False), (False, True), (True, True)])
+def test_averages_over_orientations_are_the_flows(flips, rotations):
+    """Of a network that sees the cells of any orientation right."""
+
+    def predict(tiles):
+        found = [flows_of(np.ascontiguousarray(tile[..., 0]).astype(np.int32)) for tile in tiles]
+        return {"flows": np.stack(found)}
+
+    rows, columns = np.mgrid[:41, :37]
+    cell = ((rows - 19.3) / 14) ** 2 + ((columns - 17.2) / 9) ** 2 < 1
+    tiles = cell.astype(np.float32)[None, ..., None]
+    found = test_time_augmentation.averaged(predict, flips, rotations)(tiles)["flows"]
+    np.testing.assert_allclose(found, predict(tiles)["flows"], atol=1e-5)
+
+
+def test_the_loss_is_five_times_the_squared_error():
+    from cellseg.models.keras3 import losses
+
+    truth, prediction = np.random.default_rng(0).normal(size=(2, 2, 8, 8, 2)).astype(np.float32)
+    found = losses.of_head(heads.HEADS["flows"], softmax_scale=0.01)(truth, prediction)
+    np.testing.assert_allclose(found, 5 * np.mean((truth - prediction) ** 2), rtol=1e-5)
