@@ -75,9 +75,11 @@ def erode(labels: np.ndarray, width: int) -> np.ndarray:
     -------
     ndarray of shape (H, W), int32
     """
-    eroded = labels.copy()
+    if width == 0:
+        return labels.copy()
+    eroded = labels
     for _ in range(width):
-        before, eroded = eroded, np.empty_like(eroded)
+        before, eroded = eroded, np.empty(labels.shape, labels.dtype)
         for row in range(len(before)):
             _inner_pixels(before, row, eroded[row])
     return eroded
