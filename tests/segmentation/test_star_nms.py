@@ -17,7 +17,7 @@ LABELS = ellipses(24, 110, 130, 4)
 
 def predicted(labels: np.ndarray) -> dict[str, np.ndarray]:
     """What a perfect network predicts, (H, W, channels)."""
-    targets = heads.compute(labels, {head: {} for head in HEADS})
+    targets = heads.compute(labels, {"star-distances": {"grid": 1}, "object-probability": {}})
     return {head: targets[head][..., : heads.HEADS[head].channels] for head in HEADS}
 
 

@@ -182,6 +182,8 @@ class Head:
         mirrored left to right, if `mirrored`, and then turned by `quarters` as ``numpy.rot90``
         does. Pixels stay in their places. None if the values do not change.
     lengths : values are lengths in pixels, which grow with the magnification
+    grid : rows and columns of the image from one value of the target to the next, unless the
+        head's setting ``grid`` says; the loss takes the prediction at these alone
     """
 
     channels: int
@@ -192,11 +194,17 @@ class Head:
     loss_maps: int = 0
     turn: Callable[[np.ndarray, int, bool], np.ndarray] | None = None
     lengths: bool = False
+    grid: int = 1
 
     @property
     def target_channels(self) -> int:
         """Channels of the target: those of the map, then those that only the loss reads."""
         return self.channels + self.loss_maps
+
+    def target_shape(self, settings: Mapping, size: tuple[int, int]) -> tuple[int, int, int]:
+        """Rows, columns and channels of the target of an image of a size."""
+        grid = settings.get("grid", self.grid)
+        return -(-size[0] // grid), -(-size[1] // grid), self.target_channels
 
 
 # The order is that of heads in every run name, as in channels.USED.
@@ -215,6 +223,7 @@ HEADS: dict[str, Head] = {
         loss_maps=1,
         turn=star_distances.turned,
         lengths=True,
+        grid=star_distances.GRID,
     ),
     "object-probability": Head(
         1, star_distances.probability_target, "sigmoid", "binary-cross-entropy"
@@ -233,12 +242,12 @@ def compute(labels: np.ndarray, heads: Mapping[str, Mapping]) -> dict[str, np.nd
     Returns
     -------
     dict of head name to ndarray of shape (H, W, target_channels)
-        uint8 of a softmax's classes, else float32
+        uint8 of a softmax's classes, else float32; fewer rows and columns of a head with a grid
     """
     maps = {}
     for name, settings in heads.items():
         target = HEADS[name].target(labels, **settings)
-        maps[name] = target.reshape(*labels.shape, HEADS[name].target_channels)
+        maps[name] = target.reshape(HEADS[name].target_shape(settings, labels.shape))
     return maps
 
 

@@ -28,27 +28,28 @@ N_RAYS = 32
 """Rays of the head, as StarDist's default."""
 
 
-def target(labels: np.ndarray, grid: int = 1) -> np.ndarray:
+GRID = 2
+"""Rows and columns from one value of the head's target to the next, unless settings say."""
+
+
+def target(labels: np.ndarray, grid: int = GRID) -> np.ndarray:
     """Distances along rays, and how much each pixel weighs in the loss.
 
     Parameters
     ----------
     labels : ndarray of shape (H, W), int32
     grid : int
-        Learn only each `grid`-th row and column, as StarDist does whose network predicts these
-        alone. The other pixels have the weight -1 and no distances.
+        Take each `grid`-th row and column; StarDist's networks predict no others.
 
     Returns
     -------
-    ndarray of shape (H, W, N_RAYS + 1), float32
-        Distances in pixels; last the object probability, which is the weight.
+    ndarray of shape (ceil(H / grid), ceil(W / grid), N_RAYS + 1), float32
+        Distances in pixels of the image; last the object probability, which is the weight.
     """
-    out = np.zeros((*labels.shape, N_RAYS + 1), np.float32)
-    learnt = out[::grid, ::grid]
-    fill_star_distances(np.ascontiguousarray(labels, np.int32), grid, learnt[..., :-1])
-    if grid > 1:
-        out[..., -1] = -1
-    learnt[..., -1] = object_probability(labels, grid)
+    rows, columns = (-(-length // grid) for length in labels.shape)
+    out = np.zeros((rows, columns, N_RAYS + 1), np.float32)
+    fill_star_distances(np.ascontiguousarray(labels, np.int32), grid, out[..., :-1])
+    out[..., -1] = object_probability(labels, grid)
     return out
 
 

@@ -131,7 +131,8 @@ class TileStream:
         Yields
         ------
         x : ndarray of shape (B, S, S, 1), float32
-        y : dict of head name to ndarray of shape (B, S, S, target channels), float32
+        y : dict of head name to ndarray of shape (B, S, S, target channels), float32; with fewer
+            rows and columns of a head with a grid
         """
         order = np.asarray(self.index)
         if self.shuffle:
@@ -159,8 +160,11 @@ class TileStream:
         shape = (len(tiles), self.tiles.size, self.tiles.size)
         x = np.empty((*shape, 1), np.float32)
         y = {
-            name: np.empty((*shape, head_registry.HEADS[name].target_channels), np.float32)
-            for name in self.heads
+            name: np.empty(
+                (len(tiles), *head_registry.HEADS[name].target_shape(settings, shape[1:])),
+                np.float32,
+            )
+            for name, settings in self.heads.items()
         }
         parts = np.array_split(np.arange(len(tiles)), min(self.workers, len(tiles)))
         return (x, y), [

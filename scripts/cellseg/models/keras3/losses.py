@@ -73,22 +73,18 @@ def star_distances(truth, prediction):
 
     Parameters
     ----------
-    truth : (N, H, W, rays + 1), float32
-        Last the object probability, 0 in the background; below 0 the pixel is not learnt.
-    prediction : (N, H, W, rays), float32
+    truth : (N, H / grid, W / grid, rays + 1), float32
+        Last the object probability, 0 in the background.
+    prediction : (N, H, W, rays), float32; only each `grid`-th row and column counts
 
     Returns
     -------
     scalar
     """
-    weights = truth[..., -1:]
-    learnt = ops.cast(weights >= 0, prediction.dtype)
-    weights = ops.maximum(weights, 0)
-    error = weighted_absolute_error(
-        ops.concatenate([truth[..., :-1], weights], axis=-1), prediction
-    )
-    background = ops.mean(learnt * (1 - weights) * ops.abs(prediction)) / ops.mean(learnt)
-    return error + BACKGROUND_WEIGHT * background
+    grid = ops.shape(prediction)[1] // ops.shape(truth)[1]
+    prediction = prediction[:, ::grid, ::grid]
+    background = ops.mean((1 - truth[..., -1:]) * ops.abs(prediction))
+    return weighted_absolute_error(truth, prediction) + BACKGROUND_WEIGHT * background
 
 
 LOSSES = {
