@@ -89,7 +89,7 @@ NAMED_BY_THE_PATH = {
     *("download.folder", "download.manifest", "simulate.folder", "figure.figure"),
     *("segment.condition", "segment.tuning", "score.condition", "overlay.tuning"),
     *("contact_sheet.tuning", "export.kind", "predict.channels", "predict_shown.channels"),
-    "predict_validation.channels",
+    *("predict_validation.channels", "papers.kind"),
 }
 """Params that only another file name, data set or experiment changes: other jobs, not an edit."""
 
@@ -372,7 +372,7 @@ EDITS = {
     "prediction": (_set("prediction", "window_overlap", value=0.5),
                    "predict.prediction predict_validation.prediction predict_shown.prediction"),
     "subsample": (_set("scoring", "subsample", value=2),
-              "predict.subsample format_tables.experiment overview.study"),
+              "predict.subsample format_tables.experiment papers.subsample overview.study"),
     "small objects": (_set("scoring", "min_size", value=30),
                       "score.min_size format_tables.experiment overview.study"),
     "segmentation": (_set("segmentation", "interior_threshold", value=0.4),
@@ -383,6 +383,12 @@ EDITS = {
                           "tune.tuning predict_validation.subsample"),
     "shown": (_set("overlays", "images", value=2), "predict_shown.shown overlay.images"),
     "boxes": (_set("overlays", "boxes", value=True), "overlay.boxes"),
+    "figure text": (_set("figure_text", value=False),
+                    "figure.figure_text contact_sheet.figure_text overlay.figure_text "
+                    "learning_curve.figure_text search_figure.figure_text papers.figure_text "
+                    "data_report.figure_text extension_report.figure_text"),
+    "pixel size": (_set("datasets", "tiny", "pixel_size", value=0.5),
+                   "overlay.pixel_size contact_sheet.pixel_size"),
     "title": (_set("experiments", "tuned", "title", value="What?"),
               "figure.question contact_sheet.question format_tables.experiment overview.study"),
     "runs": (_set("experiments", "tuned", "conditions", value=[{**_RUNS, "model": "mobilenetv2"}]),

@@ -586,8 +586,11 @@ def on_dataset(files):
 
 
 def first_figure(wildcards):
-    """Input function: the first figure of the first experiment that has one, as a list."""
-    return on_dataset(of_all_experiments(f"{FIGURES}/{{figure}}.png"))(wildcards)[:1]
+    """Input function: the first figure of an experiment, as a list; by name, whatever their order."""
+    files = of_all_experiments(f"{FIGURES}/{{figure}}.png")
+    shown = on_dataset(files)(wildcards)
+    first = min((os.path.dirname(path) for path in shown), default=None)
+    return [path for path in shown if os.path.dirname(path) == first][:1]
 
 
 def shown_in_overview(wildcards):
