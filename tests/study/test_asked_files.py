@@ -191,7 +191,10 @@ def test_files_that_a_rule_makes_are_planned(fresh):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--configfile", "study.yaml", "results/tiny/searches/rates/best.yaml"),
+        (
+            *("--configfile", "study.yaml", "results/tiny/searches/rates/best.yaml"),
+            "--replace-workflow-config",
+        ),
         ("--cleanup-metadata", "results/of-an-earlier/study.csv"),
         ("--list-rules",),
         ("--unlock",),

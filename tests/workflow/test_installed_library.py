@@ -130,7 +130,7 @@ def test_the_checkout_goes_before_an_installed_copy(wheel, checkout, tmp_path):
     assert done.returncode == 0, done.stdout
     assert (workflow.folder / picture).is_file()
     for arguments in (
-        ["scripts/progress.py", "--configfile", "study.yaml"],
+        ["scripts/progress.py", "--configfile", "study.yaml", "--replace-workflow-config"],
         ["-m", "pytest", "-q"],
     ):
         test = workflow.folder / "tests/test_own.py"
