@@ -180,21 +180,20 @@ def _flows(labels):
     for value in range(1, len(boxes)):
         height, width = boxes[value, 2], boxes[value, 3]
         if height * width > 1:
-            here = labels[boxes[value, 0] :, boxes[value, 1] :][:height, :width]
-            found = vectors[boxes[value, 0] :, boxes[value, 1] :][:height, :width]
             size = (height + 2) * (width + 1) + 2
-            _of_cell(here, value, means[value], heat[:size], next_heat[:size], share[:size], found)
+            rooms = heat[:size], next_heat[:size], share[:size]
+            _of_cell(labels, value, boxes[value], means[value], *rooms, vectors)
     return vectors
 
 
 @njit(cache=True, nogil=True)
-def _of_cell(labels, value, mean, heat, next_heat, share, vectors):
+def _of_cell(labels, value, box, mean, heat, next_heat, share, vectors):
     """Write the vectors of one cell; the three arrays are room for its box.
 
     They hold the rows one after the other with a pixel of nothing between, so that a step is one
     loop over all of them.
     """
-    height, width = labels.shape
+    top, start, height, width = box
     stride = width + 1
     heat[:] = 0
     next_heat[:] = 0
@@ -202,7 +201,7 @@ def _of_cell(labels, value, mean, heat, next_heat, share, vectors):
     nearest, centre = np.inf, 0
     for row in range(height):
         for column in range(width):
-            if labels[row, column] == value:
+            if labels[top + row, start + column] == value:
                 place = (row + 1) * stride + column + 1
                 share[place] = SHARE
                 distance = (column - mean[1]) ** 2 + (row - mean[0]) ** 2
@@ -218,13 +217,13 @@ def _of_cell(labels, value, mean, heat, next_heat, share, vectors):
         heat, next_heat = next_heat, heat
     for row in range(height):
         for column in range(width):
-            if labels[row, column] == value:
+            if labels[top + row, start + column] == value:
                 place = (row + 1) * stride + column + 1
                 down = heat[place + stride] - heat[place - stride]
                 right = heat[place + 1] - heat[place - 1]
                 length = 1e-60 + np.sqrt(down * down + right * right)
-                vectors[row, column, 0] = down / length
-                vectors[row, column, 1] = right / length
+                vectors[top + row, start + column, 0] = down / length
+                vectors[top + row, start + column, 1] = right / length
 
 
 @njit(cache=True, nogil=True)
