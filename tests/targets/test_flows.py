@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cellseg.inference import test_time_augmentation
 from cellseg.targets import heads
-from cellseg.targets.flows import flows_of, turned
+from cellseg.targets.flows import connected_pieces, flows_of, flows_of_pieces, turned
 from made_labels import ellipses
 
 SYMMETRIES = [(quarters, mirrored) for quarters in range(4) for mirrored in (False, True)]
@@ -45,6 +46,31 @@ def test_what_has_no_gradient_stays():
     at_border[:4, :5] = 1
     inside = np.pad(at_border, 3)
     np.testing.assert_array_equal(flows_of(at_border), flows_of(inside)[3:-3, 3:-3])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pieces_are_those_of_scipy(seed):
+    """Label by label; each is connected, by sides or corners."""
+    labels = np.random.default_rng(seed).integers(0, 2 + seed, (17, 23)).astype(np.int32)
+    found = connected_pieces(labels)
+    count = 0
+    for value in range(1, 2 + seed):
+        expected, number = ndimage.label(labels == value, np.ones((3, 3)))
+        here = labels == value
+        pairs = set(zip(found[here].tolist(), expected[here].tolist(), strict=True))
+        assert len(pairs) == number
+        count += number
+    assert found.max() == count == len(np.unique(found[found > 0]))
+    assert not found[labels == 0].any()
+
+
+def test_the_target_has_a_centre_in_every_piece():
+    labels = np.zeros((20, 40), np.int32)
+    labels[3:12, 4:13], labels[5:14, 22:31] = 1, 1
+    target = heads.compute(labels, {"flows": {}})["flows"]
+    np.testing.assert_array_equal(target, flows_of_pieces(labels))
+    np.testing.assert_array_equal(target[3:12, 4:13], target[5:14, 22:31])
+    assert not flows_of(labels)[5:14, 22:31].any() or not flows_of(labels)[3:12, 4:13].any()
 
 
 def test_cells_do_not_see_each_other():

@@ -35,6 +35,23 @@ def flows_of(labels: np.ndarray) -> np.ndarray:
     return _flows(np.ascontiguousarray(labels, np.int32))
 
 
+def flows_of_pieces(labels: np.ndarray) -> np.ndarray:
+    """Flows with a centre in every connected piece of a label: the target of the head.
+
+    Augmentation mirrors in what lies beyond a tile, so that a label may come in several pieces.
+    Those without the centre would have no flows, and teach a network that cells have none.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), int32; pieces are connected by sides or corners
+
+    Returns
+    -------
+    ndarray of shape (H, W, 2), float32; as of :func:`flows_of`
+    """
+    return _flows(connected_pieces(np.ascontiguousarray(labels, np.int32)))
+
+
 def turned(values: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
     """Vectors in an image that is mirrored left to right and then turned, see :class:`.heads.Head`.
 
@@ -54,6 +71,59 @@ def turned(values: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
     for _ in range(quarters % 4):
         down, right = -right, down
     return np.stack([down, right], axis=-1)
+
+
+@njit(cache=True, nogil=True)
+def connected_pieces(labels: np.ndarray) -> np.ndarray:
+    """Number the connected pieces of all labels (eight neighbours).
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), int32; 0 is background
+
+    Returns
+    -------
+    ndarray of shape (H, W), int32; pieces are 1..n
+    """
+    rows, columns = labels.shape
+    pieces = np.zeros(labels.shape, np.int32)
+    parent = np.zeros(labels.size + 1, np.int32)
+    count = 0
+    for row in range(rows):
+        for column in range(columns):
+            value = labels[row, column]
+            if value == 0:
+                continue
+            mine = 0
+            for step in range(4):  # left, above to the left, above, above to the right
+                y, x = row - (step > 0), column + (-1 if step < 2 else step - 2)
+                if y < 0 or x < 0 or x >= columns or labels[y, x] != value:
+                    continue
+                other = pieces[y, x]
+                while parent[other] != other:
+                    parent[other] = parent[parent[other]]
+                    other = parent[other]
+                if mine == 0:
+                    mine = other
+                elif other != mine:
+                    parent[max(mine, other)] = min(mine, other)
+                    mine = min(mine, other)
+            if mine == 0:
+                count += 1
+                parent[count] = count
+                mine = count
+            pieces[row, column] = mine
+    number, n_pieces = np.zeros(count + 1, np.int32), 0
+    for piece in range(1, count + 1):  # a parent comes before its children
+        if parent[piece] == piece:
+            n_pieces += 1
+            number[piece] = n_pieces
+        else:
+            number[piece] = number[parent[piece]]
+    for row in range(rows):
+        for column in range(columns):
+            pieces[row, column] = number[pieces[row, column]]
+    return pieces
 
 
 @njit(cache=True, nogil=True)
@@ -110,21 +180,20 @@ def _flows(labels):
     for value in range(1, len(boxes)):
         height, width = boxes[value, 2], boxes[value, 3]
         if height * width > 1:
-            here = labels[boxes[value, 0] :, boxes[value, 1] :][:height, :width]
-            found = vectors[boxes[value, 0] :, boxes[value, 1] :][:height, :width]
             size = (height + 2) * (width + 1) + 2
-            _of_cell(here, value, means[value], heat[:size], next_heat[:size], share[:size], found)
+            rooms = heat[:size], next_heat[:size], share[:size]
+            _of_cell(labels, value, boxes[value], means[value], *rooms, vectors)
     return vectors
 
 
 @njit(cache=True, nogil=True)
-def _of_cell(labels, value, mean, heat, next_heat, share, vectors):
+def _of_cell(labels, value, box, mean, heat, next_heat, share, vectors):
     """Write the vectors of one cell; the three arrays are room for its box.
 
     They hold the rows one after the other with a pixel of nothing between, so that a step is one
     loop over all of them.
     """
-    height, width = labels.shape
+    top, start, height, width = box
     stride = width + 1
     heat[:] = 0
     next_heat[:] = 0
@@ -132,7 +201,7 @@ def _of_cell(labels, value, mean, heat, next_heat, share, vectors):
     nearest, centre = np.inf, 0
     for row in range(height):
         for column in range(width):
-            if labels[row, column] == value:
+            if labels[top + row, start + column] == value:
                 place = (row + 1) * stride + column + 1
                 share[place] = SHARE
                 distance = (column - mean[1]) ** 2 + (row - mean[0]) ** 2
@@ -148,13 +217,13 @@ def _of_cell(labels, value, mean, heat, next_heat, share, vectors):
         heat, next_heat = next_heat, heat
     for row in range(height):
         for column in range(width):
-            if labels[row, column] == value:
+            if labels[top + row, start + column] == value:
                 place = (row + 1) * stride + column + 1
                 down = heat[place + stride] - heat[place - stride]
                 right = heat[place + 1] - heat[place - 1]
                 length = 1e-60 + np.sqrt(down * down + right * right)
-                vectors[row, column, 0] = down / length
-                vectors[row, column, 1] = right / length
+                vectors[top + row, start + column, 0] = down / length
+                vectors[top + row, start + column, 1] = right / length
 
 
 @njit(cache=True, nogil=True)

@@ -211,7 +211,7 @@ class Head:
 HEADS: dict[str, Head] = {
     "inner-distance": Head(1, inner_distance),
     "outer-distance": Head(1, outer_distance),
-    "flows": Head(2, flows.flows_of, "linear", loss_scale=5, turn=flows.turned),
+    "flows": Head(2, flows.flows_of_pieces, "linear", loss_scale=5, turn=flows.turned),
     "fgbg": Head(2, foreground, "softmax", "weighted-cross-entropy"),
     "pixelwise": Head(3, pixelwise, "softmax", "weighted-cross-entropy"),
     "star-distances": Head(
