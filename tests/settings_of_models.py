@@ -9,7 +9,7 @@ from cellseg.errors import UserError
 from cellseg.study.runs import run_settings
 from learners_made import MODELS, RUNS, learner, module, settings
 from setting_cases import ABSENT, Case, World
-from settings_base import ALL_HEADS, COMMON
+from settings_base import ALL_HEADS, COMMON, EVERY
 from settings_of_training import CASES as TRAINING
 from settings_of_training import training
 
@@ -187,10 +187,10 @@ def overriding_head(case: Case, family: str) -> Case:
     head, option_of_head = key.split(".")
 
     def see(world: World) -> object:
-        run = run_settings(world.study, name, ALL_HEADS, "full", 0)
+        run = run_settings(world.study, name, EVERY, "full", 0)
         return run["heads"][head][option_of_head]
 
-    of_run = family == "unet" or head in COMMON.split("+")
+    of_run = head in (ALL_HEADS if family == "unet" else COMMON).split("+")
     plan = [f"train squares/{name}/*{head}*/*: params.settings.heads.{key}"] if of_run else []
     given, other = case.seen[0][0], case.seen[1][0]
     return Case(f"models.*<{family}>.heads.{key}", f"models.{name}.heads.{key}",

@@ -49,6 +49,11 @@ WHOLE["hyperparameter_searches"] = {
               "subset": "full", "trials": "all", "rungs": [1, 2],
               "space": {"training.learning_rate": [0.01, 0.001]}}
 }  # fmt: skip
+WHOLE["models"] = {**WHOLE["models"], "outside": {"family": "labels", "path": "given/predicted"}}
+WHOLE["experiments"]["outside"] = {
+    "title": "Others?", "figures": [],
+    "conditions": [{"model": "outside", "heads": "external", "subset": "full", "seed": 0}],
+}  # fmt: skip
 WHOLE["apply"] = {"run": "given/run", "images": "given/images", "output": "given/cells"}
 
 TARGETS = ["all", "apply", f"{RUN}/export.zip", "results/tiny/searches/rates/search.png",
@@ -82,6 +87,7 @@ NOT_READ = {
     ("parse", "input", "annotations"): "their paths are in source.json",
     ("train", "input", "content_of_tiles"): "stands for the tiles, whose date says nothing",
     ("apply", "params", "chosen"): "stands for the run and the images",
+    ("take_labels", "params", "content"): "stands for the predictions, whose paths are in files",
 }
 """What is declared so that a change reruns the rule, and not read by that name."""
 
@@ -112,7 +118,7 @@ def place(checkout, tmp_path_factory):
             path = folder / "own" / kind / f"{split}.tif"
             path.parent.mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(path, np.full((8, 8), value, np.uint8))
-    for name in ("run/weights.h5", "run/settings.json", "images/a.tif"):
+    for name in ("run/weights.h5", "run/settings.json", "images/a.tif", "predicted/a.tif"):
         (folder / "given" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "given" / name).touch()
     predicted = {**dict.fromkeys(SETTINGS), "test_time_augmentation": dict.fromkeys(VIEWS)}

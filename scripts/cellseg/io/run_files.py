@@ -76,6 +76,7 @@ TAKE_LABELS = Job(
 )
 SEGMENT = Job("segment", "segment", (LABELS, CELLS, SEGMENTATION))
 SCORE = Job("score", "score", (METRICS, COCO, SIZES))
+SCORE_FROM_OUTSIDE = Job("score_from_outside", "score", SCORE.outputs)
 PREDICT_SHOWN = Job("predict_shown", "predict_shown", (OVERLAY_PREDICTIONS,), measured=False)
 OVERLAY = Job(
     "overlay",
@@ -83,13 +84,14 @@ OVERLAY = Job(
     (OVERLAY_PNG, OVERLAY_PREVIEW, OVERLAY_PDF, OVERLAY_CAPTION),
     measured=False,
 )
+OVERLAY_FROM_OUTSIDE = Job("overlay_from_outside", "overlay", OVERLAY.outputs, measured=False)
 LEARNING_CURVE = Job(
     "learning_curve", "learning_curve", (CURVE_PNG, CURVE_PDF, CURVE_CAPTION), measured=False
 )
 EXPORT = Job("export", "export", (EXPORTED,), measured=False)
 
 JOBS = (
-    *(TRAIN, PREDICT, PREDICT_VALIDATION, TUNE, SEGMENT, TAKE_LABELS, SCORE),
-    *(PREDICT_SHOWN, OVERLAY, LEARNING_CURVE, EXPORT),
+    *(TRAIN, PREDICT, PREDICT_VALIDATION, TUNE, SEGMENT, TAKE_LABELS, SCORE, SCORE_FROM_OUTSIDE),
+    *(PREDICT_SHOWN, OVERLAY, OVERLAY_FROM_OUTSIDE, LEARNING_CURVE, EXPORT),
 )
 """Of all rules whose outputs are files of a run."""

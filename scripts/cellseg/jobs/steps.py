@@ -47,7 +47,8 @@ def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
         )
 
     if run.is_external:
-        return [step(run_files.TAKE_LABELS, ""), step(SCORE, "", "")]
+        scored = step(replace(run_files.SCORE_FROM_OUTSIDE, outputs=SCORE.outputs), "", "")
+        return [step(run_files.TAKE_LABELS, ""), replace(scored, rule=SCORE.rule)]
     steps = [step(run_files.TRAIN, ""), step(run_files.PREDICT, "")]
     for variant in variants:
         tuning = tuning_in(variant)
