@@ -148,9 +148,9 @@ def only(heads: str, **more) -> dict[str, object]:
 
 
 def _targets(study: Mapping) -> list[str]:
-    """As :data:`TARGETS`, of the heads that the study has."""
-    heads = study["hyperparameter_searches"]["swept"]["heads"]
-    if heads == BASE["hyperparameter_searches"]["swept"]["heads"]:
+    """As :data:`TARGETS`, of the heads that the study has if all its networks have the same."""
+    heads = study["experiments"]["first"]["conditions"][0]["heads"]
+    if heads != study["hyperparameter_searches"]["swept"]["heads"]:
         return list(TARGETS)
     return [
         one.replace(f"/{COMMON}/", f"/{heads}/").replace("/fgbg/", f"/{heads}/") for one in TARGETS

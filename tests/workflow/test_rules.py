@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,7 @@ NOT_READ = {
 NAMED_BY_THE_PATH = {
     *("download.folder", "download.manifest", "simulate.folder", "figure.figure"),
     *("segment.condition", "segment.tuning", "score.condition", "overlay.tuning"),
+    "take_labels.condition",
     *("contact_sheet.tuning", "export.kind", "predict.channels", "predict_shown.channels"),
     *("predict_validation.channels", "papers.kind"),
 }
@@ -118,7 +120,13 @@ def place(checkout, tmp_path_factory):
             path = folder / "own" / kind / f"{split}.tif"
             path.parent.mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(path, np.full((8, 8), value, np.uint8))
-    for name in ("run/weights.h5", "run/settings.json", "images/a.tif", "predicted/a.tif"):
+    for name in (
+        "run/weights.h5",
+        "run/settings.json",
+        "images/a.tif",
+        "predicted/a.tif",
+        "others/a.tif",
+    ):
         (folder / "given" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "given" / name).touch()
     predicted = {**dict.fromkeys(SETTINGS), "test_time_augmentation": dict.fromkeys(VIEWS)}
@@ -155,6 +163,7 @@ def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
     """Of the script, what it imports, and what it looks up by the family of the job's model."""
     model = WHOLE["models"].get(job.wildcards.get("model"))
     used = [model["family"]] if model else list(models.FAMILIES)
+    used = [family for family in used if family in models.FAMILIES]  # labels is no network
     text = "".join(path.read_text() for path in code_fingerprint.used_by(script, library))
     entries = [models.FAMILIES[name] for name in used]
     modules = []
@@ -308,6 +317,7 @@ def test_scripts_read_settings_from_params_only(loaded):
 
 def _changed(before: dict, after: dict) -> set[str]:
     """What differs, as ``rule.param`` or ``rule:input``; jobs of one plan alone as ``+rule``."""
+    before, after = _of_twins(before), _of_twins(after)
     found = {f"+{after[key].rule}" for key in after.keys() - before.keys()}
     found |= {f"-{before[key].rule}" for key in before.keys() - after.keys()}
     for key in before.keys() & after.keys():
@@ -320,6 +330,15 @@ def _changed(before: dict, after: dict) -> set[str]:
         if sorted(old.inputs) != sorted(new.inputs):
             found.add(f"{old.rule}:input")
     return found
+
+
+def _of_twins(jobs: dict) -> dict:
+    """The jobs, those of rules for cells from outside by the name of the rule that they follow."""
+    return {key: replace(job, rule=_twin(job.rule)) for key, job in jobs.items()}
+
+
+def _twin(rule: str) -> str:
+    return rule.removesuffix("_from_outside")
 
 
 def _set(*path: str, value: object) -> Callable[[dict], None]:
@@ -365,7 +384,7 @@ EDITS = {
     "unused head": (_set("heads", "outer-distance", "erosion_width", value=2), ""),
     "subset": (_set("subsets", "full", "fraction", value=0.5), "train.settings"),
     "scored": (_set("subsets", "full", "scored", value="seeded"),
-               "predict.sample format_tables.experiment"),
+               "predict.sample take_labels.sample format_tables.experiment"),
     "model": (_set("models", "featurenet", "negative_slope", value=0.0), "train.settings"),
     "ensemble": (_set("models", "featurenet", "ensemble", value="cell-type"),
                  "train.settings data_report.ensembles"),
@@ -373,12 +392,15 @@ EDITS = {
                 "train.settings train:input -fetch_weights"),
     "pretrained": (_set("pretrained", "net", "url", value="http://b.example/net.h5"),
                    "fetch_weights.source"),
+    "predictions": (_set("models", "outside", "path", value="given/others"),
+                    "take_labels.files take_labels.content"),
     "accelerator": (_set("accelerator", value="gpu"), ""),
     "keep maps": (_set("keep_predictions", value=True), ""),
     "prediction": (_set("prediction", "window_overlap", value=0.5),
                    "predict.prediction predict_validation.prediction predict_shown.prediction"),
     "subsample": (_set("scoring", "subsample", value=2),
-              "predict.subsample format_tables.experiment papers.subsample overview.study"),
+              "predict.subsample take_labels.subsample format_tables.experiment papers.subsample "
+              "overview.study"),
     "small objects": (_set("scoring", "min_size", value=30),
                       "score.min_size format_tables.experiment overview.study"),
     "segmentation": (_set("segmentation", "interior_threshold", value=0.4),
@@ -424,7 +446,7 @@ def test_another_split_to_score_changes_what_it_must(place):
     after = copy.deepcopy(before)
     after["scoring"] = {"data_split": "val"}
     plans = [loaded_rules.load(place, config, TARGETS)[1] for config in (before, after)]
-    inputs = ("score", "predict", "predict_shown", "overlay", "contact_sheet")
+    inputs = ("score", "take_labels", "predict", "predict_shown", "overlay", "contact_sheet")
     inputs = {f"{rule}:input" for rule in inputs}
     assert _changed(*plans) == {DATA_SPLIT, *inputs, "-rasterize"}  # of the test split
 
@@ -438,6 +460,7 @@ FILES = {
     "own/images/without-labels.tif": "",
     "given/images/b.tif": "apply.chosen",
     "given/run/weights.h5": "apply.chosen",
+    "given/predicted/a.tif": "take_labels.content",
 }
 """Files outside of the results, and what another content changes."""
 
@@ -460,7 +483,9 @@ def test_an_edited_file_changes_what_it_must(place, loaded, name):
 
 def test_every_param_is_changed_by_some_edit(loaded):
     rules, _ = loaded
-    declared = {f"{name}.{param}" for name, rule in rules.items() for param in rule.names["params"]}
+    declared = {
+        f"{_twin(name)}.{param}" for name, rule in rules.items() for param in rule.names["params"]
+    }
     declared = {one for one in declared if not one.endswith(f".{FINGERPRINT}")}
     edits = [expected for _, expected in EDITS.values()] + list(FILES.values())
     changed = {one for expected in edits for one in expected.split() if "." in one} | {DATA_SPLIT}
