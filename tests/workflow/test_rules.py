@@ -454,13 +454,13 @@ def test_another_split_to_score_changes_what_it_must(place):
 DATA_SPLIT = "score.data_split"
 
 FILES = {
+    "given/predicted/a.tif": "take_labels.content",
     "own/images/train.tif": "parse.images",
     "own/labels/train/train.tif": "",  # an input, whose content Snakemake compares
     "own/labels/val/more.tif": "parse:input parse.images",
     "own/images/without-labels.tif": "",
     "given/images/b.tif": "apply.chosen",
     "given/run/weights.h5": "apply.chosen",
-    "given/predicted/a.tif": "take_labels.content",
 }
 """Files outside of the results, and what another content changes."""
 
