@@ -50,6 +50,7 @@ def load(
     heads = [name.split("/")[0] for name in store.channels]
     marker = entry.head(segmentation_methods.MARKERS, heads)
     mask = entry.head(segmentation_methods.MASK, heads)
+    flows = entry.head(segmentation_methods.FLOWS, heads)
     with np.load(truth) as true, np.load(prediction) as predicted:
         for rank, row in shown.choose(scores, count):
             found = store.read(row.image)
@@ -59,7 +60,7 @@ def load(
                     image=shown.picture(pictures, row.image, images),
                     truth=shown.labels_of(true, row.image, truth),
                     prediction=shown.labels_of(predicted, row.image, prediction),
-                    markers=_map(found, entry, marker),
+                    markers=_map(found, entry, marker) or _lengths(found, entry, flows),
                     interior=_map(found, entry, mask),
                 )
             )
@@ -86,3 +87,13 @@ def _map(
         return None
     channel, *_ = method.channels[head]
     return head, maps[head][channel]
+
+
+def _lengths(
+    maps: dict, method: segmentation_methods.Method, head: str | None
+) -> tuple[str, np.ndarray] | None:
+    """Name of a head of vectors, and their lengths: 0 outside of cells and where vectors meet."""
+    if head is None:
+        return None
+    down, right = (maps[head][channel] for channel in method.channels[head][:2])
+    return f"length of {head}", np.hypot(down, right)
