@@ -1,11 +1,16 @@
 """Tracking along flows. Parity with cellpose is tested elsewhere."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import tifffile
 
 from cellpose_cases import label_images, predictions
 from cellseg.errors import UserError
 from cellseg.export import example
+from cellseg.figures import overlay_cases
+from cellseg.inference import map_store
+from cellseg.io import atomic
 from cellseg.segmentation import flow_tracking, methods
 from cellseg.segmentation.methods import flow_tracking as method
 from cellseg.targets.flows import flows_of
@@ -169,3 +174,25 @@ def test_the_example_of_an_export_finds_the_cells():
     right = methods.segment(maps, {"method": "flow-tracking", "flow_threshold": 0})[0]
     assert abs(len(np.unique(found)) - 1 - right.max()) <= 2
     np.testing.assert_allclose((found > 0).mean(), (right > 0).mean(), rtol=0.05)
+
+
+def test_pictures_show_the_lengths_of_flows(tmp_path):
+    labels = ellipses(12, 60, 70, 3)
+    maps = maps_of(labels)
+    stack = np.concatenate([maps["flows"], maps["fgbg"][..., 1:]], axis=-1)
+    names = ["flows/0", "flows/1", "fgbg/1"]
+    map_store.write(tmp_path / "maps.zip", names, [("a", stack)], precise=names[:2])
+    atomic.write_stack(tmp_path / "truth.npz", [("a", labels)])
+    row = {"image": ["a"], "f1_50": [0.5], "n_true": 2, "n_pred": 1, "small_objects": "kept"}
+    pd.DataFrame(row).to_csv(tmp_path / "metrics.csv", index=False)
+    tifffile.imwrite(tmp_path / "a.tif", labels.astype(np.uint8))
+    table = pd.DataFrame({"image": ["a"], "path": [str(tmp_path / "a.tif")]})
+    table.to_parquet(tmp_path / "images.parquet")
+    [case] = overlay_cases.load(
+        tmp_path / "maps.zip", tmp_path / "truth.npz", tmp_path / "truth.npz",
+        tmp_path / "metrics.csv", tmp_path / "images.parquet", method="flow-tracking",
+    )  # fmt: skip
+    name, shown = case.markers
+    assert name == "length of flows" and case.interior[0] == "fgbg"
+    lengths = np.hypot(*np.moveaxis(maps["flows"], -1, 0))
+    np.testing.assert_allclose(shown, lengths, atol=1e-3)

@@ -79,12 +79,15 @@ def _maps(store: map_store.MapStore, method: str, image: str) -> dict[str, Shown
     entry = segmentation_methods.named(method, "segmentation.method")
     heads = [name.split("/")[0] for name in store.channels]
     found = store.read(image)
+
+    def head(name: str) -> str | None:
+        return entry.head(name, heads)
+
+    flows = head(segmentation_methods.FLOWS)
     return {
-        attribute: _map(found, entry, entry.head(name, heads))
-        for attribute, name in (
-            ("markers", segmentation_methods.MARKERS),
-            ("interior", segmentation_methods.MASK),
-        )
+        "markers": _map(found, entry, head(segmentation_methods.MARKERS))
+        or _lengths(found, entry, flows),
+        "interior": _map(found, entry, head(segmentation_methods.MASK)),
     }
 
 
@@ -94,3 +97,13 @@ def _map(maps: dict, method: segmentation_methods.Method, head: str | None) -> S
         return None
     channel, *_ = method.channels[head]
     return head, maps[head][channel]
+
+
+def _lengths(
+    maps: dict, method: segmentation_methods.Method, head: str | None
+) -> tuple[str, np.ndarray] | None:
+    """Name of a head of vectors, and their lengths: 0 outside of cells and where vectors meet."""
+    if head is None:
+        return None
+    down, right = (maps[head][channel] for channel in method.channels[head][:2])
+    return f"length of {head}", np.hypot(down, right)

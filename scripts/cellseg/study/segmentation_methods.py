@@ -34,7 +34,7 @@ MARKERS = "markers"
 """Name of the map whose peaks are the cells."""
 FLOWS = "flows"
 """Name of the map of vectors, down and to the right, that lead to the cells' centres. Pictures show
-these three, as far as a method has them."""
+the mask, and the markers or else the lengths of these, as far as a method has them."""
 
 
 @dataclass(frozen=True)
