@@ -4,6 +4,7 @@ The arrangement of figures 3 to 5 of Cui's thesis (*Optimizing Deep Neural Netwo
 Segmentation*, Caltech 2020): heads are lines, models are panels.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -191,7 +192,8 @@ def _line(axes: "Axes", rows: "pd.DataFrame", quantity: str, look: Mapping[str, 
     if rows.empty:  # a model that was not trained with these heads
         return
     rows = rows.assign(value=rows[quantity])
-    curves.line(axes, rows, dict(look), 4.0, err_style="bars", err_kws=marks.WHISKER)
+    highest = 1 if quantity == F1 else math.inf
+    curves.line(axes, rows, dict(look), 4.0, highest, err_style="bars", err_kws=marks.WHISKER)
     if rows["seed"].nunique() > 1:
         edge = {"edgecolor": look["color"], "linewidth": 0.5}
         marks.seeds(axes, rows["x"], rows["value"], **edge)

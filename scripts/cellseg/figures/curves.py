@@ -156,7 +156,12 @@ def draw(
 
 
 def line(
-    axes: "Axes", rows: "pd.DataFrame", drawn: dict[str, str], size: float, **interval
+    axes: "Axes",
+    rows: "pd.DataFrame",
+    drawn: dict[str, str],
+    size: float,
+    highest: float = 1,
+    **interval,
 ) -> None:
     """A line through the means of ``value`` over seeds at each ``x``, with their intervals.
 
@@ -164,6 +169,7 @@ def line(
     ----------
     drawn : colour, marker and dashes
     size : of the marker, points
+    highest : that a value can be; intervals end there, and at 0
     interval : how seaborn draws it
     """
     import seaborn as sns
@@ -174,7 +180,7 @@ def line(
     symbols = {"marker": drawn["marker"], "markersize": size}
     number = len(axes.lines)
     sns.lineplot(
-        rows, x="x", y="value", errorbar=conditions.ends_within(0, 1), color=drawn["color"],
+        rows, x="x", y="value", errorbar=conditions.ends_within(0, highest), color=drawn["color"],
         linestyle=drawn["linestyle"], path_effects=edged, zorder=3, legend=False, ax=axes,
         **interval,
     )  # fmt: skip
