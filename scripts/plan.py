@@ -33,8 +33,7 @@ def main() -> None:
     models = hours.by_model(trainings, finished, given, study["step_ms"])
     stops = any(training_of(study, model.model)["early_stopping"] for model in models)
     needed = space.lines(space.plan(study, RESULTS), None)
-    said = text.lines(planned, needed, models, stops, study["accelerator"])
-    print("\n".join(said))
+    print("\n".join(text.lines(planned, needed, models, stops, study["accelerator"])))
 
 
 with command.running():

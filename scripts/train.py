@@ -8,27 +8,23 @@ from cellseg.io import progress_file
 from cellseg.runtime import gpu_lease
 from cellseg.runtime.script import running
 from cellseg.scoring import found_nothing
-from cellseg.study import segmentation_methods
 from cellseg.training import run
-
-settings = snakemake.params.settings
-chosen = {
-    "segmentation": snakemake.config["segmentation"],
-    "segmentation_by_heads": snakemake.config["segmentation_by_heads"],
-}
-segmentation = segmentation_methods.settings_for(chosen, "+".join(settings["heads"]))
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     progress_file.remove(Path(snakemake.output.weights).parent)  # what an earlier attempt wrote
     gpu_lease.take(snakemake.config["accelerator"])
+    # Not by the registry of methods: a new method must not train every network again.
+    segmentation = snakemake.config["segmentation_by_heads"].get(
+        snakemake.wildcards.heads, snakemake.config["segmentation"]
+    )
     run.train(
-        settings=settings,
+        settings=snakemake.params.settings,
         tiles={"train": snakemake.input.train_tiles, "val": snakemake.input.val_tiles},
         images=[snakemake.input.train_images, snakemake.input.val_images],
         extension=list(snakemake.input.get("extension_tiles", [])),
         weights=snakemake.input.get("weights") or None,
         code=snakemake.params.code,
-        family=models.load(settings["model"]),
+        family=models.load(snakemake.params.settings["model"]),
         folder=Path(snakemake.output.weights).parent,
         threads=snakemake.threads,
         check=partial(found_nothing.say_after_training, method=segmentation["method"]),

@@ -108,7 +108,7 @@ MISSPELT = {
     "results/tiny/searches/rates/trials.csv": ("`python scripts/search.py NAME` does", ""),
     "results/tiny/report.html": ("`make report` does", ""),
     "results/README.md": ("no rule makes this file.", ""),
-    "results/typo": ("data set: 'typo' is not defined", "results/tiny/overview.rst"),
+    "results/typo": ("data set: 'typo' is not defined", "results/tiny/answers.rst"),
     # of another data set than that of the experiment
     "results/other/tables/backbones/summary.csv": (
         "experiment 'backbones' is on data set 'tiny'.",

@@ -81,7 +81,7 @@ def test_remarks_say_what_ranks_the_cells_of_another_program():
 
 
 def test_the_words_of_confidence_are_in_the_order_in_which_maps_are_chosen():
-    assert set(channels.CONFIDENCE) == set(channels.MASKS)
+    assert set(channels.MASKS) <= set(channels.CONFIDENCE)
 
 
 @pytest.mark.parametrize(

@@ -535,7 +535,7 @@ def first_runs(wildcards):
 
 def pixel_size_of(wildcards):
     """Params function: micrometres of a side of a pixel of a data set, or None."""
-    return study["datasets"][wildcards.dataset]["pixel_size"]
+    return study["datasets"][wildcards.dataset].get("pixel_size")
 
 
 def question_of(wildcards):

@@ -116,7 +116,8 @@ def check(study: Mapping) -> None:
                         f"into models.{run.model}.path."
                     )
     for search, entry in study["hyperparameter_searches"].items():
-        if is_outside(study["models"][entry["model"]]):
+        model = study["models"].get(entry["model"])
+        if model is not None and is_outside(model):
             raise UserError(
                 f"hyperparameter_searches.{search}.model: '{entry['model']}' is of family "
                 f"{FAMILY}, which has nothing to train. Choose another model."

@@ -105,6 +105,13 @@ METHODS: dict[str, Method] = {
         maps={MASK: Map(("pixelwise", "fgbg"))},
         searched=("interior_smooth", "interior_threshold", "min_size", "grow"),
     ),
+    "flow-tracking": Method(
+        module="cellseg.segmentation.methods.flow_tracking",
+        words="tracking along flows",
+        channels={"flows": (0, 1), "fgbg": (1,)},
+        maps={FLOWS: Map(("flows",), precise=True), MASK: Map(("fgbg",))},
+        searched=("cell_threshold", "flow_threshold", "iterations", "min_size"),
+    ),
     "star-nms": Method(
         module="cellseg.segmentation.methods.star_nms",
         words="non-maximum suppression of star-convex polygons",
@@ -117,13 +124,6 @@ METHODS: dict[str, Method] = {
         confidence="the value, at the pixel that proposed the cell, of the map that tells cells "
         "from background",
         searched=("probability_threshold", "nms_threshold", "grid", "min_size"),
-    ),
-    "flow-tracking": Method(
-        module="cellseg.segmentation.methods.flow_tracking",
-        words="tracking along flows",
-        channels={"flows": (0, 1), "fgbg": (1,)},
-        maps={FLOWS: Map(("flows",), precise=True), MASK: Map(("fgbg",))},
-        searched=("cell_threshold", "flow_threshold", "iterations", "min_size"),
     ),
 }
 DEFAULT = "watershed"
