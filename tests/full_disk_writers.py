@@ -102,7 +102,8 @@ def data_writers(base: Path) -> Iterator[tuple[str, Writer]]:
         tiles.write(images["image"], pictures, base / "test.npz", folder / "tiles.npz", 64)
 
     def report(folder: Path, again: bool) -> None:
-        names = {"counts": "csv", "sizes": "csv", "problems": "csv", "png": "png", "pdf": "pdf"}
+        suffixes = {"png": "png", "pdf": "pdf", "caption": "rst"}
+        names = {**dict.fromkeys(("counts", "sizes", "problems"), "csv"), **suffixes}
         data_report.write(
             images=[tables / f"{split}.images.parquet" for split in ("train", "val", "test")],
             cells=[tables / f"{split}.cells.parquet" for split in ("train", "val", "test")],

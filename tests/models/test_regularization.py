@@ -135,7 +135,7 @@ def loss_of(name, head, truth, prediction):
         return tf.reduce_mean(loss(truth, prediction))
     from cellseg.models.keras3 import losses
 
-    return losses.of_head(HEADS[head].channels, 0.01)(truth, prediction)
+    return losses.of_head(HEADS[head], 0.01)(truth, prediction)
 
 
 def found(family, name, folder, **options) -> tuple[list[np.ndarray], list[dict]]:

@@ -49,7 +49,7 @@ def running(
     stdout, stderr = sys.stdout, sys.stderr
     shown = [Lasting(stream) for stream in (stdout, stderr)]
     if os.environ.get(job_output.VARIABLE) == job_output.TO_LOG:
-        shown = [open(os.devnull, "w")] * 2  # noqa: SIM115
+        shown = [open(os.devnull, "w", encoding="utf-8")] * 2  # noqa: SIM115
     sys.stdout, sys.stderr = (job_output.Tee(stream, file, label) for stream in shown)
     try:
         with warnings.catch_warnings():
