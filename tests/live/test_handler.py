@@ -65,6 +65,15 @@ def test_a_finished_job_says_what_it_found(make, tmp_path):
     assert end.startswith("100 %") and end.endswith("done: 1 job in 0 s")
 
 
+def test_a_rule_without_words_goes_by_its_name(make, tmp_path):
+    """As one that a user adds."""
+    log = tmp_path / "log"
+    log.write_text("Wrote 3 pages.\n")
+    handler, stream = make(Job("draw_pages", {"dataset": "d"}, ("pages",), (str(log),)))
+    tell(handler, "JOB_FINISHED", job_id=1)
+    assert "draw_pages d: wrote 3 pages" in stream.getvalue()
+
+
 def test_no_line_is_longer_than_100_columns_and_paths_break_after_a_slash(make, tmp_path):
     path = "/".join(["results/simulated/figures", *["a-long-name"] * 8, "figure.png"])
     handler, stream = make(Job("figure", {"experiment": "e", "figure": "f"}, (path,)))

@@ -71,7 +71,12 @@ def _applied(job: Job) -> str:
     return told[-1].removeprefix(FOUND).removesuffix(".") if told else ""
 
 
-READ: dict[str, Callable[[Job], str]] = {"train": _trained, "score": _scored, "apply": _applied}
+READ: dict[str, Callable[[Job], str]] = {
+    "train": _trained,
+    "score": _scored,
+    "score_from_outside": _scored,
+    "apply": _applied,
+}
 
 
 def _output(job: Job, name: str) -> Path:
@@ -92,7 +97,7 @@ def _last_line(job: Job) -> str:
 def _in_sentence(line: str, job: Job) -> str:
     """A line of a log behind a colon, without the verb that is in front of it already."""
     first, _, rest = line.partition(" ")
-    if first.lower() == DOING.get(job.rule, ("",))[-1].split()[0]:
+    if first.lower() == DOING.get(job.rule, (job.rule,))[-1].split()[0]:
         return rest
     return first[:1].lower() + first[1:] + (f" {rest}" if rest else "") if first.istitle() else line
 
