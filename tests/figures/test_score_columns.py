@@ -251,7 +251,9 @@ def collected(checkout, tmp_path_factory):
     made = Collected(folder)
     names = ("images", "runs", "summary", "training", "sizes")
     output = {name: str(folder / f"{name}.csv") for name in names}
-    job = SimpleNamespace(input=SimpleNamespace(**made.inputs), output=output)
+    job = SimpleNamespace(
+        input=SimpleNamespace(**made.inputs, trained=made.inputs["metrics"]), output=output
+    )
     job.log, job.rule, job.wildcards = [str(folder / "log")], "collect", {}
     runpy.run_path(str(checkout / "scripts/collect.py"), init_globals={"snakemake": job})
     return made, {name: pd.read_csv(path) for name, path in output.items()}
