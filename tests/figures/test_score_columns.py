@@ -353,6 +353,9 @@ def test_each_column_of_comparisons(collected, seeds):
                     total, of_images = errors_per_100(own) / own["n_true"].sum(), []
                 elif name in score_names.COCO_SCORES:
                     total, of_images = coco[name].item(), []
+                elif name in pooled_pixels.SCORES:
+                    counts = own[list(pooled_pixels.COUNTS)].sum().to_frame().T
+                    total, of_images = pooled_pixels.pooled_scores(counts)[name].item(), []
                 else:
                     total, of_images = own[name].mean(), own[name].tolist()
                 of_seeds.append((total, of_images))
