@@ -811,7 +811,9 @@ def check_command():
         if not targets or {"all", "figures", "tables", "overlays"} & set(targets):
             labels = f"{RUN}/{run_files.LABELS}"
             missing = [
-                one for one in RUNS if not Path(labels.format(**vars(one))).exists()
+                one
+                for one in RUNS
+                if one.is_external and not Path(labels.format(**vars(one))).exists()
             ]
             outside.refuse_missing(study, missing)
     except UserError as error:
