@@ -5,6 +5,8 @@ from typing import Literal
 import numpy as np
 from numba import njit
 
+from cellseg.targets.union_find import root
+
 
 def components(mask: np.ndarray, neighbours: Literal[4, 8] = 4) -> np.ndarray:
     """Number the connected parts of a mask in the order of their first pixels, row by row.
@@ -50,7 +52,7 @@ def _label(mask, reach):
             start = column
             while column < columns and mask[row, column]:
                 column += 1
-            root = np.int32(0)
+            mine = np.int32(0)
             if row > 0:
                 above = labels[row - 1]
                 place = max(start - reach, 0)
@@ -60,21 +62,21 @@ def _label(mask, reach):
                     if other == 0:
                         place += 1
                         continue
-                    found = _root(parent, other)
-                    if root == 0:
-                        root = found
-                    elif found < root:  # the lower number has the earlier first pixel
-                        parent[root] = found
-                        root = found
-                    elif found > root:
-                        parent[found] = root
+                    found = root(parent, other)
+                    if mine == 0:
+                        mine = found
+                    elif found < mine:  # the lower number has the earlier first pixel
+                        parent[mine] = found
+                        mine = found
+                    elif found > mine:
+                        parent[found] = mine
                     while place < last and above[place] == other:
                         place += 1
-            if root == 0:
+            if mine == 0:
                 count += 1
-                root = np.int32(count)
-                parent[count] = root
-            labels[row, start:column] = root
+                mine = np.int32(count)
+                parent[count] = mine
+            labels[row, start:column] = mine
     number = np.zeros(count + 1, np.int32)
     n_components = np.int32(0)
     for label in range(1, count + 1):
@@ -87,11 +89,3 @@ def _label(mask, reach):
         for column in range(columns):
             labels[row, column] = number[labels[row, column]]
     return labels
-
-
-@njit(cache=True, nogil=True)
-def _root(parent, label):
-    while parent[label] != label:
-        parent[label] = parent[parent[label]]
-        label = parent[label]
-    return label

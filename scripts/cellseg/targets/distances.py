@@ -6,6 +6,8 @@ They hold no lock of Python's, so that several tiles can be worked on at once.
 import numpy as np
 from numba import njit
 
+from cellseg.targets.union_find import join, root
+
 _TOGETHER = 128  # pixels of a row; few stop early, many fill the vector registers
 _BYTE = np.uint64(0x0001020304050607)
 """Times a word that is 1 in one byte: its highest byte is the number of that byte."""
@@ -133,19 +135,19 @@ def runs_of_pieces(
             touching = above
             while touching < above_end and start[touching] <= column:
                 if labels[row - 1, start[touching]] == value:
-                    _join(parent, touching, n_runs)
+                    join(parent, touching, n_runs)
                 touching += 1
             n_runs += 1
         above, above_end = first_of_row, n_runs
     piece = np.empty(n_runs, np.int32)
     n_pieces = 0
     for run in range(n_runs):
-        root = _root(parent, run)  # the first run of the piece
-        if root == run:
+        first = root(parent, run)  # the first run of the piece
+        if first == run:
             piece[run] = n_pieces
             n_pieces += 1
         else:
-            piece[run] = piece[root]
+            piece[run] = piece[first]
     return run_row[:n_runs], start[:n_runs], end[:n_runs], piece, n_pieces
 
 
@@ -178,20 +180,6 @@ def _enlarged(array, room):
     larger = np.empty(room, array.dtype)
     larger[: len(array)] = array
     return larger
-
-
-@njit(cache=True, nogil=True)
-def _root(parent, run):
-    while parent[run] != run:
-        parent[run] = parent[parent[run]]
-        run = parent[run]
-    return run
-
-
-@njit(cache=True, nogil=True)
-def _join(parent, first, second):
-    first, second = _root(parent, first), _root(parent, second)
-    parent[max(first, second)] = min(first, second)
 
 
 @njit(cache=True, nogil=True)

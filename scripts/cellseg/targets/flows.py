@@ -8,6 +8,8 @@ order in float64, so that results are equal to the last bit, before they are rou
 import numpy as np
 from numba import njit
 
+from cellseg.targets.distances import runs_of_pieces
+
 SHARE = 1 / 9
 """Of a pixel's heat, what it and each of its eight neighbours get in a step."""
 
@@ -85,44 +87,10 @@ def connected_pieces(labels: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (H, W), int32; pieces are 1..n
     """
-    rows, columns = labels.shape
+    row, start, end, piece, _ = runs_of_pieces(labels)
     pieces = np.zeros(labels.shape, np.int32)
-    parent = np.zeros(labels.size + 1, np.int32)
-    count = 0
-    for row in range(rows):
-        for column in range(columns):
-            value = labels[row, column]
-            if value == 0:
-                continue
-            mine = 0
-            for step in range(4):  # left, above to the left, above, above to the right
-                y, x = row - (step > 0), column + (-1 if step < 2 else step - 2)
-                if y < 0 or x < 0 or x >= columns or labels[y, x] != value:
-                    continue
-                other = pieces[y, x]
-                while parent[other] != other:
-                    parent[other] = parent[parent[other]]
-                    other = parent[other]
-                if mine == 0:
-                    mine = other
-                elif other != mine:
-                    parent[max(mine, other)] = min(mine, other)
-                    mine = min(mine, other)
-            if mine == 0:
-                count += 1
-                parent[count] = count
-                mine = count
-            pieces[row, column] = mine
-    number, n_pieces = np.zeros(count + 1, np.int32), 0
-    for piece in range(1, count + 1):  # a parent comes before its children
-        if parent[piece] == piece:
-            n_pieces += 1
-            number[piece] = n_pieces
-        else:
-            number[piece] = number[parent[piece]]
-    for row in range(rows):
-        for column in range(columns):
-            pieces[row, column] = number[pieces[row, column]]
+    for run in range(len(row)):
+        pieces[row[run], start[run] : end[run]] = piece[run] + 1
     return pieces
 
 
