@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellseg.data.tiles import read_grey_values, read_labels
-from cellseg.errors import UserError
 from cellseg.images.reading import Picture
 from cellseg.io import memmap_npz
 from cellseg.io.atomic import replacing
@@ -90,12 +89,5 @@ def open(path: str | os.PathLike) -> Frames:
     UserError
         The file is no such file, or is broken.
     """
-    try:
-        mapped = {name: memmap_npz.open(path, name) for name in ("X", "y")}
-        with np.load(path) as arrays:
-            small = {name: arrays[name] for name in ("image", "height", "width")}
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} is not a file of whole images ({error}). Delete it and rerun."
-        ) from error
-    return Frames(**mapped, **small)
+    small = ("image", "height", "width")
+    return Frames(**memmap_npz.read(path, ("X", "y"), small, "whole images"))

@@ -162,13 +162,8 @@ def open(path: str | os.PathLike) -> Tiles:
     UserError
         The file is no tiles file, or is broken.
     """
-    try:
-        mapped = {name: memmap_npz.open(path, name) for name in ("X", "y")}
-        with np.load(path) as arrays:
-            small = {name: arrays[name] for name in ("image", "row", "column", "scale")}
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is not a file of tiles ({error}). Delete it and rerun.") from error
-    return Tiles(**mapped, **small)
+    small = ("image", "row", "column", "scale")
+    return Tiles(**memmap_npz.read(path, ("X", "y"), small, "tiles"))
 
 
 def _plan(

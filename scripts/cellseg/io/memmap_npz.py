@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from cellseg.errors import UserError
+
 ALIGNMENT = 64  # bytes; data begins at multiples of it, as in NumPy's own files
 _LOCAL_HEADER, _ZIP64_FIELD, _FIELD_HEAD = 30, 20, 4  # bytes, fixed by the zip format
 _PADDING = 0xD935  # the number of the extra field that is registered for alignment
@@ -77,6 +79,31 @@ def open(path: str | os.PathLike, name: str) -> np.ndarray:
         if 0 in shape:
             return np.empty(shape, dtype)  # nothing to map
         return np.memmap(path, dtype, mode="r", offset=file.tell(), shape=shape)
+
+
+def read(
+    path: str | os.PathLike, mapped: Iterable[str], small: Iterable[str], what: str
+) -> dict[str, np.ndarray]:
+    """Take arrays of an npz of this workflow, some of them memory-mapped.
+
+    Parameters
+    ----------
+    mapped, small : names of arrays to memory-map and to read
+    what : the file holds, for the error
+
+    Raises
+    ------
+    UserError
+        The file is missing or broken, or lacks an array.
+    """
+    try:
+        arrays = {name: open(path, name) for name in mapped}
+        with np.load(path) as stored:
+            return arrays | {name: stored[name] for name in small}
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} is not a file of {what} ({error}). Delete it and rerun."
+        ) from error
 
 
 def _aligned(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
