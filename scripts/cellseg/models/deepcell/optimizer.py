@@ -6,6 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from cellseg.models import weight_averages
+from cellseg.models.adam_settings import is_kernel, of_training
 
 
 def make(options: Mapping, variables: Sequence[tf.Variable]) -> tf_keras.optimizers.Optimizer:
@@ -16,27 +17,15 @@ def make(options: Mapping, variables: Sequence[tf.Variable]) -> tf_keras.optimiz
     options : a run's ``training`` settings
     variables : trainable ones
     """
-    kind, averaged = RegularizedAdam, {}
+    kind = RegularizedAdam
     if options["ema"] is not None:
         kind = weight_averages.averaging(
             kind, tf.minimum, tf.cast, lambda adam, one: adam._index_dict[adam._var_key(one)]
         )
-        averaged = {"use_ema": True, "ema_momentum": options["ema"]}
-    adam = kind(
-        l2=options["l2"],
-        learning_rate=options["learning_rate"],
-        weight_decay=options["weight_decay"] or None,
-        **{key: options[key] for key in ("clipnorm", "global_clipnorm") if options[key]},
-        **averaged,
-    )
+    adam = kind(**of_training(options))
     if options["weight_decay"]:
-        adam.exclude_from_weight_decay([one for one in variables if not is_kernel(one)])
+        adam.exclude_from_weight_decay([one for one in variables if not is_kernel(one.name)])
     return adam
-
-
-def is_kernel(variable: tf.Variable) -> bool:
-    """Whether a variable is the kernel of a layer: no bias, and of no batch norm."""
-    return variable.name.split(":")[0].endswith("kernel")
 
 
 class RegularizedAdam(tf_keras.optimizers.Adam):
@@ -58,7 +47,7 @@ class RegularizedAdam(tf_keras.optimizers.Adam):
         return super().apply_gradients(grads_and_vars, *arguments, **options)
 
     def _with_penalty(self, gradient, variable):
-        if not is_kernel(variable):
+        if not is_kernel(variable.name):
             return gradient
         penalty = tf.cast(2 * self.l2, variable.dtype) * tf.convert_to_tensor(variable)
         return penalty if gradient is None else gradient + penalty

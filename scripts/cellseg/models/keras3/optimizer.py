@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from cellseg.models import weight_averages
+from cellseg.models.adam_settings import is_kernel, of_training
 
 
 def make(options: Mapping, variables: Sequence[keras.Variable]) -> keras.optimizers.Optimizer:
@@ -16,29 +17,17 @@ def make(options: Mapping, variables: Sequence[keras.Variable]) -> keras.optimiz
     options : a run's ``training`` settings
     variables : trainable ones
     """
-    kind, averaged = RegularizedAdam, {}
+    kind = RegularizedAdam
     if options["ema"] is not None:
         kind = weight_averages.averaging(kind, ops.minimum, ops.cast, kind._get_variable_index)
-        averaged = {"use_ema": True, "ema_momentum": options["ema"]}
-    adam = kind(
-        l2=options["l2"],
-        learning_rate=options["learning_rate"],
-        weight_decay=options["weight_decay"] or None,
-        **{key: options[key] for key in ("clipnorm", "global_clipnorm") if options[key]},
-        **averaged,
-    )
+    adam = kind(**of_training(options))
     if options["weight_decay"]:
-        adam.exclude_from_weight_decay([one for one in variables if not is_kernel(one)])
+        adam.exclude_from_weight_decay([one for one in variables if not is_kernel(one.name)])
     # Half floats end at 6e-5: small gradients would vanish.
     scaled = options["mixed_precision"] == "float16"
     optimizer = keras.optimizers.LossScaleOptimizer(adam) if scaled else adam
     optimizer.build(variables)
     return optimizer
-
-
-def is_kernel(variable: keras.Variable) -> bool:
-    """Whether a variable is the kernel of a layer: no bias, and of no batch norm."""
-    return variable.name.endswith("kernel")
 
 
 class RegularizedAdam(keras.optimizers.Adam):
@@ -69,7 +58,7 @@ class RegularizedAdam(keras.optimizers.Adam):
         return super().apply(grads, trainable_variables)
 
     def _with_penalty(self, gradient, variable):
-        if not is_kernel(variable):
+        if not is_kernel(variable.name):
             return gradient
         return gradient + ops.cast(2 * self.l2, variable.dtype) * variable.value
 
