@@ -118,6 +118,19 @@ def test_crops_of_an_epoch_are_as_many_as_tiles_or_as_said(tmp_path, crops, tile
     assert counted.exact and counted.tiles == 2 * (13 if crops is None else 40)
 
 
+def test_however_many_crops_are_drawn_the_same_windows_validate(tmp_path):
+    """Before any image is read, and after: two epochs of each."""
+    found = []
+    for read in (False, True):
+        if read:
+            read_images(tmp_path, BV2=[(64, 64)] * 2 + [(64, 170)], SkBr3=[(120, 200)])
+        for crops in (None, 10):
+            own = copy.deepcopy(TINY)
+            own["tilings"]["cut-64"] |= {"mode": "crop", "crops_per_image": crops}
+            found.append(training(resolved(own), run_on(), tmp_path).validation_steps)
+    assert found[0] == found[1] > 0 and found[2] == found[3] > 0
+
+
 def read_images(results, **of_type):
     """Write the tables of a data set: for each cell type, sizes of its training images."""
     names = [field.name for field in annotation_tables.IMAGE_SCHEMA]

@@ -56,6 +56,11 @@ def offsets(length: int, size: int, overlap: int) -> list[int]:
     return np.rint(np.linspace(0, length - size, count)).astype(int).tolist()
 
 
+def n_windows(height: int, width: int, size: int, overlap: int) -> int:
+    """Number of tiles that cover an image, see :func:`offsets`."""
+    return len(offsets(height, size, overlap)) * len(offsets(width, size, overlap))
+
+
 def cut(image: np.ndarray, size: int, row: int, column: int) -> np.ndarray:
     """Cut a tile of shape (size, size); what the image lacks is mirrored at its far edges.
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from cellseg.data import kinds, subsets
 from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.data.splits import TRAINING_SPLITS
-from cellseg.data.tiles import offsets
 from cellseg.io import made_files
 from cellseg.space.expected_images import images_of
-from cellseg.space.expected_tiles import n_shown, n_tiles
+from cellseg.space.expected_tiles import n_shown, n_tiles, shown_of, tiles_of
 from cellseg.study.runs import Run, training_of
 from cellseg.training import ensemble
 from cellseg.training.length import Length, tiles_seen
@@ -95,24 +94,15 @@ def _counted(study: Mapping, run: Run, table: "pd.DataFrame") -> list[tuple[int,
         parts = list(ensemble.by_cell_type(table, chosen).values())
     shapes = zip(table["height"], table["width"], strict=True)
     sizes = dict(zip(table["image"], shapes, strict=True))
-    each = {size: _tiles_of(tiling, *size) for size in set(sizes.values())}
+    counted = {
+        split: {size: of_one(tiling, *size) for size in set(sizes.values())}
+        for split, of_one in (("train", shown_of), ("val", tiles_of))
+    }
 
-    def tiles(images: Iterable[str]) -> int:
-        return sum(each[sizes[image]] for image in images)
+    def tiles(part: Mapping[str, Iterable[str]], split: str) -> int:
+        return sum(counted[split][sizes[image]] for image in part[split])
 
-    return [(_with_synthetic(subset, tiles(part["train"])), tiles(part["val"])) for part in parts]
-
-
-def _tiles_of(tiling: Mapping, height: int, width: int) -> int:
-    """Tiles or crops of one image that an epoch shows."""
-    if tiling["mode"] == "resize":
-        return 1
-    if tiling["mode"] == "crop" and tiling["crops_per_image"] is not None:
-        return tiling["crops_per_image"]
-    rows, columns = (
-        len(offsets(length, tiling["size"], tiling["tile_overlap"])) for length in (height, width)
-    )
-    return rows * columns
+    return [(_with_synthetic(subset, tiles(part, "train")), tiles(part, "val")) for part in parts]
 
 
 def _expected(study: Mapping, run: Run, results: Path) -> list[tuple[int, int]] | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellseg.data.frames import Frames
-from cellseg.data.tiles import cut, offsets
+from cellseg.data.tiles import cut, n_windows, offsets
 
 
 class WindowPool:
@@ -73,8 +73,7 @@ class CropPool:
             for number in range(len(file))
             for _ in range(
                 crops_per_image
-                or len(offsets(int(file.height[number]), size, overlap))
-                * len(offsets(int(file.width[number]), size, overlap))
+                or n_windows(int(file.height[number]), int(file.width[number]), size, overlap)
             )
         ]
         self.image = np.array([file.image[number] for file, number in self._places], np.str_)
