@@ -114,6 +114,7 @@ def test_what_no_rule_makes_is_refused_in_the_plan(workflow, asked):
 
 def test_progress_and_plan_know_them(workflow):
     command = [sys.executable, "scripts/progress.py", "--configfile", "study.yaml"]
+    command += ["--replace-workflow-config"]  # as the other calls
     done = subprocess.run(command, cwd=workflow.folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     [row] = [line for line in done.stdout.splitlines() if line.startswith("others")]
