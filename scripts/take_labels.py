@@ -4,7 +4,6 @@ import platform
 
 import pandas as pd
 
-from cellseg.data import subsets
 from cellseg.inference.run import scored_images
 from cellseg.io import atomic, made_files, run_format
 from cellseg.runtime.script import running
@@ -14,14 +13,11 @@ from cellseg.training import provenance
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     table = made_files.read_parquet(snakemake.input.images)
-    images = scored_images(table, snakemake.params.subsample)
-    if snakemake.params.sample is not None:
-        images = subsets.sampled(images, **snakemake.params.sample)
     files = snakemake.params.files
     from_outside.import_run(
         source=files["path"],
         scores=files["scores"],
-        images=images,
+        images=scored_images(table, snakemake.params.subsample, snakemake.params.sample),
         labels=snakemake.output.labels,
         cells=snakemake.output.cells,
     )

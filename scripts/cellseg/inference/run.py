@@ -55,9 +55,8 @@ def predict(
     family = load_family(run["model"])
     family.set_threads(threads)
     table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
-    table = scored_images(table if only is None else table[table["image"].isin(only)], subsample)
-    if sample is not None:
-        table = subsets.sampled(table, **sample)
+    table = table if only is None else table[table["image"].isin(only)]
+    table = scored_images(table, subsample, sample)
     parts = [(nullcontext(folder), table)]
     if run["model"].get("ensemble"):
         weights = folder / run_files.WEIGHTS
@@ -114,7 +113,15 @@ def image_predictor(
     return test_time_augmentation.over_scales(predict_image, views["scales"])
 
 
-def scored_images(table: pd.DataFrame, subsample: int) -> pd.DataFrame:
-    """Every n-th image of each cell type, sorted by image."""
+def scored_images(
+    table: pd.DataFrame, subsample: int, sample: Mapping | None = None
+) -> pd.DataFrame:
+    """Every n-th image of each cell type, sorted by image; of these, those of the `sample`.
+
+    Parameters
+    ----------
+    sample : ``fraction`` and ``seed``, see :func:`cellseg.data.subsets.sampled`; None takes all
+    """
     ordered = table.sort_values("image", kind="stable")
-    return ordered[ordered.groupby("cell_type").cumcount() % subsample == 0]
+    chosen = ordered[ordered.groupby("cell_type").cumcount() % subsample == 0]
+    return chosen if sample is None else subsets.sampled(chosen, **sample)
