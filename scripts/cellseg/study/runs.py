@@ -156,7 +156,12 @@ def is_sampled(study: Mapping, experiment: str) -> bool:
 
 def training_of(study: Mapping, model: str) -> dict:
     """Settings of a model's training: the study's, with its own on top."""
-    own = study["models"][model].get("training", {})  # family `labels` trains nothing
+    # A model of family `labels` trains nothing.
+    return with_own_training(study, study["models"][model].get("training", {}))
+
+
+def with_own_training(study: Mapping, own: Mapping) -> dict:
+    """The study's settings of a training with those of a model on top."""
     return alternatives.one_only(merged(study["training"], own), own)
 
 

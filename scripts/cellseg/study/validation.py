@@ -23,7 +23,7 @@ from cellseg.study import (
     segmentation_methods,
     spelling,
 )
-from cellseg.study.runs import as_list, merged
+from cellseg.study.runs import as_list, with_own_training
 from cellseg.targets import head_names
 
 _NUMBER = re.compile(r"(?=[-+.]*\d)([-+]?\d*)(?:\.(\d*))?(?:[eE]([-+]?\d+))?")
@@ -254,9 +254,7 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
     if outside.is_outside(model):
         return
     alternatives.check(f"{where}.training", model["training"])
-    training = alternatives.one_only(
-        merged(study["training"], model["training"]), model["training"]
-    )
+    training = with_own_training(study, model["training"])
     alternatives.check_complete(f"{where}.training", training)
     spelling.check(f"{where}.training.tiling", training["tiling"], study["tilings"])
     tiling = study["tilings"][training["tiling"]]
@@ -287,7 +285,7 @@ def _check_levels(where: str, model: Mapping) -> None:
 def _check_window(where: str, model: Mapping, study: Mapping) -> None:
     """Refuse windows that the network of a model cannot be applied to."""
     window = study["prediction"]["window"]
-    tiling = study["tilings"][merged(study["training"], model["training"])["tiling"]]
+    tiling = study["tilings"][with_own_training(study, model["training"])["tiling"]]
     if window == "image" and model["family"] == "deepcell":
         raise UserError(
             f"prediction.window: image needs a network that takes any size, and {where} is of "
