@@ -37,7 +37,7 @@ class ImageFiles:
             below = PurePosixPath(path.relative_to(root).as_posix())
             for name in _with_and_without_suffix(below):
                 self._by_path.setdefault(name, []).append(path)
-            for tail in _tails(below):
+            for tail in tails(below):
                 for name in _with_and_without_suffix(tail):
                     self._by_tail.setdefault(name, []).append(path)
         if not self._by_path:
@@ -91,7 +91,7 @@ class ImageFiles:
             for spelling in _spellings(name):
                 below = PurePosixPath(spelled(spelling))
                 whole = PurePosixPath(spelled(str(folder)), below)
-                if found := _first(by_path, [below]) or _first(by_tail, _tails(whole)):
+                if found := _first(by_path, [below]) or _first(by_tail, tails(whole)):
                     return found
         return []
 
@@ -136,7 +136,7 @@ def _nearest(found: list[Path], label_image: Path) -> list[Path]:
     return [path for path, length in zip(found, shared, strict=True) if length == max(shared)]
 
 
-def _tails(path: PurePosixPath) -> list[PurePosixPath]:
+def tails(path: PurePosixPath) -> list[PurePosixPath]:
     """All ends of a path, the longest first."""
     parts = [part for part in path.parts if part != path.anchor]
     return [PurePosixPath(*parts[start:]) for start in range(len(parts))]

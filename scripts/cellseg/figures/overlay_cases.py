@@ -99,9 +99,7 @@ def _map(maps: dict, method: segmentation_methods.Method, head: str | None) -> S
     return head, maps[head][channel]
 
 
-def _lengths(
-    maps: dict, method: segmentation_methods.Method, head: str | None
-) -> tuple[str, np.ndarray] | None:
+def _lengths(maps: dict, method: segmentation_methods.Method, head: str | None) -> Shown | None:
     """Name of a head of vectors, and their lengths: 0 outside of cells and where vectors meet."""
     if head is None:
         return None

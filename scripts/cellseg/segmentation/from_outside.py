@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cellseg.data import coco_results, label_folder
+from cellseg.data import coco_results, image_files, label_folder
 from cellseg.errors import UserError
 from cellseg.images.reading import LABEL_SUFFIXES, find, read_labels
 from cellseg.io import atomic
@@ -155,8 +155,7 @@ def _matched(source: Path, images: pd.DataFrame) -> dict[str, Path]:
 
 def _tails(name: str | PurePosixPath) -> list[str]:
     """Ends of a path without its suffix, the longest first: a/b/c, b/c, c."""
-    parts = PurePosixPath(name).with_suffix("").parts
-    return ["/".join(parts[start:]) for start in range(len(parts))]
+    return [str(tail) for tail in image_files.tails(PurePosixPath(name).with_suffix(""))]
 
 
 def _read_scores(path: Path) -> dict[str, dict[int, float]]:

@@ -19,6 +19,9 @@ BY_MODEL = {"U-Net": "unet", "Deep U-Net": "unet-deep", "Deep U-Net Ensemble": "
 OUR_METRICS = {"Time for step": glossary.STEP.name, "F1 Score": "f1", "AP": "ap", "AFNR": "afnr"}
 """Metrics that a source calls otherwise than our tables, and that need not be defined alike."""
 
+UNITS = {"percent": " %", "ms": " ms"}
+"""What is written behind values of a unit."""
+
 _HEADS = re.compile(r"[a-z-]+(\+[a-z-]+)+")
 """A combination of heads in the name of a system."""
 
@@ -93,7 +96,7 @@ def name(figure: published.Figure) -> str:
 
 def value(figure: published.Figure) -> str:
     """A figure as it was printed, with its standard deviation and unit."""
-    unit = {"percent": " %", "ms": " ms"}.get(figure.unit, "")
+    unit = UNITS.get(figure.unit, "")
     deviation = f" (SD {figure.sd:g})" if figure.sd is not None else ""
     return f"{figure.value:g}{deviation}{unit}"
 

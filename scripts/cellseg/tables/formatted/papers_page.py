@@ -90,7 +90,7 @@ def ours(line: papers.Line) -> str:
     if line.ours is None:
         return ""
     scale, digits = {"percent": (100, 2), "ms": (1, 0)}.get(line.figure.unit, (1, 4))
-    unit = {"percent": " %", "ms": " ms"}.get(line.figure.unit, "")
+    unit = papers.UNITS.get(line.figure.unit, "")
     half = (line.ours.high - line.ours.low) / 2
     text = f"{scale * line.ours.mean:.{digits}f}"
     text += f" ± {scale * half:.{digits}f}" if math.isfinite(half) else ""
