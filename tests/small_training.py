@@ -4,9 +4,11 @@ python small_training.py FAMILY FOLDER EPOCHS SEED
 """
 
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
@@ -51,6 +53,27 @@ def values_per_pixel(model, size: tuple[int, int]) -> float:
 
 def _listed(output) -> list:
     return [output] if hasattr(output, "shape") else list(getattr(output, "values", list)())
+
+
+def load(family: str) -> ModuleType:
+    """A model family, without TensorFlow's warnings about its own deprecations."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return models.load(settings(1, family=family)["model"])
+
+
+@contextmanager
+def without_tracing() -> Iterator[None]:
+    """TensorFlow computes step by step: tracing takes longer than a few steps."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import tensorflow as tf
+
+        tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(False)
 
 
 def settings(epochs: int, seed: int = 0, family: str = "deepcell", **model) -> dict:

@@ -24,25 +24,13 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def family(name):
-    return _family(name)
-
-
-def _family(name):
-    with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
-        warnings.simplefilter("ignore")
-        return models.load(small_training.settings(1, family=name)["model"])
+    return small_training.load(name)
 
 
 @pytest.fixture
 def eagerly(family):
-    """Tracing takes longer than a few steps."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with small_training.without_tracing():
         yield
-    tf.config.run_functions_eagerly(False)
 
 
 def _settings(name, heads=("inner-distance", "pixelwise"), model=None, **options):
@@ -357,7 +345,7 @@ KINDS = {  # the first layer with weights, and the last that the pyramid uses
 @pytest.fixture(scope="module")
 def published(request, tmp_path_factory):
     """A file like those that Keras publishes, made here for lack of a network."""
-    _family("deepcell")
+    small_training.load("deepcell")
     import tf_keras
 
     tf_keras.backend.clear_session()

@@ -1,7 +1,5 @@
 """L2 regularisation and weight decay: the first steps are those of Keras' own."""
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -20,21 +18,13 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def family(name):
-    with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
-        warnings.simplefilter("ignore")
-        return models.load(small_training.settings(1, family=name)["model"])
+    return small_training.load(name)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def eagerly(family):
-    """Tracing takes longer than a few steps."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with small_training.without_tracing():
         yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")
