@@ -21,6 +21,7 @@ AXIS_NAMES = {
 TABLES = ("images", "runs", "training", "sizes")
 # Scores with nothing removed are the plain ones: every annotated cell counts.
 PRIMARY = "kept"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def need(table: "pd.DataFrame", name: str, columns: Iterable[str]) -> None:
@@ -191,6 +192,7 @@ def with_seeds(name: str, rows: "pd.DataFrame") -> str:
     if not numbers:
         return name
     number = f"n = {numbers[0]}" + (f" to {numbers[-1]}" if len(numbers) > 1 else "")
+    number = number.replace(" ", NO_BREAK)
     return f"{name} ({number})".strip()
 
 
