@@ -14,6 +14,7 @@ sys.path.insert(0, SCRIPTS)
 
 from snakemake import __version__ as snakemake_version
 from snakemake.cli import get_argument_parser
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake.exceptions import WorkflowError
 from snakemake.io import strip_wildcard_constraints
 from snakemake.logging import logger
@@ -26,7 +27,7 @@ from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.io import run_files
 from cellseg.jobs import cluster as clusters
 from cellseg.jobs import network_memory, resources as needs, slurm_refusals
-from cellseg.live import handler as live_handler, job as live_job
+from cellseg.live import dry_run, handler as live_handler, job as live_job
 from cellseg.runtime import (
     checkout_path,
     code_fingerprint,
@@ -770,12 +771,14 @@ def show_steps():
     """Show a line for each finished job in place of Snakemake's words, where the jobs run here.
 
     Snakemake's words are shown in a dry run, on a cluster, with --quiet, --verbose,
-    --printshellcmds and --logger.
+    --printshellcmds and --logger. `make plan` has the jobs of its dry run written to a file.
     """
     os.environ.pop(job_output.VARIABLE, None)
     shown = workflow.output_settings
     asked = shown.quiet or shown.verbose or shown.debug_dag or shown.printshellcmds
     here = workflow.is_main_process and workflow.resource_settings.nodes is None
+    if shown.dryrun and (path := os.environ.pop(dry_run.VARIABLE, "")):
+        logger.addHandler(dry_run.Writer(path, NOTHING_TO_BE_DONE_MSG))
     default = [one for one in logger.handlers if one.name == "DefaultStreamHandler"]
     if asked or shown.dryrun or not here or len(default) != 1:
         return
