@@ -55,8 +55,8 @@ job_environment.prepare(SCRIPTS)
 REPLACED = "config_yaml_is_replaced"
 given = workflow.config_settings
 if given.replace_workflow_config:
-    # Snakemake tells its jobs on a cluster which config files were given, and not that they take
-    # the place of config.yaml: they would merge the two.
+    # Snakemake passes the config files to its jobs on a cluster, but not that they replace
+    # config.yaml: jobs would merge the two.
     given.config_args = [*given.config_args, f"{REPLACED}=True"]
 elif REPLACED in given.overwrite_config:
     config.clear()
@@ -516,7 +516,7 @@ def of_runs(name, chosen=studies.runs_of):
 
 
 def told_in_captions(wildcards):
-    """Params function: what the captions of an experiment's formatted tables tell of the study."""
+    """Params function: what captions of an experiment's formatted tables say about the study."""
     dataset = study["datasets"][wildcards.dataset]
     return {
         "name": wildcards.experiment,
@@ -567,7 +567,7 @@ def of_all_runs(*names, trained=False):
 
 
 def of_all_experiments(pattern):
-    """A file of every experiment; {figure} stands for each of its figures."""
+    """A file of every experiment; {figure} becomes each of its figures."""
     return [
         pattern.format(
             dataset=entry.get("dataset", study["dataset"]),
@@ -640,7 +640,7 @@ def of_used_datasets(pattern):
 
 
 def chosen_for_apply(wildcards):
-    """Params function: what tells the run and the images of `apply` from others."""
+    """Params function: what identifies the run and the images of `apply`."""
     try:
         return request.stamp(study["apply"])
     except UserError as error:
@@ -672,7 +672,7 @@ def used_weights():
 
 
 def names_of_command():
-    """Targets of the command, and what other options name: Snakemake tells of them only later."""
+    """Targets of the command, and what other options name: Snakemake gives them only later."""
     if Path(sys.argv[0]).name not in ("snakemake", "__main__.py"):
         return [], []  # called from Python
     given = get_argument_parser().parse_args(sys.argv[1:])
