@@ -113,7 +113,7 @@ def _measure(trials: "pd.DataFrame") -> str:
 
 
 def _worst_end(trials: "pd.DataFrame") -> float:
-    """Where crosses stand: at the end of the axis that is worse."""
+    """Place of crosses: at the worse end of the axis."""
     return 0.97 if _of_losses(trials) else 0.03
 
 
@@ -131,7 +131,7 @@ def _beside(trials: "pd.DataFrame", name: str, texts: Sequence[str]) -> "pd.Seri
 
 
 def _value_axis(axes: "Axes", texts: Sequence[str], room: float) -> None:
-    """A place a value; names that do not fit side by side stand slanting."""
+    """A place a value; names that do not fit side by side are slanted."""
     fit = max(style.text_width(text) for text in texts) < room / len(texts) - 1.5
     axes.set_xlim(-0.5, len(texts) - 0.5)
     slant = {} if fit else {"rotation": 20, "ha": "right", "rotation_mode": "anchor"}

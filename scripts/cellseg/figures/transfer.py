@@ -43,7 +43,7 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
 
     once = len(set(trained_on.values())) == len(rows)
     once &= not tables["training"]["synthetic_images"].any()
-    # Subsets of one cell type, or with synthetic images and without, are told apart by their names.
+    # Subsets of one cell type, or with and without synthetic images, differ by their names.
     names = [trained_on[subset] if once else f"{trained_on[subset]} ({subset})" for subset in rows]
     images = conditions.held_out(tables["images"]).drop_duplicates("image")
     numbers = images["cell_type"].value_counts()

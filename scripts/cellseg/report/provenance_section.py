@@ -27,7 +27,7 @@ FACTS = {
 OTHERS = [*origins.RUN, "finished", "seconds"]
 OTHERS += ["train_images", "synthetic_images", "val_images", "train_tiles", "parameters"]
 OTHERS += origins.TRAINING
-"""Columns that tell runs apart by intention, or that differ in every run."""
+"""Columns that differ between runs on purpose, or that differ in every run."""
 
 VALUES = {"True": "yes", "False": "no"}
 

@@ -175,17 +175,17 @@ def _hide_all() -> None:
 
 def _wait_for_one(gpus: list[Gpu]) -> Gpu:
     """Lease the first free GPU, as soon as there is one."""
-    told = False
+    said = False
     while True:
         for gpu in gpus:
             descriptor = _lock(_lock_file(gpu))
             if descriptor is not None:
                 _leases.append(descriptor)
                 return gpu
-        if not told:
+        if not said:
             holders = ", ".join(f"GPU {gpu.name} by process {_holder(gpu)}" for gpu in gpus)
             print(f"Waiting for a GPU. In use: {holders}.", flush=True)
-            told = True
+            said = True
         time.sleep(POLL_SECONDS)
 
 

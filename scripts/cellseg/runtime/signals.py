@@ -15,7 +15,7 @@ def pass_on_sigterm() -> None:
     """From now on, send SIGTERM on to all processes under this one, shells excepted.
 
     Slurm signals the topmost process of a job step alone, and that is a Snakemake, which then
-    waits for its script. A shell that stands between would die and take the script with it.
+    waits for its script. A shell between the two would die and take the script with it.
     Handlers that are or will be set for the signal stay as they are. Main thread only.
     """
     reader, writer = os.pipe()

@@ -42,12 +42,12 @@ class Snakemake:
             came.process = process
             status = process.wait()
         if came.name:
-            raise UserError(f"{came.name}: stopped. The same call goes on where this one was.")
+            raise UserError(f"{came.name}: stopped. Rerun the same command to continue.")
         return status == 0
 
 
 class _Signal:
-    """The first signal that came, and the process to tell."""
+    """The first signal that came, and the process to pass it to."""
 
     def __init__(self) -> None:
         self.name: str | None = None

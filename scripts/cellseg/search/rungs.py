@@ -22,7 +22,7 @@ class Row:
     score : mean over the trial's seeds; nan where there is none
     diverged : whether a loss of it was not finite
     place : in its rung, from 1; None without a score
-    promoted : whether the trial goes on to the next rung
+    promoted : whether the trial enters the next rung
     runs : their folders
     """
 
@@ -71,7 +71,7 @@ def n_promoted(entry: Mapping, rung: int, n_trials: int) -> int:
 def likely_runs(study: Mapping, name: str, folder: Path) -> list[Run]:
     """Runs of all rungs of a search, before it is known which trials go on.
 
-    Trials that have a folder in a rung come first; others, spread evenly over all, stand for the
+    Trials that have a folder in a rung come first; others, spread evenly over all, represent the
     rest of it.
 
     Parameters

@@ -25,7 +25,7 @@ from cellseg.study import searches
 from cellseg.study.runs import Run, run_settings
 
 NOT_FINITE = "not finite"
-"""State of a trial whose loss was not. It failed, and the search goes on without it."""
+"""State of a trial whose loss was not. It failed, and the search continues without it."""
 STATES = (DONE, RUNNING, QUEUED, NOT_FINITE, FAILED, INTERRUPTED, PART_DONE, NOT_STARTED)
 
 

@@ -197,7 +197,7 @@ def _lines_of_known(space: Space, jobs: int | None, of: str) -> list[str]:
 
 
 def _lines_of_unknown(space: Space, of: str) -> list[str]:
-    """Where no image is known, there are no bytes to tell of, and 0 would be wrong."""
+    """Without a known image there are no bytes to show, and 0 would be wrong."""
     besides = f" Besides, it keeps {_gb(space.data)} of pretrained weights." if space.data else ""
     return [
         f"Space: what the {of} takes is not known before the images of {', '.join(space.unknown)} "

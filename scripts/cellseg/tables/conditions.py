@@ -216,7 +216,7 @@ def no_interval(table: "pd.DataFrame") -> str:
 
 
 def band(table: "pd.DataFrame") -> str:
-    """What lines and bands stand for, as a sentence."""
+    """What lines and bands mean, as a sentence."""
     drawn = interval(table)
     if not drawn:
         return f"Lines: {no_interval(table)}. "
@@ -224,7 +224,7 @@ def band(table: "pd.DataFrame") -> str:
 
 
 def spread(table: "pd.DataFrame", mark: str = "Bars") -> str:
-    """What bars, whiskers and points stand for, as a sentence."""
+    """What bars, whiskers and points mean, as a sentence."""
     number, several = seeds(table)
     drawn = interval(table)
     points = "; points: single seeds" if several else ""
