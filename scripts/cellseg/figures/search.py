@@ -201,7 +201,7 @@ def _keys(trials: "pd.DataFrame", looks: Mapping[int, dict]) -> list:
             for rung, look in looks.items()]  # fmt: skip
     ring = {"linestyle": "none", "marker": "o", "color": style.BLACK, "markerfacecolor": "none"}
     if not trials["promoted"].astype(bool).all() and len(looks) > 1:
-        keys.append(marks.line_key("hollow: does not go on", markersize=4, **ring))
+        keys.append(marks.line_key("hollow: not in the next rung", markersize=4, **ring))
     if trials["score"].isna().any():
         keys.append(marks.line_key("no finite loss", marker="x", color=style.BLACK, **dots))
     return [*keys, marks.line_key("best", markersize=8, **ring)]

@@ -119,7 +119,7 @@ def _trained_on(training: "pd.DataFrame") -> dict[str, str]:
         if not kinds or "+" in kinds:
             what = f"on {kinds.replace('+', ', ')}" if kinds else "on all cell types"
             raise UserError(
-                f"subset '{subset}' trains {what}, and a row of the matrix stands for one cell "
+                f"subset '{subset}' trains {what}, and a row of the matrix is one cell "
                 "type. Give each subset of the experiment a single entry under `cell_types`, or "
                 "draw f1-by-cell-type instead."
             )

@@ -124,7 +124,7 @@ def write(
 
 
 def copy(source: "MapStore", path: str | os.PathLike, images: Iterable[str]) -> None:
-    """Write the maps of some images of a store into a file of their own, picture by picture.
+    """Write the maps of some images of a store into another file, picture by picture.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ With the weights and the thresholds it says which cells a run finds. It came wit
 configuration at hand may be another one's.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,7 +30,13 @@ def read(path: str | Path) -> dict:
         The file is of another version, cannot be read or lacks a setting. The message names it
         and what to do.
     """
-    return of(run_format.read(path), path)
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unusable(path, repr(error)) from None
+    if isinstance(content, dict):
+        run_format.check(path, content)
+    return of(content, path)
 
 
 def of(content: Mapping, path: str | Path) -> dict:

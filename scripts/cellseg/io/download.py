@@ -217,7 +217,7 @@ class _Progress:
         self.next = (have // self.step + 1) * self.step
         self.shown = 0.0  # seconds, when the bar was last drawn
         if have:
-            print(f"{name}: goes on after {have / 1e6:.1f} MB", file=sys.stderr, flush=True)
+            print(f"{name}: resumes after {have / 1e6:.1f} MB", file=sys.stderr, flush=True)
 
     def show(self, have: int) -> None:
         now = time.monotonic()

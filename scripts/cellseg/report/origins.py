@@ -37,7 +37,7 @@ def table(runs: Sequence[Run], paths: Sequence[str | Path]) -> pd.DataFrame:
         training), train_images, synthetic_images (besides those, 0 where a run records none),
         val_images and train_tiles (numbers), steps, tiles_seen and seconds_of_epochs (of all
         attempts, with validation; None where a run records none), parameters, and the version of
-        each package in a column of its own, :data:`NOT_USED` where a run did without it
+        each package in a column, :data:`NOT_USED` if a run did without it
 
     Raises
     ------

@@ -5,6 +5,10 @@ process therefore leases a GPU before it imports a deep-learning library, and sh
 alone. The lease is a lock (``flock``) on a file of the GPU in the folder for temporary files, where
 processes of all checkouts and users meet. The kernel drops it when the process ends, in whatever
 way. Inside a Slurm job nothing is done: there Slurm has handed out the GPU.
+
+Neither nvidia-ml-py nor filelock would do here. A driver that hangs also hangs a process that calls
+its library; ``nvidia-smi`` can be left behind. A lock of filelock does not say who holds it, and a
+lease names the process that it waits for.
 """
 
 import fcntl

@@ -36,7 +36,7 @@ def _watch(reader: int) -> None:
 def stop_without(program: str, every: float = 1.0) -> None:
     """Send SIGTERM to this process once the program that it works for is gone.
 
-    Nothing else ends a job whose Snakemake was killed: it would go on while the next call starts
+    Nothing else ends a job whose Snakemake was killed: it would continue while the next call starts
     the same job again.
 
     Parameters

@@ -24,7 +24,7 @@ class Snakemake:
         self.folder, self.arguments, self.dry_run = folder, list(arguments), dry_run
 
     def make(self, files: Sequence[str]) -> bool:
-        """Ask for files; jobs that do not depend on a failed one go on.
+        """Ask for files; jobs that do not depend on a failed one continue.
 
         Returns
         -------

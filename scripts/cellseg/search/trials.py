@@ -52,7 +52,7 @@ class Trials:
 
     @property
     def decided(self) -> bool:
-        """Whether all are done, so that it is known which go on."""
+        """Whether all are done, so that it is known which enter the next rung."""
         return len(self.scores) == len(self.runs)
 
     def counts(self) -> dict[str, int]:
