@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from cellseg.data.splits import TRAINING_SPLITS
+from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.errors import UserError
 from cellseg.study import alternatives
 from cellseg.targets import head_names
@@ -141,8 +141,13 @@ def _trained_on(subset: Mapping) -> dict:
 
 
 def sample_of(study: Mapping, subset: str, seed: int) -> dict | None:
-    """``fraction`` and ``seed`` by which a run draws its scored images; None where it takes all."""
+    """How a run chooses its scored images; None where it takes all.
+
+    ``fraction`` and ``seed``, by which it draws them, or the ``folds`` of which one is held out.
+    """
     entry = study["subsets"][subset]
+    if entry.get("folds", {}).get("held_out", "val") != "val":
+        return {"folds": in_order(entry["folds"])}
     if entry["scored"] == "all":
         return None
     return {"fraction": entry["fraction"], "seed": seed}
@@ -169,9 +174,16 @@ def extensions(subset: Mapping) -> list[tuple[int, str]]:
     """Synthetic images that a subset asks for: how many of each image of which split."""
     if "synthetic_per_image" not in subset:
         return []
-    # Drawn validation wells leave images of both splits to train on.
-    splits = TRAINING_SPLITS if subset["validation"] == "by-well" else ("train",)
+    # Drawn validation wells and folds leave images of several splits to train on.
+    mixed = subset["validation"] == "by-well" or "folds" in subset
+    splits = splits_of(subset) if mixed else ("train",)
     return [(subset["synthetic_per_image"], split) for split in splits]
+
+
+def splits_of(subset: Mapping) -> tuple[str, ...]:
+    """Splits of the data set whose images a subset is of, to train and to validate on."""
+    of_all = subset.get("folds", {}).get("images") == "all"
+    return SPLITS if of_all else TRAINING_SPLITS
 
 
 def tiling_of(study: Mapping, model: str) -> str:
