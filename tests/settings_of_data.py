@@ -11,7 +11,8 @@ import tifffile
 
 import livecell_server
 import squares
-from cellseg.data import frames, tiles
+from cellseg.data import frames, subsets, tiles
+from cellseg.data.splits import SPLITS
 from cellseg.io import download
 from setting_cases import ABSENT, OTHER, Case, World
 
@@ -213,6 +214,60 @@ def cases_of(kind: str, dataset: str, *captions: str) -> list[Case]:
     ]  # fmt: skip
 
 
+def dealt(world: World) -> dict[str, list[dict]]:
+    """Images of each split of the Sartorius data set."""
+    source = json.loads(Path(world.run("convert kaggle").source).read_text())
+    return {
+        split: json.loads((world.root / path).read_text())["images"]
+        for split, path in source["annotations"].items()
+    }
+
+
+def has_split_samples(world: World) -> bool:
+    """Whether images of a sample are in more than one split."""
+    samples = [{image["well"] for image in images} for images in dealt(world).values()]
+    return sum(map(len, samples)) > len(set().union(*samples))
+
+
+def deals(key: str, *seen: tuple, sees) -> Case:
+    return Case(f"datasets.*<sartorius>.split.{key}", f"datasets.kaggle.split.{key}", seen, sees,
+                [f"convert kaggle: params.settings.split.{key}"])  # fmt: skip
+
+
+FOLDED = "squares/unet/fgbg/folded/0"
+
+
+def of_fold(world: World) -> tuple[int, ...]:
+    """Numbers of images that a fold trains on, validates with and scores."""
+    world.run(f"train {FOLDED}")
+    [trained] = world.family.trained
+    used = [
+        len(set(stream.tiles.image[stream.index])) for stream in (trained.train, trained.validation)
+    ]
+    job = world.plan.one(f"predict {FOLDED}")
+    if job.params["sample"] is None:
+        return (*used, -1)
+    return (*used, len(held_out(world)))
+
+
+def held_out(world: World, **columns) -> list[str]:
+    folds = world.plan.one(f"predict {FOLDED}").params["sample"]["folds"]
+    tables = [pd.read_parquet(world.root / f"{TABLES}/{split}.images.parquet") for split in SPLITS]
+    table = pd.concat(tables, ignore_index=True).assign(**columns)
+    return sorted(subsets.held_out(table, folds)["image"])
+
+
+def held_out_rows(world: World) -> list[str]:
+    """As if each row of the plate were a well."""
+    return held_out(world, well=lambda table: table["well"].str[0])
+
+
+def fold(key: str, *seen: tuple, sees, plan=(), **more) -> Case:
+    return Case(f"subsets.*.folds.{key}", f"subsets.folded.folds.{key}", seen, sees,
+                [f"train {FOLDED}: params.settings.subset.folds.{key}",
+                 f"predict {FOLDED}: params.sample.folds.{key}", *plan], **more)  # fmt: skip
+
+
 def local_files(key: str, dataset: str, file: str, fewer: str, *plan: str) -> list[Case]:
     return [
         Case(f"datasets.*<local>.{key}.{split}", f"datasets.{dataset}.{key}.{split}",
@@ -238,9 +293,10 @@ CASES = [
     Case("datasets.*.kind", "datasets.official",
          [({"kind": "local", "path": "squares/official"}, "use_local"),
           ({"kind": "simulated"}, "simulate"),
-          ({"kind": "download", "url": "http://127.0.0.1:9/"}, "download")],
+          ({"kind": "download", "url": "http://127.0.0.1:9/"}, "download"),
+          ({"kind": "sartorius", "path": "kaggle/whole"}, "convert")],
          rule_that_makes_official,
-         ["use_local official: removed", "[ds]* official: added",
+         ["use_local official: removed", "[cds]* official: added",
           "parse official: input.annotations", "parse official: params.images"], alone=True),
     Case("datasets.*<download>.url", "datasets.downloaded.url",
          [(f"http://127.0.0.1:9/{name}/", f"http://127.0.0.1:9/{name}/images.zip")
@@ -296,6 +352,18 @@ CASES = [
           (3, squares.BACKGROUND)], grey_of_a_cell,
          ["use_local squares: params.settings.channel"],
          given={"datasets.squares.images": "squares/colour"}),
+    Case("datasets.*<sartorius>.path", "datasets.kaggle.path",
+         [("kaggle/whole", 18), ("kaggle/fewer", 15)],
+         lambda world: sum(map(len, dealt(world).values())),
+         ["convert kaggle: params.settings.path", "convert kaggle: params.images",
+          "convert kaggle: input.annotations", "parse kaggle: input.annotations",
+          "parse kaggle: params.images"]),
+    *cases_of("sartorius", "kaggle"),
+    deals("val", (0.15, 3), (0.4, 6), sees=lambda world: len(dealt(world)["val"])),
+    deals("test", (0.15, 3), (0.4, 6), sees=lambda world: len(dealt(world)["test"])),
+    deals("group", (None, True), ("well", False), sees=has_split_samples),
+    deals("seed", (0, OTHER), (1, OTHER),
+          sees=lambda world: [image["file_name"] for image in dealt(world)["test"]]),
     Case("tilings.*.mode", "tilings.cut-64.mode",
          [("cut", (16, 64, 64)), ("resize", (8, 64, 64)), ("crop", (8, 64, 96))], tiles_made,
          ["tile squares/cut-64/*: params.tiling.*", f"{TRAIN}.tiling.mode",
@@ -334,6 +402,24 @@ CASES = [
           *(f"{rule} squares/{times}/train*: {what}"
             for rule in ("extend", "*_extension", "extension_report")
             for times, what in ((1, "removed"), (3, "added")))], alone=True),
+    fold("count", (3, (5, 5, 6)), (4, (8, 4, 4)), sees=of_fold),
+    fold("fold", (1, OTHER), (2, OTHER), sees=held_out),
+    fold("group", (None, OTHER), ("well", OTHER), sees=held_out_rows),
+    fold("seed", (0, OTHER), (1, OTHER), sees=held_out),
+    fold("images", ("all", (5, 5, 6)), ("training", (4, 4, 4)), sees=of_fold,
+         plan=[f"train {FOLDED}: input.fold_tiles", f"train {FOLDED}: input.fold_images",
+               f"train {FOLDED}: input.content_of_tiles"], alone=True),
+    Case("subsets.*.folds.validation", "subsets.folded.folds.validation",
+         [("next", (5, 5, 6)), ("held-out", (10, 6, 6))], of_fold,
+         [f"train {FOLDED}: params.settings.subset.folds.validation"]),
+    Case("subsets.*.folds.scored", "subsets.folded.folds.scored",
+         [("held-out", (8, 4, 4)), ("split", (8, 4, -1))], of_fold,
+         [f"predict {FOLDED}: params.sample*", f"predict {FOLDED}: input.images",
+          f"predict_shown {FOLDED}/: input.images", f"score {FOLDED}/: input.*",
+          f"score {FOLDED}/: params.data_split", f"overlay {FOLDED}/: input.*",
+          "pool squares: removed", "pool_folds squares/folds: removed"],
+         given={"subsets.folded.folds.images": "training",
+                "subsets.folded.folds.validation": "held-out"}, alone=True),
     Case("synthesis.seed", "synthesis.seed", [(0, OTHER), (1, OTHER)], sum_of_extension,
          [pattern.format("seed") for pattern in EXTENDS]),
     Case("synthesis.doublings", "synthesis.doublings", [(2, OTHER), (0.1, OTHER)],

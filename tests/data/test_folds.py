@@ -101,7 +101,7 @@ def test_too_few_images_for_three_splits_are_refused():
 
 def fold_of(number, **more):
     return {"count": 5, "fold": number, "group": None, "seed": 0, "images": "all",
-            "held_out": "test", **more}  # fmt: skip
+            "validation": "next", **more}  # fmt: skip
 
 
 def test_every_image_is_held_out_once_and_never_trained_on_or_validated_with_there():
@@ -122,7 +122,7 @@ def test_the_next_fold_validates_or_the_held_out_one():
         assert sorted(chosen["val"]) == sorted(
             subsets.held_out(images, fold_of(following))["image"]
         )
-    both = fold_of(2, held_out="both")
+    both = fold_of(2, validation="held-out")
     chosen = subsets.select(images, {**SUBSET, "folds": both}, 0)
     assert sorted(chosen["val"]) == sorted(subsets.held_out(images, both)["image"])
     assert len(chosen["train"]) == 16

@@ -131,6 +131,32 @@ use rule score as score_from_outside with:
         **OF_OUTSIDE,
 
 
+rule submission:
+    """The cells of a run as a submission to Kaggle's Sartorius competition."""
+    input:
+        labels=f"{RUN}/{{variant}}{run_files.LABELS}",
+        images=of_scored(f"{DATA}/annotations/{{split}}.images.parquet"),
+    output:
+        submission=f"{RUN}/{{variant}}{run_files.SUBMISSION}",
+    log:
+        f"{RUN}/{{variant}}{run_files.SUBMIT.log}",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        **SHORT,
+        mem_mb=4000,
+        runtime=min(60, MINUTES_OF_SHORT),
+    params:
+        code=code("submission"),
+    script:
+        "../../scripts/submission.py"
+
+
+use rule submission as submission_from_outside with:
+    wildcard_constraints:
+        **OF_OUTSIDE,
+
+
 rule collect:
     """Tables of an experiment: every image, every run, over seeds, and the training histories."""
     input:

@@ -86,7 +86,7 @@ def _split_by_fold(images: pd.DataFrame, folds: Mapping) -> pd.DataFrame:
     fold = _folds_of(pool, folds)
     own = folds["fold"]
     following = own % folds["count"] + 1
-    validates = own if folds["held_out"] != "test" else following
+    validates = following if folds["validation"] == "next" else own
     left = pool[(fold != own) | (fold == validates)]
     return left.assign(split=np.where(fold[left.index] == validates, "val", "train"))
 

@@ -37,6 +37,8 @@ DOING = {
     "search_figure": ("draw search", "drew search"),
     "segment": ("segment", "segmented"),
     "simulate": ("simulate", "simulated"),
+    "submission": ("write the submission of", "wrote the submission of"),
+    "submission_from_outside": ("write the submission of", "wrote the submission of"),
     "take_labels": ("take cells of", "took cells of"),
     "tile": ("cut tiles of", "cut tiles of"),
     "tile_extension": ("cut tiles of", "cut tiles of"),

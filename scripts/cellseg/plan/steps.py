@@ -120,7 +120,7 @@ def _expected(study: Mapping, run: Run, results: Path) -> list[tuple[int, int]] 
     if "folds" in subset:
         of_fold = sum(float(images[split].count) for split in splits_of(subset))
         of_fold /= subset["folds"]["count"]
-        left = subset["folds"]["count"] - (2 if subset["folds"]["held_out"] == "test" else 1)
+        left = subset["folds"]["count"] - (2 if subset["folds"]["validation"] == "next" else 1)
         counts = {"train": of_fold * left, "val": of_fold}
     tiling = study["tilings"][training_of(study, run.model)["tiling"]]
     counted = {"train": n_shown, "val": n_tiles}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from cellseg.errors import UserError
+from cellseg.study import runs as studies
 from cellseg.study import spelling
 from cellseg.study.runs import as_list
 
@@ -80,8 +81,7 @@ def _with_folds(block: Mapping, folds: Mapping[str, list[str]]) -> dict:
 
 def scores_its_fold(study: Mapping, subset: str) -> bool:
     """Whether runs on a subset are scored on the images that its fold holds out."""
-    folds = study["subsets"][subset].get("folds")
-    return folds is not None and folds["held_out"] != "val"
+    return studies.scores_its_fold(study["subsets"][subset])
 
 
 def scored_split(study: Mapping, subset: str) -> str:
@@ -114,18 +114,21 @@ def _check(where: str, subset: Mapping, study: Mapping) -> None:
                 f"{where}.{key}: with `folds`, these decide which images validate and are scored. "
                 f"Remove `{key}`."
             )
-    if folds["held_out"] == "test" and folds["count"] < 3:
+    if folds["validation"] == "next" and folds["count"] < 3:
         raise UserError(
-            f"{where}.folds.count: with `held_out: test` one fold is scored and the next "
-            "validates, and of two none is left to train on. Ask for three or more."
+            f"{where}.folds.count: one fold is held out and the next validates, and of two none "
+            "is left to train on. Ask for three or more, or set `validation: held-out`."
         )
-    if folds["held_out"] == "val" and (
-        folds["images"] == "all" or study["scoring"]["data_split"] == "val"
-    ):
+    split = study["scoring"]["data_split"]
+    if folds["scored"] == "split" and (folds["images"] == "all" or split == "val"):
         raise UserError(
-            f"{where}.folds.held_out: val scores the {study['scoring']['data_split']} split as "
-            "always, which must not be trained on. Set `images: training` and score the test "
-            "split, or hold out `test`."
+            f"{where}.folds.scored: the images of the {split} split are dealt to folds, and so "
+            "trained on. Set `images: training` and score the test split, or score `held-out`."
+        )
+    if folds["scored"] == "split" and folds["validation"] == "next":
+        raise UserError(
+            f"{where}.folds.validation: with `scored: split` nothing is done with the held-out "
+            "fold but to validate. Set `validation: held-out`."
         )
 
 

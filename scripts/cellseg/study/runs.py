@@ -137,7 +137,17 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
 
 def _trained_on(subset: Mapping) -> dict:
     """Settings of a subset but for what is scored, which changes no training."""
-    return {key: value for key, value in subset.items() if key != "scored"}
+    kept = {key: value for key, value in subset.items() if key != "scored"}
+    return {key: _trained_on(value) if key == "folds" else value for key, value in kept.items()}
+
+
+OF_TRAINING = ("validation", "scored")
+"""Keys of folds that do not say which images one of them holds out."""
+
+
+def scores_its_fold(subset: Mapping) -> bool:
+    """Whether runs on a subset are scored on the images that its fold holds out."""
+    return "folds" in subset and subset["folds"]["scored"] == "held-out"
 
 
 def sample_of(study: Mapping, subset: str, seed: int) -> dict | None:
@@ -146,8 +156,9 @@ def sample_of(study: Mapping, subset: str, seed: int) -> dict | None:
     ``fraction`` and ``seed``, by which it draws them, or the ``folds`` of which one is held out.
     """
     entry = study["subsets"][subset]
-    if entry.get("folds", {}).get("held_out", "val") != "val":
-        return {"folds": in_order(entry["folds"])}
+    if scores_its_fold(entry):
+        deal = {key: value for key, value in entry["folds"].items() if key not in OF_TRAINING}
+        return {"folds": in_order(deal)}
     if entry["scored"] == "all":
         return None
     return {"fraction": entry["fraction"], "seed": seed}
