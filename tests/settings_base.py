@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+import layouts_made
 import planned_jobs
 import sartorius_made
 import squares
@@ -48,6 +49,7 @@ BASE = {
         },
         "downloaded": {"kind": "download", "url": "http://127.0.0.1:9/set/", "retries": 0},
         "kaggle": {"kind": "sartorius", "path": "kaggle/whole"},
+        "public": {"kind": "public", "layout": "cellpose", "path": "public/whole"},
     },
     "tilings": {
         "cut-64": {"size": 64, "tile_overlap": 8},
@@ -187,6 +189,8 @@ def write(root: Path) -> None:
     squares.write(root / "squares")
     sartorius_made.write(root / "kaggle/whole")
     sartorius_made.write(root / "kaggle/fewer", images=5)
+    layouts_made.every(root / "public/whole", 8)
+    layouts_made.every(root / "public/fewer", 7)
     table = root / "results/squares/searches/swept/trials.csv"
     weights = [root / f"results/data/pretrained/{name}.h5" for name in BASE["pretrained"]]
     for path in (table, *weights):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import tifffile
 
+import layouts_made
 import livecell_server
 import squares
 from cellseg.data import frames, subsets, tiles
@@ -214,24 +215,59 @@ def cases_of(kind: str, dataset: str, *captions: str) -> list[Case]:
     ]  # fmt: skip
 
 
-def dealt(world: World) -> dict[str, list[dict]]:
-    """Images of each split of the Sartorius data set."""
-    source = json.loads(Path(world.run("convert kaggle").source).read_text())
+def dealt(world: World, dataset: str) -> dict[str, list[dict]]:
+    """Images of each split of a data set that is converted."""
+    source = json.loads(Path(world.run(f"convert {dataset}").source).read_text())
     return {
         split: json.loads((world.root / path).read_text())["images"]
         for split, path in source["annotations"].items()
     }
 
 
-def has_split_samples(world: World) -> bool:
-    """Whether images of a sample are in more than one split."""
-    samples = [{image["well"] for image in images} for images in dealt(world).values()]
-    return sum(map(len, samples)) > len(set().union(*samples))
+def number_dealt(dataset: str):
+    return lambda world: sum(map(len, dealt(world, dataset).values()))
 
 
-def deals(key: str, *seen: tuple, sees) -> Case:
-    return Case(f"datasets.*<sartorius>.split.{key}", f"datasets.kaggle.split.{key}", seen, sees,
-                [f"convert kaggle: params.settings.split.{key}"])  # fmt: skip
+def has_split_wells(dataset: str):
+    """Whether images of a well are in more than one split."""
+
+    def see(world: World) -> bool:
+        wells = [{image["well"] for image in images} for images in dealt(world, dataset).values()]
+        return sum(map(len, wells)) > len(set().union(*wells))
+
+    return see
+
+
+def names_dealt(dataset: str, split: str):
+    return lambda world: [image["file_name"] for image in dealt(world, dataset)[split]]
+
+
+def converted(kind: str, dataset: str, whole: int, fewer: int, few: int, many: int) -> list[Case]:
+    """Cases of a kind that is converted; the last two are images of small and of large shares."""
+
+    def deals(key: str, *seen: tuple, sees, **more) -> Case:
+        at = f"datasets.{dataset}.split.{key}"
+        return Case(f"datasets.*<{kind}>.split.{key}", at, seen, sees,
+                    [f"convert {dataset}: params.settings.split.{key}"], **more)  # fmt: skip
+
+    return [
+        Case(f"datasets.*<{kind}>.path", f"datasets.{dataset}.path",
+             [(f"{dataset}/whole", whole), (f"{dataset}/fewer", fewer)], number_dealt(dataset),
+             [f"convert {dataset}: params.settings.path", f"convert {dataset}: params.images",
+              f"parse {dataset}: params.images",
+              *([f"{rule} {dataset}: input.annotations" for rule in ("convert", "parse")])]),
+        *cases_of(kind, dataset),
+        *(deals(split, (0.15, few), (0.4, many),
+                sees=lambda world, split=split: len(dealt(world, dataset)[split]))
+          for split in ("val", "test")),
+        deals("group", (None, True), ("well", False), sees=has_split_wells(dataset),
+              **({"given": SEQUENCES, "alone": True} if kind == "public" else {})),
+        deals("seed", (0, OTHER), (1, OTHER), sees=names_dealt(dataset, "test")),
+    ]  # fmt: skip
+
+
+SEQUENCES = {"datasets.public.layout": "cell-tracking-challenge"}
+"""Of the public data set: frames of several sequences, which are its wells."""
 
 
 FOLDED = "squares/unet/fgbg/folded/0"
@@ -352,18 +388,13 @@ CASES = [
           (3, squares.BACKGROUND)], grey_of_a_cell,
          ["use_local squares: params.settings.channel"],
          given={"datasets.squares.images": "squares/colour"}),
-    Case("datasets.*<sartorius>.path", "datasets.kaggle.path",
-         [("kaggle/whole", 18), ("kaggle/fewer", 15)],
-         lambda world: sum(map(len, dealt(world).values())),
-         ["convert kaggle: params.settings.path", "convert kaggle: params.images",
-          "convert kaggle: input.annotations", "parse kaggle: input.annotations",
-          "parse kaggle: params.images"]),
-    *cases_of("sartorius", "kaggle"),
-    deals("val", (0.15, 3), (0.4, 6), sees=lambda world: len(dealt(world)["val"])),
-    deals("test", (0.15, 3), (0.4, 6), sees=lambda world: len(dealt(world)["test"])),
-    deals("group", (None, True), ("well", False), sees=has_split_samples),
-    deals("seed", (0, OTHER), (1, OTHER),
-          sees=lambda world: [image["file_name"] for image in dealt(world)["test"]]),
+    *converted("sartorius", "kaggle", 18, 15, 3, 6),
+    *converted("public", "public", 8, 7, 1, 3),
+    Case("datasets.*<public>.layout", "datasets.public.layout",
+         [(layout, [layout]) for layout in layouts_made.LAYOUTS],
+         lambda world: sorted({Path(name).parts[0] for split in SPLITS
+                               for name in names_dealt("public", split)(world)}),
+         ["convert public: params.layout", "convert public: params.code"]),
     Case("tilings.*.mode", "tilings.cut-64.mode",
          [("cut", (16, 64, 64)), ("resize", (8, 64, 64)), ("crop", (8, 64, 96))], tiles_made,
          ["tile squares/cut-64/*: params.tiling.*", f"{TRAIN}.tiling.mode",

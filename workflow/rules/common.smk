@@ -422,7 +422,8 @@ def settings_of_source(wildcards):
 
 def layout_of(wildcards):
     """Params function: module that reads the folder of a public data set."""
-    return kinds.of(study["datasets"][wildcards.dataset]).layout
+    entry = study["datasets"][wildcards.dataset]
+    return kinds.of(entry).layout(entry)
 
 
 def ensembles_on(wildcards):

@@ -8,6 +8,8 @@ from cellseg.data.kinds.source import Source
 from cellseg.errors import UserError
 from cellseg.io import tolerant
 
+LAYOUTS = "cellseg.data.layouts"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Converted(Source):
@@ -15,14 +17,17 @@ class Converted(Source):
 
     Attributes
     ----------
-    layout : module of :mod:`cellseg.data.layouts` that reads the folder
-    tables : patterns of the files below the folder that hold annotations
-    pictures : folder of the images below the folder; empty if they are everywhere
+    tables : names of the files that hold annotations, as patterns; empty for label images, which
+        are watched with the images
+    pictures : folder of the images below that of the data set; empty if they are everywhere
     """
 
-    layout: str
-    tables: tuple[str, ...]
+    tables: tuple[str, ...] = ()
     pictures: str = ""
+
+    def layout(self, entry: Mapping) -> str:
+        """Module that reads the folder."""
+        return f"{LAYOUTS}.{entry.get('layout', entry['kind']).replace('-', '_')}"
 
     def check(self, where: str, entry: Mapping) -> None:
         """Refuse shares that leave nothing to train on."""
@@ -49,7 +54,7 @@ class Converted(Source):
         path = Path(entry["path"])
         if path.is_file():
             return [str(path)]
-        return sorted(str(one) for pattern in self.tables for one in path.glob(pattern))
+        return sorted({str(one) for pattern in self.tables for one in path.glob(pattern)})
 
     def content(
         self, name: str, entry: Mapping, without: Iterable[Path], memory: Path
@@ -66,28 +71,30 @@ class Converted(Source):
         return local_images.stamp(found, memory)
 
 
-def _converted(layout: str, label: str, licence: str, *tables: str, **more) -> Converted:
-    return Converted(
-        layout=f"cellseg.data.layouts.{layout}",
+SOURCES: dict[str, Source] = {
+    "sartorius": Converted(
         rule="convert",
         settings=("path", "split"),
         paths=("path",),
-        label=label,
-        licence=licence,
-        tables=tables,
-        **more,
-    )
-
-
-SOURCES: dict[str, Source] = {
-    "sartorius": _converted(
-        "sartorius",
-        "Sartorius Cell Instance Segmentation (Kaggle 2021)",
-        "Sartorius Cell Instance Segmentation (Kaggle, 2021): the rules of the competition hold, "
-        "which whoever downloads the data accepts.",
-        *("train.csv", "train.csv.gz", "train.csv.zip"),
+        label="Sartorius Cell Instance Segmentation (Kaggle 2021)",
+        licence=(
+            "Sartorius Cell Instance Segmentation (Kaggle, 2021): the rules of the competition "
+            "hold, which whoever downloads the data accepts."
+        ),
+        tables=("train.csv", "train.csv.gz", "train.csv.zip"),
         pictures="train",
         published_as="Sartorius 2021",
+    ),
+    "public": Converted(
+        rule="convert",
+        settings=("path", "split"),
+        paths=("path",),
+        label="images of a public data set",
+        licence=(
+            "images of a public data set: its terms apply, and are to be added here before this "
+            "is given away. docs/how-to/data-sets.md says what is known of some."
+        ),
+        tables=("**/instances_*_EVICAN2.json",),
     ),
 }
 """By kind."""
