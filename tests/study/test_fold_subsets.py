@@ -79,7 +79,7 @@ def test_settings_of_a_run_say_its_fold_and_not_where_it_is_scored(resolved):
         ({"count": 2}, r"folds.count: .*Ask for three or more"),
         ({"count": 5, "fold": 6}, "folds.fold: 6 of 5 folds"),
         ({"count": 5, "scored": "split"}, r"folds.scored: .*images: training"),
-        ({"count": 5, "scored": "split", "images": "training"}, "validation: held-out"),
+        ({"count": 5, "scored": "split", "images": "training"}, r"validation: held-out"),
         ({"count": 5, "group": "plate"}, "'plate' is not possible"),
         ({"counts": 5}, "there is no key 'counts'"),
     ],
@@ -110,5 +110,5 @@ def test_a_search_on_all_folds_is_refused(resolved):
         "title": "Which rate?", "model": "featurenet", "heads": "fgbg", "subset": "five",
         "trials": "all", "rungs": [1, 2], "space": {"training.learning_rate": [0.01, 0.001]},
     }  # fmt: skip
-    with pytest.raises(UserError, match="five is 5 folds. Name one, such as five-fold-1"):
+    with pytest.raises(UserError, match=r"five is 5 folds. Name one, such as five-fold-1"):
         resolved(FIVE, hyperparameter_searches={"rates": search})
