@@ -355,11 +355,11 @@ def share_of_largest(labels: np.ndarray, distance: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     labels : ndarray of shape (H, W), int32
-    distance : ndarray of shape (H, W), float32; positive in cells
+    distance : ndarray of shape (H, W), float32; 0 or more
 
     Returns
     -------
-    ndarray of shape (H, W), float32; 0 in the background
+    ndarray of shape (H, W), float32; 0 in the background, and where the largest distance is 0
     """
     run_row, start, end, piece, n_pieces = runs_of_pieces(labels)
     largest = np.zeros(n_pieces, np.float32)
@@ -369,6 +369,8 @@ def share_of_largest(labels: np.ndarray, distance: np.ndarray) -> np.ndarray:
     shares = np.zeros(labels.shape, np.float32)
     for run in range(len(piece)):
         row, most = run_row[run], largest[piece[run]]
+        if most == 0:
+            continue
         for column in range(start[run], end[run]):
             shares[row, column] = distance[row, column] / most
     return shares
