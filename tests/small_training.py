@@ -35,11 +35,15 @@ OWN_SETTINGS = {
         "rescaling": "as-published",
         "negative_slope": 0,
     },
+    "stardist": {"depth": 2, "width": 8},
     "unet": {"architecture": "unet", "width": 4, "backend": "tensorflow", "negative_slope": 0.01},
 }
+OF_ANY_HEADS = sorted({*models.FAMILIES} - {"stardist"})
+"""Families whose networks predict :data:`HEADS`; ``test_family_stardist`` is about the other."""
 LEARNERS = {
     "deepcell": "DeepcellLearner",
     "panopticnet": "learner",
+    "stardist": "learner",
     "unet": "learner",
 }
 """By family: what makes one."""
