@@ -6,6 +6,7 @@ legacy Keras; so it is imported again here.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -23,13 +24,12 @@ from cellseg.study import validation
 from cellseg.targets.heads import HEADS
 from workflow_runner import TINY, Workflow
 
-STARS = {"star-distances": {"grid": 2}, "object-probability": {}}
+STARS = small_training.STARS
 OF_PACKAGE = ("stardist", "csbdeep", "cellseg.models.stardist")
 
 
 def _settings(epochs=1, heads=STARS, **model):
-    settings = small_training.settings(epochs, family="stardist", **model)
-    return {**settings, "heads": heads}
+    return {**small_training.settings(epochs, family="stardist", **model), "heads": heads}
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +190,11 @@ def test_without_the_package_an_error_names_the_command(checkout, tmp_path):
 # --- in a study
 
 
+@pytest.fixture(scope="module")
+def schema(checkout):
+    return yaml.safe_load((checkout / "workflow/schemas/config.schema.yaml").read_text())
+
+
 def _study(heads="star-distances+object-probability", **model):
     return {
         **TINY,
@@ -213,12 +218,70 @@ def _study(heads="star-distances+object-probability", **model):
         (_study(training={"xla": True}), "models.stars.training.xla"),
     ],
 )
-def test_what_the_package_cannot_do_is_refused(checkout, study, named):
-    schema = yaml.safe_load((checkout / "workflow/schemas/config.schema.yaml").read_text())
+def test_what_the_package_cannot_do_is_refused(schema, study, named):
     validation.resolve(_study(), schema)
     with pytest.raises(UserError) as refused:
         validation.resolve(study, schema)
     assert named in str(refused.value) and "stardist" in str(refused.value)
+
+
+def _with_grids(network=None, of_model=None, polygons=None, tried=None):
+    """A study with these grids; None leaves the default, 2."""
+    heads = {} if of_model is None else {"star-distances": {"grid": of_model}}
+    study = _study()
+    study["models"]["stars"]["heads"] = heads
+    if network is not None:
+        study["heads"] = {"star-distances": {"grid": network}}
+    if polygons is not None:
+        study["segmentation"] = {**study["segmentation"], "grid": polygons}
+    if tried is not None:
+        study["threshold_searches"] = {"fine": {"grid": tried}}
+        study["experiments"]["first"]["threshold_search"] = "fine"
+    return study
+
+
+@pytest.mark.parametrize(
+    "grids",
+    [{}, {"network": 1}, {"polygons": 4}, {"network": 4, "of_model": 2}, {"tried": [2, 4]}],
+)
+def test_polygons_are_proposed_on_the_grid_of_the_network(schema, grids):
+    validation.resolve(_with_grids(**grids), schema)
+
+
+@pytest.mark.parametrize(
+    ("grids", "keys"),
+    [
+        ({"network": 4}, ("segmentation.grid: 2 ", "4, to which heads.star-distances.grid ")),
+        ({"polygons": 1}, ("segmentation.grid: 1 ", "2, to which heads.star-distances.grid ")),
+        ({"of_model": 4, "polygons": 2},
+         ("segmentation.grid: 2 ", "models.stars.heads.star-distances.grid ")),
+        ({"tried": [2, 1]},
+         ("threshold_searches.fine.grid: 1 ", "2, to which heads.star-distances.grid ")),
+    ],
+)  # fmt: skip
+def test_polygons_between_the_networks_pixels_are_refused(schema, grids, keys):
+    with pytest.raises(UserError) as refused:
+        validation.resolve(_with_grids(**grids), schema)
+    assert all(key in str(refused.value) for key in keys), refused.value
+
+
+def test_grids_of_heads_and_trials_are_looked_at_too(schema):
+    heads = "+".join(STARS)
+    study = _with_grids()
+    study["segmentation_by_heads"] = {heads: {"method": "star-nms", "grid": 1}}
+    with pytest.raises(UserError, match=rf"segmentation_by_heads\.{re.escape(heads)}\.grid: 1 "):
+        validation.resolve(study, schema)
+    # A network of another family predicts each pixel.
+    study["models"]["stars"] = {"family": "unet"}
+    validation.resolve(study, schema)
+    study = _with_grids(tried=[2, 4])
+    study["hyperparameter_searches"] = {
+        "grids": {"title": "Grids", "model": "stars", "heads": heads, "subset": "full", "seed": 0, "rungs": [1],
+                  "threshold_search": "fine", "trials": "all",
+                  "space": {"heads.star-distances.grid": [2, 4]}}
+    }  # fmt: skip
+    with pytest.raises(UserError, match=r"hyperparameter_searches\.grids\.space \(trial 2\)"):
+        validation.resolve(study, schema)
 
 
 @pytest.mark.slow

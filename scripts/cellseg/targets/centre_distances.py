@@ -53,7 +53,8 @@ def boundary_target(labels: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (H, W, 2), float32
         The distance to the cell's outermost pixels divided by the largest in the cell, in [0, 1]; 0
-        on them, in cells without other pixels and outside of cells. Then 1 in cells, 0 elsewhere.
+        outside of cells. In a cell without other pixels each is as far inside as any: 1, as in
+        torch-em, so that it can have a seed. Then 1 in cells, 0 elsewhere.
     """
     labels = np.ascontiguousarray(labels, np.int32)
     return _with_mask(share_of_largest(labels, _to_border(labels)), labels)

@@ -359,7 +359,8 @@ def share_of_largest(labels: np.ndarray, distance: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (H, W), float32; 0 in the background, and where the largest distance is 0
+    ndarray of shape (H, W), float32; 0 in the background. Where the largest distance is 0 all
+        pixels have it, and 1.
     """
     run_row, start, end, piece, n_pieces = runs_of_pieces(labels)
     largest = np.zeros(n_pieces, np.float32)
@@ -369,8 +370,6 @@ def share_of_largest(labels: np.ndarray, distance: np.ndarray) -> np.ndarray:
     shares = np.zeros(labels.shape, np.float32)
     for run in range(len(piece)):
         row, most = run_row[run], largest[piece[run]]
-        if most == 0:
-            continue
         for column in range(start[run], end[run]):
-            shares[row, column] = distance[row, column] / most
+            shares[row, column] = distance[row, column] / most if most > 0 else 1
     return shares
