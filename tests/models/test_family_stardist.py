@@ -276,8 +276,8 @@ def test_grids_of_heads_and_trials_are_looked_at_too(schema):
     validation.resolve(study, schema)
     study = _with_grids(tried=[2, 4])
     study["hyperparameter_searches"] = {
-        "grids": {"title": "Grids", "model": "stars", "heads": heads, "subset": "full", "seed": 0, "rungs": [1],
-                  "threshold_search": "fine", "trials": "all",
+        "grids": {"title": "Grids", "model": "stars", "heads": heads, "subset": "full",
+                  "seed": 0, "rungs": [1], "threshold_search": "fine", "trials": "all",
                   "space": {"heads.star-distances.grid": [2, 4]}}
     }  # fmt: skip
     with pytest.raises(UserError, match=r"hyperparameter_searches\.grids\.space \(trial 2\)"):

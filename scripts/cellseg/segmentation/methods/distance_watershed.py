@@ -25,7 +25,7 @@ DEFAULTS = {
     "distance_smooth": 1.6,
     "min_size": 0,
 }
-"""Those of ``watershed_from_center_and_boundary_distances`` of torch-em, read in its source: its map
+"""Those of torch-em's ``watershed_from_center_and_boundary_distances``, read in its source. Its map
 of borders is 1 less ours, so its threshold of 0.5 is ours."""
 
 EXAMPLE_NOTE = (
