@@ -23,6 +23,7 @@ from cellseg.study import (
     searches,
     segmentation_methods,
     spelling,
+    star_grids,
 )
 from cellseg.study.runs import as_list, with_own_training
 from cellseg.targets import head_names
@@ -63,7 +64,9 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     ensembles.check_study(study)
     for name in study["hyperparameter_searches"]:
         _check_search(name, study)
-    return searches.with_trials(study, config["models"], partial(_complete, study, schema))
+    study = searches.with_trials(study, config["models"], partial(_complete, study, schema))
+    star_grids.check(study)
+    return study
 
 
 def _complete(study: Mapping, schema: Mapping, model: Mapping, where: str) -> dict:
