@@ -38,6 +38,7 @@ from cellseg.runtime import (
 )
 from cellseg.study import (
     ensembles,
+    folds,
     outside,
     overrides,
     runs as studies,
@@ -420,6 +421,12 @@ def settings_of_source(wildcards):
     )
 
 
+def layout_of(wildcards):
+    """Params function: module that reads the folder of a public data set."""
+    entry = study["datasets"][wildcards.dataset]
+    return kinds.of(entry).layout(entry)
+
+
 def ensembles_on(wildcards):
     """Params function: runs of ensembles that the images of a data set must do for."""
     return ensembles.runs_on(study, wildcards.dataset)
@@ -468,9 +475,75 @@ def extension_tiles_of(wildcards):
     ]
 
 
+def splits_of(wildcards):
+    """Splits of the data set that a run is trained on and validated with."""
+    return studies.splits_of(study["subsets"][wildcards.subset])
+
+
+def fold_tiles_of(wildcards):
+    """Input function: tiles of the splits besides train and val that a run's folds are of."""
+    return [
+        tiles_of(split)(wildcards)
+        for split in splits_of(wildcards)
+        if split not in TRAINING_SPLITS
+    ]
+
+
+def fold_images_of(wildcards):
+    """Input function: the images of those splits."""
+    return [
+        f"{DATA}/annotations/{split}.images.parquet"
+        for split in splits_of(wildcards)
+        if split not in TRAINING_SPLITS
+    ]
+
+
+def of_splits(pattern):
+    """Input function: a file of each split that a run is trained on and validated with."""
+    return lambda wildcards: [
+        pattern.format(dataset=wildcards.dataset, split=split)
+        for split in splits_of(wildcards)
+    ]
+
+
+def of_scored(pattern, listed=False):
+    """Input function: a file of the split whose images a run is scored on; of all for folds."""
+
+    def path(wildcards):
+        split = folds.scored_split(study, wildcards.subset)
+        one = pattern.format(dataset=wildcards.dataset, split=split)
+        return [one] if listed else one
+
+    return path
+
+
+def data_split_of(wildcards):
+    """Params function: what tables call the images that a run is scored on."""
+    if folds.scores_its_fold(study, wildcards.subset):
+        return folds.HELD_OUT
+    return study["scoring"]["data_split"]
+
+
+def subsets_of_folds(wildcards):
+    """Params function: the subset without its fold, of each subset of an experiment's folds."""
+    return folds.of_experiment(study, wildcards.experiment)
+
+
+def out_of_fold_tables():
+    """The scores of all folds together, of each experiment that scores held-out images."""
+    return [
+        f"{TABLES}/{name}".format(
+            dataset=entry.get("dataset", study["dataset"]), experiment=experiment
+        )
+        for experiment, entry in study["experiments"].items()
+        if folds.of_experiment(study, experiment)
+        for name in ("out_of_fold.csv", "out_of_fold_summary.csv")
+    ]
+
+
 def content_of_tiles(wildcards):
     """Input function: what the tiles of a run hold, in small files that Snakemake compares."""
-    tiles = [tiles_of(split)(wildcards) for split in TRAINING_SPLITS]
+    tiles = [tiles_of(split)(wildcards) for split in splits_of(wildcards)]
     return [path + CONTENT for path in [*tiles, *extension_tiles_of(wildcards)]]
 
 
@@ -650,14 +723,14 @@ def chosen_for_apply(wildcards):
 def used_tiles():
     """Tiles that the study's runs are trained on."""
     used = {
-        (run.dataset, studies.tiling_of(study, run.model))
+        (run.dataset, studies.tiling_of(study, run.model), split)
         for run in RUNS
         if not run.is_external
+        for split in studies.splits_of(study["subsets"][run.subset])
     }
     return [
         TILES.format(dataset=dataset, tiling=tiling, split=split)
-        for dataset, tiling in sorted(used)
-        for split in TRAINING_SPLITS
+        for dataset, tiling, split in sorted(used)
     ]
 
 

@@ -6,12 +6,12 @@ from math import ceil
 
 from cellseg import models
 from cellseg.data import kinds
-from cellseg.data.kinds.source import Images
+from cellseg.data.kinds.source import Images, all_of
 from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.io import run_files
 from cellseg.space.expected_tiles import n_shown
 from cellseg.study import segmentation_methods
-from cellseg.study.runs import Run, sample_of, training_of, tuning_in
+from cellseg.study.runs import Run, sample_of, splits_of, training_of, tuning_in
 from cellseg.targets import head_names
 from cellseg.training.length import Length
 
@@ -68,8 +68,11 @@ def expected(
     scored : whether it has cells, scores and pictures; trials of a search have none
     """
     split = images[study["scoring"]["data_split"]]
-    sample = sample_of(study, run.subset, run.seed)
-    share = 1 if sample is None else sample["fraction"]
+    sample = sample_of(study, run.subset, run.seed) or {}
+    share = sample.get("fraction", 1)
+    if "folds" in sample:
+        split = all_of(images[name] for name in splits_of(study["subsets"][run.subset]))
+        share = 1 / sample["folds"]["count"]
     part = split.part(share / study["scoring"]["subsample"])
     shown = min(study["overlays"]["images"], split.count)
     pixel = _map_bytes(study, run)
