@@ -235,6 +235,9 @@ OF_FLOWS = {
     "experiments.tuned.conditions": [
         {"model": "unet", "heads": FLOWS, "subset": "full", "seed": 0}
     ],
+    "experiments.folds.conditions": [
+        {"model": "unet", "heads": FLOWS, "subset": "folded", "seed": 0}
+    ],
 }
 """A study whose networks predict flows."""
 

@@ -14,6 +14,7 @@ from cellseg.study import (
     alternatives,
     config_values,
     ensembles,
+    folds,
     head_checks,
     home_folder,
     outside,
@@ -57,6 +58,7 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     study = home_folder.expanded(_filled(alternatives.without_default(config), schema, schema))
     alternatives.check("training", study["training"])
     alternatives.check_complete("training", study["training"])
+    study = folds.expanded(study)
     _check_names(study)
     outside.check(study)
     ensembles.check_study(study)
