@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from cellseg.data.layouts import row_runs
 from cellseg.errors import UserError
-from cellseg.io import atomic
+from cellseg.io import atomic, csv_file
 from cellseg.io.wording import number_of
 
 COLUMNS = ("id", "predicted")
@@ -34,21 +35,20 @@ def write(path: str | os.PathLike, images: Iterable[tuple[str, np.ndarray]]) -> 
     UserError
         Two images have one id.
     """
+    rows: list[tuple[str, str]] = []
     seen: set[str] = set()
     cells = 0
-    with atomic.replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for name, labels in images:
-            if name in seen:
-                raise UserError(
-                    f"{path}: two images have the id '{name}', and a submission names images by "
-                    "it. Rename one of the files."
-                )
-            seen.add(name)
-            written = [row_runs.write(labels == label) for label in np.unique(labels[labels > 0])]
-            writer.writerows((name, one) for one in written or [""])
-            cells += len(written)
+    for name, labels in images:
+        if name in seen:
+            raise UserError(
+                f"{path}: two images have the id '{name}', and a submission names images by it. "
+                "Rename one of the files."
+            )
+        seen.add(name)
+        written = [row_runs.write(labels == label) for label in np.unique(labels[labels > 0])]
+        rows.extend((name, one) for one in written or [""])
+        cells += len(written)
+    csv_file.write(path, pd.DataFrame(rows, columns=list(COLUMNS)))
     print(f"{number_of(len(seen), 'image')}, {number_of(cells, 'cell')}.")
 
 
