@@ -39,6 +39,8 @@ CURVE_PNG = "learning_curve.png"
 CURVE_PDF = "learning_curve.pdf"
 CURVE_CAPTION = "learning_curve.rst"
 EXPORTED = "export.zip"
+ORIGIN = "origin.json"
+"""Within an export: the run, the kind of its data set and the size of a pixel."""
 
 
 @dataclass(frozen=True)

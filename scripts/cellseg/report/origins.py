@@ -9,6 +9,8 @@ import pandas as pd
 from cellseg.io import made_files
 from cellseg.io.wording import plural
 from cellseg.study.runs import AXES, Run
+from cellseg.training import start
+from cellseg.training.start import CHAIN
 
 RUN = ["dataset", *AXES]
 VERSIONS = ("python", "numpy", "tensorflow", "keras", "tf_keras", "deepcell")
@@ -34,7 +36,8 @@ def table(runs: Sequence[Run], paths: Sequence[str | Path]) -> pd.DataFrame:
     DataFrame
         dataset, model, heads, subset, seed, finished (UTC), commit (empty outside of a checkout),
         uncommitted_changes, device, platform, threads, seconds (of the last attempt of the
-        training), train_images, synthetic_images (beside those, 0 where a run records none),
+        training), started_from (what its training started from, then what that started from; empty
+        for nothing), train_images, synthetic_images (beside those, 0 where a run records none),
         val_images and train_tiles (numbers), steps, tiles_seen and seconds_of_epochs (of all
         attempts, with validation; None where a run records none), parameters, and the version of
         each package in a column of its own, :data:`NOT_USED` where a run did without it
@@ -69,6 +72,7 @@ def _row(run: Run, read: dict) -> dict:
         **{axis: getattr(run, axis) for axis in RUN},
         **{name: read.get(name) for name in names},
         "train_images": len(read.get("train_images", [])),
+        CHAIN: " < ".join(start.of_link(one).replace("`", "") for one in read.get(CHAIN, [])),
         "synthetic_images": read.get("synthetic_images", 0),
         "val_images": len(read.get("val_images", [])),
         "train_tiles": read.get("train_tiles"),

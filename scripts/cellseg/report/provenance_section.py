@@ -25,7 +25,14 @@ FACTS = {
 """Columns of the provenance as the page calls them; other packages by their own name."""
 
 OTHERS = [*origins.RUN, "finished", "seconds"]
-OTHERS += ["train_images", "synthetic_images", "val_images", "train_tiles", "parameters"]
+OTHERS += [
+    "started_from",
+    "train_images",
+    "synthetic_images",
+    "val_images",
+    "train_tiles",
+    "parameters",
+]
 OTHERS += origins.TRAINING
 """Columns that tell runs apart by intention, or that differ in every run."""
 
