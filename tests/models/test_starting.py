@@ -117,7 +117,7 @@ def test_frozen_layers_stay_and_the_others_learn(family, name, source, tmp_path)
     norm = "down_1_norm_1" if name == "unet" else "batch_normalization"
     assert alike[FIRST_OF_BACKBONE[name]] and alike[norm]
     learnt = [layer for layer, same in alike.items() if not same]
-    assert len(learnt) > 4 and any(is_head(layer) for layer in learnt)
+    assert len(learnt) >= 3 and any(is_head(layer) for layer in learnt)
 
 
 def test_taken_layers_are_trained_at_the_lower_rate(family, name, source, tmp_path, monkeypatch):
