@@ -26,7 +26,8 @@ FACTS = {
 
 OTHERS = [*origins.RUN, "finished", "seconds"]
 OTHERS += [
-    "started_from",
+    origins.CHAIN,
+    origins.LICENCES,
     "train_images",
     "synthetic_images",
     "val_images",
@@ -82,5 +83,19 @@ def write(provenance: pd.DataFrame, snakemake_version: str, folder: Path) -> str
     return (
         f"{told} Each run's own record is its {code(run_files.PROVENANCE)}; all of them in a "
         f"table: {code(folder / 'tables' / 'provenance.csv')}.\n\n"
-        f"{table(['fact', 'value', 'runs'], rows, 'provenance')}"
+        f"{table(['fact', 'value', 'runs'], rows, 'provenance')}{_chains(provenance)}"
+    )
+
+
+def _chains(provenance: pd.DataFrame) -> str:
+    """A table of what runs started from, with the terms of those images; empty where none did."""
+    rows = []
+    for name, runs in provenance[provenance[origins.CHAIN] != ""].groupby(origins.CHAIN):
+        terms = " ".join(dict.fromkeys(runs[origins.LICENCES]))
+        rows.append([text(name), number_of(len(runs), "run"), text(terms)])
+    if not rows:
+        return ""
+    head = ["started from, the last one first", "runs", "terms of its images, which apply too"]
+    return (
+        f"\n\nSome trainings started from trained networks.\n\n{table(head, rows, 'started-from')}"
     )

@@ -53,9 +53,7 @@ def source(entry: Mapping, own: Mapping) -> dict | None:
 def in_words(entry: Mapping, own: Mapping) -> str:
     """The run or file that an entry names, as messages call it."""
     run = source(entry, own)
-    return (
-        entry["file"] if run is None else "{dataset}/{model}/{heads}/{subset}/{seed}".format(**run)
-    )
+    return entry["file"] if run is None else _PATH.format(**run)
 
 
 def doubts(own: Mapping, other: Mapping, pixel_sizes: Sequence[float | None]) -> list[str]:
@@ -84,9 +82,7 @@ def doubts(own: Mapping, other: Mapping, pixel_sizes: Sequence[float | None]) ->
 
 def of_link(link: Mapping) -> str:
     """A start of a chain in a few words, in Markdown."""
-    run = (
-        "`{dataset}/{model}/{heads}/{subset}/seed-{seed}`".format(**link) if "model" in link else ""
-    )
+    run = f"`{_PATH.format(**link)}`" if "model" in link else ""
     file = f"the file `{Path(link['file']).name}`" if "file" in link else ""
     return f"{file} (run {run})" if run and file else file or f"the run {run}"
 
