@@ -275,23 +275,28 @@ def starting(family: str) -> list[Case]:
 
     inputs = [f"train squares/{name}/*: input.start*"]
     heads = head_names_of(family)
+    weights = [
+        f"results/squares/runs/{number}-{family}/{heads}/full/seed-0/weights.h5"
+        for number in ("one", "two")
+    ]
     jobs = [*inputs, "train */*: added"]
     return [
         case("model", (f"one-{family}", f"one-{family}"), (f"two-{family}", f"two-{family}"),
              sees=started(family, 3), plan=jobs),
         case("heads", (ABSENT, heads), ("pixelwise", "pixelwise"), sees=started(family, 4),
              plan=jobs),
-        case("subset", (ABSENT, "full"), ("half", "half"), sees=started(family, 5), plan=jobs),
+        case("subset", (ABSENT, "full"), ("other", "other"), sees=started(family, 5), plan=jobs,
+             given={**STARTED, "subsets.other": {"fraction": 0.25}}),
         case("seed", (ABSENT, "seed-0"), (4, "seed-4"), sees=started(family, 6), plan=jobs),
         case("dataset", (ABSENT, "squares"), ("simulated", "simulated"), sees=started(family, 1),
              plan=[*jobs, "* simulated*: added"]),
         case("take", ("backbone", "backbone"), ("all-but-heads", "all-but-heads"), ("all", "all"),
              sees=chosen["take"]),
-        case("freeze", (ABSENT, None), ("backbone", "backbone"), sees=chosen["freeze"]),
-        case("rate", (ABSENT, 1), (0.5, 0.5), sees=chosen["rate"]),
-        case("file", ("squares/one.h5", "squares/one.h5"), ("squares/two.h5", "squares/two.h5"),
-             sees=lambda world: world.plan.one(RUNS[family]).input["start"][0], plan=inputs,
-             given={f"models.{name}.start_from": {"file": "squares/one.h5"}}),
+        case("freeze", (None, None), ("backbone", "backbone"), sees=chosen["freeze"]),
+        case("rate", (1, 1), (0.5, 0.5), sees=chosen["rate"]),
+        case("file", (weights[0], weights[0]), (weights[1], weights[1]),
+             sees=lambda world: world.plan.one(RUNS[family]).input["start"][0], plan=jobs,
+             given={**STARTED, f"models.{name}.start_from": {"file": weights[0]}}),
     ]  # fmt: skip
 
 
