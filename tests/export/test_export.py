@@ -30,7 +30,7 @@ from cellseg.models import keras_files
 from cellseg.training import start
 
 
-@pytest.fixture(scope="module", params=sorted(models.FAMILIES))
+@pytest.fixture(scope="module", params=small_training.OF_ANY_HEADS)
 def name(request):
     return request.param
 

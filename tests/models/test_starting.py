@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 import small_training
-from cellseg import models
 from cellseg.errors import UserError
 from cellseg.models import keras_files
 from cellseg.training.start import Start
@@ -22,13 +21,13 @@ FIRST_OF_BACKBONE = {"unet": "down_1_conv_1", "panopticnet": "conv2d", "deepcell
 SHORT = pytest.mark.parametrize(
     "name",
     [name if name == "unet" else pytest.param(name, marks=pytest.mark.slow)
-     for name in sorted(models.FAMILIES)],
+     for name in sorted(FIRST_OF_BACKBONE)],
     indirect=True,
 )  # fmt: skip
 """What takes the same path in all families: a U-Net's in the short ring."""
 
 
-@pytest.fixture(scope="module", params=sorted(models.FAMILIES))
+@pytest.fixture(scope="module", params=sorted(FIRST_OF_BACKBONE))
 def name(request):
     return request.param
 

@@ -41,7 +41,9 @@ ROUNDS = setting_cases.rounds(CASES)
 SOME = (".kind", ".family", ".backbone", ".window", ".size")
 """Keys of many choices, or of some that another case has, of which a few show that they count."""
 OVERRIDING = tuple(
-    f"models.*<{family}>.{block}." for family in MODELS for block in ("heads", "training")
+    f"models.*<{family}>.{block}."
+    for family in (*MODELS, "stardist")
+    for block in ("heads", "training")
 )
 """Keys that mean what those of the study's `training` do."""
 

@@ -24,9 +24,9 @@ STUDY = {
         "mine": {**IMAGES, "cell_types": ["BV2"]},
         "others": {**IMAGES, "cell_types": ["A172"]},
     },
-    "tilings": {"cut-32": {"size": 32, "tile_overlap": 0}},
+    "tilings": {"cut-64": {"size": 64, "tile_overlap": 0}},
     "training": {
-        "tiling": "cut-32",
+        "tiling": "cut-64",
         "epochs": 1,
         "batch_size": 4,
         "precise_batch_norm_batches": 1,

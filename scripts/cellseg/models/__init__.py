@@ -76,6 +76,7 @@ FAMILIES: dict[str, Entry] = {
     "panopticnet": Entry(
         "cellseg.models.panopticnet.family", facts="cellseg.models.panopticnet.sizes"
     ),
+    "stardist": Entry("cellseg.models.stardist.family", facts="cellseg.models.stardist.sizes"),
     "unet": Entry("cellseg.models.unet.family", facts="cellseg.models.unet.sizes"),
 }
 """By name."""

@@ -41,10 +41,10 @@ def table(runs: Sequence[Run], paths: Sequence[str | Path]) -> pd.DataFrame:
         uncommitted_changes, device, platform, threads, seconds (of the last attempt of the
         training), started_from (what its training started from, then what that started from; empty
         for nothing), started_from_licences (terms of the images of those), train_images,
-        synthetic_images (beside those, 0 where a run records none), val_images and train_tiles
+        synthetic_images (besides those, 0 where a run records none), val_images and train_tiles
         (numbers), steps, tiles_seen and seconds_of_epochs (of all attempts, with validation; None
         where a run records none), parameters, and the version of
-        each package in a column of its own, :data:`NOT_USED` where a run did without it
+        each package in a column, :data:`NOT_USED` if a run did without it
 
     Raises
     ------

@@ -35,7 +35,7 @@ OTHERS += [
     "parameters",
 ]
 OTHERS += origins.TRAINING
-"""Columns that tell runs apart by intention, or that differ in every run."""
+"""Columns that differ between runs on purpose, or that differ in every run."""
 
 VALUES = {"True": "yes", "False": "no"}
 
@@ -78,10 +78,10 @@ def write(provenance: pd.DataFrame, snakemake_version: str, folder: Path) -> str
     if changed:
         told += (
             f" **{number_of(changed, 'run')} came from a checkout with uncommitted changes**, so "
-            "that the commit alone does not tell the code."
+            "that the commit alone does not give the code."
         )
     return (
-        f"{told} Each run's own record is its {code(run_files.PROVENANCE)}; all of them in a "
+        f"{told} The record of each run is its {code(run_files.PROVENANCE)}; all of them in a "
         f"table: {code(folder / 'tables' / 'provenance.csv')}.\n\n"
         f"{table(['fact', 'value', 'runs'], rows, 'provenance')}{_chains(provenance)}"
     )

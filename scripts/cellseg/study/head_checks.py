@@ -21,6 +21,9 @@ def check(where: str, study: Mapping, model: str, heads: Iterable[str]) -> None:
     UserError
         Names the key to change.
     """
+    heads = list(heads)
+    if study["models"][model]["family"] == "stardist":
+        _check_stardist(where, study, model, heads)
     others = [head for head in heads if head not in OF_DEEPCELL]
     if not others:
         return
@@ -41,4 +44,21 @@ def check(where: str, study: Mapping, model: str, heads: Iterable[str]) -> None:
         raise UserError(
             f"{where}: {names} of squeezed images are not those of the images, and models.{model} "
             f"is trained on tilings.{tiling} of mode resize. Use a tiling of mode cut."
+        )
+
+
+OF_STARDIST = ("star-distances", "object-probability")
+
+
+def _check_stardist(where: str, study: Mapping, model: str, heads: list[str]) -> None:
+    """Refuse what the network and the losses of the package stardist cannot do."""
+    if heads != list(OF_STARDIST):
+        raise UserError(
+            f"{where}: models.{model} is of family stardist, whose network predicts "
+            f"{'+'.join(OF_STARDIST)} and nothing else. Ask for these heads, or use family unet."
+        )
+    if training_of(study, model)["xla"]:
+        raise UserError(
+            f"models.{model}: XLA cannot compile the losses of family stardist. Set "
+            f"models.{model}.training.xla to false."
         )

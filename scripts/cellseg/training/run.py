@@ -41,6 +41,7 @@ def train(
     threads: int,
     check: ensemble.Check | None = None,
     start: Start | None = None,
+    fold_tiles: Sequence[str] = (),
 ) -> None:
     """Train one network and write its run folder.
 
@@ -48,7 +49,7 @@ def train(
     ----------
     settings : from :func:`cellseg.study.runs.run_settings`
     tiles : tile files of the train and val splits
-    images : image tables of the train and val splits
+    images : image tables of the train and val splits, and of others that folds are of
     extension : tile files of synthetic images, see :mod:`cellseg.synthesis`; those are trained on
         whose source is, and none is validated on
     weights : pretrained backbone, or None
@@ -60,6 +61,7 @@ def train(
     check : called with each trained network, see :data:`cellseg.training.ensemble.Check`
     start : what to start from, see :func:`cellseg.training.start.opened`; each network of an
         ensemble does
+    fold_tiles : tile files of the splits besides train and val that folds are of
 
     Raises
     ------
@@ -70,7 +72,7 @@ def train(
     cv2.setNumThreads(1)  # the data stream has workers of its own
     table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     chosen = subsets.select(table, settings["subset"], settings["seed"])
-    pools = _pools([tiles["train"], tiles["val"], *extension], settings["tiling"])
+    pools = _pools([tiles["train"], tiles["val"], *fold_tiles, *extension], settings["tiling"])
     train_stream, validation_stream = _streams(pools, chosen, settings, threads)
     n_synthetic = _n_synthetic(settings["subset"], chosen["train"])
     drawn = "crops an epoch" if settings["tiling"]["mode"] == "crop" else "tiles"
@@ -82,7 +84,7 @@ def train(
     )
     by_type = ensemble.by_cell_type(table, chosen) if settings["model"].get("ensemble") else None
     started = time.perf_counter()
-    inputs = [*tiles.values(), *images, *extension, *([weights] if weights else [])]
+    inputs = [*tiles.values(), *fold_tiles, *images, *extension, *([weights] if weights else [])]
     inputs += [start.path] if start else []
     stamp = checkpoint.stamp([settings, code, [checkpoint.fingerprint(path) for path in inputs]])
     progress = ProgressWriter(folder, settings)
