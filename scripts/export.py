@@ -12,6 +12,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         run={name: snakemake.input[name] for name in names},
         images=snakemake.input.images,
         kind=snakemake.params.kind,
+        pixel_size=snakemake.params.pixel_size,
         load_family=models.load,
         output=snakemake.output.export,
         threads=snakemake.threads,

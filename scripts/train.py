@@ -8,7 +8,7 @@ from cellseg.io import progress_file
 from cellseg.runtime import gpu_lease
 from cellseg.runtime.script import running
 from cellseg.scoring import found_nothing
-from cellseg.training import run
+from cellseg.training import run, start
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     progress_file.remove(Path(snakemake.output.weights).parent)  # what an earlier attempt wrote
@@ -17,20 +17,24 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     segmentation = snakemake.config["segmentation_by_heads"].get(
         snakemake.wildcards.heads, snakemake.config["segmentation"]
     )
-    run.train(
-        settings=snakemake.params.settings,
-        tiles={"train": snakemake.input.train_tiles, "val": snakemake.input.val_tiles},
-        images=[
-            snakemake.input.train_images,
-            snakemake.input.val_images,
-            *snakemake.input.get("fold_images", []),
-        ],
-        fold_tiles=list(snakemake.input.get("fold_tiles", [])),
-        extension=list(snakemake.input.get("extension_tiles", [])),
-        weights=snakemake.input.get("weights") or None,
-        code=snakemake.params.code,
-        family=models.load(snakemake.params.settings["model"]),
-        folder=Path(snakemake.output.weights).parent,
-        threads=snakemake.threads,
-        check=partial(found_nothing.say_after_training, method=segmentation["method"]),
-    )
+    of_run = snakemake.params.settings, snakemake.input.get("start", [])
+    named = dict(snakemake.wildcards.items())
+    with start.opened(*of_run, named, snakemake.config["datasets"]) as begun:
+        run.train(
+            settings=snakemake.params.settings,
+            tiles={"train": snakemake.input.train_tiles, "val": snakemake.input.val_tiles},
+            images=[
+                snakemake.input.train_images,
+                snakemake.input.val_images,
+                *snakemake.input.get("fold_images", []),
+            ],
+            fold_tiles=list(snakemake.input.get("fold_tiles", [])),
+            extension=list(snakemake.input.get("extension_tiles", [])),
+            weights=snakemake.input.get("weights") or None,
+            code=snakemake.params.code,
+            family=models.load(snakemake.params.settings["model"]),
+            folder=Path(snakemake.output.weights).parent,
+            threads=snakemake.threads,
+            check=partial(found_nothing.say_after_training, method=segmentation["method"]),
+            start=begun,
+        )

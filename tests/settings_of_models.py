@@ -283,6 +283,77 @@ OUTSIDE = {
 }
 """Another program's cells next to the base study."""
 
+KINDS = {
+    "unet": {"family": "unet", "width": 2},
+    "panopticnet": {"family": "panopticnet", "backbone": "featurenet"},
+    "deepcell": {"family": "deepcell", "backbone": "featurenet"},
+}
+"""By family: a model to start from, which is trained in no experiment."""
+
+
+STARTED = {
+    path: value
+    for family, kind in KINDS.items()
+    for path, value in {
+        f"models.one-{family}": kind,
+        f"models.two-{family}": kind,
+        f"models.{MODELS[family]}.start_from": {"model": f"one-{family}", "take": "backbone"},
+    }.items()
+}
+"""Models to start from, and what those of the base study start from."""
+
+
+def started(family: str, number: int):
+    """A part of the path of the weights to start from: model, heads, subset or seed."""
+
+    def see(world: World) -> str:
+        return world.plan.one(RUNS[family]).input["start"][0].split("/")[number]
+
+    return see
+
+
+def starting(family: str) -> list[Case]:
+    """Cases of ``start_from``: each value is planned alone, since the other run comes along."""
+    name = MODELS[family]
+    chosen = {key: option(family, "model", "start_from", key) for key in ("take", "freeze", "rate")}
+
+    def case(key: str, *seen: tuple, sees, plan=(), given=None) -> Case:
+        own = [f"train squares/{name}/*: params.settings.model.start_from.{key}"]
+        return Case(f"models.*<{family}>.start_from.{key}", f"models.{name}.start_from.{key}", seen,
+                    sees, [*own, *plan], given or STARTED, alone=key not in chosen)  # fmt: skip
+
+    inputs = [f"train squares/{name}/*: input.start*"]
+    heads = head_names_of(family)
+    weights = [
+        f"results/squares/runs/{number}-{family}/{heads}/full/seed-0/weights.h5"
+        for number in ("one", "two")
+    ]
+    jobs = [*inputs, "train */*: added"]
+    return [
+        case("model", (f"one-{family}", f"one-{family}"), (f"two-{family}", f"two-{family}"),
+             sees=started(family, 3), plan=jobs),
+        case("heads", (ABSENT, heads), ("pixelwise", "pixelwise"), sees=started(family, 4),
+             plan=jobs),
+        case("subset", (ABSENT, "full"), ("other", "other"), sees=started(family, 5), plan=jobs,
+             given={**STARTED, "subsets.other": {"fraction": 0.25}}),
+        case("seed", (ABSENT, "seed-0"), (4, "seed-4"), sees=started(family, 6), plan=jobs),
+        case("dataset", (ABSENT, "squares"), ("simulated", "simulated"), sees=started(family, 1),
+             plan=[*jobs, "* simulated*: added"]),
+        case("take", ("backbone", "backbone"), ("all-but-heads", "all-but-heads"), ("all", "all"),
+             sees=chosen["take"]),
+        case("freeze", (None, None), ("backbone", "backbone"), sees=chosen["freeze"]),
+        case("rate", (1, 1), (0.5, 0.5), sees=chosen["rate"]),
+        case("file", (weights[0], weights[0]), (weights[1], weights[1]),
+             sees=lambda world: world.plan.one(RUNS[family]).input["start"][0], plan=jobs,
+             given={**STARTED, f"models.{name}.start_from": {"file": weights[0]}}),
+    ]  # fmt: skip
+
+
+def head_names_of(family: str) -> str:
+    """Heads of the training of the base study."""
+    return RUNS[family].split("/")[2]
+
+
 LEVELS, FEWER = ["C3", "C4", "C5"], ["C3", "C4"]
 
 CASES = [
@@ -316,6 +387,7 @@ CASES = [
     *of_both("weights", (None, None), ("one", "one.h5"),
              sees={family: weights_given(family) for family in ("deepcell", "panopticnet")},
              plan=lambda name: [f"train squares/{name}/*: input.weights"]),
+    *(case for family in MODELS for case in starting(family)),
     *of_both("ensemble", (None, 1), ("cell-type", 2),
              sees={family: networks_trained(family) for family in MODELS},
              plan=lambda name: ["data_report squares: params.ensembles"]),

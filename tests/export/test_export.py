@@ -17,6 +17,7 @@ import installed_packages
 import small_training
 import tiny_run
 from cellseg import models
+from cellseg.data.kinds import SOURCES
 from cellseg.errors import UserError
 from cellseg.export import example, model_card
 from cellseg.export import run as export_run
@@ -25,6 +26,8 @@ from cellseg.images.normalization import normalize
 from cellseg.inference import run as predict_run
 from cellseg.inference import sliding_window
 from cellseg.io import run_format
+from cellseg.models import keras_files
+from cellseg.training import start
 
 
 @pytest.fixture(scope="module", params=small_training.OF_ANY_HEADS)
@@ -222,3 +225,43 @@ def test_the_example_has_the_thresholds_of_the_run(heads, changes, expected):
     source = example.example(heads, {**tiny_run.WATERSHED, **changes})
     assert expected in source
     compile(source, "example.py", "exec")
+
+
+@pytest.mark.parametrize("name", ["unet"], indirect=True)
+def test_a_training_starts_from_an_export_whose_terms_go_on(name, run, family, unpacked, tmp_path):
+    settings = small_training.settings(1, 3, name)
+    entry = {"file": "given/export.zip", "take": "all", "freeze": "backbone", "rate": 1}
+    settings["model"]["start_from"] = entry
+    own = {"dataset": "ours", "model": "fine", "heads": "inner-distance+pixelwise",
+           "subset": "full", "seed": 3}  # fmt: skip
+    datasets = {"ours": {"kind": "simulated"}}
+    with (
+        small_training.without_tracing(),
+        start.opened(settings, [unpacked / "export.zip"], own, datasets) as begun,
+    ):
+        streams, state = small_training.streams(3), small_training.state(tmp_path)
+        family.train(settings, *streams, tmp_path, state, start=begun)
+    theirs, ours = (keras_files.read(path) for path in (run["weights"], tmp_path / "weights.h5"))
+    assert theirs.keys() == ours.keys()
+    alike = {key for key in theirs if np.array_equal(theirs[key], ours[key])}
+    assert alike == {key for key in theirs if key[0].startswith("down_")}
+
+    paths = {key: str(path) for key, path in run.items() if key != "images"}
+    record = json.loads(run["provenance"].read_text()) | {start.CHAIN: list(begun.chain)}
+    made = {"weights": tmp_path / "weights.h5", "settings": tmp_path / "settings.json",
+            "provenance": tmp_path / "provenance.json"}  # fmt: skip
+    made["provenance"].write_text(json.dumps(record))
+    made["settings"].write_text(json.dumps(run_format.stamped(settings)))
+    export_run.export({**paths, **{key: str(path) for key, path in made.items()}},
+                      [str(run["images"])], "simulated", lambda model: family,
+                      str(tmp_path / "fine.zip"), 1)  # fmt: skip
+    with zipfile.ZipFile(tmp_path / "fine.zip") as archive:
+        card = re.sub(" +", " ", archive.read("README.md").decode())
+        about = yaml.safe_load(archive.read("rdf.yaml"))
+    name_of_it = "the file `export.zip` (run `mine/net/inner-distance+pixelwise/full/seed-0`)"
+    assert f"started from {name_of_it} (all layers; frozen: backbone)" in card
+    assert f"| {name_of_it} | 1 | all layers; frozen: backbone |" in card
+    terms = SOURCES["download"].licence
+    assert f"- The images it was trained on: {SOURCES['simulated'].licence}" in card
+    assert f"- The images that {name_of_it} was trained on: {terms}" in card
+    assert about["license"] == "CC-BY-NC-4.0"

@@ -162,6 +162,19 @@ def test_provenance_tells_where_runs_differ(folder, tiny):
     assert "2026-01-01 10:00 to 2026-01-02 10:00" in text
 
 
+def test_what_runs_started_from_is_listed_with_its_terms(folder, tiny):
+    assert "started-from" not in provenance_section.write(_provenance(folder, tiny), "9", folder)
+    run = {"dataset": "theirs", "model": "net", "heads": HEADS, "subset": "full", "seed": 2}
+    chain = [{**run, "kind": "download"}, {"file": "given/first.h5", "kind": None}]
+    table = _provenance(folder, tiny, started_from=chain)
+    name = f"the run theirs/net/{HEADS}/full/seed-2 < the file first.h5"
+    assert table["started_from"].tolist() == ["", name, "", ""]
+    told = provenance_section.write(table, "9", folder)
+    assert "All runs were made alike." in told  # they are meant to differ in this
+    [line] = [line for line in told.split("\n") if "theirs/net" in line]
+    assert "1 run" in line and "CC BY-NC 4.0" in line and "not known" in line
+
+
 def test_provenance_that_cannot_be_read_names_the_file(tmp_path):
     (tmp_path / "provenance.json").write_text("{")
     with pytest.raises(UserError, match=r"provenance\.json is missing, damaged"):

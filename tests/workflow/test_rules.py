@@ -409,6 +409,9 @@ EDITS = {
     "model": (_set("models", "featurenet", "negative_slope", value=0.0), "train.settings"),
     "ensemble": (_set("models", "featurenet", "ensemble", value="cell-type"),
                  "train.settings data_report.ensembles"),
+    "start": (_set("models", "featurenet", "start_from",
+                   value={"model": "mobilenetv2", "take": "backbone"}),
+              "train.settings train:input +train"),
     "weights": (_set("models", "mobilenetv2", "weights", value=None),
                 "train.settings train:input -fetch_weights"),
     "pretrained": (_set("pretrained", "net", "url", value="http://b.example/net.h5"),
@@ -437,7 +440,7 @@ EDITS = {
                     "learning_curve.figure_text search_figure.figure_text papers.figure_text "
                     "data_report.figure_text extension_report.figure_text"),
     "pixel size": (_set("datasets", "tiny", "pixel_size", value=0.5),
-                   "overlay.pixel_size contact_sheet.pixel_size"),
+                   "overlay.pixel_size contact_sheet.pixel_size export.pixel_size"),
     "title": (_set("experiments", "tuned", "title", value="What?"),
               "figure.question contact_sheet.question format_tables.experiment overview.study"),
     "runs": (_set("experiments", "tuned", "conditions", value=[{**_RUNS, "model": "mobilenetv2"}]),

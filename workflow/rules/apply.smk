@@ -57,6 +57,7 @@ rule export:
     params:
         code=code_with_family("export", facts=True, also=method_modules),
         kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
+        pixel_size=pixel_size_of,
     script:
         "../../scripts/export.py"
 

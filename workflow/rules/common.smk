@@ -44,6 +44,7 @@ from cellseg.study import (
     runs as studies,
     searches,
     segmentation_methods,
+    starts,
     target_names,
     validation,
 )
@@ -116,6 +117,7 @@ SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
 METHOD_MODULES = [method.module for method in segmentation_methods.METHODS.values()]
 RUNS = studies.all_runs(study)
+TRAINED_FROM = starts.with_sources(study, RUNS)  # with the runs that they start from
 STARTED = time.time()
 GPUS = 1 if ON_GPU and clusters.counts_gpus(cluster) else 0
 OF_NETWORKS = clusters.of_networks(cluster, ON_GPU)
@@ -567,6 +569,20 @@ def weights_of(wildcards):
     return [] if name is None else PRETRAINED.format(pretrained=name)
 
 
+def start_of(wildcards):
+    """Input function: what a run's model starts from, an earlier run or a file; or nothing."""
+    run = run_of(wildcards)
+    try:
+        starts.refuse_missing(study, [run], Path("results"))
+    except UserError as error:
+        raise WorkflowError(printable(error)) from None
+    begun, file = starts.source_of(study, run), starts.file_of(study, run)
+    if begun is not None:
+        names = run_files.WEIGHTS, run_files.SETTINGS, run_files.PROVENANCE
+        return [f"results/{begun.folder}/{name}" for name in names]
+    return [] if file is None else [file]
+
+
 def of_runs(name, chosen=studies.runs_of):
     """Input function: one file of every run of an experiment; {variant} is that of its threshold search."""
 
@@ -707,9 +723,9 @@ def benchmark_patterns(wildcards):
     }
 
 
-def of_used_datasets(pattern):
+def of_used_datasets(pattern, runs=RUNS):
     """A file of every data set that an experiment uses."""
-    return sorted({pattern.format(dataset=run.dataset) for run in RUNS})
+    return sorted({pattern.format(dataset=run.dataset) for run in runs})
 
 
 def chosen_for_apply(wildcards):
@@ -724,7 +740,7 @@ def used_tiles():
     """Tiles that the study's runs are trained on."""
     used = {
         (run.dataset, studies.tiling_of(study, run.model), split)
-        for run in RUNS
+        for run in TRAINED_FROM
         if not run.is_external
         for split in studies.splits_of(study["subsets"][run.subset])
     }
@@ -736,7 +752,8 @@ def used_tiles():
 
 def weights_used():
     """Names of the pretrained weights that the study's models start from."""
-    return sorted({study["models"][run.model].get("weights") for run in RUNS} - {None})
+    names = {study["models"][run.model].get("weights") for run in TRAINED_FROM}
+    return sorted(names - {None})
 
 
 def used_weights():
@@ -778,15 +795,32 @@ def datasets_on():
     }
 
 
+def runs_named(wildcards):
+    """The run that the wildcards of a target name, in a list; none if they name no run."""
+    axes = ("dataset", *studies.AXES)
+    if not set(axes) <= wildcards.keys():
+        return []
+    named = {axis: wildcards[axis] for axis in axes}
+    return [studies.Run(**{**named, "seed": int(named["seed"])})]
+
+
 def needed_datasets(targets, files):
     """Data sets that the targets of a command are made of."""
     rules_named = {one.name for one in workflow.rules} & set(targets)
     if not targets or rules_named - {"apply"}:
-        return sorted({run.dataset for run in RUNS})
-    wildcards = [target_names.wildcards(target, files) for target in targets]
-    return sorted(
-        {found["dataset"] for found in wildcards if found and "dataset" in found}
-    )
+        return sorted({run.dataset for run in TRAINED_FROM})
+    asked = [target_names.wildcards(target, files) or {} for target in targets]
+    named = {found["dataset"] for found in asked if "dataset" in found}
+    begun = [
+        run
+        for found in asked
+        for run in (
+            studies.runs_of(study, found["experiment"])
+            if "experiment" in found
+            else runs_named(found)
+        )
+    ]
+    return sorted(named | {run.dataset for run in starts.with_sources(study, begun)})
 
 
 def keep_going_to_fetch():
@@ -800,7 +834,7 @@ def say_what_was_not_fetched():
     """The end of a run that did not reach files: all of them, and what to put where."""
     if not workflow.is_main_process:
         return
-    used = sorted({run.dataset for run in RUNS})
+    used = sorted({run.dataset for run in TRAINED_FROM})
     lines = unreachable.lines(study, used, weights_used(), Path("results"), STARTED)
     if lines:
         # After the lines with which Snakemake itself ends.
@@ -892,6 +926,8 @@ def check_command():
                 if one.is_external and not Path(labels.format(**vars(one))).exists()
             ]
             outside.refuse_missing(study, missing)
+            for line in starts.warnings(study, RUNS):
+                print(line, file=sys.stderr)
     except UserError as error:
         raise WorkflowError(printable(error)) from None
     if workflow.output_settings.dryrun and not workflow.output_settings.quiet:

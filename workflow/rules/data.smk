@@ -386,7 +386,7 @@ rule data:
 rule prefetch:
     """Everything that needs the internet: run it where the internet is, before the study."""
     input:
-        of_used_datasets(f"{DATA}/source.json"),
+        of_used_datasets(f"{DATA}/source.json", TRAINED_FROM),
         used_weights(),
 
 

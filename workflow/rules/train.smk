@@ -27,6 +27,7 @@ rule train:
         extension_tiles=extension_tiles_of,
         content_of_tiles=content_of_tiles,
         weights=weights_of,
+        start=start_of,
     output:
         weights=f"{RUN}/{run_files.WEIGHTS}",
         history=f"{RUN}/{run_files.HISTORY}",

@@ -13,8 +13,11 @@ from cellseg.io import run_files, run_format
 from cellseg.targets import channels
 
 FORMAT = "0.5.4"
-RECORDS = (run_files.SETTINGS, run_files.SEGMENTATION, run_files.PROVENANCE)
-"""Files of the run that come along."""
+RECORDS = (
+    *(run_files.SETTINGS, run_files.SEGMENTATION, run_files.PROVENANCE),
+    *(run_files.ORIGIN, run_files.WEIGHTS),
+)
+"""Files of the run that come along; with the weights, another run can start from it."""
 
 
 def output_name(head: str) -> str:
@@ -32,6 +35,7 @@ def describe(
     heads: Sequence[str],
     tensorflow_version: str,
     timestamp: str,
+    chain: Sequence[Mapping] = (),
 ) -> dict:
     """Description of an export, whose other files lie in `folder` already.
 
@@ -44,6 +48,7 @@ def describe(
     window : side of the windows, pixels
     heads : of the network, in the order of its output
     timestamp : ISO 8601, when the training ended
+    chain : what it started from, of its provenance
     """
     names = [channel for head in heads for channel in channels.NAMES[head]]
     name = f"Cells in phase contrast {condition['model']} {condition['heads']}"
@@ -72,10 +77,19 @@ def describe(
         "attachments": [_file(folder, extra) for extra in ("example.py", *RECORDS)],
         "config": {"livecell-bench": run_format.stamped({})},
     }
-    licence = SOURCES[kind].spdx
-    if licence and family != "deepcell":
-        about["license"] = licence
+    if licence := _licence([kind, *(one["kind"] for one in chain)]):
+        families = {family, *(one.get("family") for one in chain)}
+        if "deepcell" not in families:
+            about["license"] = licence
     return about
+
+
+def _licence(kinds: Sequence[str | None]) -> str | None:
+    """Identifier of the narrowest terms of images of these kinds; None if some are not known."""
+    found = [SOURCES[kind].spdx if kind in SOURCES else None for kind in kinds]
+    if None in found:
+        return None
+    return next((one for one in found if "-NC" in one), found[0])
 
 
 def _tensor(folder: Path, name: str, window: int, names: Sequence[str], test: str) -> dict:

@@ -1,7 +1,7 @@
 """The page that says what an exported network is: README.md of an export."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from tabulate import tabulate
@@ -10,7 +10,8 @@ from cellseg import models
 from cellseg.data.kinds import SOURCES
 from cellseg.io import run_files
 from cellseg.tables import glossary
-from cellseg.training import length
+from cellseg.training import length, start
+from cellseg.training.start import CHAIN
 
 SCORES = glossary.named("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1_75", "pixel_iou")
 """Columns of metrics.csv."""
@@ -86,6 +87,9 @@ def text(
     model, training = settings["model"], settings["training"]
     imagenet = model.get("weights")
     weights = f"ImageNet weights `{imagenet}`" if imagenet else "random weights"
+    chain = provenance.get(CHAIN, [])
+    if chain:
+        weights = f"{start.of_link(chain[0])} ({start.taken(chain[0])})"
     tuned = f" They were tuned on validation images (`{segmentation['tuning']}`)." if (
         segmentation["tuning"]) else ""  # fmt: skip
     sections = [
@@ -117,6 +121,7 @@ def text(
             ],
         ),
         *_synthetic(provenance),
+        *_chain(chain),
         "## Validation: scores on images it has not seen",
         *_scores(metrics, coco, segmentation["segmentation"]["method"]),
         "## Intended use, and limits",
@@ -127,11 +132,12 @@ def text(
         "diagnosis.",
         "## Licences",
         f"- The images it was trained on: {SOURCES[kind].licence}",
-        *([DEEPCELL] if model["family"] == "deepcell" else []),
+        *_licences_of_chain(chain),
+        *([DEEPCELL] if "deepcell" in [model["family"], *(one.get("family") for one in chain)]
+          else []),
         *(
-            [f"- The backbone started from `{imagenet}`, published with Keras: its terms "
-             "apply too."]
-            if imagenet else []
+            f"- The backbone started from `{name}`, published with Keras: its terms apply too."
+            for name in dict.fromkeys([imagenet, *(one.get("imagenet") for one in chain)]) if name
         ),
         "- livecell-bench itself, with `example.py`: MIT.",
         "Please cite:",
@@ -143,6 +149,32 @@ def text(
 def _synthetic(provenance: Mapping) -> list[str]:
     n_images = provenance.get("synthetic_images", 0)
     return [f"And {n_images:,} synthetic images made of these images."] if n_images else []
+
+
+def _chain(chain: Sequence[Mapping]) -> list[str]:
+    """What it started from, then what that started from, and so on."""
+    if not chain:
+        return []
+    rows = [
+        (start.of_link(one), _images(one), start.taken(one), "; ".join(one.get("differences", [])))
+        for one in chain
+    ]
+    return [
+        "It started from a trained network, which was itself trained on other images; the first "
+        "line is the last one before this training.",
+        _table(["started from", "its training images", "taken", "differences"], rows),
+    ]
+
+
+def _images(link: Mapping) -> str:
+    return f"{link['train_images']:,}" if "train_images" in link else "not known"
+
+
+def _licences_of_chain(chain: Sequence[Mapping]) -> list[str]:
+    return list(dict.fromkeys(
+        f"- The images that {start.of_link(one)} was trained on: {start.licence(one)}"
+        for one in chain
+    ))  # fmt: skip
 
 
 def otherwise(prediction: Mapping) -> str:

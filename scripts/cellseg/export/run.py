@@ -21,6 +21,7 @@ from cellseg.simulate.frame import simulate_frame
 from cellseg.tables import read
 from cellseg.training import ensemble
 from cellseg.training.provenance import SETTINGS as RUN_SETTINGS
+from cellseg.training.start import CHAIN
 
 if TYPE_CHECKING:
     from cellseg.export.saved_model import WholeImages
@@ -34,6 +35,7 @@ def export(
     load_family: Callable[[Mapping], "Family"],
     output: str,
     threads: int,
+    pixel_size: float | None = None,
 ) -> None:
     """Write the zip of a run.
 
@@ -44,6 +46,7 @@ def export(
     images : tables of the images that it may have been trained and validated with
     kind : of its data set, a key of :data:`cellseg.data.kinds.SOURCES`
     load_family : from the model's settings to the module of its family
+    pixel_size : micrometres of a side of a pixel of its images, or None
     output : zip to write; rdf.yaml at its top makes it a package of the BioImage Model Zoo
 
     Raises
@@ -77,6 +80,9 @@ def export(
         shutil.make_archive(str(made / "model"), "zip", made / "model")
         shutil.rmtree(made / "model")
         _write_test_tensors(network, made)
+        shutil.copyfile(run["weights"], made / run_files.WEIGHTS)
+        origin = {**thresholds["condition"], "kind": kind, "pixel_size": pixel_size}
+        atomic.write_json(made / run_files.ORIGIN, origin)
         shutil.copyfile(run["settings"], made / run_files.SETTINGS)
         shutil.copyfile(run["provenance"], made / run_files.PROVENANCE)
         shutil.copyfile(run["segmentation"], made / run_files.SEGMENTATION)
@@ -110,6 +116,7 @@ def export(
             heads=list(settings["heads"]),
             tensorflow_version=family.versions()["tensorflow"],
             timestamp=provenance["finished"],
+            chain=provenance.get(CHAIN, []),
         )
         (made / "rdf.yaml").write_text(
             yaml.safe_dump(description, sort_keys=False, allow_unicode=True), encoding="utf-8"

@@ -40,6 +40,8 @@ CURVE_PDF = "learning_curve.pdf"
 CURVE_CAPTION = "learning_curve.rst"
 EXPORTED = "export.zip"
 SUBMISSION = "submission.csv"
+ORIGIN = "origin.json"
+"""Within an export: the run, the kind of its data set and the size of a pixel."""
 
 
 @dataclass(frozen=True)

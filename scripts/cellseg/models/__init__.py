@@ -2,11 +2,13 @@
 
 A family is a module, or an object ``FAMILY`` in one, that offers
 
-``train(settings, train, validation, folder, resume, weights=None) -> DataFrame``
+``train(settings, train, validation, folder, resume, weights=None, start=None) -> DataFrame``
     trains on two streams (:class:`cellseg.training.batches.TileStream`), goes on from `resume`
     (:class:`cellseg.training.checkpoint.ResumeFolder`), writes ``weights.h5`` and
     ``tensorboard/`` into `folder` and returns the history; :func:`cellseg.training.loop.fit` does
     most of it;
+    `start` (:class:`cellseg.training.start.Start`) is given only where the model starts from
+    another run; :mod:`cellseg.models.starting` chooses the layers to take, freeze and slow down;
 ``Predictor(settings, folder)``
     loads that file; calling it with images ``(N, H, W, 1)`` float32 gives a dict of head name to
     ``(N, H, W, channels)`` float32;

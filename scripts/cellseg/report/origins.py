@@ -9,6 +9,8 @@ import pandas as pd
 from cellseg.io import made_files
 from cellseg.io.wording import plural
 from cellseg.study.runs import AXES, Run
+from cellseg.training import start
+from cellseg.training.start import CHAIN
 
 RUN = ["dataset", *AXES]
 VERSIONS = ("python", "numpy", "tensorflow", "keras", "tf_keras", "deepcell")
@@ -16,6 +18,9 @@ VERSIONS = ("python", "numpy", "tensorflow", "keras", "tf_keras", "deepcell")
 
 TRAINING = ("steps", "tiles_seen", "seconds_of_epochs")
 """What a training came to."""
+
+LICENCES = "started_from_licences"
+"""Column with the terms of the images of what a run started from."""
 
 NOT_USED = "-"
 """As the version of a package that a run did not import."""
@@ -34,9 +39,11 @@ def table(runs: Sequence[Run], paths: Sequence[str | Path]) -> pd.DataFrame:
     DataFrame
         dataset, model, heads, subset, seed, finished (UTC), commit (empty outside of a checkout),
         uncommitted_changes, device, platform, threads, seconds (of the last attempt of the
-        training), train_images, synthetic_images (besides those, 0 where a run records none),
-        val_images and train_tiles (numbers), steps, tiles_seen and seconds_of_epochs (of all
-        attempts, with validation; None where a run records none), parameters, and the version of
+        training), started_from (what its training started from, then what that started from; empty
+        for nothing), started_from_licences (terms of the images of those), train_images,
+        synthetic_images (besides those, 0 where a run records none), val_images and train_tiles
+        (numbers), steps, tiles_seen and seconds_of_epochs (of all attempts, with validation; None
+        where a run records none), parameters, and the version of
         each package in a column, :data:`NOT_USED` if a run did without it
 
     Raises
@@ -69,6 +76,8 @@ def _row(run: Run, read: dict) -> dict:
         **{axis: getattr(run, axis) for axis in RUN},
         **{name: read.get(name) for name in names},
         "train_images": len(read.get("train_images", [])),
+        CHAIN: " < ".join(start.of_link(one).replace("`", "") for one in read.get(CHAIN, [])),
+        LICENCES: " ".join(dict.fromkeys(start.licence(one) for one in read.get(CHAIN, []))),
         "synthetic_images": read.get("synthetic_images", 0),
         "val_images": len(read.get("val_images", [])),
         "train_tiles": read.get("train_tiles"),

@@ -25,7 +25,15 @@ FACTS = {
 """Columns of the provenance as the page calls them; other packages by their own name."""
 
 OTHERS = [*origins.RUN, "finished", "seconds"]
-OTHERS += ["train_images", "synthetic_images", "val_images", "train_tiles", "parameters"]
+OTHERS += [
+    origins.CHAIN,
+    origins.LICENCES,
+    "train_images",
+    "synthetic_images",
+    "val_images",
+    "train_tiles",
+    "parameters",
+]
 OTHERS += origins.TRAINING
 """Columns that differ between runs on purpose, or that differ in every run."""
 
@@ -75,5 +83,19 @@ def write(provenance: pd.DataFrame, snakemake_version: str, folder: Path) -> str
     return (
         f"{told} The record of each run is its {code(run_files.PROVENANCE)}; all of them in a "
         f"table: {code(folder / 'tables' / 'provenance.csv')}.\n\n"
-        f"{table(['fact', 'value', 'runs'], rows, 'provenance')}"
+        f"{table(['fact', 'value', 'runs'], rows, 'provenance')}{_chains(provenance)}"
+    )
+
+
+def _chains(provenance: pd.DataFrame) -> str:
+    """A table of what runs started from, with the terms of those images; empty where none did."""
+    rows = []
+    for name, runs in provenance[provenance[origins.CHAIN] != ""].groupby(origins.CHAIN):
+        terms = " ".join(dict.fromkeys(runs[origins.LICENCES]))
+        rows.append([text(name), number_of(len(runs), "run"), text(terms)])
+    if not rows:
+        return ""
+    head = ["started from, the last one first", "runs", "terms of its images, which apply too"]
+    return (
+        f"\n\nSome trainings started from trained networks.\n\n{table(head, rows, 'started-from')}"
     )

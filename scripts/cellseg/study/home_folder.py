@@ -4,6 +4,7 @@ import os.path
 from collections.abc import Mapping
 
 from cellseg.data import kinds
+from cellseg.training.start import KEY
 
 _OF_APPLY = ("run", "images", "output")
 _OF_LABELS = ("path", "scores")
@@ -15,6 +16,10 @@ def expanded(study: Mapping) -> dict:
         name: _with_home(entry, kinds.of(entry).paths) for name, entry in study["datasets"].items()
     }
     models = {name: _with_home(entry, _OF_LABELS) for name, entry in study["models"].items()}
+    models = {
+        name: {**entry, KEY: _with_home(entry[KEY], ("file",))} if entry.get(KEY) else entry
+        for name, entry in models.items()
+    }
     applied = _with_home(study["apply"], _OF_APPLY)
     return {**study, "datasets": datasets, "models": models, "apply": applied}
 

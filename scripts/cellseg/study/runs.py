@@ -8,6 +8,7 @@ from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.errors import UserError
 from cellseg.study import alternatives
 from cellseg.targets import head_names
+from cellseg.training import start
 
 AXES = ("model", "heads", "subset", "seed")
 
@@ -118,7 +119,11 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
     """
     if seed > LARGEST_SEED:
         raise UserError(f"seed {seed} is too large: {LARGEST_SEED} is the largest. Choose another.")
-    entry = {key: value for key, value in study["models"][model].items() if key not in OF_RUNS}
+    entry = {
+        key: value
+        for key, value in study["models"][model].items()
+        if key not in OF_RUNS and not (key == start.KEY and value is None)
+    }
     of_heads = merged(study["heads"], study["models"][model]["heads"])
     training = training_of(study, model)
     synthesizes = "synthetic_per_image" in study["subsets"][subset]

@@ -24,6 +24,7 @@ from cellseg.study import (
     segmentation_methods,
     spelling,
     star_grids,
+    starts,
 )
 from cellseg.study.runs import as_list, with_own_training
 from cellseg.targets import head_names
@@ -62,6 +63,7 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     _check_names(study)
     outside.check(study)
     ensembles.check_study(study)
+    starts.check(study)
     for name in study["hyperparameter_searches"]:
         _check_search(name, study)
     study = searches.with_trials(study, config["models"], partial(_complete, study, schema))
@@ -268,6 +270,8 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
             f"{where}.training.warp: targets are those of whole tiles, and the tiling "
             f"{training['tiling']} has mode crop. Use `warp: labels`, or a tiling of mode cut."
         )
+    if model.get("start_from") is not None:
+        starts.check_entry(f"{where}.start_from", model["start_from"], study)
     if model.get("weights") is not None:
         spelling.check(f"{where}.weights", model["weights"], study["pretrained"])
     if "backbone" in model:

@@ -82,6 +82,7 @@ def train(
     weights: Path | None,
     progress: ProgressWriter | None = None,
     check: Check | None = None,
+    begun: Mapping[str, object] | None = None,
 ) -> pd.DataFrame:
     """Train the network of each cell type and put them into one file.
 
@@ -96,6 +97,7 @@ def train(
     weights : pretrained backbone, or None
     progress : says which network is trained, and how far
     check : called with each trained network
+    begun : ``start`` of each network, for the family; see :mod:`cellseg.training.start`
 
     Returns
     -------
@@ -114,7 +116,7 @@ def train(
         if history is None:
             state = ResumeFolder(member / "state", own_stamp, progress)
             history = _train_member(
-                family, settings, streams[cell_type], member, state, weights, check
+                family, settings, streams[cell_type], member, state, weights, check, begun or {}
             )
         else:
             rows = history.to_dict("records")
@@ -139,12 +141,13 @@ def _train_member(
     state: ResumeFolder,
     weights: Path | None,
     check: Check | None,
+    begun: Mapping[str, object],
 ) -> pd.DataFrame:
     if state.load() is None:
         own_folders.remove(member)
     own_folders.make(member.parent)
     own_folders.make(member)
-    history = family.train(settings, *streams, member, state, weights)
+    history = family.train(settings, *streams, member, state, weights, **begun)
     steps = Length.of(settings["training"], len(streams[0])).steps_until(len(history))
     if check:
         check(family, settings, streams[1], member, steps)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from cellseg.training.batches import TileStream
     from cellseg.training.checkpoint import ResumeFolder
+    from cellseg.training.start import Start
 
 
 class Family(Protocol):
@@ -25,6 +26,7 @@ class Family(Protocol):
         folder: Path,
         resume: "ResumeFolder",
         weights: Path | None = None,
+        start: "Start | None" = None,
     ) -> "pd.DataFrame": ...
 
     def Predictor(

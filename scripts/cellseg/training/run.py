@@ -23,6 +23,7 @@ from cellseg.training.crops import CropPool, WindowPool
 from cellseg.training.intensity import Intensity
 from cellseg.training.length import Length, tiles_seen
 from cellseg.training.progress_writer import ProgressWriter
+from cellseg.training.start import CHAIN, Start
 
 if TYPE_CHECKING:
     from cellseg.training.family import Family
@@ -39,6 +40,7 @@ def train(
     folder: Path,
     threads: int,
     check: ensemble.Check | None = None,
+    start: Start | None = None,
     fold_tiles: Sequence[str] = (),
 ) -> None:
     """Train one network and write its run folder.
@@ -57,6 +59,8 @@ def train(
         tensorboard/ and, until training has finished, resume/
     threads : CPU threads for computing; the data stream has as many workers
     check : called with each trained network, see :data:`cellseg.training.ensemble.Check`
+    start : what to start from, see :func:`cellseg.training.start.opened`; each network of an
+        ensemble does
     fold_tiles : tile files of the splits besides train and val that folds are of
 
     Raises
@@ -81,24 +85,27 @@ def train(
     by_type = ensemble.by_cell_type(table, chosen) if settings["model"].get("ensemble") else None
     started = time.perf_counter()
     inputs = [*tiles.values(), *fold_tiles, *images, *extension, *([weights] if weights else [])]
+    inputs += [start.path] if start else []
     stamp = checkpoint.stamp([settings, code, [checkpoint.fingerprint(path) for path in inputs]])
     progress = ProgressWriter(folder, settings)
     state = checkpoint.ResumeFolder(folder / run_files.RESUME, stamp, progress)
     backbone = Path(weights) if weights else None
+    begun = {"start": start} if start else {}  # families that know of none are as good without
     if by_type is not None:
         streams = {
             cell_type: _streams(pools, part, settings, threads)
             for cell_type, part in by_type.items()
         }
         history = ensemble.train(
-            family, settings, streams, folder, stamp, backbone, progress, check
+            family, settings, streams, folder, stamp, backbone, progress, check, begun
         )
         epochs = history[ensemble.CELL_TYPE].value_counts().to_dict()
         trained = [(train, epochs[name]) for name, (train, _) in streams.items()]
     else:
         if state.load() is None:
             shutil.rmtree(folder / run_files.TENSORBOARD, ignore_errors=True)
-        history = family.train(settings, train_stream, validation_stream, folder, state, backbone)
+        streams = train_stream, validation_stream
+        history = family.train(settings, *streams, folder, state, backbone, **begun)
         trained = [(train_stream, len(history))]
     steps, seen = _made(trained, settings["training"])
     csv_file.write(folder / run_files.HISTORY, history)
@@ -119,6 +126,7 @@ def train(
             tiles_seen=seen,
             seconds_of_epochs=round(float(history["seconds"].sum()), 1),
             **({"synthetic_images": n_synthetic} if n_synthetic else {}),
+            **({CHAIN: list(start.chain)} if start else {}),
             grey_values={"percentiles": grey_values.PERCENTILES},
             parameters=family.parameters(settings) * len(by_type or [settings]),
         ),

@@ -22,13 +22,14 @@ from tf_keras.src.saving.legacy.hdf5_format import save_weights_to_hdf5_group
 from cellseg.errors import UserError
 from cellseg.io import disk_full, hdf5_checks, run_files
 from cellseg.io.atomic import write_hdf5
-from cellseg.models import backbone_files, weight_averages
+from cellseg.models import backbone_files, keras_files, starting, weight_averages
 from cellseg.models.deepcell import optimizer
 from cellseg.targets.heads import HEADS
 from cellseg.training.batches import Batch, TileStream
 from cellseg.training.checkpoint import ResumeFolder
 from cellseg.training.loop import fit
 from cellseg.training.precise_batch_norm import recalibrate
+from cellseg.training.start import Start
 
 BACKEND = "tensorflow"
 
@@ -62,6 +63,7 @@ def train(
     folder: Path,
     resume: ResumeFolder,
     weights: Path | None = None,
+    start: Start | None = None,
 ) -> pd.DataFrame:
     """Train one network and save its weights; see :func:`cellseg.training.loop.fit`.
 
@@ -70,6 +72,7 @@ def train(
     settings : from :func:`cellseg.study.runs.run_settings`
     folder : gets weights.h5 and tensorboard/
     weights : Keras file of a backbone trained on ImageNet, without its top, or None
+    start : what to start from, on top of those, or None
     """
     tf_keras.backend.clear_session()  # layer names in the weight file count from one
     tf_keras.utils.set_random_seed(settings["seed"])
@@ -78,9 +81,11 @@ def train(
     mixed = settings["training"]["mixed_precision"]
     tf_keras.mixed_precision.set_global_policy(f"mixed_{mixed}" if mixed else "float32")
 
-    learner = DeepcellLearner(settings, size=train.tiles.size, folder=folder)
+    learner = DeepcellLearner(settings, size=train.tiles.size, folder=folder, start=start)
     if weights is not None:
         load_backbone(learner.model, weights, settings["model"]["backbone"])
+    if start is not None:
+        load_start(learner.model, start)
     history = fit(learner, train, validation, settings["training"], resume)
     learner.save_weights(folder / run_files.WEIGHTS)
     return history
@@ -89,15 +94,21 @@ def train(
 class DeepcellLearner:
     """A PanopticNet with its optimiser and losses; see :class:`cellseg.training.loop.Learner`."""
 
-    def __init__(self, settings: Mapping, size: int, folder: Path) -> None:
+    def __init__(
+        self, settings: Mapping, size: int, folder: Path, start: Start | None = None
+    ) -> None:
         options = settings["training"]
         self.heads = list(settings["heads"])
         self.model = build(settings, size)
         if options["batch_norm_momentum"] is not None:
             for layer in batch_norms(self.model):
                 layer.momentum = options["batch_norm_momentum"]
+        if start is not None:
+            for layer in starting.frozen(start, _parts(self.model)):
+                self.model.get_layer(layer).trainable = False
+        rates = None if start is None else _rates(self.model, start)
         self.model.compile(
-            optimizer=optimizer.make(options, self.model.trainable_variables),
+            optimizer=optimizer.make(options, self.model.trainable_variables, rates),
             loss=[_loss(head, options["softmax_loss_scale"]) for head in self.heads],
             jit_compile=options["xla"],
         )
@@ -124,9 +135,8 @@ class DeepcellLearner:
     def recalibrate(self, stream: TileStream, batches: int) -> None:
         self.averages.use()
         forward = tf.function(lambda images: self.model(images, training=True))
-        recalibrate(
-            batch_norms(self.model), forward, lambda variable: variable.numpy(), stream, batches
-        )
+        layers = [layer for layer in batch_norms(self.model) if layer.trainable]
+        recalibrate(layers, forward, lambda variable: variable.numpy(), stream, batches)
 
     def save_state(self, folder: Path) -> None:
         self.averages.put_back()
@@ -259,6 +269,51 @@ def load_backbone(model: tf_keras.Model, path: Path, backbone: str = "") -> int:
         layer.set_weights(weights)
         layer.finalize_state()  # computes with copies of its weights
     return len(shared)
+
+
+def load_start(model: tf_keras.Model, start: Start) -> None:
+    """Set the weights that are taken from another run.
+
+    Raises
+    ------
+    UserError
+        The file is none of weights, or does not fit; see :func:`.starting.matching`.
+    """
+    names = list(_parts(model))
+    common = dict(zip(names, keras_files.common_names(names), strict=True))
+    own = {
+        (common[name], number): variable
+        for name in names
+        for number, variable in enumerate(model.get_layer(name).weights)
+    }
+    weights = keras_files.read(start.path)
+    keys = starting.matching(
+        start,
+        [common[name] for name in starting.taken(start, _parts(model))],
+        {key: tuple(variable.shape) for key, variable in own.items()},
+        {key: value.shape for key, value in weights.items()},
+    )
+    for key in keys:
+        own[key].assign(weights[key])
+    for layer in model.layers:
+        if isinstance(layer, tf_keras.layers.Normalization):
+            layer.finalize_state()  # computes with copies of its weights
+
+
+def _rates(model: tf_keras.Model, start: Start) -> list[float] | None:
+    """Factor of the learning rate of each trainable variable; None where all are 1."""
+    if start.rate == 1:
+        return None
+    taken = starting.taken(start, _parts(model))
+    slow = {id(one) for layer in taken for one in model.get_layer(layer).weights}
+    return [start.rate if id(one) in slow else 1.0 for one in model.trainable_variables]
+
+
+def _parts(model: tf_keras.Model) -> dict[str, str]:
+    """The part of each layer with weights; deepcell calls all of a head ``semantic``."""
+    named = [layer.name for layer in model.layers if layer.weights]
+    heads = [name for name in named if "semantic" in name]
+    return starting.parts(named, _backbone_layers(model), heads)
 
 
 def _backbone_layers(model: tf_keras.Model) -> list[str]:

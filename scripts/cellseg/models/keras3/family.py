@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cellseg.training.batches import TileStream
     from cellseg.training.checkpoint import ResumeFolder
+    from cellseg.training.start import Start
 
 Side = Callable[[Mapping], int]
 """From the settings of a model to a number of pixels."""
@@ -51,13 +52,18 @@ class Keras3Family:
         folder: Path,
         resume: "ResumeFolder",
         weights: Path | None = None,
+        start: "Start | None" = None,
     ) -> "pd.DataFrame":
         """Train one network and save its weights; see :func:`.keras3.learner.train`."""
-        return learner.train(self.learner, settings, train, validation, folder, resume, weights)
+        return learner.train(
+            self.learner, settings, train, validation, folder, resume, weights, start
+        )
 
-    def learner(self, settings: Mapping, size: int, folder: Path) -> learner.KerasLearner:
+    def learner(
+        self, settings: Mapping, size: int, folder: Path, start: "Start | None" = None
+    ) -> learner.KerasLearner:
         """A network for tiles of `size` pixels, with its optimiser and losses."""
-        return learner.KerasLearner(self.build, settings, size, folder)
+        return learner.KerasLearner(self.build, settings, size, folder, start)
 
     def Predictor(self, settings: Mapping, folder: Path) -> predictor.KerasPredictor:
         """A trained network, applied to images of any size."""

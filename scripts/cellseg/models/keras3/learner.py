@@ -10,7 +10,7 @@ import pandas as pd
 
 from cellseg.io import run_files
 from cellseg.models import weight_averages
-from cellseg.models.keras3 import losses, optimizer, steps, weight_files
+from cellseg.models.keras3 import losses, optimizer, starting, steps, weight_files
 from cellseg.models.keras3.layers import batch_norms
 from cellseg.models.keras3.tensorboard import EventFile
 from cellseg.targets.heads import HEADS
@@ -18,6 +18,7 @@ from cellseg.training.batches import Batch, TileStream
 from cellseg.training.checkpoint import ResumeFolder
 from cellseg.training.loop import fit
 from cellseg.training.precise_batch_norm import recalibrate
+from cellseg.training.start import Start
 
 Build = Callable[[Mapping, tuple[int, int]], keras.Model]
 """From the settings of a run and the height and width of images to a network, whose input is
@@ -25,22 +26,24 @@ Build = Callable[[Mapping, tuple[int, int]], keras.Model]
 
 
 def train(
-    make: "Callable[[Mapping, int, Path], KerasLearner]",
+    make: "Callable[[Mapping, int, Path, Start | None], KerasLearner]",
     settings: Mapping,
     train: TileStream,
     validation: TileStream,
     folder: Path,
     resume: ResumeFolder,
     weights: Path | None = None,
+    start: Start | None = None,
 ) -> pd.DataFrame:
     """Train one network and save its weights; see :func:`cellseg.training.loop.fit`.
 
     Parameters
     ----------
-    make : learner of a family, from settings, side of the tiles and folder
+    make : learner of a family, from settings, side of the tiles, folder and start
     settings : from :func:`cellseg.study.runs.run_settings`
     folder : gets weights.h5 and tensorboard/
     weights : Keras file of a backbone trained on ImageNet, without its top, or None
+    start : what to start from, on top of those, or None
     """
     keras.utils.set_random_seed(settings["seed"])
     compute_in(settings["training"]["mixed_precision"])
@@ -49,25 +52,40 @@ def train(
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-    learner = make(settings, train.tiles.size, folder)
+    learner = make(settings, train.tiles.size, folder, start)
     if weights is not None:
         weight_files.load_backbone(learner.model, weights, settings["model"]["backbone"])
+    if start is not None:
+        starting.load(learner.model, start)
     history = fit(learner, train, validation, settings["training"], resume)
     learner.save_weights(folder / run_files.WEIGHTS)
     return history
 
 
 class KerasLearner:
-    """A network with its optimiser and losses; see :class:`cellseg.training.loop.Learner`."""
+    """A network with its optimiser and losses; see :class:`cellseg.training.loop.Learner`.
 
-    def __init__(self, build: Build, settings: Mapping, size: int, folder: Path) -> None:
+    Of `start` it has frozen layers and rates; the weights are loaded after those of a backbone.
+    """
+
+    def __init__(
+        self,
+        build: Build,
+        settings: Mapping,
+        size: int,
+        folder: Path,
+        start: Start | None = None,
+    ) -> None:
         options = settings["training"]
         self.heads = list(settings["heads"])
         self.model = build(settings, (size, size))
         if options["batch_norm_momentum"] is not None:
             for layer in batch_norms(self.model):
                 layer.momentum = options["batch_norm_momentum"]
-        self.optimizer = optimizer.make(options, self.model.trainable_variables)
+        if start is not None:
+            starting.freeze(self.model, start)
+        rates = None if start is None else starting.rates(self.model, start)
+        self.optimizer = optimizer.make(options, self.model.trainable_variables, rates)
         self.steps = steps.make(
             self.model,
             self.optimizer,
@@ -98,7 +116,7 @@ class KerasLearner:
     def recalibrate(self, stream: TileStream, batches: int) -> None:
         self.averages.use()
         self.steps.write_back()
-        layers = batch_norms(self.model)
+        layers = [layer for layer in batch_norms(self.model) if layer.trainable]
         recalibrate(layers, self.steps.follow, weight_files.to_array, stream, batches)
 
     def save_state(self, folder: Path) -> None:

@@ -9,18 +9,21 @@ from cellseg.models import weight_averages
 from cellseg.models.adam_settings import is_kernel, of_training
 
 
-def make(options: Mapping, variables: Sequence[keras.Variable]) -> keras.optimizers.Optimizer:
+def make(
+    options: Mapping, variables: Sequence[keras.Variable], rates: Sequence[float] | None = None
+) -> keras.optimizers.Optimizer:
     """The optimiser of a training, built for the variables of its network.
 
     Parameters
     ----------
     options : a run's ``training`` settings
     variables : trainable ones
+    rates : factor of the learning rate of each of them; None for 1
     """
     kind = RegularizedAdam
     if options["ema"] is not None:
         kind = weight_averages.averaging(kind, ops.minimum, ops.cast, kind._get_variable_index)
-    adam = kind(**of_training(options))
+    adam = kind(**of_training(options), rates=rates)
     if options["weight_decay"]:
         adam.exclude_from_weight_decay([one for one in variables if not is_kernel(one.name)])
     # Half floats end at 6e-5: small gradients would vanish.
@@ -40,12 +43,29 @@ class RegularizedAdam(keras.optimizers.Adam):
     Parameters
     ----------
     l2 : factor of the penalty; 0 for none
+    rates : factor of the learning rate of each variable that it is built for; None for 1
     options : of ``keras.optimizers.Adam``
     """
 
-    def __init__(self, l2: float = 0.0, **options) -> None:
+    def __init__(self, l2: float = 0.0, rates: Sequence[float] | None = None, **options) -> None:
         super().__init__(**options)
-        self.l2 = l2
+        self.l2, self.rates = l2, rates
+
+    def update_step(self, gradient, variable, learning_rate):
+        if self.rates is not None:
+            learning_rate = learning_rate * self._rate(variable)
+        return super().update_step(gradient, variable, learning_rate)
+
+    def _apply_weight_decay(self, variables):
+        if self.rates is None or self.weight_decay is None:
+            super()._apply_weight_decay(variables)
+            return
+        for variable in filter(self._use_weight_decay, variables):
+            step = self.learning_rate * self.weight_decay * self._rate(variable)
+            variable.assign(variable - variable * ops.cast(step, variable.dtype))
+
+    def _rate(self, variable) -> float:
+        return self.rates[self._get_variable_index(variable)]
 
     def apply(self, grads, trainable_variables=None):
         if self.l2:

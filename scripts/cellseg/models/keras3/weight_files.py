@@ -1,6 +1,5 @@
 """Weights in HDF5, layer by layer under deepcell's names: files of either family fit the other."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,17 +8,13 @@ import keras
 import numpy as np
 
 from cellseg.errors import UserError
-from cellseg.io import atomic, hdf5_checks
+from cellseg.io import atomic
 from cellseg.models import backbone_files
 from cellseg.models.keras3.layers import leaves
-
-Weights = dict[tuple[str, int], np.ndarray]
-"""By layer and number of the weight within the layer."""
+from cellseg.models.keras_files import Weights, common_names, read
 
 DENSENET_STEM = {"conv1_conv": "conv1/conv", "conv1_bn": "conv1/bn"}
 """Layers that Keras 3 renamed, of the backbones here."""
-
-_NUMBERED = re.compile(r"(conv2d|batch_normalization|normalization)(?:_(\d+))?")
 
 
 def named_weights(model: keras.Model) -> dict[tuple[str, int], keras.Variable]:
@@ -63,33 +58,6 @@ def write(model: keras.Model, path: Path) -> None:
     atomic.write_hdf5(path, fill)
 
 
-def read(path: Path) -> Weights:
-    """Weights of an HDF5 file of this module, of deepcell or of ``keras.applications``.
-
-    Raises
-    ------
-    UserError
-        It is no such file, or its data do not all lie in it.
-    """
-    hdf5_checks.refuse(path)
-    try:
-        with h5py.File(path, "r") as file:
-            group = file.get("model_weights", file)
-            names = [_text(name) for name in group.attrs["layer_names"]]
-            found = {}
-            for name, common in zip(names, _common_names(names), strict=True):
-                for number, weight in enumerate(group[name].attrs["weight_names"]):
-                    value = group[name][_text(weight)][()]
-                    if not isinstance(value, (np.ndarray, np.number)):
-                        raise TypeError(f"'{_text(weight)}' is no array of numbers")
-                    found[common, number] = np.asarray(value)
-            return found
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{path} is not a Keras weight file ({error}). Copy or make it again."
-        ) from error
-
-
 def load(model: keras.Model, path: Path) -> None:
     """Set all weights of a model from a file.
 
@@ -98,7 +66,7 @@ def load(model: keras.Model, path: Path) -> None:
     UserError
         The file lacks a weight, has one more, or one of another shape.
     """
-    weights, own = read(path), _with_common_names(model)
+    weights, own = read(path), with_common_names(model)
     wrong = sorted(
         {layer for layer, _ in own.keys() ^ weights.keys()}
         | {key[0] for key in own.keys() & weights.keys() if own[key].shape != weights[key].shape}
@@ -108,7 +76,7 @@ def load(model: keras.Model, path: Path) -> None:
             f"{path} does not hold the weights of this model (layers {', '.join(wrong[:3])}). "
             "Delete it and rerun the workflow to train again."
         )
-    _assign(model, own, weights)
+    assign(model, own, weights)
 
 
 def load_backbone(model: keras.Model, path: Path, backbone: str = "") -> int:
@@ -126,9 +94,9 @@ def load_backbone(model: keras.Model, path: Path, backbone: str = "") -> int:
     UserError
         The file is not for this backbone.
     """
-    weights, own = read(path), _with_common_names(model)
-    common = _common(model)
-    wanted = [common[layer] for layer in common if layer in model.backbone_layers]
+    weights, own = read(path), with_common_names(model)
+    own_names = common(model)
+    wanted = [own_names[layer] for layer in own_names if layer in model.backbone_layers]
     found = list(dict.fromkeys(layer for layer, _ in weights))
     layers = set(backbone_files.shared_layers(path, backbone, wanted, found))
     shared = {key: value for key, value in weights.items() if key[0] in layers}
@@ -138,11 +106,11 @@ def load_backbone(model: keras.Model, path: Path, backbone: str = "") -> int:
                 f"{path} has other shapes than the backbone {backbone} (layer {key[0]}). Give the "
                 "model of the config the `weights` of its own backbone."
             )
-    _assign(model, own, shared)
+    assign(model, own, shared)
     return len(layers)
 
 
-def _assign(
+def assign(
     model: keras.Model, own: Mapping[tuple[str, int], keras.Variable], weights: Weights
 ) -> None:
     for key, value in weights.items():
@@ -152,38 +120,15 @@ def _assign(
             layer.finalize_state()  # computes with copies of its weights
 
 
-def _with_common_names(model: keras.Model) -> dict[tuple[str, int], keras.Variable]:
-    common = _common(model)
+def with_common_names(model: keras.Model) -> dict[tuple[str, int], keras.Variable]:
+    own_names = common(model)
     return {
-        (common[layer], number): variable
+        (own_names[layer], number): variable
         for (layer, number), variable in named_weights(model).items()
     }
 
 
-def _common(model: keras.Model) -> dict[str, str]:
+def common(model: keras.Model) -> dict[str, str]:
     """By name of each layer with weights: its name without what differs between Keras versions."""
     names = list(dict.fromkeys(layer for layer, _ in named_weights(model)))
-    return dict(zip(names, _common_names(names), strict=True))
-
-
-def _common_names(names: list[str]) -> list[str]:
-    """Names without what differs between versions of Keras.
-
-    DenseNet's stem is ``conv1/conv`` or ``conv1_conv``; layers without a name of their own are
-    numbered on from wherever the session stood.
-    """
-    numbered: dict[str, list[int]] = {}
-    for name in names:
-        if match := _NUMBERED.fullmatch(name):
-            numbered.setdefault(match[1], []).append(int(match[2] or 0))
-    common = []
-    for name in names:
-        if match := _NUMBERED.fullmatch(name):
-            place = sorted(numbered[match[1]]).index(int(match[2] or 0))
-            name = f"{match[1]}_{place}" if place else match[1]
-        common.append(name.replace("/", "_"))
-    return common
-
-
-def _text(name: bytes | str) -> str:
-    return name.decode() if isinstance(name, bytes) else name
+    return dict(zip(names, common_names(names), strict=True))

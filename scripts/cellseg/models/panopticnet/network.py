@@ -43,7 +43,7 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     -------
     Model from (N, H, W, 1) to a dict of head name to (N, H, W, channels), float32
         Its attribute ``backbone_layers`` are the names of the layers that a file of the backbone's
-        weights can set.
+        weights can set, and ``head_layers`` those of the heads.
     """
     model = settings["model"]
     image = keras.Input((*shape, 1), name="image")
@@ -64,6 +64,7 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     adapted.backbone_layers = tuple(
         layer.name for layer in inner.layers if layer.name != "conv_channels"
     )
+    adapted.head_layers = tuple(layer.name for layer in adapted.get_layer("heads").leaves())
     return adapted
 
 

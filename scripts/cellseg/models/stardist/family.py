@@ -19,6 +19,7 @@ from cellseg.models.keras3.learner import KerasLearner
 from cellseg.models.keras3.predictor import KerasPredictor
 from cellseg.models.stardist import package, sizes
 from cellseg.training.batches import Batch
+from cellseg.training.start import Start
 
 PROBABILITY, DISTANCES = "object-probability", "star-distances"
 
@@ -90,9 +91,11 @@ def _of_grid(batch: Batch) -> Batch:
 class StarDistFamily(Keras3Family):
     """What :mod:`cellseg.models` asks of a family."""
 
-    def learner(self, settings: Mapping, size: int, folder: Path) -> StarDistLearner:
+    def learner(
+        self, settings: Mapping, size: int, folder: Path, start: Start | None = None
+    ) -> StarDistLearner:
         """A network for tiles of `size` pixels, with its optimiser and losses."""
-        return StarDistLearner(self.build, settings, size, folder)
+        return StarDistLearner(self.build, settings, size, folder, start)
 
     def Predictor(self, settings: Mapping, folder: Path) -> KerasPredictor:
         """A trained network, applied to images of any size."""

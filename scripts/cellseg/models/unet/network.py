@@ -28,6 +28,8 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     Returns
     -------
     Model from (N, H, W, 1) to a dict of head name to (N, H, W, channels), float32
+        Its attributes ``backbone_layers`` and ``head_layers`` are the names of the layers of the
+        path down and of the heads.
     """
     model = settings["model"]
     levels = channels(model)
@@ -49,7 +51,11 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
         declared = HEADS[head]
         output = layers.Conv2D(declared.channels, 1, name=f"head_{head}")(x)
         maps[head] = Activated(declared.activation, model["negative_slope"], name=head)(output)
-    return keras.Model(image, maps)
+    network = keras.Model(image, maps)
+    named = [layer.name for layer in network.layers]
+    network.backbone_layers = tuple(name for name in named if name.startswith("down_"))
+    network.head_layers = tuple(name for name in named if name.startswith("head_"))
+    return network
 
 
 def _block(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:

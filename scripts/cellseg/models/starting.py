@@ -1,0 +1,132 @@
+"""Which layers of a network are taken from another run, frozen, or trained at a lower rate.
+
+By names and shapes alone, for any library: a family gives the part that each of its layers belongs
+to, and puts the weights where they go.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from cellseg.errors import UserError
+from cellseg.training.start import KEY, Start
+
+BACKBONE, HEADS, REST = "backbone", "heads", "rest"
+"""Parts of a network: what makes features of the image, a target map's own layers, all others."""
+
+Key = tuple[str, int]
+"""Layer, and number of the weight within it."""
+
+
+def parts(layers: Iterable[str], backbone: Iterable[str], heads: Iterable[str]) -> dict[str, str]:
+    """The part of each layer with weights, in the order of the layers."""
+    first, last = set(backbone), set(heads)
+    return {name: BACKBONE if name in first else HEADS if name in last else REST for name in layers}
+
+
+def taken(start: Start, part_of: Mapping[str, str]) -> list[str]:
+    """Layers whose weights are taken.
+
+    Raises
+    ------
+    UserError
+        There are none.
+    """
+    wanted = {
+        "all": {BACKBONE, REST, HEADS},
+        "all-but-heads": {BACKBONE, REST},
+        "backbone": {BACKBONE},
+    }[start.take]
+    found = [layer for layer, part in part_of.items() if part in wanted]
+    if not found:
+        raise UserError(
+            f"{KEY}.take: this network has no part `{start.take}`. Take all, or all-but-heads."
+        )
+    return found
+
+
+def frozen(start: Start, part_of: Mapping[str, str]) -> list[str]:
+    """Layers that training leaves as they are.
+
+    Raises
+    ------
+    UserError
+        A pattern fits no layer, a layer to freeze is not taken, or nothing is left to train.
+    """
+    if start.freeze is None:
+        return []
+    if start.freeze == BACKBONE:
+        found = [layer for layer, part in part_of.items() if part == BACKBONE]
+        if not found:
+            raise UserError(f"{KEY}.freeze: this network has no backbone. Name layers instead.")
+    else:
+        found = _named(start.freeze, part_of)
+    at_random = sorted(set(found) - set(taken(start, part_of)))
+    if at_random:
+        raise UserError(
+            f"{KEY}.freeze: {_some(at_random)} would stay at random: `take: {start.take}` does not "
+            "take it. Freeze less, or take more."
+        )
+    if len(found) == len(part_of):
+        raise UserError(f"{KEY}.freeze: nothing is left to train. Freeze fewer layers.")
+    return found
+
+
+def _named(patterns: Sequence[str], part_of: Mapping[str, str]) -> list[str]:
+    for pattern in patterns:
+        if not any(fnmatchcase(layer, pattern) for layer in part_of):
+            raise UserError(
+                f"{KEY}.freeze: no layer with weights is called '{pattern}'. The network has "
+                f"{', '.join(part_of)}."
+            )
+    return [layer for layer in part_of if any(fnmatchcase(layer, one) for one in patterns)]
+
+
+def matching(
+    start: Start,
+    layers: Sequence[str],
+    own: Mapping[Key, tuple[int, ...]],
+    found: Mapping[Key, tuple[int, ...]],
+) -> list[Key]:
+    """Weights to take: all of the given layers.
+
+    Parameters
+    ----------
+    layers : of :func:`taken`
+    own, found : shapes of the weights of the network and of the file, by layer and number
+
+    Raises
+    ------
+    UserError
+        The file lacks a weight or has one of another shape; of `take: all`, also where it has one
+        more. Names layers and shapes.
+    """
+    chosen = set(layers)
+    wanted = [key for key in own if key[0] in chosen]
+    lacking = dict.fromkeys(layer for layer, _ in [key for key in wanted if key not in found])
+    shapes = {
+        layer: f"{layer} {_shape(found[layer, number])} instead of {_shape(own[layer, number])}"
+        for layer, number in wanted
+        if (layer, number) in found and found[layer, number] != own[layer, number]
+    }
+    more = dict.fromkeys(layer for layer, _ in found.keys() - own.keys() if start.take == "all")
+    wrong = [
+        *([f"it has no layer {_some(list(lacking))}"] if lacking else []),
+        *([f"of other shapes are {_some(list(shapes.values()))}"] if shapes else []),
+        *([f"the network has no layer {_some(sorted(more))}"] if more else []),
+    ]
+    if wrong:
+        raise UserError(
+            f"{KEY}: the weights of {start.name} do not fit this network (take: {start.take}): "
+            f"{'; '.join(wrong)}. Give the model the settings of that run, or take less of it with "
+            "`take: all-but-heads` or `take: backbone`."
+        )
+    return wanted
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

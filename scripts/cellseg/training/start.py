@@ -1,0 +1,222 @@
+"""What a training starts from: the weights of another run, and what is known of that run."""
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellseg.data.kinds import SOURCES
+from cellseg.errors import UserError
+from cellseg.io import made_files, run_files, run_format
+
+KEY = "start_from"
+"""Of a model's settings; models without it have no such key, so that they do not train again."""
+RUN = ("dataset", "model", "heads", "subset", "seed")
+"""Keys of an entry that name a run; the others are those of the run that starts."""
+_PATH = "{dataset}/{model}/{heads}/{subset}/seed-{seed}"
+CHAIN = "started_from"
+"""Key of a run's provenance: what it started from, then what that started from, and so on."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights to start from; see `start_from` in the schema of the configuration.
+
+    Attributes
+    ----------
+    path : weights in the format of the family that wrote them
+    take : ``all``, ``backbone`` or ``all-but-heads``
+    freeze : None, ``backbone`` or patterns of names of layers, as :mod:`fnmatch` reads them
+    rate : factor of the learning rate of what is taken
+    name : of the run or file, for messages
+    chain : for the provenance: what is known of this start, then of the ones before it
+    """
+
+    path: Path
+    take: str
+    freeze: str | Sequence[str] | None
+    rate: float
+    name: str
+    chain: Sequence[Mapping]
+
+
+def source(entry: Mapping, own: Mapping) -> dict | None:
+    """The run that an entry names, with keys left out filled in from `own`; None for a file."""
+    if entry.get("file") is not None:
+        return None
+    return {axis: entry.get(axis, own[axis]) for axis in RUN}
+
+
+def in_words(entry: Mapping, own: Mapping) -> str:
+    """The run or file that an entry names, as messages call it."""
+    run = source(entry, own)
+    return entry["file"] if run is None else _PATH.format(**run)
+
+
+def doubts(own: Mapping, other: Mapping, pixel_sizes: Sequence[float | None]) -> list[str]:
+    """How the images that two networks see differ, where the weights do not show it.
+
+    Parameters
+    ----------
+    own, other : settings of the run that starts and of the one it starts from
+    pixel_sizes : of their data sets, micrometres or None, in this order
+    """
+    found = []
+    ours, theirs = (one["training"]["normalization"] for one in (own, other))
+    if ours != theirs:
+        found.append(f"it was trained with normalization {theirs}, and this one with {ours}")
+    ours, theirs = (_fed(one["model"]) for one in (own, other))
+    if ours != theirs:
+        found.append(f"its backbone was fed {theirs}, and this one {ours}")
+    ours, theirs = (one["tiling"]["mode"] == "resize" for one in (own, other))
+    if ours != theirs:
+        found.append("only one of the two was trained on resized images (tiling mode resize)")
+    ours, theirs = pixel_sizes
+    if None not in (ours, theirs) and abs(ours - theirs) > 1e-3 * max(ours, theirs):
+        found.append(f"its pixels are of {theirs:g} µm, and those here of {ours:g} µm")
+    return found
+
+
+def of_link(link: Mapping) -> str:
+    """A start of a chain in a few words, in Markdown."""
+    run = f"`{_PATH.format(**link)}`" if "model" in link else ""
+    file = f"the file `{Path(link['file']).name}`" if "file" in link else ""
+    return f"{file} (run {run})" if run and file else file or f"the run {run}"
+
+
+def taken(link: Mapping) -> str:
+    """What is taken of a start, what is frozen and how fast the rest is trained, in a few words."""
+    kept = link["freeze"] if isinstance(link["freeze"], str) else ", ".join(link["freeze"] or [])
+    return "; ".join(
+        [
+            {"all": "all layers", "all-but-heads": "all layers but the heads"}.get(
+                link["take"], link["take"]
+            ),
+            *([f"frozen: {kept}"] if kept else []),
+            *([f"learning rate times {link['rate']:g}"] if link["rate"] != 1 else []),
+        ]
+    )
+
+
+def licence(link: Mapping) -> str:
+    """Terms of the images of a start."""
+    if link["kind"] not in SOURCES:
+        return "not known; ask whoever made the file, and state the terms before you give it away."
+    return SOURCES[link["kind"]].licence
+
+
+def _fed(model: Mapping) -> str:
+    """What a pretrained backbone sees."""
+    if model.get("weights") is None or model.get("preprocessing", "as-published") == "as-published":
+        return "a mixture of channels"
+    return "grey images as ImageNet's"
+
+
+@contextmanager
+def opened(
+    settings: Mapping, files: Sequence[str], run: Mapping, datasets: Mapping
+) -> Iterator[Start | None]:
+    """Yield what a run starts from; None if its model starts from nothing.
+
+    Parameters
+    ----------
+    settings : of the run, from :func:`cellseg.study.runs.run_settings`
+    files : weights, settings and provenance of a run, or one file: an export or weights
+    run : dataset, model, heads, subset and seed of the run that starts
+    datasets : entries of the configuration, for kind and size of a pixel
+
+    Raises
+    ------
+    UserError
+        The file holds no weights to start from, or those of other heads are asked for.
+    """
+    entry = settings["model"].get(KEY)
+    if entry is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="start-") as folder:
+        about, chain, weights = _read(entry, files, run, datasets, Path(folder))
+        name = in_words(entry, run)
+        theirs = about.pop("settings", None)
+        if theirs is not None:
+            _check_heads(name, entry["take"], settings["heads"], theirs["heads"])
+            sizes = datasets[run["dataset"]].get("pixel_size"), about["pixel_size"]
+            about["differences"] = doubts(settings, theirs, sizes)
+            for doubt in about["differences"]:
+                print(f"Warning: {KEY}: {name}: {doubt}.", flush=True)
+            about |= {
+                "family": theirs["model"]["family"],
+                "imagenet": theirs["model"].get("weights"),
+            }
+        about |= {key: entry[key] for key in ("take", "freeze", "rate")}
+        yield Start(weights, entry["take"], entry["freeze"], entry["rate"], name, [about, *chain])
+
+
+def _read(
+    entry: Mapping, files: Sequence[str], run: Mapping, datasets: Mapping, folder: Path
+) -> tuple[dict, list, Path]:
+    """What is known of a start, the chain before it, and its weights."""
+    named = source(entry, run)
+    if named is not None:
+        weights, settings, provenance = files
+        record = made_files.read_json(provenance, "train_images", "val_images")
+        dataset = datasets[named["dataset"]]
+        about = {
+            **named,
+            "seed": int(named["seed"]),  # as a wildcard it is text
+            "kind": dataset["kind"],
+            "pixel_size": dataset.get("pixel_size"),
+            "settings": run_format.read(settings, "heads", "model", "tiling", "training"),
+        }
+    else:
+        path = Path(files[0])
+        if path.suffix.lower() != ".zip":
+            return {"file": entry["file"], "kind": None}, [], path
+        _unpacked(path, folder)
+        weights = folder / run_files.WEIGHTS
+        record = made_files.read_json(folder / run_files.PROVENANCE)
+        origin = made_files.read_json(folder / run_files.ORIGIN)
+        about = {
+            **{axis: origin[axis] for axis in (*RUN, "kind", "pixel_size")},
+            "file": entry["file"],
+            "settings": run_format.read(folder / run_files.SETTINGS),
+        }
+    about["train_images"] = len(record["train_images"])
+    return about, list(record.get(CHAIN, [])), Path(weights)
+
+
+def _unpacked(path: Path, folder: Path) -> None:
+    """Write what a start needs of an export into a folder."""
+    names = (run_files.WEIGHTS, run_files.SETTINGS, run_files.PROVENANCE, run_files.ORIGIN)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            lacking = [name for name in names if name not in archive.namelist()]
+            if lacking:
+                raise UserError(
+                    f"{path} holds no {lacking[0]}: it is no export of livecell-bench, or one of "
+                    "an older version. Export the run again, or start from its weights.h5."
+                )
+            for name in names:
+                (folder / name).write_bytes(archive.read(name))
+            json.loads((folder / run_files.ORIGIN).read_text(encoding="utf-8"))
+    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        raise UserError(
+            f"{path} is damaged or no zip ({error}). Copy it again, or export the run again."
+        ) from error
+
+
+def _check_heads(name: str, take: str, own: Mapping, theirs: Mapping) -> None:
+    """Refuse to take all of a network of other heads: their layers may fit all the same."""
+    if take == "all" and list(own) != list(theirs):
+        raise UserError(other_heads(KEY, name, list(theirs), list(own)))
+
+
+def other_heads(where: str, name: str, theirs: Sequence[str], own: Sequence[str]) -> str:
+    """The message for heads that differ where all weights are to be taken."""
+    return (
+        f"{where}: `take: all` takes the heads too, and those of {name} are {'+'.join(theirs)}, "
+        f"not {'+'.join(own)}. Set `take: all-but-heads`, or start from a run with these heads."
+    )

@@ -1,0 +1,229 @@
+"""Models that start from another run: what the configuration may say, and what is refused."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cellseg.errors import UserError
+from cellseg.study import runs, starts
+from cellseg.study.runs import Run
+from cellseg.study.validation import resolve
+from cellseg.training import start
+
+UNET = {"family": "unet", "width": 4}
+
+
+@pytest.fixture(scope="module")
+def schema():
+    path = Path(__file__).resolve().parents[2] / "workflow/schemas/config.schema.yaml"
+    return yaml.safe_load(path.read_text())
+
+
+def study(schema, models, **more):
+    config = {
+        "dataset": "mine",
+        "datasets": {
+            "mine": {"kind": "simulated"},
+            "published": {"kind": "download", "url": "http://nowhere.example/"},
+        },
+        "models": {"plain": UNET, **models},
+        "subsets": {"full": {}, "half": {"fraction": 0.5}},
+        "experiments": {
+            "one": {
+                "title": "?",
+                "figures": [],
+                "conditions": [
+                    {"model": [*models], "heads": "fgbg", "subset": "full", "seed": [3]}
+                ],
+            }
+        },
+        **more,
+    }
+    return resolve(config, schema)
+
+
+def fine(schema, entry, **more):
+    return study(schema, {"fine": {**UNET, "start_from": entry}, **more})
+
+
+OWN = Run("mine", "fine", "fgbg", "full", 3)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"model": "plain"}, Run("mine", "plain", "fgbg", "full", 3)),
+        ({"model": "plain", "dataset": "published", "subset": "half", "seed": 1},
+         Run("published", "plain", "fgbg", "half", 1)),
+        ({"model": "plain", "heads": "pixelwise", "take": "backbone"},
+         Run("mine", "plain", "pixelwise", "full", 3)),
+        ({"file": "given/export.zip"}, None),
+        (None, None),
+    ],
+)  # fmt: skip
+def test_keys_left_out_are_those_of_the_run(schema, entry, expected):
+    made = fine(schema, entry)
+    assert starts.source_of(made, OWN) == expected
+    assert starts.with_sources(made, [OWN]) == sorted({OWN, expected or OWN})
+
+
+def test_models_without_a_start_have_the_settings_that_they_had(schema):
+    plain, null = ({**UNET, **more} for more in ({}, {"start_from": None}))
+    settings = [
+        runs.run_settings(study(schema, {"fine": one}), "fine", "fgbg", "full", 3)
+        for one in (plain, null)
+    ]
+    assert settings[0] == settings[1] and "start_from" not in settings[0]["model"]
+
+
+CIRCLES = {
+    "itself": ({"fine": "fine"}, "models.fine.start_from: fine starts from fine: a circle"),
+    "two": ({"fine": "b", "b": "fine"}, "fine starts from b starts from fine: a circle"),
+    "behind": ({"fine": "a", "a": "b", "b": "a"},
+               "models.a.start_from: a starts from b starts from a: a circle"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CIRCLES)
+def test_circles_are_named(schema, name):
+    sources, why = CIRCLES[name]
+    models = {name: {**UNET, "start_from": {"model": one}} for name, one in sources.items()}
+    with pytest.raises(UserError, match=why):
+        study(schema, models)
+
+
+REFUSED = {
+    "nothing": ({"take": "all"}, "start_from: name the `model`"),
+    "two starts": ({"model": "plain", "file": "a.zip"}, "`file` and `model` name two starts"),
+    "no network file": ({"file": "a.tif"}, "a.tif is neither an export"),
+    "model": ({"model": "plian"}, "models.fine.start_from.model.*plain"),
+    "data set": ({"model": "plain", "dataset": "mein"}, "start_from.dataset.*mine"),
+    "subset": ({"model": "plain", "subset": "fall"}, "start_from.subset.*full"),
+    "heads": ({"model": "plain", "heads": "fgbk"}, "start_from.heads.*fgbg"),
+    "other heads": ({"model": "plain", "heads": "pixelwise"},
+                    "takes the heads too, and those of .* are pixelwise, not fgbg"),
+    "outside": ({"model": "others"}, "'others' is of family labels, which has no network"),
+    "ensemble": ({"model": "many"}, "'many' is an ensemble.*each network of an ensemble may"),
+    "family": ({"model": "pyramid", "take": "backbone"},
+               "of family panopticnet, whose weights do not fit"),
+    "part": ({"model": "plain", "take": "head"}, "start_from.take"),
+    "rate": ({"model": "plain", "rate": 0}, "start_from.rate"),
+    "key": ({"model": "plain", "taken": "all"}, "no key 'taken'.*take"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_started_from_is_refused(schema, name):
+    entry, why = REFUSED[name]
+    others = {"family": "labels", "path": "given"}
+    many = {**UNET, "ensemble": "cell-type"}
+    conditions = [{"model": "fine", "heads": "fgbg", "subset": "full", "seed": 3}]
+    experiments = {"one": {"title": "?", "figures": [], "conditions": conditions}}
+    pyramid = {"family": "panopticnet", "backbone": "featurenet"}
+    models = {
+        "others": others,
+        "pyramid": pyramid,
+        "many": many,
+        "fine": {**UNET, "start_from": entry},
+    }
+    with pytest.raises(UserError, match=why):
+        study(schema, models, experiments=experiments)
+
+
+def test_an_ensemble_may_start_from_one_network(schema):
+    many = {**UNET, "ensemble": "cell-type", "start_from": {"model": "plain"}}
+    made = study(schema, {"fine": many})
+    assert starts.source_of(made, OWN).model == "plain"
+
+
+def test_a_missing_file_is_named_but_one_that_a_rule_makes(schema, tmp_path):
+    made = fine(schema, {"file": "results/mine/export.zip"})
+    starts.refuse_missing(made, [OWN], Path("results"))
+    made = fine(schema, {"file": str(tmp_path / "none.zip")})
+    with pytest.raises(UserError, match=r"models.fine.start_from.file: .*none.zip does not exist"):
+        starts.refuse_missing(made, [OWN], Path("results"))
+
+
+def test_differences_that_no_shape_shows_are_warned_of(schema):
+    entry = {"model": "other", "dataset": "published"}
+    other = {**UNET, "training": {"normalization": "percentile"}}
+    made = study(
+        schema,
+        {"fine": {**UNET, "start_from": entry}, "other": other},
+        datasets={
+            "mine": {"kind": "simulated", "pixel_size": 0.5},
+            "published": {"kind": "simulated", "pixel_size": 1.25},
+        },
+    )
+    lines = starts.warnings(made, [OWN])
+    assert len(lines) == 2 and all("models.fine.start_from" in line for line in lines)
+    assert "normalization percentile, and this one with whole-image" in lines[0]
+    assert "its pixels are of 1.25 µm, and those here of 0.5 µm" in lines[1]
+    assert starts.warnings(fine(schema, {"model": "plain"}), [OWN]) == []
+
+
+# --- files of a run, and exports
+
+
+@pytest.fixture
+def files(schema, tmp_path):
+    """Weights, settings and provenance of a run that itself started from another one."""
+    made = fine(schema, {"model": "plain"})
+    settings = runs.run_settings(made, "plain", "fgbg", "full", 3)
+    earlier = {"file": "first.h5", "kind": None, "take": "all", "freeze": None, "rate": 1}
+    record = {"train_images": ["a", "b"], "val_images": [], "started_from": [earlier]}
+    (tmp_path / "weights.h5").write_bytes(b"weights")
+    (tmp_path / "settings.json").write_text(json.dumps({"format": 2, **settings}))
+    (tmp_path / "provenance.json").write_text(json.dumps(record))
+    origin = {"dataset": "theirs", "model": "net", "heads": "fgbg", "subset": "full", "seed": 0,
+              "kind": "download", "pixel_size": 1.25}  # fmt: skip
+    (tmp_path / "origin.json").write_text(json.dumps(origin))
+    return made, tmp_path
+
+
+def opened(made, paths):
+    settings = runs.run_settings(made, "fine", "fgbg", "full", 3)
+    return start.opened(settings, [str(path) for path in paths], vars(OWN), made["datasets"])
+
+
+def test_the_chain_names_all_that_a_run_started_from(files):
+    made, folder = files
+    paths = [folder / f"{name}" for name in ("weights.h5", "settings.json", "provenance.json")]
+    with opened(made, paths) as begun:
+        first, second = begun.chain
+        assert begun.path == folder / "weights.h5"
+    assert (first["dataset"], first["model"], first["seed"]) == ("mine", "plain", 3)
+    assert (first["kind"], first["train_images"], first["take"]) == ("simulated", 2, "all")
+    assert second["file"] == "first.h5" and second["kind"] is None
+    assert "not known" in start.licence(second)
+    assert json.loads(json.dumps(begun.chain)) == begun.chain
+
+
+def test_an_export_says_what_it_is_of(schema, files, capsys):
+    _, folder = files
+    path = folder / "export.zip"
+    made = study(
+        schema,
+        {"fine": {**UNET, "start_from": {"file": str(path)}}},
+        datasets={"mine": {"kind": "simulated", "pixel_size": 0.5}},
+    )
+    names = ("weights.h5", "settings.json", "provenance.json", "origin.json")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.write(folder / name, name)
+    with opened(made, [path]) as begun:
+        assert begun.path.read_bytes() == b"weights"
+    assert begun.chain[0]["kind"] == "download" and "NC" in start.licence(begun.chain[0])
+    assert "its pixels are of 1.25 µm" in capsys.readouterr().out
+    for missing in names:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in set(names) - {missing}:
+                archive.write(folder / name, name)
+        with pytest.raises(UserError, match=f"holds no {missing}"), opened(made, [path]):
+            pass
+    path.write_bytes(b"PK broken")
+    with pytest.raises(UserError, match="damaged or no zip"), opened(made, [path]):
+        pass
