@@ -27,5 +27,6 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         family=models.load(snakemake.params.settings["model"]),
         folder=Path(snakemake.output.weights).parent,
         threads=snakemake.threads,
+        outlines=list(snakemake.input.get("outlines", [])),
         check=partial(found_nothing.say_after_training, method=segmentation["method"]),
     )

@@ -38,6 +38,8 @@ rule segment:
         settings=f"{RUN}/{{variant}}{run_files.SEGMENTATION}",
     log:
         f"{RUN}/{{variant}}{run_files.SEGMENT.log}",
+    wildcard_constraints:
+        **OF_MAPS,
     benchmark:
         f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}"
     priority: 1  # before other runs are predicted: maps go when the cells are found
@@ -59,6 +61,14 @@ rule segment:
         ),
     script:
         "../../scripts/segment.py"
+
+
+use rule segment as paint with:
+    input:
+        maps=f"{RUN}/{run_files.INSTANCES}",
+        tuned=tuned_settings,
+    wildcard_constraints:
+        **OF_INSTANCES,
 
 
 rule take_labels:
@@ -100,6 +110,7 @@ rule score:
         outlines=f"{DATA}/labels/{study['scoring']['data_split']}.cells.npz",
         images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
         run=f"{RUN}/{run_files.PROVENANCE}",
+        instances=instances_of,
     output:
         metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
         coco=f"{RUN}/{{variant}}{run_files.COCO}",

@@ -8,6 +8,8 @@ rule predict:
         maps=passing(f"{RUN}/{run_files.PREDICTIONS}"),
     log:
         f"{RUN}/{run_files.PREDICT.log}",
+    wildcard_constraints:
+        **OF_MAPS,
     benchmark:
         f"{RUN}/{run_files.PREDICT.benchmark}"
     conda:
@@ -28,6 +30,13 @@ rule predict:
         "../../scripts/predict.py"
 
 
+use rule predict as predict_instances with:
+    output:
+        maps=f"{RUN}/{run_files.INSTANCES}",
+    wildcard_constraints:
+        **OF_INSTANCES,
+
+
 use rule predict as predict_validation with:
     input:
         weights=f"{RUN}/{run_files.WEIGHTS}",
@@ -41,6 +50,8 @@ use rule predict as predict_validation with:
         maps=passing(f"{RUN}/tuning-{{tuning}}/{run_files.VALIDATION_PREDICTIONS}"),
     log:
         f"{RUN}/tuning-{{tuning}}/{run_files.PREDICT_VALIDATION.log}",
+    wildcard_constraints:
+        **OF_NETWORK,
     benchmark:
         f"{RUN}/tuning-{{tuning}}/{run_files.PREDICT_VALIDATION.benchmark}"
     resources:

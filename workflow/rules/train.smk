@@ -23,6 +23,7 @@ rule train:
         train_images=f"{DATA}/annotations/train.images.parquet",
         val_images=f"{DATA}/annotations/val.images.parquet",
         extension_tiles=extension_tiles_of,
+        outlines=outlines_of,
         content_of_tiles=content_of_tiles,
         weights=weights_of,
     output:

@@ -53,7 +53,8 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
         raise UserError("\n".join(["the configuration is not valid."] + _explain_all(errors)))
-    study = home_folder.expanded(_filled(alternatives.without_default(config), schema, schema))
+    config = _with_painting(alternatives.without_default(config))
+    study = home_folder.expanded(_filled(config, schema, schema))
     alternatives.check("training", study["training"])
     alternatives.check_complete("training", study["training"])
     _check_names(study)
@@ -62,6 +63,14 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     for name in study["hyperparameter_searches"]:
         _check_search(name, study)
     return searches.with_trials(study, config["models"], partial(_complete, study, schema))
+
+
+def _with_painting(config: Mapping) -> dict:
+    """A configuration in which runs of instance detectors have a segmentation of their own."""
+    if not any(head_checks.finds_instances(model) for model in config["models"].values()):
+        return dict(config)
+    own = {head_names.INSTANCES: {"method": segmentation_methods.OF_INSTANCES}}
+    return {**config, "segmentation_by_heads": own | config.get("segmentation_by_heads", {})}
 
 
 def _complete(study: Mapping, schema: Mapping, model: Mapping, where: str) -> dict:
@@ -265,7 +274,7 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
         )
     if model.get("weights") is not None:
         spelling.check(f"{where}.weights", model["weights"], study["pretrained"])
-    if "backbone" in model:
+    if "backbone" in model:  # of a detector the preset names it
         weights = model.get("weights")
         address = None if weights is None else study["pretrained"][weights]["url"]
         backbone_checks.check_model(where, model, tiling["size"], address)

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ def train(
     folder: Path,
     threads: int,
     check: ensemble.Check | None = None,
+    outlines: Sequence[str] = (),
 ) -> None:
     """Train one network and write its run folder.
 
@@ -56,6 +57,8 @@ def train(
         tensorboard/ and, until training has finished, resume/
     threads : CPU threads for computing; the data stream has as many workers
     check : called with each trained network, see :data:`cellseg.training.ensemble.Check`
+    outlines : files of the true cells of the train and val splits, for a family that learns cells
+        one by one (its ``streams`` makes the stream); none for families of maps
 
     Raises
     ------
@@ -67,7 +70,8 @@ def train(
     table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     chosen = subsets.select(table, settings["subset"], settings["seed"])
     pools = _pools([tiles["train"], tiles["val"], *extension], settings["tiling"])
-    train_stream, validation_stream = _streams(pools, chosen, settings, threads)
+    make = family.streams(outlines) if outlines else TileStream
+    train_stream, validation_stream = _streams(pools, chosen, settings, threads, make)
     n_synthetic = _n_synthetic(settings["subset"], chosen["train"])
     drawn = "crops an epoch" if settings["tiling"]["mode"] == "crop" else "tiles"
     besides = f" and {n_synthetic} synthetic ones" if n_synthetic else ""
@@ -78,14 +82,14 @@ def train(
     )
     by_type = ensemble.by_cell_type(table, chosen) if settings["model"].get("ensemble") else None
     started = time.perf_counter()
-    inputs = [*tiles.values(), *images, *extension, *([weights] if weights else [])]
+    inputs = [*tiles.values(), *images, *extension, *outlines, *([weights] if weights else [])]
     stamp = checkpoint.stamp([settings, code, [checkpoint.fingerprint(path) for path in inputs]])
     progress = ProgressWriter(folder, settings)
     state = checkpoint.ResumeFolder(folder / run_files.RESUME, stamp, progress)
     backbone = Path(weights) if weights else None
     if by_type is not None:
         streams = {
-            cell_type: _streams(pools, part, settings, threads)
+            cell_type: _streams(pools, part, settings, threads, make)
             for cell_type, part in by_type.items()
         }
         history = ensemble.train(
@@ -152,14 +156,18 @@ def _pools(paths: Sequence[str], tiling: Mapping) -> tuple[Pool, FixedPool]:
 
 
 def _streams(
-    pools: tuple[Pool, FixedPool], chosen: Mapping[str, list[str]], settings: Mapping, threads: int
+    pools: tuple[Pool, FixedPool],
+    chosen: Mapping[str, list[str]],
+    settings: Mapping,
+    threads: int,
+    make: Callable[..., TileStream],
 ) -> tuple[TileStream, TileStream]:
     """Batches of the chosen images, for training and for validation; synthetic ones to train on."""
     to_train, to_validate = pools
     train = chosen["train"] + _synthetic(to_train, chosen["train"], settings["subset"])
     return (
-        _stream(to_train, train, settings, threads, training=True),
-        _stream(to_validate, chosen["val"], settings, threads, training=False),
+        _stream(to_train, train, settings, threads, make, training=True),
+        _stream(to_validate, chosen["val"], settings, threads, make, training=False),
     )
 
 
@@ -182,7 +190,12 @@ def _synthetic(pool: Pool, train: list[str], subset: Mapping) -> list[str]:
 
 
 def _stream(
-    pool: Pool, images: list[str], settings: Mapping, threads: int, training: bool
+    pool: Pool,
+    images: list[str],
+    settings: Mapping,
+    threads: int,
+    make: Callable[..., TileStream],
+    training: bool,
 ) -> TileStream:
     options = settings["training"]
     index = np.flatnonzero(np.isin(pool.image, images))
@@ -191,7 +204,7 @@ def _stream(
     augmentation = Augmentation(
         options["rotation"], options["zoom"], options["flips"], Intensity(**options["intensity"])
     )
-    return TileStream(
+    return make(
         tiles=pool,
         index=index,
         heads=settings["heads"],
