@@ -13,15 +13,51 @@ __all__ = ["PREDICTS", "PRESETS", "description", "parameters", "values"]
 PREDICTS = "instances"
 """What these families give: boxes, scores and masks, not maps."""
 
-PARAMETERS: dict[tuple[str, str], int] = {}
+PARAMETERS = {
+    ("maskrcnn", "resnet50"): 43_966_934,
+    ("maskrcnn", "resnet50-livecell"): 43_969_504,
+    ("maskrcnn", "small"): 12_308_950,
+    ("retinamask", "resnet50"): 34_821_358,
+    ("retinamask", "thesis"): 32_526_062,
+    ("retinamask", "small"): 11_705_232,
+    ("centermask", "v99"): 89_336_544,
+    ("centermask", "v19-slim-dw"): 7_295_824,
+    ("centermask", "small"): 2_802_574,
+    ("cascade", "resnet50"): 71_770_594,
+    ("cascade", "resnest200"): 120_358_028,
+    ("cascade", "resnext152"): 186_333_143,
+    ("cascade", "small"): 14_049_762,
+}
 """Weights of each preset's network."""
 
-VALUES: dict[tuple[str, str], float] = {}
+VALUES = {
+    ("maskrcnn", "resnet50"): 767,
+    ("maskrcnn", "resnet50-livecell"): 802,
+    ("maskrcnn", "small"): 182,
+    ("retinamask", "resnet50"): 788,
+    ("retinamask", "thesis"): 779,
+    ("retinamask", "small"): 297,
+    ("centermask", "v99"): 829,
+    ("centermask", "v19-slim-dw"): 287,
+    ("centermask", "small"): 329,
+    ("cascade", "resnet50"): 767,
+    ("cascade", "resnest200"): 3124,
+    ("cascade", "resnext152"): 2732,
+    ("cascade", "small"): 182,
+}
 """Values in the outputs of backbone, pyramid and dense heads for each pixel of the image."""
 
-V2_PARAMETERS: dict[str, int] = {}
-SCORING_PARAMETERS: dict[str, int] = {}
-DEFORMABLE_PARAMETERS: dict[str, int] = {}
+V2_PARAMETERS = {"resnet50": 1_903_872, "resnet50-livecell": 1_903_872, "small": 119_360}
+"""More with heads of the second version, by preset of Mask R-CNN."""
+SCORING_PARAMETERS = {"v99": 16_259_329, "v19-slim-dw": 4_066_433, "small": 1_017_409}
+"""Of the head of mask scoring, by preset of CenterMask."""
+DEFORMABLE_PARAMETERS = {
+    "resnet50": 871_263,
+    "resnest200": 3_360_933,
+    "resnext152": 11_447_541,
+    "small": 435_618,
+}
+"""More with deformable convolutions, by preset of the cascade."""
 
 WORDS = {
     "maskrcnn": "Mask R-CNN",
