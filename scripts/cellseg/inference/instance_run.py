@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from cellseg.images.normalization import normalize
+from cellseg.inference.detections import Views, Windows
 from cellseg.targets.instances import Detections, rounded
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def image_detector(
 ) -> Callable[[np.ndarray], Detections]:
     """From whole image, (H, W) uint8, to its detections.
 
+    Images are normalised whole. `options` decide whether they are predicted at once, in overlapping
+    windows, and in which views.
+
     Parameters
     ----------
     run : settings of the run
@@ -35,6 +39,13 @@ def image_detector(
     """
     predictor = family.Predictor(run, folder)
     normalization = run["training"]["normalization"]
+    views = options["test_time_augmentation"]
+    # At once by default: a detector takes any size, and nothing is cut.
+    if options["window"] not in (None, "image"):
+        overlap = round(options["window_overlap"] * options["window"])
+        predictor = Windows(predictor, options["window"], overlap)
+    if views["flips"] or views["rotations"] or list(views["scales"]) != [1]:
+        predictor = Views(predictor, views["flips"], views["rotations"], views["scales"])
 
     def detect_image(image: np.ndarray) -> Detections:
         return detected(predictor, normalize(image[None, ..., None], normalization)[0, ..., 0])

@@ -49,13 +49,9 @@ def match_instances(
     pixels = np.zeros(len(order), np.int64)
     rank, true, iou = [], [], []
     for row, number in enumerate(order):
-        mask, top, left = instances.paste(
-            found.boxes[number],
-            found.probabilities[number].astype(np.float32) / np.float32(WHITE),
-            found.shape,
-            MASK_THRESHOLD,
-        )
-        mask = mask.astype(bool)
+        probabilities = found.probabilities[number].astype(np.float32) / np.float32(WHITE)
+        crop, (top, left) = instances.paste(found.boxes[number], probabilities, found.shape)
+        mask = crop >= MASK_THRESHOLD
         pixels[row] = np.count_nonzero(mask)
         place = (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1]))
         for layer in layers:
@@ -63,7 +59,9 @@ def match_instances(
             for cell, both in zip(met.tolist(), shared.tolist(), strict=True):
                 either = pixels[row] + cells.pixels[cell - 1] - both
                 if cell and 2 * both >= either:
-                    rank.append(row), true.append(cell - 1), iou.append(both / either)
+                    rank.append(row)
+                    true.append(cell - 1)
+                    iou.append(both / either)
     pairs = np.array(rank, np.int64), np.array(true, np.int64), np.array(iou, np.float64)
     return [_matches(cells, scores[order], pixels, *pairs, least) for least in smallest]
 

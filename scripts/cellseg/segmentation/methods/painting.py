@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from cellseg.segmentation import instances
-from cellseg.targets.instances import HEAD, WHITE
+from cellseg.targets.instances import HEAD
 
 DEFAULTS = {"score_threshold": 0.5, "mask_threshold": 0.5, "min_size": 0}
 
@@ -28,8 +28,8 @@ def segment(maps: Mapping, settings: Mapping) -> tuple[np.ndarray, np.ndarray]:
     labels, scores = instances.paint(
         found.boxes,
         found.scores,
-        found.probabilities.astype(np.float32) / np.float32(WHITE),
+        found.probabilities,
         found.shape,
         **{name: chosen[name] for name in DEFAULTS},
     )
-    return labels, scores.astype(np.float64)
+    return labels, scores
