@@ -29,7 +29,9 @@ def learning_rate(schedule: Mapping, base: float, step: int, steps: int, epoch: 
             return base * (step + 1) / warmup
         return base * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
     if schedule["name"] == "steps":
-        passed = sum(step >= round(share * steps) for share in schedule.get("milestones", MILESTONES))
+        passed = sum(
+            step >= round(share * steps) for share in schedule.get("milestones", MILESTONES)
+        )
         warmup = round(schedule["warmup"] * steps)
         rise = 0.001 + 0.999 * step / warmup if step < warmup else 1.0
         return base * rise * schedule["factor"] ** passed

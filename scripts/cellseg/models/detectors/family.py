@@ -1,6 +1,5 @@
 """Families ``maskrcnn``, ``retinamask``, ``centermask`` and ``cascade``, on torch."""
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,14 +8,7 @@ from typing import TYPE_CHECKING
 
 from cellseg.errors import UserError
 
-PACKAGES = ("torch", "torchvision", "timm")
-for package in PACKAGES:
-    if importlib.util.find_spec(package) is None:
-        raise UserError(
-            f"instance detectors need the package {package}, which is not installed here. Install "
-            "it into .venv: make detectors"
-        )
-
+from cellseg.models.detectors import packages  # noqa: F401  isort: skip  (says what is missing)
 import timm
 import torch
 import torchvision
