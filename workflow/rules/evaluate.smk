@@ -38,10 +38,10 @@ rule segment:
         settings=f"{RUN}/{{variant}}{run_files.SEGMENTATION}",
     log:
         f"{RUN}/{{variant}}{run_files.SEGMENT.log}",
-    wildcard_constraints:
-        **OF_MAPS,
     benchmark:
         f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}"
+    wildcard_constraints:
+        **OF_MAPS,
     priority: 1  # before other runs are predicted: maps go when the cells are found
     conda:
         "../../envs/analysis.yaml"

@@ -8,10 +8,10 @@ rule predict:
         maps=passing(f"{RUN}/{run_files.PREDICTIONS}"),
     log:
         f"{RUN}/{run_files.PREDICT.log}",
-    wildcard_constraints:
-        **OF_MAPS,
     benchmark:
         f"{RUN}/{run_files.PREDICT.benchmark}"
+    wildcard_constraints:
+        **OF_MAPS,
     conda:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
@@ -50,10 +50,10 @@ use rule predict as predict_validation with:
         maps=passing(f"{RUN}/tuning-{{tuning}}/{run_files.VALIDATION_PREDICTIONS}"),
     log:
         f"{RUN}/tuning-{{tuning}}/{run_files.PREDICT_VALIDATION.log}",
-    wildcard_constraints:
-        **OF_NETWORK,
     benchmark:
         f"{RUN}/tuning-{{tuning}}/{run_files.PREDICT_VALIDATION.benchmark}"
+    wildcard_constraints:
+        **OF_NETWORK,
     resources:
         **OF_NETWORKS,
         gpu=GPUS,

@@ -84,7 +84,7 @@ class RunFolder:
 
     def state_of(self, variant: str) -> str:
         """State of what the run has to do with one tuning folder, "" for that without tuning."""
-        shared = ("train", "predict")
+        shared = ("train", "predict", "predict_instances")
         steps = [step for step in self.steps if step.rule in shared or step.variant == variant]
         return self.state if steps == self.steps else self._decide(steps)[0]
 

@@ -18,6 +18,7 @@ from cellseg.training.length import Length
 # Bytes, measured on the thirteen real images of tests and four epochs of a small network.
 MARKER_MAP_PIXEL, MAP_PIXEL = 0.8, 0.35  # 16 and 8 bits, compressed
 LABEL_PIXEL = 0.12
+DETECTION, DETECTED = 804, 2  # uncompressed; detections for each true cell, a guess
 FOUND_CELL = 16  # a row of cells.parquet
 SCORED_IMAGE = 1_700  # two rows of metrics.csv
 SHOWN_IMAGE = {
@@ -69,6 +70,9 @@ def expected(
     files, state = _of_training(study, run, images)
     files |= CURVE
     passing = {run_files.PREDICTIONS: scored.pixels * pixel}
+    if run.heads == head_names.INSTANCES:
+        files[run_files.INSTANCES] = DETECTED * DETECTION * scored.cells
+        passing = {}
     for variant in variants:
         files |= {
             f"{variant}{run_files.LABELS}": LABEL_PIXEL * scored.pixels,
