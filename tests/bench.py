@@ -24,7 +24,7 @@ from cellseg.data.frames import Frames
 from cellseg.data.label_folder import encode
 from cellseg.scoring import metrics
 from cellseg.scoring.coco_average_precision import image_matches
-from cellseg.segmentation import flow_tracking, star_polygons, watershed
+from cellseg.segmentation import flow_tracking, instances, star_polygons, watershed
 from cellseg.segmentation.methods import threshold_components
 from cellseg.targets import heads as transforms
 from cellseg.targets import star_distances
@@ -296,6 +296,40 @@ def flows_rows(n_cells: int, image: np.ndarray) -> list[str]:
     ]
 
 
+def instances_row(n_cells: int, image: np.ndarray) -> str:
+    """Line of the table: masks in boxes to a label image, next to torchvision's pasting.
+
+    torchvision takes some 3 MB a cell for whole masks, so it is not timed with more than 1,000.
+    """
+    boxes, crops = [], []
+    for label in range(1, image.max() + 1):
+        x, y, width, height = cv2.boundingRect((image == label).astype(np.uint8))
+        if width and height:
+            mask = (image[y : y + height, x : x + width] == label).astype(np.float32)
+            boxes.append([x, y, x + width, y + height])
+            crops.append(cv2.resize(mask, (28, 28), interpolation=cv2.INTER_AREA))
+    boxes, masks = np.array(boxes, np.float32), np.stack(crops)
+    scores = np.random.default_rng(0).permutation(len(boxes)) / len(boxes)
+    ours = _thread_ms(lambda: instances.paint(boxes, scores, masks, image.shape, score_threshold=0))
+    theirs = "- | -"
+    if importlib.util.find_spec("torchvision") and len(boxes) <= 1000:
+        import torch
+        from torchvision.models.detection.roi_heads import paste_masks_in_image
+
+        torch.set_num_threads(1)
+        given = torch.from_numpy(masks[:, None]), torch.from_numpy(boxes)
+
+        def whole_masks() -> None:
+            whole = paste_masks_in_image(*given, image.shape, padding=0)[:, 0].numpy() >= 0.5
+            painted = np.zeros(image.shape, np.int32)
+            for number in np.argsort(scores):
+                painted[whole[number]] = number + 1
+
+        time_of = _thread_ms(whole_masks)
+        theirs = f"{time_of:.0f} | {time_of / ours:.1f}"
+    return f"| painting of instances (torchvision) | {n_cells} | {ours:.1f} | {theirs} |"
+
+
 def _thread_ms(function: Callable[[], object]) -> float:
     """Median processor time of this thread, ms."""
     function()  # compiles
@@ -340,6 +374,8 @@ def main() -> None:
             print(f"| {stage} | {n_cells} | {times[0]:.1f} | {times[1]:.0f} | {times[2]:.1f} |",
                   flush=True)  # fmt: skip
         print("\n".join(flows_rows(n_cells, frame(n_cells))), flush=True)
+    for n_cells in (320, 1000, 2500):
+        print(instances_row(n_cells, frame(n_cells)), flush=True)
     stage = "data stream of flows and fgbg, a tile of 256 pixels"
     print(f"| {stage} | 60 | {flows_stream():.2f} | - | - |", flush=True)
     streams = {"tiles": stream_of_tiles, "crops": stream_of_crops}

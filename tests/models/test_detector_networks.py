@@ -41,13 +41,13 @@ def small(family, **options):
 
 def crowded(number: int, size: int) -> Instances:
     """A grid of square cells, as crops."""
-    side = int(np.ceil(number**0.5))
+    side = max(1, int(np.ceil(number**0.5)))
     step = size / side
     places = [(n % side * step, n // side * step) for n in range(number)]
     length = max(2, int(step * 0.9))
-    boxes = torch.tensor([[x, y, x + length, y + length] for x, y in places])
+    boxes = torch.tensor([[x, y, x + length, y + length] for x, y in places]).reshape(-1, 4)
     crops = [torch.ones(length + 1, length + 1, dtype=torch.uint8)] * number
-    return Instances(boxes, crops, torch.tensor(places).long())
+    return Instances(boxes, crops, torch.tensor(places).long().reshape(-1, 2))
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)

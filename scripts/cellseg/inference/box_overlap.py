@@ -8,6 +8,9 @@ SAME = 0.5
 PART = 0.5
 """Share of a cut box within another from which it is a part of that cell."""
 
+SLACK = 1.5
+"""Pixels by which two windows may disagree on where a cell ends: of a cut one, slivers remain."""
+
 
 def suppressed(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
     """Non-maximum suppression.
@@ -94,10 +97,12 @@ def _suppress(boxes, threshold):
 @njit(cache=True, nogil=True)
 def _merge(boxes, windows, whole, edges, first, order):
     kept, dropped = np.zeros(len(boxes), np.bool_), np.zeros(len(boxes), np.bool_)
+    margin = np.array([-SLACK, -SLACK, SLACK, SLACK])
     for here in order:
         if dropped[here]:
             continue
         kept[here] = True
+        around = boxes[here] + margin
         for window in range(len(edges)):
             if window == windows[here] or _shared(boxes[here], edges[window]) <= 0:
                 continue
@@ -105,12 +110,12 @@ def _merge(boxes, windows, whole, edges, first, order):
             for other in range(first[window], first[window + 1]):
                 if dropped[other] or kept[other]:
                     continue
-                both = _shared(boxes[here], boxes[other])
-                if both <= 0:
-                    continue
                 if not whole[other]:
-                    dropped[other] = both >= PART * _size(boxes[other])
-                elif whole[here]:
+                    both = _shared(around, boxes[other])
+                    dropped[other] = both > 0 and both >= PART * _size(boxes[other])
+                    continue
+                both = _shared(boxes[here], boxes[other])
+                if whole[here] and both > 0:
                     iou = both / (_size(boxes[here]) + _size(boxes[other]) - both)
                     if iou >= same:
                         best, same = other, iou
