@@ -69,6 +69,8 @@ def _with_painting(config: Mapping) -> dict:
     """A configuration in which runs of instance detectors have a segmentation of their own."""
     if not any(head_checks.finds_instances(model) for model in config["models"].values()):
         return dict(config)
+    if config.get("segmentation", {}).get("method") == segmentation_methods.OF_INSTANCES:
+        return dict(config)
     own = {head_names.INSTANCES: {"method": segmentation_methods.OF_INSTANCES}}
     return {**config, "segmentation_by_heads": own | config.get("segmentation_by_heads", {})}
 
