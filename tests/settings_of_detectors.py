@@ -23,7 +23,7 @@ NAMES = {family: f"found-{family}" for family in PRESETS}
 RUN = f"squares/{NAMES['centermask']}/instances/full/0"
 GIVEN = {
     "tilings.crops": {"mode": "crop", "size": 64, "tile_overlap": 8},
-    "tilings.larger-crops": {"mode": "crop", "size": 96, "tile_overlap": 8},
+    "tilings.larger-crops": {"mode": "crop", "size": 128, "tile_overlap": 8},
     **{f"models.{name}": {"family": family, "training": {"tiling": "crops"}}
        for family, name in NAMES.items()},
     "experiments.detectors": {

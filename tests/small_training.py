@@ -18,6 +18,8 @@ from cellseg.training.batches import TilePool, TileStream
 from cellseg.training.checkpoint import ResumeFolder
 
 HEADS = {"inner-distance": {}, "pixelwise": {}}
+OF_MAPS = sorted(one for one in models.FAMILIES if models.predicts({"family": one}) == "maps")
+"""Families that learn these heads; instance detectors have tests of their own."""
 
 
 PANOPTICNET = {

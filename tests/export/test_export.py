@@ -14,6 +14,7 @@ import tifffile
 import yaml
 
 import installed_packages
+import small_training
 import tiny_run
 from cellseg import models
 from cellseg.errors import UserError
@@ -26,7 +27,7 @@ from cellseg.inference import sliding_window
 from cellseg.io import run_format
 
 
-@pytest.fixture(scope="module", params=sorted(models.FAMILIES))
+@pytest.fixture(scope="module", params=small_training.OF_MAPS)
 def name(request):
     return request.param
 

@@ -17,7 +17,7 @@ from cellseg.errors import UserError
 from cellseg.targets.heads import HEADS
 
 
-@pytest.fixture(scope="module", params=sorted(models.FAMILIES))
+@pytest.fixture(scope="module", params=small_training.OF_MAPS)
 def name(request):
     return request.param
 

@@ -10,14 +10,13 @@ import pandas as pd
 import pytest
 
 import small_training
-from cellseg import models
 from cellseg.errors import UserError
 from cellseg.targets.heads import HEADS
 
 THREE = ("inner-distance", "fgbg", "pixelwise")
 
 
-@pytest.fixture(scope="module", params=sorted(models.FAMILIES))
+@pytest.fixture(scope="module", params=small_training.OF_MAPS)
 def name(request):
     return request.param
 

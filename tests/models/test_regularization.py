@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 import small_training
-from cellseg import models
 from cellseg.targets.heads import HEADS
 
 RATE, STEPS = 1e-3, 2
 SIZE = 32
 
 
-@pytest.fixture(scope="module", params=sorted(models.FAMILIES))
+@pytest.fixture(scope="module", params=small_training.OF_MAPS)
 def name(request):
     return request.param
 

@@ -20,6 +20,7 @@ from cellseg.io import run_files, run_format
 from cellseg.runtime import code_fingerprint
 from cellseg.study import segmentation_methods
 from cellseg.tables import conditions
+from cellseg.targets import head_names
 from workflow_runner import TINY, Workflow
 
 RUN = "results/tiny/runs/featurenet/inner-distance+pixelwise/full/seed-0"
@@ -182,7 +183,9 @@ def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
         methods = segmentation_methods.METHODS
         if heads := job.wildcards.get("heads"):  # the run's own alone
             own = WHOLE["segmentation_by_heads"].get(heads, {})
-            methods = [own.get("method", segmentation_methods.DEFAULT)]
+            is_instances = heads == head_names.INSTANCES
+            default = "painting" if is_instances else segmentation_methods.DEFAULT
+            methods = [own.get("method", default)]
         modules += [segmentation_methods.METHODS[method].module for method in methods]
     return code_fingerprint.fingerprint(script, library, tuple(modules))
 
