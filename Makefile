@@ -1,20 +1,20 @@
-# Each target builds what it needs, from nothing: Python 3.11 to 3.13 with venv and headers, make and
-# a C compiler are enough (envs/check.sh).
-#   make demo    the whole chain on simulated data: tables, figures, HTML report
+# Each target installs what it needs. You need Python 3.11 to 3.13 with venv and headers, make and a
+# C compiler; envs/check.sh names what is missing.
+#   make demo    the whole workflow on simulated images: tables, figures, HTML report
 #   make test    lint and tests
-#   make test-all   and the slow ones: faults on Slurm, the poster, a full disk, deepcell's own tests, 1,000 mutated files of every kind
-#   make setup   the environment alone, in .venv, new or brought up to date (VARIANT=gpu for TensorFlow with CUDA)
+#   make test-all   the same with the slow tests: faults on Slurm, the poster, a full disk, deepcell's own tests, 1,000 mutated files of every kind
+#   make setup   installs or updates the environment in .venv (VARIANT=gpu: TensorFlow with CUDA)
 #   make detectors   torch, torchvision and timm on top of .venv, for the instance detectors (make test adds them if missing)
-#   make bench   how much faster each stage is than the package people use today, and what a run costs
+#   make bench   compares the speed of each stage with the usual package, and measures the cost of a run
 #   make side-by-side   deepcell's network next to ours: scores, speed, memory (some 25 minutes)
-#   make plan    what the study of config.yaml would run: jobs, disk space, training hours (STEP_MS=120: ms a step)
-#   make progress   where the study of config.yaml stands (this, the plan and the report need an environment that is there)
-#   make report     the HTML report of its results; of another study: make report CONFIG=mine.yaml (plan and progress alike)
+#   make plan    jobs, disk space and training hours of config.yaml's study (STEP_MS=120: ms a step)
+#   make progress   runs of config.yaml's study: done, running, failed, time left (this, the plan and the report need an existing environment)
+#   make report     its HTML report; for another study: make report CONFIG=mine.yaml (also plan and progress)
 #   make docs    the documentation as a site, in site/
 #   make lint    ruff, snakefmt and the Snakemake linter
 #   make lock    new lock files and conda environments from pyproject.toml
 
-# An environment that is there is used as it is: only `make setup` replaces it, since jobs may be running in it.
+# Make never changes an existing environment, since jobs may be running in it. `make setup` replaces it.
 THERE := $(patsubst .venv/ready-%,%,$(firstword $(wildcard .venv/ready-*)))
 VARIANT ?= $(or $(THERE),cpu)
 CORES ?= 2
@@ -30,7 +30,7 @@ LOCKS := envs/$(VARIANT).lock envs/build.lock
 DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
 STUDY := $(if $(CONFIG),--configfile $(CONFIG) --replace-workflow-config)
 
-# uv, Snakemake and others keep caches in the home folder, or in .venv where that is read-only.
+# uv, Snakemake and others cache in the home folder, or in .venv if the home is read-only.
 NO_CACHE := $(shell at="$${XDG_CACHE_HOME:-$${HOME:+$$HOME/.cache}}"; \
   test -n "$$at" && mkdir -p "$$at" 2> /dev/null && test -w "$$at" || echo yes)
 ifneq ($(NO_CACHE),)
@@ -67,14 +67,14 @@ side-by-side: environment
 	  --configfile workflow/studies/side-by-side.yaml --replace-workflow-config all
 	PYTHONPATH=scripts $(BIN)/python tests/side_by_side.py results/simulated
 
-# STEP_MS=120, or STEP_MS='resnet50=120 unet=40': milliseconds of a training step, where none is measured.
+# STEP_MS=120, or STEP_MS='resnet50=120 unet=40': milliseconds of a training step, used if none is measured.
 plan: used
 	@$(BIN)/python scripts/plan.py $(STUDY) $(if $(STEP_MS),--step-ms $(STEP_MS))
 
 progress: used
 	@$(BIN)/python scripts/progress.py $(STUDY)
 
-# TO=results/livecell/report.zip: pictures as files of their own, where one page would be too large.
+# TO=results/livecell/report.zip: pictures as separate files, if one page would be too large.
 report: used
 	@$(ALIVE) "Writing the report" $(BIN)/python scripts/report.py $(STUDY) $(if $(TO),--to $(TO))
 
@@ -90,7 +90,7 @@ used:
 	@test -e $(READY) || { echo "$(if $(THERE),.venv is the environment of VARIANT=$(THERE). Once nothing runs in it replace it:,There is no environment in .venv. Set it up:) make setup VARIANT=$(VARIANT)" >&2; exit 1; }
 	@test -z "$$(find $(LOCKS) -newer $(READY))" || echo "The locks are newer than .venv. Once nothing runs in it bring it up to date: make setup" >&2
 
-# pip installs uv and what deepcell-toolbox is built with; uv then installs the whole lock.
+# pip installs uv and the build requirements of deepcell-toolbox. uv then installs the lock.
 $(READY): $(LOCKS)
 	@python=$$(sh envs/check.sh "$(PYTHON)") || exit 1; \
 	echo "Setting up .venv with $$python: 3.3 GB of disk, 0.7 GB to download unless uv has it."; \
@@ -107,7 +107,7 @@ $(DETECTORS): envs/detectors.lock | environment
 	touch $@
 
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
-# What the conda environments hold: no packages that only tests use.
+# The conda environments have no packages that only tests use.
 CONDA := uv pip compile pyproject.toml --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-annotate --no-header
 lock: environment
 	echo "tensorflow==2.21.0 ; sys_platform != 'linux'" > .venv/override.txt

@@ -1,10 +1,13 @@
 """Show what a study would run, and what it needs. Run it in the checkout: see --help."""
 
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from cellseg.errors import UserError
+from cellseg.live import dry_run
 from cellseg.plan import arguments, hours, jobs, steps, text
 from cellseg.runtime import command
 from cellseg.space import plan as space
@@ -22,12 +25,16 @@ def main() -> None:
     given = arguments.step_times(asked.step_ms, study)
     snakemake = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run"]
     snakemake += config_files.of_snakemake(asked)
-    looked = subprocess.run(snakemake, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "jobs"
+        variables = {**os.environ, dry_run.VARIABLE: str(written)}
+        looked = subprocess.run(snakemake, capture_output=True, text=True, env=variables)
+        listed = written.read_text(encoding="utf-8") if written.exists() else ""
     if looked.returncode:
         # A dry run logs to stdout, what fails before it to stderr.
         said = (looked.stderr + looked.stdout).strip()
         raise UserError(f"Snakemake cannot plan the study:\n{said}")
-    planned = jobs.read(looked.stdout)
+    planned = jobs.read(listed)
     trainings = steps.of_runs(study, planned.trainings, RESULTS)
     finished = hours.measured(study, all_runs(study), RESULTS)
     models = hours.by_model(trainings, finished, given, study["step_ms"])

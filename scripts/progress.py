@@ -1,4 +1,4 @@
-"""Show where a study stands; nothing is changed. Run it in the checkout: see --help."""
+"""Show how far a study is; nothing is changed. Run it in the checkout: see --help."""
 
 import time
 from pathlib import Path

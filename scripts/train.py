@@ -20,7 +20,12 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     run.train(
         settings=snakemake.params.settings,
         tiles={"train": snakemake.input.train_tiles, "val": snakemake.input.val_tiles},
-        images=[snakemake.input.train_images, snakemake.input.val_images],
+        images=[
+            snakemake.input.train_images,
+            snakemake.input.val_images,
+            *snakemake.input.get("fold_images", []),
+        ],
+        fold_tiles=list(snakemake.input.get("fold_tiles", [])),
         extension=list(snakemake.input.get("extension_tiles", [])),
         weights=snakemake.input.get("weights") or None,
         code=snakemake.params.code,

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+import layouts_made
 import planned_jobs
+import sartorius_made
 import squares
 from cellseg.inference import map_store
 from cellseg.io import run_format
@@ -46,6 +48,8 @@ BASE = {
             "width": 64,
         },
         "downloaded": {"kind": "download", "url": "http://127.0.0.1:9/set/", "retries": 0},
+        "kaggle": {"kind": "sartorius", "path": "kaggle/whole"},
+        "public": {"kind": "public", "layout": "cellpose", "path": "public/whole"},
     },
     "tilings": {
         "cut-64": {"size": 64, "tile_overlap": 8},
@@ -72,12 +76,14 @@ BASE = {
             "family": "deepcell",
             "backbone": "featurenet",
         },
+        "stars": {"family": "stardist"},  # trained by no run: its heads need another method
         "searched": {"family": "unet", "architecture": "unet-expanded"},
     },
     "subsets": {
         "full": {},
         "half": {"fraction": 0.5, "selection": "seeded"},
         "extended": {"synthetic_per_image": 1},
+        "folded": {"folds": {"count": 3, "fold": 1}},
     },
     "segmentation": {"interior_smooth": 0},
     "threshold_searches": {
@@ -117,6 +123,11 @@ BASE = {
             "conditions": [{"model": "unet", "heads": COMMON, "subset": "full", "seed": 0}],
             "figures": ["contact-sheet"],
         },
+        "folds": {
+            "title": "And held out?",
+            "conditions": [{"model": "unet", "heads": "fgbg", "subset": "folded", "seed": 0}],
+            "figures": [],
+        },
     },
 }
 
@@ -124,7 +135,8 @@ TARGETS = (
     *("all", "prefetch", "apply"),
     *(f"results/data/{name}/annotations/problems.csv" for name in BASE["datasets"]),
     *(f"results/data/{name}/labels/test.npz" for name in BASE["datasets"]),
-    *(f"results/data/squares/tiles/squeezed/{split}.npz" for split in ("train", "val")),
+    *(f"results/data/squares/tiles/squeezed/{split}.npz" for split in SPLITS),
+    "results/data/squares/tiles/cut-64/test.npz",
     "results/squares/searches/swept/search.png",
     f"results/squares/runs/unet/{COMMON}/full/seed-0/tuning-distances/chosen.json",
     "results/squares/runs/unet/fgbg/half/seed-0/export.zip",
@@ -142,6 +154,7 @@ def only(heads: str, **more) -> dict[str, object]:
             {**condition, "subset": ["half", "extended"]},
         ],
         "experiments.tuned.conditions": [{**condition, "subset": "full"}],
+        "experiments.folds.conditions": [{**condition, "subset": "folded"}],
         "hyperparameter_searches.swept.heads": heads,
         **more,
     }
@@ -175,6 +188,10 @@ def plan(checkout: Path, root: Path, config: Mapping, study: Mapping) -> Plan:
 def write(root: Path) -> None:
     """Write the images, trained runs and tables that jobs take as given."""
     squares.write(root / "squares")
+    sartorius_made.write(root / "kaggle/whole")
+    sartorius_made.write(root / "kaggle/fewer", images=5)
+    layouts_made.every(root / "public/whole", 8)
+    layouts_made.every(root / "public/fewer", 7)
     table = root / "results/squares/searches/swept/trials.csv"
     weights = [root / f"results/data/pretrained/{name}.h5" for name in BASE["pretrained"]]
     for path in (table, *weights):

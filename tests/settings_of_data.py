@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import tifffile
 
+import layouts_made
 import livecell_server
 import squares
-from cellseg.data import frames, tiles
+from cellseg.data import frames, subsets, tiles
+from cellseg.data.splits import SPLITS
 from cellseg.io import download
 from setting_cases import ABSENT, OTHER, Case, World
 
@@ -213,6 +215,95 @@ def cases_of(kind: str, dataset: str, *captions: str) -> list[Case]:
     ]  # fmt: skip
 
 
+def dealt(world: World, dataset: str) -> dict[str, list[dict]]:
+    """Images of each split of a data set that is converted."""
+    source = json.loads(Path(world.run(f"convert {dataset}").source).read_text())
+    return {
+        split: json.loads((world.root / path).read_text())["images"]
+        for split, path in source["annotations"].items()
+    }
+
+
+def number_dealt(dataset: str):
+    return lambda world: sum(map(len, dealt(world, dataset).values()))
+
+
+def has_split_wells(dataset: str):
+    """Whether images of a well are in more than one split."""
+
+    def see(world: World) -> bool:
+        wells = [{image["well"] for image in images} for images in dealt(world, dataset).values()]
+        return sum(map(len, wells)) > len(set().union(*wells))
+
+    return see
+
+
+def names_dealt(dataset: str, split: str):
+    return lambda world: [image["file_name"] for image in dealt(world, dataset)[split]]
+
+
+def converted(kind: str, dataset: str, whole: int, fewer: int, few: int, many: int) -> list[Case]:
+    """Cases of a kind that is converted; the last two are images of small and of large shares."""
+
+    def deals(key: str, *seen: tuple, sees, **more) -> Case:
+        at = f"datasets.{dataset}.split.{key}"
+        return Case(f"datasets.*<{kind}>.split.{key}", at, seen, sees,
+                    [f"convert {dataset}: params.settings.split.{key}"], **more)  # fmt: skip
+
+    return [
+        Case(f"datasets.*<{kind}>.path", f"datasets.{dataset}.path",
+             [(f"{dataset}/whole", whole), (f"{dataset}/fewer", fewer)], number_dealt(dataset),
+             [f"convert {dataset}: params.settings.path", f"convert {dataset}: params.images",
+              f"parse {dataset}: params.images",
+              *([f"{rule} {dataset}: input.annotations" for rule in ("convert", "parse")])]),
+        *cases_of(kind, dataset),
+        *(deals(split, (0.15, few), (0.4, many),
+                sees=lambda world, split=split: len(dealt(world, dataset)[split]))
+          for split in ("val", "test")),
+        deals("group", (None, True), ("well", False), sees=has_split_wells(dataset),
+              **({"given": SEQUENCES, "alone": True} if kind == "public" else {})),
+        deals("seed", (0, OTHER), (1, OTHER), sees=names_dealt(dataset, "test")),
+    ]  # fmt: skip
+
+
+SEQUENCES = {"datasets.public.layout": "cell-tracking-challenge"}
+"""Of the public data set: frames of several sequences, which are its wells."""
+
+
+FOLDED = "squares/unet/fgbg/folded/0"
+
+
+def of_fold(world: World) -> tuple[int, ...]:
+    """Numbers of images that a fold trains on, validates with and scores."""
+    world.run(f"train {FOLDED}")
+    [trained] = world.family.trained
+    used = [
+        len(set(stream.tiles.image[stream.index])) for stream in (trained.train, trained.validation)
+    ]
+    job = world.plan.one(f"predict {FOLDED}")
+    if job.params["sample"] is None:
+        return (*used, -1)
+    return (*used, len(held_out(world)))
+
+
+def held_out(world: World, **columns) -> list[str]:
+    folds = world.plan.one(f"predict {FOLDED}").params["sample"]["folds"]
+    tables = [pd.read_parquet(world.root / f"{TABLES}/{split}.images.parquet") for split in SPLITS]
+    table = pd.concat(tables, ignore_index=True).assign(**columns)
+    return sorted(subsets.held_out(table, folds)["image"])
+
+
+def held_out_rows(world: World) -> list[str]:
+    """As if each row of the plate were a well."""
+    return held_out(world, well=lambda table: table["well"].str[0])
+
+
+def fold(key: str, *seen: tuple, sees, plan=(), **more) -> Case:
+    return Case(f"subsets.*.folds.{key}", f"subsets.folded.folds.{key}", seen, sees,
+                [f"train {FOLDED}: params.settings.subset.folds.{key}",
+                 f"predict {FOLDED}: params.sample.folds.{key}", *plan], **more)  # fmt: skip
+
+
 def local_files(key: str, dataset: str, file: str, fewer: str, *plan: str) -> list[Case]:
     return [
         Case(f"datasets.*<local>.{key}.{split}", f"datasets.{dataset}.{key}.{split}",
@@ -238,9 +329,10 @@ CASES = [
     Case("datasets.*.kind", "datasets.official",
          [({"kind": "local", "path": "squares/official"}, "use_local"),
           ({"kind": "simulated"}, "simulate"),
-          ({"kind": "download", "url": "http://127.0.0.1:9/"}, "download")],
+          ({"kind": "download", "url": "http://127.0.0.1:9/"}, "download"),
+          ({"kind": "sartorius", "path": "kaggle/whole"}, "convert")],
          rule_that_makes_official,
-         ["use_local official: removed", "[ds]* official: added",
+         ["use_local official: removed", "[cds]* official: added",
           "parse official: input.annotations", "parse official: params.images"], alone=True),
     Case("datasets.*<download>.url", "datasets.downloaded.url",
          [(f"http://127.0.0.1:9/{name}/", f"http://127.0.0.1:9/{name}/images.zip")
@@ -296,6 +388,13 @@ CASES = [
           (3, squares.BACKGROUND)], grey_of_a_cell,
          ["use_local squares: params.settings.channel"],
          given={"datasets.squares.images": "squares/colour"}),
+    *converted("sartorius", "kaggle", 18, 15, 3, 6),
+    *converted("public", "public", 8, 7, 1, 3),
+    Case("datasets.*<public>.layout", "datasets.public.layout",
+         [(layout, [layout]) for layout in layouts_made.LAYOUTS],
+         lambda world: sorted({Path(name).parts[0] for split in SPLITS
+                               for name in names_dealt("public", split)(world)}),
+         ["convert public: params.layout", "convert public: params.code"]),
     Case("tilings.*.mode", "tilings.cut-64.mode",
          [("cut", (16, 64, 64)), ("resize", (8, 64, 64)), ("crop", (8, 64, 96))], tiles_made,
          ["tile squares/cut-64/*: params.tiling.*", f"{TRAIN}.tiling.mode",
@@ -334,6 +433,24 @@ CASES = [
           *(f"{rule} squares/{times}/train*: {what}"
             for rule in ("extend", "*_extension", "extension_report")
             for times, what in ((1, "removed"), (3, "added")))], alone=True),
+    fold("count", (3, (5, 5, 6)), (4, (8, 4, 4)), sees=of_fold),
+    fold("fold", (1, OTHER), (2, OTHER), sees=held_out),
+    fold("group", (None, OTHER), ("well", OTHER), sees=held_out_rows),
+    fold("seed", (0, OTHER), (1, OTHER), sees=held_out),
+    fold("images", ("all", (5, 5, 6)), ("training", (4, 4, 4)), sees=of_fold,
+         plan=[f"train {FOLDED}: input.fold_tiles", f"train {FOLDED}: input.fold_images",
+               f"train {FOLDED}: input.content_of_tiles"], alone=True),
+    Case("subsets.*.folds.validation", "subsets.folded.folds.validation",
+         [("next", (5, 5, 6)), ("held-out", (10, 6, 6))], of_fold,
+         [f"train {FOLDED}: params.settings.subset.folds.validation"]),
+    Case("subsets.*.folds.scored", "subsets.folded.folds.scored",
+         [("held-out", (8, 4, 4)), ("split", (8, 4, -1))], of_fold,
+         [f"predict {FOLDED}: params.sample*", f"predict {FOLDED}: input.images",
+          f"predict_shown {FOLDED}/: input.images", f"score {FOLDED}/: input.*",
+          f"score {FOLDED}/: params.data_split", f"overlay {FOLDED}/: input.*",
+          "pool squares: removed", "pool_folds squares/folds: removed"],
+         given={"subsets.folded.folds.images": "training",
+                "subsets.folded.folds.validation": "held-out"}, alone=True),
     Case("synthesis.seed", "synthesis.seed", [(0, OTHER), (1, OTHER)], sum_of_extension,
          [pattern.format("seed") for pattern in EXTENDS]),
     Case("synthesis.doublings", "synthesis.doublings", [(2, OTHER), (0.1, OTHER)],

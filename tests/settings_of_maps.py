@@ -235,6 +235,9 @@ OF_FLOWS = {
     "experiments.tuned.conditions": [
         {"model": "unet", "heads": FLOWS, "subset": "full", "seed": 0}
     ],
+    "experiments.folds.conditions": [
+        {"model": "unet", "heads": FLOWS, "subset": "folded", "seed": 0}
+    ],
 }
 """A study whose networks predict flows."""
 
@@ -279,6 +282,54 @@ OF_TRACKING = [
 ]  # fmt: skip
 
 
+DISTANCES = "center-distance+boundary-distance+fgbg"
+OF_DISTANCES = only(
+    DISTANCES,
+    segmentation={"method": "distance-watershed", "distance_smooth": 0},
+    threshold_searches={"thresholds": {"min_size": [30]}, "distances": {"min_size": [30]}},
+)
+"""A study whose networks predict distances to centres and borders."""
+
+
+def cells_with_distances() -> dict[str, np.ndarray]:
+    """Maps of six squares: three are found by other thresholds alone, and one has two seeds."""
+    to_centre, to_border = np.ones((40, 60), np.float32), np.zeros((40, 60), np.float32)
+    probability = np.zeros((40, 60), np.float32)
+    for row, column, size, near, far, sure in (
+        *((2, 2, 12, 0.2, 0.8, 0.9), (2, 20, 10, 0.6, 0.8, 0.9), (2, 40, 10, 0.2, 0.4, 0.9)),
+        *((20, 2, 11, 0.2, 0.8, 0.4), (20, 20, 5, 0.2, 0.8, 0.9)),
+    ):
+        cell = slice(row, row + size), slice(column, column + size)
+        middle = slice(row + 1, row + size - 1), slice(column + 1, column + size - 1)
+        probability[cell], to_centre[cell], to_border[cell] = sure, 0.9, 0.1
+        to_centre[middle], to_border[middle] = near, far
+    probability[20:30, 40:50] = 0.9  # two seeds, two pixels apart
+    to_centre[22:28, 41:44], to_border[22:28, 41:44] = 0.2, 0.8
+    to_centre[22:28, 46:49], to_border[22:28, 46:49] = 0.2, 0.8
+    return {"center-distance/0": to_centre, "boundary-distance/0": to_border,
+            "fgbg/1": probability}  # fmt: skip
+
+
+def flooded(key: str, *seen: tuple) -> Case:
+    plan = [f"segment *0/: params.segmentation.{key}", f"tune *: params.segmentation.{key}"]
+
+    def cells(world: World) -> list[int]:
+        return segmented(world, cells_with_distances(), f"squares/unet/{DISTANCES}/full/0")
+
+    at = f"segmentation.{key}"
+    return Case(f"segmentation<distance-watershed>.{key}", at, seen, cells, plan, OF_DISTANCES)
+
+
+FLOODED = [4, 144 + 25 + 100]
+OF_FLOODING = [
+    flooded("center_distance_threshold", (0.5, FLOODED), (0.7, [5, FLOODED[1] + 100])),
+    flooded("boundary_distance_threshold", (0.5, FLOODED), (0.3, [5, FLOODED[1] + 100])),
+    flooded("foreground_threshold", (0.5, FLOODED), (0.3, [5, FLOODED[1] + 121])),
+    flooded("distance_smooth", (0, FLOODED), (3, OTHER)),
+    flooded("min_size", (0, FLOODED), (30, [3, FLOODED[1] - 25])),
+]  # fmt: skip
+
+
 OF_ANY_METHOD = [
     *("segment *0/: params.segmentation.*", "tune *: params.segmentation.*"),
     *("predict *: params.channels.*", "predict_validation *: params.channels.*"),
@@ -286,7 +337,7 @@ OF_ANY_METHOD = [
 ]
 """What another method changes in the plan."""
 EVERY_RUN = f"squares/unet/{EVERY}/full/0"
-EVERY_MAPS = {**MAPS, **STAR_MAPS, **cells_with_flows()}
+EVERY_MAPS = {**MAPS, **STAR_MAPS, **cells_with_distances(), **cells_with_flows()}
 EVERY_STUDY = only(
     EVERY,
     segmentation={"method": "watershed"},
@@ -295,7 +346,7 @@ EVERY_STUDY = only(
 """Networks that every method can segment, and searches of what every method has."""
 METHODS = (
     *(("watershed", [CELLS[0], 953]), ("threshold-components", OTHER)),
-    *(("star-nms", OTHER), ("flow-tracking", OTHER)),
+    *(("star-nms", OTHER), ("flow-tracking", OTHER), ("distance-watershed", OTHER)),
 )
 
 
@@ -335,6 +386,24 @@ def tuned_flows(world: World) -> pd.DataFrame:
     made = world.run(f"tune squares/unet/{FLOWS}/full/0/thresholds", maps=str(path),
                      truths=[str(world.folder / "truth.npz")])  # fmt: skip
     return pd.read_csv(made.tried)
+
+
+def tried_on_distances(axis: str):
+    def see(world: World) -> list[float]:
+        image, path = names("val")[0], world.folder / "predictions.zip"
+        write_maps(path, {image: cells_with_distances()})
+        atomic.write_stack(world.folder / "truth.npz", [(image, labels()[:40, :60])])
+        made = world.run(f"tune squares/unet/{DISTANCES}/full/0/thresholds", maps=str(path),
+                         truths=[str(world.folder / "truth.npz")])  # fmt: skip
+        return sorted(set(pd.read_csv(made.tried)[axis]))
+
+    return see
+
+
+def tuning_distances(axis: str, *seen: tuple) -> Case:
+    return Case(f"threshold_searches.*.{axis}", f"threshold_searches.thresholds.{axis}", seen,
+                tried_on_distances(axis), [f"tune */thresholds: params.tuning.{axis}"],
+                OF_DISTANCES)  # fmt: skip
 
 
 def tuning_flows(axis: str, *seen: tuple) -> Case:
@@ -386,6 +455,11 @@ CASES = [
     tuning_flows("cell_threshold", (ABSENT, [0.5]), ([0.2, 0.7], [0.2, 0.5, 0.7])),
     tuning_flows("flow_threshold", (ABSENT, [0.4]), ([0, 1], [0, 0.4, 1])),
     tuning_flows("iterations", (ABSENT, [200]), ([20], [20, 200])),
+    *OF_FLOODING,
+    *(of_all_runs(case, DISTANCES) for case in OF_FLOODING),
+    *(tuning_distances(f"{name}_threshold", (ABSENT, [0.5]), ([0.2, 0.7], [0.2, 0.5, 0.7]))
+      for name in ("center_distance", "boundary_distance", "foreground")),
+    tuning_distances("distance_smooth", (ABSENT, [0]), ([1], [0, 1])),
     Case("threshold_searches.*.score", "threshold_searches.thresholds.score",
          [(score, score) for score in SCORES],
          lambda world: tuned(world, "thresholds", MAPS)[1]["score"],

@@ -1,6 +1,7 @@
 """Cases of the settings of models, and of those of training that only a network shows."""
 
 import math
+from collections.abc import Mapping
 from unittest import mock
 
 import pandas as pd
@@ -9,7 +10,7 @@ from cellseg.errors import UserError
 from cellseg.study.runs import run_settings
 from learners_made import MODELS, RUNS, learner, module, settings
 from setting_cases import ABSENT, Case, World
-from settings_base import ALL_HEADS, COMMON, EVERY
+from settings_base import ALL_HEADS, COMMON, EVERY, STARS
 from settings_of_training import CASES as TRAINING
 from settings_of_training import training
 
@@ -162,6 +163,54 @@ def of_both(name: str, *seen: tuple, sees: dict, plan=lambda model: []) -> list[
     ]
 
 
+STARDIST = "models.stars"
+
+
+def of_stardist(world: World) -> Mapping:
+    """What a run of the package's network would be trained with."""
+    return run_settings(world.study, "stars", STARS, "full", 0)
+
+
+def stardist(key: str, *seen: tuple, sees=None, plan=()) -> Case:
+    """A key of the model that no run of the base study has."""
+    leaf = f"models.*<stardist>.{key}"
+    return Case(leaf, f"{STARDIST}.{key}", seen, sees or part_of_stardist("model", key), plan)
+
+
+def part_of_stardist(*keys: str):
+    def see(world: World) -> object:
+        value = of_stardist(world)
+        for key in keys:
+            value = value[key]
+        return value
+
+    return see
+
+
+def overriding_of_stardist(case: Case) -> Case:
+    """A setting of training that differs for that model."""
+    key = case.key.removeprefix("training.")
+    of_study = case.given if key == "steps" else {}
+    given, other = case.seen[0][0], case.seen[1][0]
+    return Case(f"models.*<stardist>.training.{key}", f"{STARDIST}.training.{key}",
+                [(ABSENT, given), (other, other)], part_of_stardist("training", *key.split(".")),
+                [], of_study, alone=case.alone)  # fmt: skip
+
+
+def overriding_head_of_stardist(case: Case) -> Case:
+    """A setting of a target map that differs for that model."""
+    key = case.key.removeprefix("heads.")
+    head, option_of_head = key.split(".")
+
+    def see(world: World) -> object:
+        run = run_settings(world.study, "stars", EVERY, "full", 0)
+        return run["heads"][head][option_of_head]
+
+    given, other = case.seen[0][0], case.seen[1][0]
+    return Case(f"models.*<stardist>.heads.{key}", f"{STARDIST}.heads.{key}",
+                [(ABSENT, given), (other, other)], see, [])  # fmt: skip
+
+
 def overriding(case: Case, family: str) -> Case:
     """A setting of training that differs for one model."""
     name, key = MODELS[family], case.key.removeprefix("training.")
@@ -240,6 +289,12 @@ CASES = [
     *NETWORK_CASES,
     *(overriding(case, family) for family in MODELS for case in [*TRAINING, *NETWORK_CASES]
       if case.key.startswith("training.")),
+    *(overriding_of_stardist(case) for case in [*TRAINING, *NETWORK_CASES]
+      if case.key.startswith("training.")),
+    *(overriding_head_of_stardist(case) for case in TRAINING if case.key.startswith("heads.")),
+    stardist("depth", (3, 3), (2, 2)),
+    stardist("width", (32, 32), (8, 8)),
+    stardist("ensemble", (None, None), ("cell-type", "cell-type")),
     *(overriding_head(case, family) for family in MODELS for case in TRAINING
       if case.key.startswith("heads.")),
     Case("models.*.family", "models.reference",

@@ -243,7 +243,8 @@ CASES = [
            ],
            [f"{rule} {dataset}/*: params.pixel_size" for rule in ("overlay", "contact_sheet")],
            given={"experiments.tuned.dataset": dataset}, alone=True)
-      for kind, dataset in (("download", "downloaded"), ("simulated", "simulated"))),
+      for kind, dataset in (("download", "downloaded"), ("simulated", "simulated"),
+                            ("sartorius", "kaggle"), ("public", "public"))),
     Case("experiments.*.title", f"{FIRST}.title",
          [("What is seen?", "What is seen?"), ("What else?", "What else?")],
          lambda world: drawn(world)[1],

@@ -18,8 +18,9 @@ from cellseg.training.batches import TilePool, TileStream
 from cellseg.training.checkpoint import ResumeFolder
 
 HEADS = {"inner-distance": {}, "pixelwise": {}}
-OF_MAPS = sorted(one for one in models.FAMILIES if models.predicts({"family": one}) == "maps")
-"""Families that learn these heads; instance detectors have tests of their own."""
+STARS = {"star-distances": {"grid": 2}, "object-probability": {}}
+HEADS_OF = {"stardist": STARS}
+"""Of families whose networks do not predict :data:`HEADS`."""
 
 
 PANOPTICNET = {
@@ -37,11 +38,19 @@ OWN_SETTINGS = {
         "rescaling": "as-published",
         "negative_slope": 0,
     },
+    "stardist": {"depth": 2, "width": 8},
     "unet": {"architecture": "unet", "width": 4, "backend": "tensorflow", "negative_slope": 0.01},
 }
+OF_ANY_HEADS = sorted(
+    one
+    for one in models.FAMILIES
+    if one not in HEADS_OF and models.predicts({"family": one}) == "maps"
+)
+"""Families whose networks predict :data:`HEADS`. ``test_family_stardist`` is about the other."""
 LEARNERS = {
     "deepcell": "DeepcellLearner",
     "panopticnet": "learner",
+    "stardist": "learner",
     "unet": "learner",
 }
 """By family: what makes one."""
@@ -81,7 +90,7 @@ def without_tracing() -> Iterator[None]:
 def settings(epochs: int, seed: int = 0, family: str = "deepcell", **model) -> dict:
     """Settings of a run as `cellseg.study.runs.run_settings` makes them."""
     return {
-        "heads": HEADS,
+        "heads": HEADS_OF.get(family, HEADS),
         "model": {
             "family": family,
             "ensemble": None,
@@ -138,7 +147,7 @@ def main() -> None:
     run = settings(epochs, seed, name)
     family = models.load(run["model"])
     family.set_threads(1)
-    history = family.train(run, *streams(seed), folder, state(folder))
+    history = family.train(run, *streams(seed, run["heads"]), folder, state(folder))
     history.to_csv(folder / "history.csv", index=False)
 
 

@@ -55,10 +55,20 @@ def rule_bodies(checkout: Path) -> dict[str, str]:
     return {name: body for file in files for name, body in rule.findall(file.read_text())}
 
 
+COMPILED = (".pyc", ".nbi", ".nbc")
+"""Ends of what Python and numba have compiled. It holds for a copy, which keeps the dates: without
+it each copy compiles all kernels again."""
+
+
+def _unfinished(folder: str, names: list[str]) -> list[str]:
+    """What other processes are about to write next to compiled files."""
+    cached = Path(folder).name == "__pycache__"
+    return [name for name in names if cached and not name.endswith(COMPILED)]
+
+
 def _copy(path: Path, to: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        unwanted = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(path, to, symlinks=True, ignore=unwanted)
+        shutil.copytree(path, to, symlinks=True, ignore=_unfinished)
     else:
         shutil.copy2(path, to, follow_symlinks=False)
 

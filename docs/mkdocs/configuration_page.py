@@ -106,7 +106,7 @@ def _keys(one: Mapping, schema: Mapping, path: str = "") -> Iterator[tuple[str, 
 
 
 def _is_repeated(given: Mapping) -> bool:
-    """Whether these keys have a section of their own: a model's `training`, a segmentation."""
+    """Whether these keys have a separate section: a model's `training`, a segmentation."""
     return given.get("$ref", "").endswith(("/model_training", "/segmentation"))
 
 

@@ -27,7 +27,7 @@ from cellseg.inference import sliding_window
 from cellseg.io import run_format
 
 
-@pytest.fixture(scope="module", params=small_training.OF_MAPS)
+@pytest.fixture(scope="module", params=small_training.OF_ANY_HEADS)
 def name(request):
     return request.param
 

@@ -30,7 +30,7 @@ from cellseg.inference import map_store
 from cellseg.io import atomic
 from cellseg.report import figure_caption, terminal_summary
 from cellseg.scoring import metrics
-from cellseg.tables import collect, read, step_times
+from cellseg.tables import collect, conditions, read, step_times
 
 TYPES = ["A172", "BT474", "BV2", "Huh7", "MCF7", "SHSY5Y", "SkBr3", "SKOV3"]
 TWO_HEADS = "inner-distance+pixelwise"
@@ -390,6 +390,15 @@ def test_wrap_breaks_at_joints_and_keeps_every_character():
     assert re.sub(r"\s", "", wrapped) == text.replace(" ", "")
     assert wrapped.startswith("inner-\n") or wrapped.startswith("inner-distance+\n")
     assert style.wrap("a\nb", 50) == "a\nb"
+
+
+def test_the_number_of_seeds_of_a_label_stays_on_one_line():
+    seeds = conditions.with_seeds("unet · inner-distance + pixelwise", pd.DataFrame(
+        [dict.fromkeys(conditions.AXES, "a") | {"seed": seed} for seed in (0, 1)]
+    ))  # fmt: skip
+    for width in range(15, 60):
+        lines = style.wrap(seeds, width).split("\n")
+        assert "(n = 2)" in lines[-1].replace("\N{NO-BREAK SPACE}", " "), width
 
 
 def test_saved_files_are_the_same_every_time_and_fonts_can_be_edited(tmp_path):

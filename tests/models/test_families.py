@@ -17,7 +17,7 @@ from cellseg.errors import UserError
 from cellseg.targets.heads import HEADS
 
 
-@pytest.fixture(scope="module", params=small_training.OF_MAPS)
+@pytest.fixture(scope="module", params=small_training.OF_ANY_HEADS)
 def name(request):
     return request.param
 
@@ -159,8 +159,13 @@ def test_another_seed_gives_other_weights(name, family, trained, tmp_path):
     assert _largest_difference(trained[0] / "weights.h5", tmp_path / "weights.h5") > 1e-3
 
 
+@pytest.mark.parametrize(
+    "name", [*small_training.OF_ANY_HEADS, pytest.param("stardist", marks=pytest.mark.slow)]
+)
 def test_killed_training_goes_on_and_ends_like_an_undisturbed_one(name, tmp_path):
     """SIGKILL in the middle: no epoch is lost or repeated, and the weights are the same."""
+    if name == "stardist":
+        pytest.importorskip("stardist")
     epochs = 5
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     killed.mkdir()

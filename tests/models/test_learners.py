@@ -16,7 +16,7 @@ from cellseg.targets.heads import HEADS
 THREE = ("inner-distance", "fgbg", "pixelwise")
 
 
-@pytest.fixture(scope="module", params=small_training.OF_MAPS)
+@pytest.fixture(scope="module", params=small_training.OF_ANY_HEADS)
 def name(request):
     return request.param
 

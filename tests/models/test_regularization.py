@@ -10,7 +10,7 @@ RATE, STEPS = 1e-3, 2
 SIZE = 32
 
 
-@pytest.fixture(scope="module", params=small_training.OF_MAPS)
+@pytest.fixture(scope="module", params=small_training.OF_ANY_HEADS)
 def name(request):
     return request.param
 

@@ -1,4 +1,4 @@
-"""The loss of distances along rays, by hand."""
+"""The losses of distances along rays, to the centre and to the border, by hand."""
 
 import warnings
 
@@ -46,3 +46,15 @@ def test_of_a_grid_only_its_pixels_count(loss):
     spread = np.full_like(prediction, 99)
     spread[:, ::2, ::2] = 1
     np.testing.assert_allclose(loss(truth[:, ::2, ::2], spread), everywhere, rtol=1e-6)
+
+
+def test_distances_to_centre_and_border_count_in_cells_alone():
+    from cellseg.models.keras3 import losses
+
+    truth = np.zeros((1, 2, 4, 2), np.float32)
+    truth[0, 0, :2] = 0.75, 1
+    prediction = np.full((1, 2, 4, 1), 0.25, np.float32)
+    prediction[0, 1] = 99  # no cell is there
+    for head in ("center-distance", "boundary-distance"):
+        loss = losses.of_head(HEADS[head], softmax_scale=7)
+        np.testing.assert_allclose(loss(truth, prediction), 2 * 0.5**2 / 8, rtol=1e-6)

@@ -335,43 +335,23 @@ def test_a_time_is_a_positive_number(given):
 
 # Jobs.
 
-PRINTED = """Building DAG of jobs...
-Job stats:
-job         count
---------  -------
-train           2
-download        1
-total           3
-
-[Sat Nov 28 23:54:12 2026]
-localrule download:
-    output: results/a
-    reason: Missing output files: results/a
-[Sat Nov 28 23:54:12 2026]
-rule train:
-    input: results/a
-    reason: Updated input files: results/a; Code has changed since last execution
-    wildcards: dataset=tiny, model=featurenet, heads=pixelwise, subset=full, seed=1
-[Sat Nov 28 23:54:12 2026]
-rule train:
-    reason: Input files updated by another job: results/a
-    wildcards: dataset=tiny, model=featurenet, heads=pixelwise, subset=full, seed=0
-    resources: tmpdir=/tmp
-
-Job stats:
-job         count
---------  -------
-train           2
-download        1
-total           3
-
-Reasons:
-    (check individual jobs above for details)
-"""
+OF_RUN = {"dataset": "tiny", "model": "featurenet", "heads": "pixelwise", "subset": "full"}
+WRITTEN = "\n".join(
+    json.dumps(line)
+    for line in (
+        {"counts": {"train": 2, "download": 1, "total": 3}},
+        {"job": {"rule": "download", "wildcards": {}, "reason": "Missing output files: results/a"}},
+        {"job": {"rule": "train", "wildcards": {**OF_RUN, "seed": "1"},
+                 "reason": "Updated input files: results/a; Code has changed since then"}},
+        {"job": {"rule": "train", "wildcards": {**OF_RUN, "seed": "0"},
+                 "reason": "Input files updated by another job: results/a"}},
+        {"counts": {"train": 2, "download": 1, "total": 3}},
+    )
+)  # fmt: skip
 
 
 def test_jobs_of_a_dry_run():
-    told = jobs.read(PRINTED)
+    told = jobs.read(WRITTEN)
     assert told.counts == {"train": 2, "download": 1}
     assert told.reasons["download"] == Counter({"not made yet": 1})
     assert told.reasons["train"] == Counter({"code changed": 1, "after other jobs": 1})
@@ -379,7 +359,7 @@ def test_jobs_of_a_dry_run():
 
 
 def test_nothing_to_do():
-    told = jobs.read("Nothing to be done (all requested files are present and up to date).\n")
+    told = jobs.read('{"none": true}\n')
     assert told == Jobs({}, {}, ())
     first, *_, last = text.lines(told, [], [], False)
     assert first.startswith("Jobs: none") and last == "Trainings: none."
@@ -388,15 +368,15 @@ def test_nothing_to_do():
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
-        ("Job stats:", "Jobs:", "no table of jobs"),
-        ("total           3", "total           4", "do not add up"),
-        ("rule train:", "job train:", "lists 0 trainings of 2"),
-        ("seed=1", "seed=one", "wildcards"),
+        ('"counts"', '"numbers"', "does not count its jobs"),
+        ('"total": 3', '"total": 4', "do not add up"),
+        ('"rule": "train"', '"rule": "learn"', "lists 0 trainings of 2"),
+        ('"seed": "1"', '"seed": "one"', "wildcards"),
     ],
 )
 def test_another_form_is_refused(old, new, what):
     with pytest.raises(UserError, match=what):
-        jobs.read(PRINTED.replace(old, new))
+        jobs.read(WRITTEN.replace(old, new))
 
 
 # Text.

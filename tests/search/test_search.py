@@ -274,7 +274,7 @@ def test_the_best_go_on_and_ties_go_to_the_lower_number(schema, tmp_path, capsys
     assert best.runs == "results/tiny/runs/rates-002-epochs-1/inner-distance+pixelwise/full/seed-0"
     out = capsys.readouterr().out
     assert "6 of 1 epoch, 2 of 3 epochs; 12 epochs in all" in out
-    assert "2 of 6 go on: 2, 4" in out
+    assert "2 of 6 enter the next rung: 2, 4" in out
     assert "in all.\nSpace: as much.\n" in out
     assert trainer.asked[-1] == ["results/tiny/searches/rates/search.png"]
 

@@ -219,6 +219,7 @@ def test_every_family_has_a_figure_for_its_weights():
     models = {
         "deepcell": {"family": "deepcell", "backbone": "featurenet"},
         "panopticnet": {"family": "panopticnet", "backbone": "featurenet"},
+        "stardist": {"family": "stardist", "width": 8},
         "unet": {"family": "unet", "width": 2},
     }
     own = resolved(TINY, models={**TINY["models"], **models})

@@ -115,7 +115,7 @@ def _changed(path, value):
         (
             ["datasets", "cells"],
             {"kind": "local", "images": "x", "labels": {"train": "a", "test": "b"}},
-            "for each of the three splits. To make one, move some of train into a folder",
+            "for each of the three splits. To make one, move some of train into another folder",
         ),
         (
             ["tilings"],

@@ -118,7 +118,7 @@ def test_of_many_images_some_are_compared_always_the_same(monkeypatch):
     assert "(12 and 30 of them, drawn at random)" in text and "chance" in text
     few = comparison.distances(real[:2], synthetic[synthetic["image"].isin(
         names.made_of(synthetic["image"], real["image"][:2]))][:2])  # fmt: skip
-    assert "So few images do not tell" in extension_pca.explained(few)
+    assert "So few images do not show" in extension_pca.explained(few)
 
 
 def test_distances_to_the_source_and_within_a_type():

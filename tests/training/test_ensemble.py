@@ -159,7 +159,7 @@ def eagerly():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", small_training.OF_MAPS)
+@pytest.mark.parametrize("name", small_training.OF_ANY_HEADS)
 def test_networks_of_every_family_come_back_out_of_one_file(name, eagerly, tmp_path):
     settings = small_training.settings(1, family=name, location=False)
     family = models.load(settings["model"])

@@ -14,7 +14,7 @@ from cellseg.runtime import code_fingerprint
 OPTIONAL = {"jax", "torch", "cellpose"}
 """Backends, and a package to compare with, that nobody has to install."""
 FOLDERS = {
-    "scripts": ("base", "cpu"),
+    "scripts": ("base", "cpu", "stardist"),
     "workflow": ("base", "cpu"),
     "envs": ("base", "cpu", "dev"),
     "tests": ("base", "cpu", "dev"),

@@ -14,7 +14,9 @@ import pytest
 import tifffile
 
 import loaded_rules
+import sartorius_made
 from cellseg import models
+from cellseg.data import kinds
 from cellseg.inference.record import SETTINGS, VIEWS
 from cellseg.io import run_files, run_format
 from cellseg.runtime import code_fingerprint
@@ -30,10 +32,12 @@ WHOLE["datasets"] |= {
     "mine": {"kind": "local", "images": "own/images",
              "labels": {split: f"own/labels/{split}" for split in ("train", "val", "test")}},
     "published": {"kind": "download", "url": "http://nowhere.example/"},
+    "kaggle": {"kind": "sartorius", "path": "given/kaggle"},
 }  # fmt: skip
 WHOLE["pretrained"] = {"net": {"url": "http://nowhere.example/net.h5"}}
 WHOLE["models"]["mobilenetv2"]["weights"] = "net"
 WHOLE["subsets"]["extended"] = {"synthetic_per_image": 2}
+WHOLE["subsets"]["folded"] = {"folds": {"count": 3}}
 WHOLE["threshold_searches"] = {"grid": {"maxima_threshold": [0.02, 0.05], "score": "f1"}}
 _RUNS = {"heads": "inner-distance+pixelwise", "subset": "full", "seed": 0}
 WHOLE["experiments"] |= {
@@ -44,6 +48,8 @@ WHOLE["experiments"] |= {
                  "conditions": [{**_RUNS, "model": "featurenet", "subset": "extended"}]},
     "own": {"title": "Mine?", "dataset": "mine", "figures": [],
             "conditions": [{**_RUNS, "model": "featurenet", "heads": "fgbg"}]},
+    "folds": {"title": "Held out?", "dataset": "kaggle", "figures": [],
+              "conditions": [{**_RUNS, "model": "featurenet", "subset": "folded"}]},
 }  # fmt: skip
 WHOLE["segmentation_by_heads"] = {"fgbg": {"method": "threshold-components"}}
 WHOLE["hyperparameter_searches"] = {
@@ -65,8 +71,11 @@ WHOLE["experiments"]["instances"] = {
 }  # fmt: skip
 WHOLE["apply"] = {"run": "given/run", "images": "given/images", "output": "given/cells"}
 
-TARGETS = ["all", "apply", f"{RUN}/export.zip", "results/tiny/searches/rates/search.png",
-           "results/data/published/source.json"]  # fmt: skip
+TARGETS = [
+    *("all", "apply", f"{RUN}/export.zip", f"{RUN}/submission.csv"),
+    "results/tiny/runs/outside/external/full/seed-0/submission.csv",
+    *("results/tiny/searches/rates/search.png", "results/data/published/source.json"),
+]
 
 FINGERPRINT = "code"
 
@@ -94,6 +103,8 @@ DYNAMIC = {
 NOT_READ = {
     ("parse", "params", "images"): "stands for images, whose paths are in source.json",
     ("parse", "input", "annotations"): "their paths are in source.json",
+    ("convert", "params", "images"): "stands for images, whose folder is in the settings",
+    ("convert", "input", "annotations"): "their folder is in the settings",
     ("train", "input", "content_of_tiles"): "stands for the tiles, whose date says nothing",
     ("apply", "params", "chosen"): "stands for the run and the images",
     ("take_labels", "params", "content"): "stands for the predictions, whose paths are in files",
@@ -102,6 +113,7 @@ NOT_READ = {
 
 NAMED_BY_THE_PATH = {
     *("download.folder", "download.manifest", "simulate.folder", "figure.figure"),
+    *("convert.folder", "convert.layout", "pool_folds.subsets"),
     *("segment.condition", "segment.tuning", "score.condition", "overlay.tuning"),
     "take_labels.condition",
     *("contact_sheet.tuning", "export.kind", "predict.channels", "predict_shown.channels"),
@@ -128,6 +140,7 @@ def place(checkout, tmp_path_factory):
             path = folder / "own" / kind / f"{split}.tif"
             path.parent.mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(path, np.full((8, 8), value, np.uint8))
+    sartorius_made.write(folder / "given/kaggle")
     for name in (
         "run/weights.h5",
         "run/settings.json",
@@ -177,6 +190,9 @@ def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
     modules = []
     if "models.load" in script.read_text():
         modules += [entry.module for entry in entries]
+    if "layouts.read" in script.read_text():
+        entry = WHOLE["datasets"][job.wildcards["dataset"]]
+        modules.append(kinds.of(entry).layout(entry))
     if "models.description(" in text or "models.expected_parameters(" in text:
         modules += [entry.facts for entry in entries]
     if library / "segmentation/methods/__init__.py" in code_fingerprint.used_by(script, library):
@@ -207,13 +223,14 @@ def test_the_files_of_a_run_are_those_of_the_list(loaded):
     assert seen == set(listed)
 
 
-def test_no_module_is_imported_by_name_but_families_and_methods(place):
-    """Fingerprints follow import statements, and families and methods as above."""
+def test_no_module_is_imported_by_name_but_families_methods_and_layouts(place):
+    """Fingerprints follow import statements, and families, methods and layouts as above."""
     library = place / "scripts/cellseg"
     found = [path for path in library.rglob("*.py") if "importlib" in path.read_text()]
     names = {path.relative_to(library).as_posix() for path in found}
     of_keras = "models/keras3/backend.py"
-    assert names == {"models/__init__.py", of_keras, "segmentation/methods/__init__.py"}
+    layouts = "data/layouts/__init__.py"
+    assert names == {"models/__init__.py", of_keras, "segmentation/methods/__init__.py", layouts}
 
 
 # --- what scripts read ---
@@ -382,6 +399,10 @@ EDITS = {
     "height": (_set("datasets", "tiny", "height", value=160), "simulate.simulation"),
     "missing images": (
         _set("datasets", "mine", "missing_images", value="drop"), "use_local.settings"),
+    "split": (_set("datasets", "kaggle", "split", value={"seed": 1}), "convert.settings"),
+    "folds": (_set("subsets", "folded", "folds", "seed", value=1), "train.settings predict.sample"),
+    "validation of folds": (
+        _set("subsets", "folded", "folds", "validation", value="held-out"), "train.settings"),
     "duplicates": (_set("datasets", "tiny", "duplicates", value="keep"),
                "parse.duplicates format_tables.experiment"),
     "overlap": (_set("datasets", "tiny", "overlap_policy", value="earlier"),

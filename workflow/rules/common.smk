@@ -14,6 +14,7 @@ sys.path.insert(0, SCRIPTS)
 
 from snakemake import __version__ as snakemake_version
 from snakemake.cli import get_argument_parser
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake.exceptions import WorkflowError
 from snakemake.io import strip_wildcard_constraints
 from snakemake.logging import logger
@@ -26,7 +27,7 @@ from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.io import run_files
 from cellseg.jobs import cluster as clusters
 from cellseg.jobs import network_memory, resources as needs, slurm_refusals
-from cellseg.live import handler as live_handler, job as live_job
+from cellseg.live import dry_run, handler as live_handler, job as live_job
 from cellseg.runtime import (
     checkout_path,
     code_fingerprint,
@@ -37,6 +38,7 @@ from cellseg.runtime import (
 )
 from cellseg.study import (
     ensembles,
+    folds,
     outside,
     overrides,
     runs as studies,
@@ -54,8 +56,8 @@ job_environment.prepare(SCRIPTS)
 REPLACED = "config_yaml_is_replaced"
 given = workflow.config_settings
 if given.replace_workflow_config:
-    # Snakemake tells its jobs on a cluster which config files were given, and not that they take
-    # the place of config.yaml: they would merge the two.
+    # Snakemake passes the config files to its jobs on a cluster, but not that they replace
+    # config.yaml: jobs would merge the two.
     given.config_args = [*given.config_args, f"{REPLACED}=True"]
 elif REPLACED in given.overwrite_config:
     config.clear()
@@ -423,6 +425,12 @@ def settings_of_source(wildcards):
     )
 
 
+def layout_of(wildcards):
+    """Params function: module that reads the folder of a public data set."""
+    entry = study["datasets"][wildcards.dataset]
+    return kinds.of(entry).layout(entry)
+
+
 def ensembles_on(wildcards):
     """Params function: runs of ensembles that the images of a data set must do for."""
     return ensembles.runs_on(study, wildcards.dataset)
@@ -471,9 +479,75 @@ def extension_tiles_of(wildcards):
     ]
 
 
+def splits_of(wildcards):
+    """Splits of the data set that a run is trained on and validated with."""
+    return studies.splits_of(study["subsets"][wildcards.subset])
+
+
+def fold_tiles_of(wildcards):
+    """Input function: tiles of the splits besides train and val that a run's folds are of."""
+    return [
+        tiles_of(split)(wildcards)
+        for split in splits_of(wildcards)
+        if split not in TRAINING_SPLITS
+    ]
+
+
+def fold_images_of(wildcards):
+    """Input function: the images of those splits."""
+    return [
+        f"{DATA}/annotations/{split}.images.parquet"
+        for split in splits_of(wildcards)
+        if split not in TRAINING_SPLITS
+    ]
+
+
+def of_splits(pattern):
+    """Input function: a file of each split that a run is trained on and validated with."""
+    return lambda wildcards: [
+        pattern.format(dataset=wildcards.dataset, split=split)
+        for split in splits_of(wildcards)
+    ]
+
+
+def of_scored(pattern, listed=False):
+    """Input function: a file of the split whose images a run is scored on; of all for folds."""
+
+    def path(wildcards):
+        split = folds.scored_split(study, wildcards.subset)
+        one = pattern.format(dataset=wildcards.dataset, split=split)
+        return [one] if listed else one
+
+    return path
+
+
+def data_split_of(wildcards):
+    """Params function: what tables call the images that a run is scored on."""
+    if folds.scores_its_fold(study, wildcards.subset):
+        return folds.HELD_OUT
+    return study["scoring"]["data_split"]
+
+
+def subsets_of_folds(wildcards):
+    """Params function: the subset without its fold, of each subset of an experiment's folds."""
+    return folds.of_experiment(study, wildcards.experiment)
+
+
+def out_of_fold_tables():
+    """The scores of all folds together, of each experiment that scores held-out images."""
+    return [
+        f"{TABLES}/{name}".format(
+            dataset=entry.get("dataset", study["dataset"]), experiment=experiment
+        )
+        for experiment, entry in study["experiments"].items()
+        if folds.of_experiment(study, experiment)
+        for name in ("out_of_fold.csv", "out_of_fold_summary.csv")
+    ]
+
+
 def content_of_tiles(wildcards):
     """Input function: what the tiles of a run hold, in small files that Snakemake compares."""
-    tiles = [tiles_of(split)(wildcards) for split in TRAINING_SPLITS]
+    tiles = [tiles_of(split)(wildcards) for split in splits_of(wildcards)]
     return [path + CONTENT for path in [*tiles, *extension_tiles_of(wildcards)]]
 
 
@@ -537,7 +611,7 @@ def of_runs(name, chosen=studies.runs_of):
 
 
 def told_in_captions(wildcards):
-    """Params function: what the captions of an experiment's formatted tables tell of the study."""
+    """Params function: what captions of an experiment's formatted tables say about the study."""
     dataset = study["datasets"][wildcards.dataset]
     return {
         "name": wildcards.experiment,
@@ -588,7 +662,7 @@ def of_all_runs(*names, trained=False):
 
 
 def of_all_experiments(pattern):
-    """A file of every experiment; {figure} stands for each of its figures."""
+    """A file of every experiment; {figure} becomes each of its figures."""
     return [
         pattern.format(
             dataset=entry.get("dataset", study["dataset"]),
@@ -661,7 +735,7 @@ def of_used_datasets(pattern):
 
 
 def chosen_for_apply(wildcards):
-    """Params function: what tells the run and the images of `apply` from others."""
+    """Params function: what identifies the run and the images of `apply`."""
     try:
         return request.stamp(study["apply"])
     except UserError as error:
@@ -671,14 +745,14 @@ def chosen_for_apply(wildcards):
 def used_tiles():
     """Tiles that the study's runs are trained on."""
     used = {
-        (run.dataset, studies.tiling_of(study, run.model))
+        (run.dataset, studies.tiling_of(study, run.model), split)
         for run in RUNS
         if not run.is_external
+        for split in studies.splits_of(study["subsets"][run.subset])
     }
     return [
         TILES.format(dataset=dataset, tiling=tiling, split=split)
-        for dataset, tiling in sorted(used)
-        for split in TRAINING_SPLITS
+        for dataset, tiling, split in sorted(used)
     ]
 
 
@@ -693,7 +767,7 @@ def used_weights():
 
 
 def names_of_command():
-    """Targets of the command, and what other options name: Snakemake tells of them only later."""
+    """Targets of the command, and what other options name: Snakemake gives them only later."""
     if Path(sys.argv[0]).name not in ("snakemake", "__main__.py"):
         return [], []  # called from Python
     given = get_argument_parser().parse_args(sys.argv[1:])
@@ -792,12 +866,14 @@ def show_steps():
     """Show a line for each finished job in place of Snakemake's words, where the jobs run here.
 
     Snakemake's words are shown in a dry run, on a cluster, with --quiet, --verbose,
-    --printshellcmds and --logger.
+    --printshellcmds and --logger. `make plan` has the jobs of its dry run written to a file.
     """
     os.environ.pop(job_output.VARIABLE, None)
     shown = workflow.output_settings
     asked = shown.quiet or shown.verbose or shown.debug_dag or shown.printshellcmds
     here = workflow.is_main_process and workflow.resource_settings.nodes is None
+    if shown.dryrun and (path := os.environ.pop(dry_run.VARIABLE, "")):
+        logger.addHandler(dry_run.Writer(path, NOTHING_TO_BE_DONE_MSG))
     default = [one for one in logger.handlers if one.name == "DefaultStreamHandler"]
     if asked or shown.dryrun or not here or len(default) != 1:
         return

@@ -58,6 +58,31 @@ rule use_local:
         "../../scripts/use_local.py"
 
 
+rule convert:
+    """Deal the images of a public data set to splits and write their masks as COCO files."""
+    input:
+        annotations=annotations_of_user,
+    output:
+        source=f"{DATA}/source.json",
+    log:
+        "results/logs/convert/{dataset}.log",
+    wildcard_constraints:
+        dataset=one_of(datasets_made_by("convert")),
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        code=lambda wildcards: code("convert", layout_of(wildcards))(wildcards),
+        layout=layout_of,
+        folder=f"{DATA}/source",
+        settings=settings_of_source,
+        images=content_of_images_of_user,
+    script:
+        "../../scripts/convert.py"
+
+
 rule parse:
     """Annotation tables of a data set, duplicates dropped or kept; all images checked."""
     input:
@@ -118,6 +143,35 @@ rule rasterize:
         ],
     script:
         "../../scripts/rasterize.py"
+
+
+rule pool:
+    """Images, labels and true cells of all splits together, for runs that score a fold of them."""
+    input:
+        images=expand(
+            f"{DATA}/annotations/{{split}}.images.parquet",
+            split=SPLITS,
+            allow_missing=True,
+        ),
+        labels=expand(f"{DATA}/labels/{{split}}.npz", split=SPLITS, allow_missing=True),
+        cells=expand(
+            f"{DATA}/labels/{{split}}.cells.npz", split=SPLITS, allow_missing=True
+        ),
+    output:
+        images=f"{DATA}/annotations/{folds.POOLED}.images.parquet",
+        labels=f"{DATA}/labels/{folds.POOLED}.npz",
+        cells=f"{DATA}/labels/{folds.POOLED}.cells.npz",
+    log:
+        "results/logs/pool/{dataset}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code("pool"),
+    script:
+        "../../scripts/pool.py"
 
 
 rule tile:

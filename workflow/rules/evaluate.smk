@@ -2,7 +2,7 @@ rule tune:
     """Segmentation settings that suit a run best, on the images that it was validated with."""
     input:
         maps=f"{RUN}/tuning-{{tuning}}/{run_files.VALIDATION_PREDICTIONS}",
-        truths=[f"{DATA}/labels/train.npz", f"{DATA}/labels/val.npz"],
+        truths=of_splits(f"{DATA}/labels/{{split}}.npz"),
     output:
         chosen=f"{RUN}/tuning-{{tuning}}/{run_files.CHOSEN}",
         tried=f"{RUN}/tuning-{{tuning}}/{run_files.TRIED}",
@@ -74,7 +74,7 @@ use rule segment as paint with:
 rule take_labels:
     """Cells that another program found, as a run."""
     input:
-        images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+        images=of_scored(f"{DATA}/annotations/{{split}}.images.parquet"),
     output:
         labels=f"{RUN}/{run_files.LABELS}",
         cells=f"{RUN}/{run_files.CELLS}",
@@ -106,9 +106,9 @@ rule score:
     input:
         predicted=f"{RUN}/{{variant}}{run_files.LABELS}",
         cells=f"{RUN}/{{variant}}{run_files.CELLS}",
-        truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
-        outlines=f"{DATA}/labels/{study['scoring']['data_split']}.cells.npz",
-        images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+        truth=of_scored(f"{DATA}/labels/{{split}}.npz"),
+        outlines=of_scored(f"{DATA}/labels/{{split}}.cells.npz"),
+        images=of_scored(f"{DATA}/annotations/{{split}}.images.parquet"),
         run=f"{RUN}/{run_files.PROVENANCE}",
         instances=instances_of,
     output:
@@ -131,13 +131,39 @@ rule score:
     params:
         code=code("score"),
         condition=condition_of,
-        data_split=study["scoring"]["data_split"],
+        data_split=data_split_of,
         min_size=study["scoring"]["min_size"],
     script:
         "../../scripts/score.py"
 
 
 use rule score as score_from_outside with:
+    wildcard_constraints:
+        **OF_OUTSIDE,
+
+
+rule submission:
+    """The cells of a run as a submission to Kaggle's Sartorius competition."""
+    input:
+        labels=f"{RUN}/{{variant}}{run_files.LABELS}",
+        images=of_scored(f"{DATA}/annotations/{{split}}.images.parquet"),
+    output:
+        submission=f"{RUN}/{{variant}}{run_files.SUBMISSION}",
+    log:
+        f"{RUN}/{{variant}}{run_files.SUBMIT.log}",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        **SHORT,
+        mem_mb=4000,
+        runtime=min(60, MINUTES_OF_SHORT),
+    params:
+        code=code("submission"),
+    script:
+        "../../scripts/submission.py"
+
+
+use rule submission as submission_from_outside with:
     wildcard_constraints:
         **OF_OUTSIDE,
 
@@ -177,6 +203,33 @@ rule collect:
         "../../scripts/collect.py"
 
 
+rule pool_folds:
+    """Scores of the held-out images of all folds together: every seed, and over seeds."""
+    input:
+        images=f"{TABLES}/images.csv",
+    output:
+        runs=f"{TABLES}/out_of_fold.csv",
+        summary=report(
+            f"{TABLES}/out_of_fold_summary.csv",
+            caption="../report/out_of_fold.rst",
+            category="Experiment {experiment}",
+            labels={"result": "1 table: scores of all folds together"},
+        ),
+    log:
+        "results/logs/pool_folds/{dataset}-{experiment}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        **SHORT,
+        mem_mb=4000,
+        runtime=min(20, MINUTES_OF_SHORT),
+    params:
+        code=code("pool_folds"),
+        subsets=subsets_of_folds,
+    script:
+        "../../scripts/pool_folds.py"
+
+
 rule format_tables:
     """The main scores of an experiment for reading, and which of its conditions differ."""
     input:
@@ -213,6 +266,7 @@ rule tables:
     input:
         of_all_experiments(f"{TABLES}/summary.csv"),
         of_all_experiments(f"{TABLES}/summary.html"),
+        out_of_fold_tables(),
         [
             of_used_datasets(f"results/{{dataset}}/published/{name}.html")
             for name in KNOWN["paper"]

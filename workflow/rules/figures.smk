@@ -75,9 +75,9 @@ rule overlay:
     input:
         maps=f"{RUN}/{{variant}}{run_files.OVERLAY_PREDICTIONS}",
         predicted=f"{RUN}/{{variant}}{run_files.LABELS}",
-        truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
+        truth=of_scored(f"{DATA}/labels/{{split}}.npz"),
         metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
-        images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+        images=of_scored(f"{DATA}/annotations/{{split}}.images.parquet"),
     output:
         png=f"{RUN}/{{variant}}{run_files.OVERLAY_PNG}",
         preview=report(
@@ -112,9 +112,9 @@ rule overlay:
 use rule overlay as overlay_from_outside with:
     input:
         predicted=f"{RUN}/{{variant}}{run_files.LABELS}",
-        truth=f"{DATA}/labels/{study['scoring']['data_split']}.npz",
+        truth=of_scored(f"{DATA}/labels/{{split}}.npz"),
         metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
-        images=f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet",
+        images=of_scored(f"{DATA}/annotations/{{split}}.images.parquet"),
     wildcard_constraints:
         **OF_OUTSIDE,
 

@@ -3,7 +3,7 @@ rule predict:
     input:
         weights=f"{RUN}/{run_files.WEIGHTS}",
         settings=f"{RUN}/{run_files.SETTINGS}",
-        images=[f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet"],
+        images=of_scored(f"{DATA}/annotations/{{split}}.images.parquet", listed=True),
     output:
         maps=passing(f"{RUN}/{run_files.PREDICTIONS}"),
     log:
@@ -42,10 +42,7 @@ use rule predict as predict_validation with:
         weights=f"{RUN}/{run_files.WEIGHTS}",
         settings=f"{RUN}/{run_files.SETTINGS}",
         run=f"{RUN}/{run_files.PROVENANCE}",
-        images=[
-            f"{DATA}/annotations/train.images.parquet",
-            f"{DATA}/annotations/val.images.parquet",
-        ],
+        images=of_splits(f"{DATA}/annotations/{{split}}.images.parquet"),
     output:
         maps=passing(f"{RUN}/tuning-{{tuning}}/{run_files.VALIDATION_PREDICTIONS}"),
     log:
@@ -78,7 +75,7 @@ rule predict_shown:
     input:
         weights=f"{RUN}/{run_files.WEIGHTS}",
         settings=f"{RUN}/{run_files.SETTINGS}",
-        images=[f"{DATA}/annotations/{study['scoring']['data_split']}.images.parquet"],
+        images=of_scored(f"{DATA}/annotations/{{split}}.images.parquet", listed=True),
         metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
     output:
         maps=f"{RUN}/{{variant}}{run_files.OVERLAY_PREDICTIONS}",

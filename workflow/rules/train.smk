@@ -22,6 +22,8 @@ rule train:
         val_tiles=tiles_of("val"),
         train_images=f"{DATA}/annotations/train.images.parquet",
         val_images=f"{DATA}/annotations/val.images.parquet",
+        fold_tiles=fold_tiles_of,
+        fold_images=fold_images_of,
         extension_tiles=extension_tiles_of,
         outlines=outlines_of,
         content_of_tiles=content_of_tiles,

@@ -69,7 +69,7 @@ def _polygon(mask: np.ndarray, corner: tuple[int, int]) -> Polygon:
                 ring.append((x, y))
             previous = way
             x, y = x + way[0], y + way[1]
-            # To the left where two pixels meet at a corner: a hole there has a ring of its own.
+            # To the left where two pixels meet at a corner: a hole there has a separate ring.
             turns = (way[1], -way[0]), way, (-way[1], way[0])
             way = next(turn for turn in turns if turn in directions[x, y])
         if previous == first[1]:  # the walk began within a straight edge

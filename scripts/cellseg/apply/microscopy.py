@@ -30,7 +30,7 @@ LONGEST = 200
 
 @dataclass(frozen=True)
 class Calibration:
-    """The size of a pixel, as far as a file tells.
+    """The size of a pixel, if a file gives it.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ def read(path: Path, pixel_size: float | None = None, part: Part = WHOLE) -> Sta
 
     Parameters
     ----------
-    pixel_size : µm, in place of what the file tells
+    pixel_size : µm, in place of the file's
     part : channel or page that is asked for alone
 
     Raises

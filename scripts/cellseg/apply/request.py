@@ -74,7 +74,7 @@ def folder_of_images(settings: Mapping) -> Path:
     output = Path(settings["output"]).resolve()
     if output == folder.resolve() or output in folder.resolve().parents:
         raise UserError(
-            f"apply.output: {output} holds the images. Name a folder of its own for the results."
+            f"apply.output: {output} holds the images. Name another folder for the results."
         )
     return images
 
@@ -117,7 +117,7 @@ def find_images(settings: Mapping) -> list[Path]:
 def stamp(settings: Mapping) -> str:
     """Twelve hexadecimal digits that change when the run or one of the images does.
 
-    They are told apart by name, size and date: their content is not read.
+    They are compared by name, size and date: their content is not read.
 
     Raises
     ------
@@ -180,10 +180,10 @@ def earlier(settings: Mapping) -> list[str]:
 
 
 def _record(folder: Path) -> dict | None:
-    """What was applied to what in a folder; None where this is not told."""
+    """What was applied to what in a folder; None if this is not recorded."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        # Earlier versions told it with the thresholds alone, at the end.
+        # Earlier versions recorded it with the thresholds alone, at the end.
         tuning = record.get("tuning", record.get("watershed", {}).get("tuning"))
         chosen = {key: str(record[key]) for key in CHOSEN}
         parts = {key: record.get(key) for key in PARTS}  # that earlier versions did not know
@@ -201,7 +201,7 @@ def _is_result(name: object) -> bool:
 
 
 def remove(output: Path, name: str) -> None:
-    """Remove a result that is there no more to be made; nothing outside of the output folder.
+    """Remove a result that is no longer to be made; nothing outside of the output folder.
 
     Parameters
     ----------

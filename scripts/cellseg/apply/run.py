@@ -226,7 +226,7 @@ def _write_overview(
     ]
     if any(np.isnan(page.row["pixel_size_um"]) for page in results.pages):
         about.append(
-            "Some files do not tell the size of a pixel, and their cells have no area in µm²: set "
+            "Some files do not give the size of a pixel, and their cells have no area in µm²: set "
             "apply.pixel_size in the configuration."
         )
     chosen = [f"{key} {record[key]}" for key in request.PARTS if record[key]]

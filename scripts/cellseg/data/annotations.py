@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,7 @@ def _read_split(
         cells = coco.read_cells(source["annotations"][split], listed, crowds_as_cells=as_cells)
     else:
         listed, cells = [], Cells({})
-    table = pd.DataFrame(listed, columns=["id", "file_name", "height", "width"])
+    table = pd.DataFrame(listed, columns=["id", "file_name", "height", "width", *coco.TOLD])
     table = table.rename(columns={"id": "image_id"})
     table["order"] = range(len(table))
     table["image"] = [Path(name).stem for name in table["file_name"]]
@@ -242,14 +242,23 @@ def _unique_keys(table: pd.DataFrame, split: str, used: set[str]) -> list[str]:
 
 
 def _describe(table: pd.DataFrame, split: str, root: Path) -> pd.DataFrame:
-    """Add what the file names say."""
+    """Add what the file names say, but for what the annotations do."""
     paths = [Path(path) for path in table["path"]]
     named = [livecell_names.parts(path.stem) for path in paths]
+    types = [livecell_names.cell_type(path, root) for path in paths]
+    wells = [parts["well"] for parts in named]
     return table.assign(
         split=split,
-        cell_type=[livecell_names.cell_type(path, root) for path in paths],
+        cell_type=_told(table["cell_type"], types, livecell_names.official_cell_type),
+        well=_told(table["well"], wells),
         incomplete=np.array([livecell_names.is_incomplete(path.stem) for path in paths], bool),
-        **{
-            name: [parts[name] for parts in named] for name in ("well", "position", "hours", "crop")
-        },
+        **{name: [parts[name] for parts in named] for name in ("position", "hours", "crop")},
     )
+
+
+def _told(
+    told: Iterable[Any], otherwise: Iterable[Any], spelled: Callable[[str], str] = str
+) -> list[Any]:
+    """What annotations say of each image; else the other."""
+    pairs = zip(told, otherwise, strict=True)
+    return [spelled(one) if isinstance(one, str) else other for one, other in pairs]

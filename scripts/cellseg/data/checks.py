@@ -1,4 +1,4 @@
-"""What no network can be trained or scored with, told before anything is trained.
+"""What no network can be trained or scored with, reported before anything is trained.
 
 These checks only refuse: what passes is untouched, so that rules do not watch this module's code.
 """

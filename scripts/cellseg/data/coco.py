@@ -16,6 +16,8 @@ from cellseg.io import json_stream
 BUFFER = 1 << 20  # bytes handed to the JSON parser at a time
 MOST_PIXELS = 1 << 31  # of an image; run lengths count no further
 LARGEST_ID = (1 << 63) - 1
+TOLD = ("cell_type", "well")
+"""Keys that this program adds to the format: an image may say what its name and folder do not."""
 
 
 def read_images(path: str | os.PathLike) -> list[dict]:
@@ -24,15 +26,17 @@ def read_images(path: str | os.PathLike) -> list[dict]:
     Returns
     -------
     list of dict
-        Each with ``id``, ``listed_id``, ``file_name``, ``height`` and ``width`` (pixels). ``id`` is
+        Each with ``id``, ``listed_id``, ``file_name``, ``height`` and ``width`` (pixels),
+        ``cell_type`` and ``well`` (None where the file does not say). ``id`` is
         a whole number of 64 bits: the listed one, or the position in the list (from 1) if any
         listed id is text or a larger number. ``listed_id`` is what annotations call the image.
 
     Raises
     ------
     UserError
-        The file is no complete JSON or has no list of images; an image lacks one of the four; or an
-        id is neither a whole number nor text, or occurs twice.
+        The file is no complete JSON or has no list of images; an image lacks one of the first
+        four; an id is neither a whole number nor text, or occurs twice; or a cell type or well is
+        no text.
     """
     # Stops right after the list, which is near the beginning in the published files.
     images = next(items(path, "images"), None)
@@ -77,7 +81,15 @@ def _checked(path: str | os.PathLike, image: Any) -> dict:
     name = image["file_name"]
     if not isinstance(name, str) or not PurePosixPath(name).name:
         raise UserError(f"{path}: image {_shown(image)} has a 'file_name' that names no file.")
-    return {"id": listed, "listed_id": listed, "file_name": name, "height": height, "width": width}
+    for key in TOLD:
+        if not isinstance(image.get(key), str | None) or image.get(key) == "":
+            raise UserError(
+                f"{path}: image {_shown(image)} has a '{key}' that is no text. Correct it, or "
+                "leave it out."
+            )
+    told = {key: image.get(key) for key in TOLD}
+    size = {"height": height, "width": width}
+    return {"id": listed, "listed_id": listed, "file_name": name, **size, **told}
 
 
 def _fits(listed: int | str) -> bool:

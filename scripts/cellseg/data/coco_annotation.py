@@ -1,6 +1,6 @@
 """What one annotation of a COCO file says, in the forms in which programs write it.
 
-Functions raise a :class:`cellseg.errors.UserError` that names the annotation if they cannot tell.
+Functions raise a :class:`cellseg.errors.UserError` that names the annotation if they cannot.
 """
 
 import re

@@ -88,7 +88,7 @@ def look(labels: np.ndarray) -> Pieces:
 
 
 def refuse_no_instances(folder: Path, paths: Sequence[Path], found: Sequence[Pieces]) -> None:
-    """Stop at label images that do not tell cells from each other.
+    """Stop at label images that do not separate cells.
 
     Binary masks and masks of classes have few values in many pieces: at least three, and two a
     label. Wrapped labels are all of 1 to 255, some for two cells. Interpolated ones are for the

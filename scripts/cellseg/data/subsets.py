@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from cellseg.data import folds as dealing
 from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.errors import UserError
 
@@ -18,9 +19,10 @@ def select(images: pd.DataFrame, subset: Mapping, seed: int) -> dict[str, list[s
 
     Parameters
     ----------
-    images : rows of the train and val splits
+    images : rows of the train and val splits, and of test where folds are of all images
         with columns image, split, order, cell_type, well.
-    subset : settings ``cell_types``, ``fraction``, ``selection`` and ``validation``
+    subset : settings ``cell_types``, ``fraction``, ``selection``, ``validation`` and, optionally,
+        ``folds``
     seed : decides seeded selections and drawn validation wells
 
     Returns
@@ -32,6 +34,8 @@ def select(images: pd.DataFrame, subset: Mapping, seed: int) -> dict[str, list[s
     UserError
         A cell type does not occur, or nothing is left to train or validate on.
     """
+    if "folds" in subset:
+        images = _split_by_fold(images, subset["folds"])
     known = sorted(images["cell_type"].unique())
     unknown = [name for name in subset["cell_types"] if name not in known]
     if unknown:
@@ -53,6 +57,38 @@ def select(images: pd.DataFrame, subset: Mapping, seed: int) -> dict[str, list[s
                 "cell types; a cell type without validation images needs `validation: by-well`."
             )
     return chosen
+
+
+def held_out(images: pd.DataFrame, folds: Mapping) -> pd.DataFrame:
+    """Rows of the images that a fold holds out, in the order of the table.
+
+    Parameters
+    ----------
+    images : of all splits, with columns image, split, cell_type and well
+    folds : settings ``count``, ``fold``, ``group``, ``seed`` and ``images``
+    """
+    pool = _pool(images, folds)
+    return pool[_folds_of(pool, folds) == folds["fold"]]
+
+
+def _pool(images: pd.DataFrame, folds: Mapping) -> pd.DataFrame:
+    """The images that are dealt to folds."""
+    return images if folds["images"] == "all" else images[images["split"].isin(TRAINING_SPLITS)]
+
+
+def _folds_of(pool: pd.DataFrame, folds: Mapping) -> pd.Series:
+    return dealing.assign(pool, folds["count"], folds["group"], folds["seed"])
+
+
+def _split_by_fold(images: pd.DataFrame, folds: Mapping) -> pd.DataFrame:
+    """The images that a fold leaves to train and to validate on, with these as their splits."""
+    pool = _pool(images, folds)
+    fold = _folds_of(pool, folds)
+    own = folds["fold"]
+    following = own % folds["count"] + 1
+    validates = following if folds["validation"] == "next" else own
+    left = pool[(fold != own) | (fold == validates)]
+    return left.assign(split=np.where(fold[left.index] == validates, "val", "train"))
 
 
 def sampled(images: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:

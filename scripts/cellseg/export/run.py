@@ -62,7 +62,7 @@ def export(
         )
     )
     thresholds = segmentation_record.read(run["segmentation"])
-    options = record.read(run["segmentation"])
+    options = record.of(thresholds, run["segmentation"])
     ensemble.refuse(settings, run["weights"], "is exported")
     if "backend" in settings["model"]:  # which makes no difference to the weights
         settings["model"]["backend"] = "tensorflow"

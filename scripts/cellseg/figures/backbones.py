@@ -91,7 +91,7 @@ def backbones(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
 
 
 def _label(row: Mapping[str, str], named: list[str], training: "pd.DataFrame") -> str:
-    """Name of a condition, with its backbone where the name does not tell it."""
+    """Name of a condition, with its backbone if the name does not say it."""
     text = conditions.label(row, named)
     backbone = "".join(training["backbone"].dropna().head(1))
     return text if backbone.lower() in text.lower() else f"{text} ({backbone})"

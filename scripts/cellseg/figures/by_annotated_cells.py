@@ -145,7 +145,7 @@ def _draw(
         here |= {} if panel.model is None else {"model": panel.model}
         shown = conditions.rows_of(runs, **here)
         for place, (name, look) in enumerate(looks.items()):
-            # Series stand a little side by side, so that whiskers do not hide one another.
+            # Series are a little apart, so that whiskers do not hide one another.
             shift = SHIFT ** (place - (len(series) - 1) / 2)
             mine = conditions.rows_of(shown, **dict(zip(lines_of, name, strict=True)))
             _line(axes, mine.assign(x=mine["size"] * shift), panel.quantity, look)
@@ -208,7 +208,7 @@ def _upper(runs: "pd.DataFrame", quantity: str) -> float:
 
 
 def _panel_title(panel: _Panel, panels: Sequence[_Panel], room: float) -> str:
-    """What tells a panel from the others."""
+    """What distinguishes a panel from the others."""
     parts = [panel.model] if panel.model is not None else []
     if len({one.quantity for one in panels}) > 1:
         parts.append(NAMES[panel.quantity])

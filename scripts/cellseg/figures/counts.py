@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 TITLE = "Predicted against true number of cells an image"
 LARGEST = 58.0  # mm of a side of a panel
-MANY = 20  # panels, from which on six stand side by side
+MANY = 20  # from so many panels on, six are side by side
 CROWDED, LAYERS = 100, 10  # images of a panel, and turns in which more of them are drawn
 LOG_SPAN = 10  # numbers that span more than this are drawn on log scales
 
@@ -86,7 +86,7 @@ def counts(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
     ]
     subtitle = conditions.subtitle(question, tables, images)
     style.finish(figure, TITLE, note, keys, subtitle=subtitle)
-    for _ in range(4):  # with panels kept square, the layout needs a few rounds to come to rest
+    for _ in range(4):  # with panels kept square, the layout needs a few rounds to settle
         figure.draw_without_rendering()
     return figure
 
@@ -141,7 +141,7 @@ def _panel(axes: "Axes", images: "pd.DataFrame", looks: Mapping[str, dict]) -> N
 
 
 def _written(values: "pd.Series", sign: str = "") -> str:
-    """Mean over seeds and half of its interval, with as many digits as tell anything."""
+    """Mean over seeds and half of its interval, with the digits that mean something."""
     mean, low, high = conditions.over_seeds(values)
     if not math.isfinite(mean):
         return "n/a"

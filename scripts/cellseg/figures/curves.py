@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST = 8  # lines a panel: no more can be told apart
+MOST = 8  # lines a panel: more cannot be distinguished
 PANEL_HEIGHT, WIDE_PANEL_HEIGHT, STRIP_HEIGHT = 48.0, 64.0, 14.0  # mm
 NARROW = 4  # lines that a single column has room for
 BAND = {"alpha": 0.18, "linewidth": 0}
@@ -32,9 +32,9 @@ def look(number: int) -> dict[str, str]:
 
 
 def arrange(table: "pd.DataFrame") -> tuple[list[str], list[str]]:
-    """Choose the axes that panels stand for, and those that the lines of a panel stand for.
+    """Choose the axes that panels show, and those that lines of a panel show.
 
-    One panel where its lines can be told apart, else as few as that takes.
+    One panel if its lines can be distinguished, else as few as that takes.
     """
     varying = conditions.varying(table)
     for number in range(len(varying) + 1):

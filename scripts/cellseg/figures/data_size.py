@@ -29,7 +29,7 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
 
     A line a model, and one panel a head combination where both models and heads differ. The number
     is a mean over seeds, whose images differ. Subsets that differ in cell types, synthetic images
-    or validation have lines of their own, for size alone is compared.
+    or validation have separate lines: only size is compared.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def data_size(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figu
         (heads,) = panels[number]
         here = {} if heads is None else {"heads": heads}
         for place, name in enumerate(series):
-            # Series stand a little side by side, so that whiskers do not hide one another.
+            # Series are a little apart, so that whiskers do not hide one another.
             shift = 1.03 ** (place - (len(series) - 1) / 2)
             mine = conditions.rows_of(runs, **here, **dict(zip(lines_of, name, strict=True)))
             mine = mine.assign(x=mine["size"] * shift)

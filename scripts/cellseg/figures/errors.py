@@ -1,4 +1,4 @@
-"""Errors by kind, as deepcell's graph tells them apart, per 100 true cells."""
+"""Errors by kind, as deepcell's graph defines them, per 100 true cells."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ COLOURS = {
 }
 BAR, LANE, GAP, LINE, AXIS = 3.8, 2.2, 2.0, 3.0, 8.0  # mm
 LABEL_WIDTH, FOUND_WIDTH = 40.0, 16.0  # mm
-LONGEST = 24  # rows of a column; more stand in two
+LONGEST = 24  # rows of a column; more are in two
 
 
 @style.styled

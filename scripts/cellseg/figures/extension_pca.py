@@ -22,7 +22,7 @@ def extension_pca(
     distances: "pd.DataFrame",
     title: str,
 ) -> "Figure":
-    """Images on the first two components, beside distances with what chance makes of them.
+    """Images on the first two components, next to distances and their null distribution.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def explained(distances: "pd.DataFrame") -> str:
         "so pairs of an image with what is made of it, or of one source, are left out. "
     )
     if np.isnan(first["exchanged_95"]):
-        return text + "So few images do not tell how much of it is chance."
+        return text + "So few images do not show how much of it is chance."
     return text + (
         "Bar and p: chance, where it is drawn which of a real image and those made of it is the "
         "real one (5th to 95th percentile; share of draws with as large a distance)."

@@ -37,7 +37,7 @@ def by_cell_type(
 
     Models trained on one cell type are scored on that type, and those of all types share a colour
     where they were trained alike; a model trained on several types has a colour and a bar at every
-    type. Where no two panels have a colour in common, their bars stand side by side in one.
+    type. Where no two panels have a colour in common, their bars are side by side in one.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ def _row(line: papers.Line) -> str:
 
 
 def _column(line: papers.Line) -> tuple[str, str]:
-    """Name of a metric, and of what it is where that is told to differ, and its unit."""
+    """Name of a metric, and of what it is if that is said to differ, and its unit."""
     score = glossary.KNOWN.get(line.figure.metric)
     name = score.heading if score else line.figure.metric
     split = line.figure.split

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TRUE_COLOUR, PREDICTED_COLOUR = style.ORANGE, style.SKY_BLUE
-DIM = 0.6  # images are shown darker, so that bright outlines stand out
+DIM = 0.6  # images are drawn darker, so that bright outlines are visible
 WIDEST, NARROWEST = 1.5, 0.3  # points, of true outlines
 WIDTH_OF_ONE = 12.0  # points; of n cells a panel each has 1 / sqrt(n) of it, up to the widest
 
@@ -22,7 +22,7 @@ Window = tuple[int, int, int, int]  # first row, end row, first column, end colu
 
 @dataclass(frozen=True)
 class Page:
-    """Where columns stand on the page; lengths in mm, y from the lower edge."""
+    """Places of columns on the page; lengths in mm, y from the lower edge."""
 
     figure: "Figure"
     lefts: list[float]

@@ -45,7 +45,7 @@ FIGURES: dict[str, Callable[..., "Figure"]] = {
     "transfer": transfer.transfer,
 }
 DRAWN_ELSEWHERE = ("contact-sheet",)
-"""Figures with a rule of their own, since they show images besides tables."""
+"""Figures with a separate rule, since they show images besides tables."""
 
 
 def draw(name: str, tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure":

@@ -61,7 +61,7 @@ def score_by_density(tables: Mapping[str, "pd.DataFrame"], question: str = "") -
             + ("" if conditions.interval(images) else f"Seeds: {conditions.no_interval(images)}. ")
         )
         + "Images without true cells are left out. Cell types differ in "
-        "density, so that a line may also tell them apart."
+        "density, so that a line may also separate them."
     )
     return curves.draw(
         values,

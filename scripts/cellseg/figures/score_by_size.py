@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "Recall by area of the true cell"
-FEWEST = 10  # cells that a recall is told of
+FEWEST = 10  # cells that a recall is shown for
 
 
 @style.styled

@@ -113,7 +113,7 @@ def _measure(trials: "pd.DataFrame") -> str:
 
 
 def _worst_end(trials: "pd.DataFrame") -> float:
-    """Where crosses stand: at the end of the axis that is worse."""
+    """Place of crosses: at the worse end of the axis."""
     return 0.97 if _of_losses(trials) else 0.03
 
 
@@ -131,7 +131,7 @@ def _beside(trials: "pd.DataFrame", name: str, texts: Sequence[str]) -> "pd.Seri
 
 
 def _value_axis(axes: "Axes", texts: Sequence[str], room: float) -> None:
-    """A place a value; names that do not fit side by side stand slanting."""
+    """A place a value; names that do not fit side by side are slanted."""
     fit = max(style.text_width(text) for text in texts) < room / len(texts) - 1.5
     axes.set_xlim(-0.5, len(texts) - 0.5)
     slant = {} if fit else {"rotation": 20, "ha": "right", "rotation_mode": "anchor"}
@@ -201,7 +201,7 @@ def _keys(trials: "pd.DataFrame", looks: Mapping[int, dict]) -> list:
             for rung, look in looks.items()]  # fmt: skip
     ring = {"linestyle": "none", "marker": "o", "color": style.BLACK, "markerfacecolor": "none"}
     if not trials["promoted"].astype(bool).all() and len(looks) > 1:
-        keys.append(marks.line_key("hollow: does not go on", markersize=4, **ring))
+        keys.append(marks.line_key("hollow: not in the next rung", markersize=4, **ring))
     if trials["score"].isna().any():
         keys.append(marks.line_key("no finite loss", marker="x", color=style.BLACK, **dots))
     return [*keys, marks.line_key("best", markersize=8, **ring)]

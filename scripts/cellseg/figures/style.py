@@ -156,12 +156,13 @@ def text_width(text: str, size: float = TEXT_SIZE, weight: str = "normal") -> fl
 def wrap(text: str, width: float, size: float = TEXT_SIZE, weight: str = "normal") -> str:
     """Break `text` into lines of at most `width` mm, at spaces and after ``+ - / _`` and ``~``.
 
-    Line breaks are kept; a piece that is too long by itself is broken where it must be.
+    Line breaks are kept; a piece that is too long by itself is broken where it must be. Nothing is
+    broken at a no-break space.
     """
     if "\n" in text:
         return "\n".join(wrap(line, width, size, weight) for line in text.split("\n"))
     lines = [""]
-    for piece in re.findall(r"[^\s+/_~-]*[+/_~-]+\s*|[^\s+/_~-]+\s*|\s+", text):
+    for piece in re.findall(r"[^ +/_~-]*[+/_~-]+ *|[^ +/_~-]+ *| +", text):
         if text_width((lines[-1] + piece).rstrip(), size, weight) <= width:
             lines[-1] += piece
             continue

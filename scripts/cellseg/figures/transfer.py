@@ -43,7 +43,7 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
 
     once = len(set(trained_on.values())) == len(rows)
     once &= not tables["training"]["synthetic_images"].any()
-    # Subsets of one cell type, or with synthetic images and without, are told apart by their names.
+    # Subsets of one cell type, or with and without synthetic images, differ by their names.
     names = [trained_on[subset] if once else f"{trained_on[subset]} ({subset})" for subset in rows]
     images = conditions.held_out(tables["images"]).drop_duplicates("image")
     numbers = images["cell_type"].value_counts()
@@ -119,7 +119,7 @@ def _trained_on(training: "pd.DataFrame") -> dict[str, str]:
         if not kinds or "+" in kinds:
             what = f"on {kinds.replace('+', ', ')}" if kinds else "on all cell types"
             raise UserError(
-                f"subset '{subset}' trains {what}, and a row of the matrix stands for one cell "
+                f"subset '{subset}' trains {what}, and a row of the matrix is one cell "
                 "type. Give each subset of the experiment a single entry under `cell_types`, or "
                 "draw f1-by-cell-type instead."
             )

@@ -55,7 +55,7 @@ def decode(path: str | os.PathLike, raw: bool = False) -> Decoded:
         raise UserError(
             f"{path} does not fit into the memory of this machine ({error}). Cut it into pieces."
         ) from error
-    except Exception as error:  # every decoder has exceptions of its own
+    except Exception as error:  # each decoder raises other exceptions
         raise UserError(
             f"{path} cannot be read as an image ({error}). Replace the file: it is broken, or of a "
             "format other than TIFF, PNG, JPEG and BMP."

@@ -77,7 +77,7 @@ def read_as_annotated(
 
 
 def read_labels(path: str | os.PathLike, part: Part = WHOLE) -> np.ndarray:
-    """Read a label image (TIFF, PNG or npy): 0 is background, every cell has a value of its own.
+    """Read a label image (TIFF, PNG or npy): 0 is background, each cell has another value.
 
     The values of a palette are its indices.
 

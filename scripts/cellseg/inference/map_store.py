@@ -2,7 +2,7 @@
 
 ``<head>/<channel>/<image>.png``, such as ``pixelwise/1/<image>.png``, is one channel of one image;
 ``maps.json`` holds the least and the greatest value of each picture, and how all were predicted.
-Black stands for the first value, white for the second, so that nothing is clipped, and the greys
+Black is the first value, white the second, so that nothing is clipped, and the greys
 between for::
 
     least + (greatest - least) * sin(pi / 2 * grey / white) ** 2
@@ -124,7 +124,7 @@ def write(
 
 
 def copy(source: "MapStore", path: str | os.PathLike, images: Iterable[str]) -> None:
-    """Write the maps of some images of a store into a file of their own, picture by picture.
+    """Write the maps of some images of a store into another file, picture by picture.
 
     Parameters
     ----------
@@ -302,7 +302,7 @@ def _greys(values: np.ndarray, low: float, high: float, depth: type) -> np.ndarr
 
 @lru_cache
 def _curve(depth: np.dtype) -> np.ndarray:
-    """Share of the range that each grey stands for: float64, from exactly 0 to exactly 1."""
+    """Share of the range that each grey means: float64, from exactly 0 to exactly 1."""
     white = np.iinfo(depth).max
     return np.sin(np.pi / 2 * np.arange(white + 1) / white) ** 2
 

@@ -1,10 +1,11 @@
-"""How the images of a run were predicted: part of ``segmentation.json``, beside the thresholds.
+"""How the images of a run were predicted: part of ``segmentation.json``, next to the thresholds.
 
 With the weights and the thresholds it says which cells a run finds. It came with the maps: the
 configuration at hand may be another one's.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from cellseg.errors import UserError
@@ -31,13 +32,27 @@ def read(path: str | Path) -> dict:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if isinstance(content, dict):
-            run_format.check(path, content)
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unusable(path, repr(error)) from None
+    if isinstance(content, dict):
+        run_format.check(path, content)
+    return of(content, path)
+
+
+def of(content: Mapping, path: str | Path) -> dict:
+    """As :func:`read`, from the content of the file.
+
+    Parameters
+    ----------
+    content : of ``segmentation.json``, see :func:`cellseg.segmentation.record.read`
+    path : of the file, for the error
+    """
+    try:
         settings = content["prediction"]
         missing = [name for name in SETTINGS if name not in settings]
         views = settings.get("test_time_augmentation", VIEWS)
         missing += [f"test_time_augmentation.{name}" for name in VIEWS if name not in views]
-    except (OSError, ValueError, TypeError, LookupError) as error:
+    except (TypeError, LookupError, AttributeError) as error:
         raise _unusable(path, repr(error)) from None
     if missing:
         raise _unusable(path, f"it lacks {', '.join(missing)}")

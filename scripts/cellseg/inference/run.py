@@ -55,8 +55,8 @@ def predict(
     load_family : from the model's settings to the module of its family
     folder : of the trained run
     output : to write, see :mod:`cellseg.inference.stores`
-    sample : predict a ``fraction`` of the images of each cell type, drawn by a ``seed``; None
-        predicts all
+    sample : predict a ``fraction`` of the images of each cell type, drawn by a ``seed``, or those
+        that one of ``folds`` holds out; None predicts all
     """
     run = run_format.read(settings, *provenance.SETTINGS)
     family = load_family(run["model"])
@@ -135,8 +135,11 @@ def scored_images(
 
     Parameters
     ----------
-    sample : ``fraction`` and ``seed``, see :func:`cellseg.data.subsets.sampled`; None takes all
+    sample : ``fraction`` and ``seed``, see :func:`cellseg.data.subsets.sampled`, or ``folds``, see
+        :func:`cellseg.data.subsets.held_out`, of whose images every n-th is taken; None takes all
     """
+    if sample is not None and "folds" in sample:
+        table, sample = subsets.held_out(table, sample["folds"]), None
     ordered = table.sort_values("image", kind="stable")
     chosen = ordered[ordered.groupby("cell_type").cumcount() % subsample == 0]
     return chosen if sample is None else subsets.sampled(chosen, **sample)

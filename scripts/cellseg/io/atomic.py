@@ -92,7 +92,7 @@ def _runs(process: str) -> bool:
 
 
 def _to_disk(path: Path) -> None:
-    """Wait until a file is on the disk: network file systems tell only then that it is full."""
+    """Wait until a file is on the disk: network file systems report only then that it is full."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""What a full disk looks like, and what the user is told about it."""
+"""What a full disk looks like, and the error that the user gets."""
 
 import errno
 import os
@@ -39,7 +39,7 @@ def reason(error: BaseException) -> str | None:
 
 
 def message(path: str | os.PathLike, why: str) -> str:
-    """What the user is told about a file that does not fit, and what to do."""
+    """The error for a file that does not fit, and what to do."""
     return f"{path} cannot be written: {why}{_free(Path(path))}. {_REMEDIES[why]}, and run again."
 
 
@@ -47,7 +47,7 @@ def message(path: str | os.PathLike, why: str) -> str:
 def explained(path: str | os.PathLike) -> Iterator[None]:
     """Turn what a full disk raises while `path` is written into a UserError that names it.
 
-    A UserError from within goes on as it is, also where closing the file failed after it.
+    A UserError from within passes unchanged, also if closing the file failed after it.
     """
     try:
         yield
@@ -69,7 +69,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _free(path: Path) -> str:
-    """How much is free where `path` was to be, for the message; nothing if that cannot be told."""
+    """How much is free where `path` was to be, for the message; nothing if that is not known."""
     for folder in path.absolute().parents:
         try:
             return f" ({shutil.disk_usage(folder).free / 1e9:.2f} GB are free at {folder})"

@@ -27,9 +27,9 @@ def fetch_file(
     check: Callable[[Path], None] | None = None,
     first_wait: float = 2.0,
 ) -> dict:
-    """Fetch one file, or accept the one that is there already.
+    """Fetch one file, or accept the existing one.
 
-    A transfer that breaks off goes on where it stopped (HTTP ``Range``), also in a later call,
+    An interrupted transfer resumes where it stopped (HTTP ``Range``), also in a later call,
     from ``<path>.part``. When the file on the server has changed meanwhile, or the server cannot
     continue, it starts over.
 
@@ -188,7 +188,7 @@ def _validator_file(part: Path) -> Path:
 
 
 def _validator(headers) -> str:
-    """What tells this version of the file from another (RFC 9110, 13.1.5: no weak tags)."""
+    """What identifies this version of the file (RFC 9110, 13.1.5: no weak tags)."""
     tag = headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
 
@@ -217,7 +217,7 @@ class _Progress:
         self.next = (have // self.step + 1) * self.step
         self.shown = 0.0  # seconds, when the bar was last drawn
         if have:
-            print(f"{name}: goes on after {have / 1e6:.1f} MB", file=sys.stderr, flush=True)
+            print(f"{name}: resumes after {have / 1e6:.1f} MB", file=sys.stderr, flush=True)
 
     def show(self, have: int) -> None:
         now = time.monotonic()

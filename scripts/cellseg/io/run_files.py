@@ -40,6 +40,7 @@ CURVE_PNG = "learning_curve.png"
 CURVE_PDF = "learning_curve.pdf"
 CURVE_CAPTION = "learning_curve.rst"
 EXPORTED = "export.zip"
+SUBMISSION = "submission.csv"
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,14 @@ LEARNING_CURVE = Job(
     "learning_curve", "learning_curve", (CURVE_PNG, CURVE_PDF, CURVE_CAPTION), measured=False
 )
 EXPORT = Job("export", "export", (EXPORTED,), measured=False)
+SUBMIT = Job("submission", "submission", (SUBMISSION,), measured=False)
+SUBMIT_FROM_OUTSIDE = Job("submission_from_outside", "submission", SUBMIT.outputs, measured=False)
 
-OF_OUTSIDE = (TAKE_LABELS, SCORE_FROM_OUTSIDE, OVERLAY_FROM_OUTSIDE)
+OF_OUTSIDE = (TAKE_LABELS, SCORE_FROM_OUTSIDE, OVERLAY_FROM_OUTSIDE, SUBMIT_FROM_OUTSIDE)
 """Of the rules for runs whose cells another program found."""
 JOBS = (
     *(TRAIN, PREDICT, PREDICT_INSTANCES, PREDICT_VALIDATION, TUNE, SEGMENT, PAINT, SCORE),
-    *(PREDICT_SHOWN, OVERLAY, LEARNING_CURVE, EXPORT),
+    *(PREDICT_SHOWN, OVERLAY, LEARNING_CURVE, EXPORT, SUBMIT),
     *OF_OUTSIDE,
 )
 """Of all rules whose outputs are files of a run."""

@@ -1,4 +1,4 @@
-"""One short text that stands for settings or other content."""
+"""One short text that identifies settings or other content."""
 
 import hashlib
 import json

@@ -27,7 +27,7 @@ def duration(seconds: float | None) -> str:
 def aligned(rows: list[list[str]], left: int = 1) -> list[str]:
     """Columns as wide as their widest cell, the first `left` of them flush left.
 
-    A name, in the first column, that does not fit next to the others gets a line of its own.
+    A name, in the first column, that does not fit next to the others gets a separate line.
     """
     others = [max(len(row[column]) for row in rows) for column in range(1, len(rows[0]))]
     room = WIDTH - sum(others) - 2 * len(others)

@@ -10,6 +10,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from cellseg.errors import UserError
@@ -25,7 +26,12 @@ class BrokenArchive(UserError):
     """The archive cannot be read to its end."""
 
 
-def unpack(archive: str | os.PathLike, folder: str | os.PathLike, sha256: str) -> None:
+def unpack(
+    archive: str | os.PathLike,
+    folder: str | os.PathLike,
+    sha256: str,
+    wanted: Callable[[str], bool] = lambda name: True,
+) -> None:
     """Unpack `archive` so that its content, less a single outer folder, becomes `folder`.
 
     A folder that was unpacked from the same archive and is still complete is left alone; another
@@ -36,6 +42,7 @@ def unpack(archive: str | os.PathLike, folder: str | os.PathLike, sha256: str) -
     archive : path of the zip
     folder : path of the folder to make
     sha256 : hash of the archive
+    wanted : whether a file, by its name in the archive, is unpacked
 
     Raises
     ------
@@ -49,14 +56,14 @@ def unpack(archive: str | os.PathLike, folder: str | os.PathLike, sha256: str) -
     if is_unpacked(folder, sha256):
         return
     with disk_full.explained(folder):
-        _unpack(archive, folder, sha256)
+        _unpack(archive, folder, sha256, wanted)
 
 
-def _unpack(archive: Path, folder: Path, sha256: str) -> None:
+def _unpack(archive: Path, folder: Path, sha256: str, wanted: Callable[[str], bool]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        _extract(archive, aside / "new")
+        _extract(archive, aside / "new", wanted)
         top = list((aside / "new").iterdir())
         content = top[0] if len(top) == 1 and top[0].name == folder.name else aside / "new"
         sizes = {
@@ -85,13 +92,15 @@ def is_unpacked(folder: Path, sha256: str | None) -> bool:
         return False
 
 
-def _extract(archive: Path, folder: Path) -> None:
+def _extract(archive: Path, folder: Path, wanted: Callable[[str], bool]) -> None:
     try:
         with zipfile.ZipFile(archive) as content:
             members = [
                 member
                 for member in content.infolist()
-                if not member.is_dir() and PurePosixPath(member.filename).parts[:1] != ("__MACOSX",)
+                if not member.is_dir()
+                and PurePosixPath(member.filename).parts[:1] != ("__MACOSX",)
+                and wanted(member.filename)
             ]
             for member in members:
                 _refuse_if_unsafe(archive, member)

@@ -74,7 +74,7 @@ def ask_slurm(prefix: str, folder: Path) -> tuple[SlurmJobs | None, str]:
         return None, ""
     command = ["squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%T|%j|%Z|%k"]
     try:
-        # A session of its own: what squeue may have started ends with it.
+        # A separate session: processes that squeue started end with it.
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
             stdin=subprocess.DEVNULL, text=True, encoding="utf-8", errors="replace",
@@ -129,7 +129,7 @@ def read_marks(folder: Path) -> Marks:
     for place, _, names in os.walk(root):
         for name in names:
             path = Path(place, name)
-            # A name too long for the file system goes on in a folder: @first/@second/rest.
+            # A name too long for the file system is split into folders: @first/@second/rest.
             parts = [part.removeprefix("@") for part in path.relative_to(root).parts]
             try:
                 output = urlsafe_b64decode("".join(parts)).decode()

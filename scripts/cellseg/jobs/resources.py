@@ -17,7 +17,7 @@ LOOKED_AT = 10 * SAMPLES
 """Files that are looked at for so many of trainings with the same settings."""
 
 OWN_MB = 500
-"""Of the two Snakemake processes that stand around a job's script on a cluster, with some spare."""
+"""Of the two Snakemake processes around a job's script on a cluster, with some spare."""
 
 SPARE = 1.3
 """Factor on the largest memory and the highest load that were measured."""

@@ -20,7 +20,7 @@ from cellseg.training import length
 DONE, FAILED, INTERRUPTED = "done", "failed", "interrupted"
 PART_DONE, NOT_STARTED = "part done", "not started"
 STATES = (DONE, RUNNING, QUEUED, FAILED, INTERRUPTED, PART_DONE, NOT_STARTED)
-LATELY = 300  # seconds: a log written to since then is taken for alive where nothing else tells
+LATELY = 300  # seconds: a log written to since then counts as alive if nothing else says
 
 
 @dataclass
@@ -54,7 +54,7 @@ class RunFolder:
 
     Attributes
     ----------
-    source : what tells that the run is in progress, ``marks`` or ``log``; empty for Slurm or none
+    source : the sign that the run is in progress, ``marks`` or ``log``; empty for Slurm or none
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class RunFolder:
         return (PART_DONE if begun else NOT_STARTED), None
 
     def _entry(self, path: str) -> os.DirEntry | None:
-        """A file of the run that is there."""
+        """An existing file of the run."""
         place, _, name = path.rpartition("/")
         if place not in self._listed:
             # Ask for no folder that the one above does not list; a new study has hardly any.

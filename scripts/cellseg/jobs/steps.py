@@ -1,4 +1,4 @@
-"""The jobs of a run up to its scores, and the files that tell of each."""
+"""The jobs of a run up to its scores, and the files that show each."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -31,7 +31,7 @@ def estimate(folders: Mapping[Run, RunFolder], looks: Iterable[Look], at_a_time:
     Parameters
     ----------
     folders : all runs of the study
-    looks : of the runs that are worth a line; those in training tell how far they are
+    looks : of the runs that are worth a line; those in training say how far they are
     at_a_time : trainings that run side by side
     """
     waiting = [run for run, folder in folders.items() if folder.to_train]
@@ -63,7 +63,7 @@ def in_words(estimate: Estimate) -> str:
     if not estimate.trainings:
         return "all networks are trained, and only training is estimated."
     if estimate.seconds is None:
-        return f"unknown, {left} to go: no training has finished from which to tell."
+        return f"unknown, {left} to go: no training has finished to estimate it from."
     pace = "one at a time" if estimate.at_a_time == 1 else f"{estimate.at_a_time} at a time"
     rests = f"from {number_of(estimate.finished_runs, 'finished run')}"
     borrowed = [
@@ -100,7 +100,7 @@ def _finished(folders: Mapping[Run, RunFolder]) -> dict[tuple, dict[Run, float]]
 
 
 def training_seconds(folder: Path) -> float | None:
-    """What the training of a run took, all attempts together; None where no file tells."""
+    """What the training of a run took, all attempts together; None if no file says."""
     measured = benchmark_files.read(folder / run_files.TRAIN.benchmark)
     if measured is not None:
         last = measured["s"]

@@ -16,7 +16,7 @@ FOUND = "Found "
 
 
 def of(job: Job) -> str:
-    """What the job found; empty where nothing tells.
+    """What the job found; empty if no file says.
 
     A rule has a function in :data:`READ`. Of others it is the last line of the log, else the path
     of the picture or page that was written.
@@ -28,7 +28,7 @@ def of(job: Job) -> str:
 def warnings(job: Job) -> list[str]:
     """Lines of the job's log that a user should read: those that begin with ``Warning:``.
 
-    Of ``apply`` also its doubts, which stand between what it found and the page to open.
+    Of ``apply`` also its doubts, which come between what it found and the page to open.
     """
     lines = _lines(job)
     told = [line for line in lines if line.startswith(WARNING)]

@@ -101,7 +101,7 @@ class Handler(logging.Handler):
         self.screen.clear()
         super().close()
 
-    # --- what Snakemake tells ---
+    # --- events of Snakemake ---
 
     def _on_workflow_started(self, _record: Mapping) -> None:
         """A run begins, or a plan that may take long."""

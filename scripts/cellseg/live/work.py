@@ -17,7 +17,7 @@ OPEN = ("train", "apply", "download", "fetch_weights")
 SHORT = 5.0
 """Seconds of the jobs of other rules while nothing is known: mostly the start of Python."""
 LEAST_SHARE = 0.1
-"""Share of a training from which its time is told within its first epoch, whose start is slow."""
+"""Share of a training from which its time is estimated in the first epoch, whose start is slow."""
 
 
 class Work:
@@ -68,7 +68,7 @@ class Work:
 
         Returns
         -------
-        None where nothing tells how long a training, or another long job, may take
+        None if nothing says how long a training, or another long job, may take
         """
         trainings = self._trainings(now)
         begun = [(now - when, self._expected(job, trainings)) for job, when in self.running()]

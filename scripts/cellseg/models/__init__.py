@@ -81,6 +81,7 @@ FAMILIES: dict[str, Entry] = {
     "panopticnet": Entry(
         "cellseg.models.panopticnet.family", facts="cellseg.models.panopticnet.sizes"
     ),
+    "stardist": Entry("cellseg.models.stardist.family", facts="cellseg.models.stardist.sizes"),
     "unet": Entry("cellseg.models.unet.family", facts="cellseg.models.unet.sizes"),
     **{
         name: Entry("cellseg.models.detectors.family", facts="cellseg.models.detectors.sizes")

@@ -7,7 +7,7 @@ from cellseg.errors import UserError
 from cellseg.study import config_files
 
 EVERY = ""
-"""Stands for every model that is not named."""
+"""Means every model that is not named."""
 
 
 def read() -> argparse.Namespace:

@@ -1,11 +1,13 @@
-"""The jobs that Snakemake would run, read from what its dry run prints."""
+"""The jobs that Snakemake would run, as :mod:`cellseg.live.dry_run` writes them."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cellseg.errors import UserError
+from cellseg.live.dry_run import COUNTS, JOB, NONE
 from cellseg.study.runs import Run
 
 REASONS = {
@@ -20,10 +22,6 @@ REASONS = {
     "Input files updated by another job": "after other jobs",
 }
 """How a reason of Snakemake begins, and the words for it. The first that holds is given."""
-
-_JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?:[ \t]+.*\n)*)", re.M)
-_FIELD = re.compile(r"^    (reason|wildcards): (.*)$", re.M)
-_COUNT = re.compile(r"^(\w+) +(\d+)$", re.M)
 
 
 @dataclass(frozen=True)
@@ -42,32 +40,36 @@ class Jobs:
     trainings: tuple[Run, ...]
 
 
-def read(printed: str) -> Jobs:
-    """Read what ``snakemake --dry-run`` printed on stdout.
+def read(written: str) -> Jobs:
+    """Read the jobs of a dry run.
+
+    Parameters
+    ----------
+    written : JSON objects, one a line
 
     Raises
     ------
     UserError
-        It is in another form than this version of Snakemake prints.
+        Something is missing, as with another version of Snakemake.
     """
-    _, stats, table = printed.rpartition("Job stats:\n")
-    if not stats:
-        if "Nothing to be done" in printed:
-            return Jobs({}, {}, ())
-        raise _unread("it has no table of jobs")
-    # The table ends at the first empty line.
-    counts = {rule: int(count) for rule, count in _COUNT.findall(table.partition("\n\n")[0])}
+    lines = [json.loads(line) for line in written.splitlines()]
+    if any(NONE in line for line in lines):
+        return Jobs({}, {}, ())
+    # Snakemake counts the jobs before it lists them, and again at the end.
+    counted = [line[COUNTS] for line in lines if COUNTS in line]
+    if not counted:
+        raise _unread("it does not count its jobs")
+    counts = {rule: int(count) for rule, count in counted[-1].items()}
     total = counts.pop("total", None)
     if total != sum(counts.values()):
-        raise _unread("the jobs of its table do not add up to the total")
+        raise _unread("the jobs of its rules do not add up to the total")
     reasons: dict[str, Counter] = {}
     trainings = []
-    for rule, body in _JOB.findall(printed):
-        fields = dict(_FIELD.findall(body))
-        if "reason" in fields:
-            reasons.setdefault(rule, Counter())[_reason(fields["reason"])] += 1
-        if rule == "train":
-            trainings.append(_run(fields.get("wildcards", "")))
+    for job in (line[JOB] for line in lines if JOB in line):
+        if job["reason"]:
+            reasons.setdefault(job["rule"], Counter())[_reason(job["reason"])] += 1
+        if job["rule"] == "train":
+            trainings.append(_run(job["wildcards"]))
     if len(trainings) != counts.get("train", 0):
         raise _unread(f"it lists {len(trainings)} trainings of {counts.get('train', 0)}")
     return Jobs(counts, reasons, tuple(sorted(trainings)))
@@ -80,12 +82,11 @@ def _reason(text: str) -> str:
     return "always"  # a rule without input, or without output
 
 
-def _run(wildcards: str) -> Run:
-    values = dict(part.partition("=")[::2] for part in wildcards.split(", "))
+def _run(wildcards: Mapping[str, str]) -> Run:
     try:
-        return Run(**{**values, "seed": int(values["seed"])})
+        return Run(**{**wildcards, "seed": int(wildcards["seed"])})
     except (KeyError, TypeError, ValueError):
-        raise _unread(f"a training has the wildcards '{wildcards}'") from None
+        raise _unread(f"a training has the wildcards {dict(wildcards)}") from None
 
 
 def _unread(what: str) -> UserError:

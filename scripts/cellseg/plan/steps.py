@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from cellseg.data import kinds, subsets
 from cellseg.data.livecell_names import CELL_TYPES
-from cellseg.data.splits import TRAINING_SPLITS
+from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.io import made_files
 from cellseg.space.expected_images import images_of
 from cellseg.space.expected_tiles import n_shown, n_tiles, shown_of, tiles_of
-from cellseg.study.runs import Run, training_of
+from cellseg.study.runs import Run, splits_of, training_of
 from cellseg.training import ensemble
 from cellseg.training.length import Length, tiles_seen
 
@@ -75,11 +75,11 @@ def _training(
 
 
 def _table(results: Path, dataset: str) -> "pd.DataFrame | None":
-    """Training and validation images of a data set, once they are read."""
+    """Images of a data set, once they are read; those of folds may be of all splits."""
     import pandas as pd
 
     folder = results / "data" / dataset / "annotations"
-    paths = [folder / f"{split}.images.parquet" for split in TRAINING_SPLITS]
+    paths = [folder / f"{split}.images.parquet" for split in SPLITS]
     if not all(path.is_file() for path in paths):
         return None
     return pd.concat([made_files.read_parquet(path) for path in paths], ignore_index=True)
@@ -88,7 +88,8 @@ def _table(results: Path, dataset: str) -> "pd.DataFrame | None":
 def _counted(study: Mapping, run: Run, table: "pd.DataFrame") -> list[tuple[int, int]]:
     subset = study["subsets"][run.subset]
     tiling = study["tilings"][training_of(study, run.model)["tiling"]]
-    chosen = subsets.select(table, subset, run.seed)
+    used = splits_of(subset)
+    chosen = subsets.select(table[table["split"].isin(used)], subset, run.seed)
     parts = [chosen]
     if study["models"][run.model]["ensemble"]:
         parts = list(ensemble.by_cell_type(table, chosen).values())
@@ -116,6 +117,11 @@ def _expected(study: Mapping, run: Run, results: Path) -> list[tuple[int, int]] 
     if subset["validation"] == "by-well":
         both, share = sum(counts.values()), subsets.VALIDATION_SHARE
         counts = {"train": both * (1 - share), "val": both * share}
+    if "folds" in subset:
+        of_fold = sum(float(images[split].count) for split in splits_of(subset))
+        of_fold /= subset["folds"]["count"]
+        left = subset["folds"]["count"] - (2 if subset["folds"]["validation"] == "next" else 1)
+        counts = {"train": of_fold * left, "val": of_fold}
     tiling = study["tilings"][training_of(study, run.model)["tiling"]]
     counted = {"train": n_shown, "val": n_tiles}
     n_types = len(subset["cell_types"] or there)

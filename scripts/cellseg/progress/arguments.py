@@ -7,7 +7,7 @@ from cellseg.study import config_files
 
 def read() -> argparse.Namespace:
     """Arguments of the command line: config files as Snakemake takes them, and what to show."""
-    parser = argparse.ArgumentParser(description="Show where a study stands; nothing is changed.")
+    parser = argparse.ArgumentParser(description="Show how far a study is; nothing is changed.")
     config_files.add_arguments(parser)
     parser.add_argument("--dataset", metavar="NAME", help="only the experiments on this data set")
     parser.add_argument("--experiment", metavar="NAME", help="only this experiment")

@@ -1,4 +1,4 @@
-"""Where a study stands: what exists of each run, what runs, what failed, how long it may take.
+"""How far a study is: what exists of each run, what runs, what failed, how long it may take.
 
 Nothing is written.
 """

@@ -134,8 +134,8 @@ def _failed(looks: list[Look]) -> list[str]:
 def _interrupted(looks: list[Look]) -> list[str]:
     shown = looks[: SHOWN[INTERRUPTED]]
     lines = wrapped(
-        "interrupted: no error in the log and no job, so killed, or out of memory or time; the "
-        "same command of Snakemake goes on"
+        "interrupted: no error in the log and no job, so killed, or out of memory or time; "
+        "rerun the same command to resume"
     )
     for look in shown:
         lines += path_lines(look.log)

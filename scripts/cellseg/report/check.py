@@ -32,7 +32,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 def check(summary: str) -> list[str]:
-    """What to tell of a study before its report is written.
+    """What to say about a study before its report is written.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def check(summary: str) -> list[str]:
     Returns
     -------
     list of str
-        A sentence on results that are there and would be made again; empty where none would.
+        A sentence on existing results that would be made again; empty if none would.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def check(summary: str) -> list[str]:
             + "".join(f"  {path}\n" for path in missing[:NAMED])
             + (f"  and {more:,} more\n" if more > 0 else "")
             + "Run snakemake with the same configuration to make them ('snakemake -n' shows the "
-            "plan, 'make progress' where it stands)."
+            "plan, 'make progress' what is done)."
         )
     old = [file for file in pending if file["status"] != "removed temp file"]
     if not old:
@@ -81,5 +81,5 @@ def written(report: Path) -> str:
         return f"{line}; unpack it and open report.html."
     if size > LARGE_MB:
         zipped = report.with_suffix(".zip")
-        return f"{line}. Much for a browser: TO={zipped} makes pictures files of their own."
+        return f"{line}. Much for a browser: TO={zipped} makes pictures separate files."
     return line

@@ -46,7 +46,7 @@ def write(
     columns = ["image", "cell_type", "area"]
     cell_table = pd.concat(
         [
-            # the split of a cell is that of the table its image stands in
+            # the split of a cell is that of its image's table
             made_files.read_parquet(path, columns=columns).assign(split=split)
             for path, split in zip(cells, map(_split_of, images), strict=True)
         ],

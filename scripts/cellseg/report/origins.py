@@ -34,10 +34,10 @@ def table(runs: Sequence[Run], paths: Sequence[str | Path]) -> pd.DataFrame:
     DataFrame
         dataset, model, heads, subset, seed, finished (UTC), commit (empty outside of a checkout),
         uncommitted_changes, device, platform, threads, seconds (of the last attempt of the
-        training), train_images, synthetic_images (beside those, 0 where a run records none),
+        training), train_images, synthetic_images (besides those, 0 where a run records none),
         val_images and train_tiles (numbers), steps, tiles_seen and seconds_of_epochs (of all
         attempts, with validation; None where a run records none), parameters, and the version of
-        each package in a column of its own, :data:`NOT_USED` where a run did without it
+        each package in a column, :data:`NOT_USED` if a run did without it
 
     Raises
     ------

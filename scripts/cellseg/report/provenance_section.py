@@ -27,7 +27,7 @@ FACTS = {
 OTHERS = [*origins.RUN, "finished", "seconds"]
 OTHERS += ["train_images", "synthetic_images", "val_images", "train_tiles", "parameters"]
 OTHERS += origins.TRAINING
-"""Columns that tell runs apart by intention, or that differ in every run."""
+"""Columns that differ between runs on purpose, or that differ in every run."""
 
 VALUES = {"True": "yes", "False": "no"}
 
@@ -70,10 +70,10 @@ def write(provenance: pd.DataFrame, snakemake_version: str, folder: Path) -> str
     if changed:
         told += (
             f" **{number_of(changed, 'run')} came from a checkout with uncommitted changes**, so "
-            "that the commit alone does not tell the code."
+            "that the commit alone does not give the code."
         )
     return (
-        f"{told} Each run's own record is its {code(run_files.PROVENANCE)}; all of them in a "
+        f"{told} The record of each run is its {code(run_files.PROVENANCE)}; all of them in a "
         f"table: {code(folder / 'tables' / 'provenance.csv')}.\n\n"
         f"{table(['fact', 'value', 'runs'], rows, 'provenance')}"
     )

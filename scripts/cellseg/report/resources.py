@@ -54,7 +54,7 @@ def table(patterns: Mapping[str, str], study: Mapping, dataset: str) -> pd.DataF
 
 
 def _jobs(rule: str, pattern: str, study: Mapping, dataset: str) -> list[tuple[str, str]]:
-    """Model and benchmark file of each job; but for jobs of runs, of those that are there."""
+    """Model and benchmark file of each job; but for jobs of runs, of the existing ones."""
     names = [name for _, name, _, _ in Formatter().parse(pattern) if name]
     of_runs, of_tuning = "model" in names, "tuning" in names
     if of_runs:

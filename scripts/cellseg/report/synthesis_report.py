@@ -1,4 +1,4 @@
-"""What the extension of a data set is like, beside the real images: two tables and a picture."""
+"""How synthetic images compare with the real ones: two tables and a picture."""
 
 import os
 from collections.abc import Mapping

@@ -143,7 +143,7 @@ def _range(numbers: "pd.Series") -> str:
 def _fitting(heading: list[str], lines: list[list[str]], left: int) -> list[str]:
     """Columns under their headings, the first `left` ones flush left.
 
-    Where they are too wide for a terminal, the names of a condition are on a line of their own.
+    If they are too wide for a terminal, the names of a condition are on a separate line.
     """
     rows = [heading, *lines]
     if sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)) - 2 > terminal.WIDTH:

@@ -5,6 +5,10 @@ process therefore leases a GPU before it imports a deep-learning library, and sh
 alone. The lease is a lock (``flock``) on a file of the GPU in the folder for temporary files, where
 processes of all checkouts and users meet. The kernel drops it when the process ends, in whatever
 way. Inside a Slurm job nothing is done: there Slurm has handed out the GPU.
+
+Neither nvidia-ml-py nor filelock would do here. A driver that hangs also hangs a process that calls
+its library; ``nvidia-smi`` can be left behind. A lock of filelock does not say who holds it, and a
+lease names the process that it waits for.
 """
 
 import fcntl
@@ -175,17 +179,17 @@ def _hide_all() -> None:
 
 def _wait_for_one(gpus: list[Gpu]) -> Gpu:
     """Lease the first free GPU, as soon as there is one."""
-    told = False
+    said = False
     while True:
         for gpu in gpus:
             descriptor = _lock(_lock_file(gpu))
             if descriptor is not None:
                 _leases.append(descriptor)
                 return gpu
-        if not told:
+        if not said:
             holders = ", ".join(f"GPU {gpu.name} by process {_holder(gpu)}" for gpu in gpus)
             print(f"Waiting for a GPU. In use: {holders}.", flush=True)
-            told = True
+            said = True
         time.sleep(POLL_SECONDS)
 
 

@@ -12,4 +12,4 @@ def prepare(scripts: str) -> None:
     """
     given = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([scripts, *([given] if given else [])])
-    os.environ["MPLBACKEND"] = "agg"  # a notebook sets one of its own
+    os.environ["MPLBACKEND"] = "agg"  # a notebook sets another one

@@ -8,7 +8,7 @@ from typing import TextIO
 from cellseg.errors import printable
 
 VARIABLE = "LIVECELL_JOBS_PRINT"
-"""Environment variable by which the workflow tells its jobs where to print: see :data:`TO_LOG`."""
+"""Environment variable that says where jobs print: see :data:`TO_LOG`."""
 
 TO_LOG = "log"
 """Only into their logs: the workflow shows what each job found, see :mod:`cellseg.live`."""

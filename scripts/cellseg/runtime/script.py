@@ -26,7 +26,7 @@ def running(
 
     Each line on the terminal starts with the rule and its wildcards, since other jobs print there
     too. Where :data:`cellseg.runtime.job_output.VARIABLE` asks for it nothing goes to the terminal:
-    the workflow shows what was found. A full disk is told as plainly where it is met outside of
+    the workflow shows what was found. A full disk gets the same plain error outside of
     what the package writes. If the Snakemake that started the job is killed, the job is asked to
     stop (SIGTERM).
 

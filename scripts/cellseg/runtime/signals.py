@@ -15,7 +15,7 @@ def pass_on_sigterm() -> None:
     """From now on, send SIGTERM on to all processes under this one, shells excepted.
 
     Slurm signals the topmost process of a job step alone, and that is a Snakemake, which then
-    waits for its script. A shell that stands between would die and take the script with it.
+    waits for its script. A shell between the two would die and take the script with it.
     Handlers that are or will be set for the signal stay as they are. Main thread only.
     """
     reader, writer = os.pipe()
@@ -36,7 +36,7 @@ def _watch(reader: int) -> None:
 def stop_without(program: str, every: float = 1.0) -> None:
     """Send SIGTERM to this process once the program that it works for is gone.
 
-    Nothing else ends a job whose Snakemake was killed: it would go on while the next call starts
+    Nothing else ends a job whose Snakemake was killed: it would continue while the next call starts
     the same job again.
 
     Parameters

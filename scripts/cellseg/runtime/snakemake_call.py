@@ -24,7 +24,7 @@ class Snakemake:
         self.folder, self.arguments, self.dry_run = folder, list(arguments), dry_run
 
     def make(self, files: Sequence[str]) -> bool:
-        """Ask for files; jobs that do not depend on a failed one go on.
+        """Ask for files; jobs that do not depend on a failed one continue.
 
         Returns
         -------
@@ -42,12 +42,12 @@ class Snakemake:
             came.process = process
             status = process.wait()
         if came.name:
-            raise UserError(f"{came.name}: stopped. The same call goes on where this one was.")
+            raise UserError(f"{came.name}: stopped. Rerun the same command to continue.")
         return status == 0
 
 
 class _Signal:
-    """The first signal that came, and the process to tell."""
+    """The first signal that came, and the process to pass it to."""
 
     def __init__(self) -> None:
         self.name: str | None = None

@@ -1,4 +1,4 @@
-"""Names of all scores, in the order of the tables; what they mean is told in the README."""
+"""Names of all scores, in the order of the tables; docs/reference/scores.md defines them."""
 
 # Literals, not np.arange: 0.6000000000000001 would refuse an IoU of exactly 3/5.
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)

@@ -26,7 +26,7 @@ def read(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[s
     """
     parser = argparse.ArgumentParser(
         description="Make a hyperparameter search of the configuration: trials, table, figure. "
-        "Call it again to go on after an interruption.",
+        "Rerun the same command to resume after an interruption.",
         epilog="All other arguments go to Snakemake, such as --cores 4, --profile slurm or -n.",
         allow_abbrev=False,
     )

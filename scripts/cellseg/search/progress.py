@@ -1,4 +1,4 @@
-"""Where a hyperparameter search stands: its rungs, its best trial so far, the time left of a rung.
+"""How far a hyperparameter search is: rungs, best trial so far, time left of a rung.
 
 Judged as :mod:`cellseg.search.run` decides, by what its runs came to. Nothing is written.
 """
@@ -39,7 +39,7 @@ class SearchProgress:
     ----------
     folder : of its table and figure
     rungs : all of them
-    rung : where it stands: the number, from 1, of the first rung that is not decided, or the last
+    rung : the number, from 1, of the first rung that is not decided, or the last
     state : UNDECIDED, NO_SCORE (all trials of that rung diverged), DECIDED, or WRITTEN, when the
         best model is there too
     best : of the trials that have a score, in whatever rung; None without any

@@ -90,7 +90,7 @@ def _rows(
     lost: Sequence[Run],
     folder: Path,
 ) -> list[Row]:
-    """What the trials of a rung came to, and which of them go on."""
+    """Scores of a rung's trials, and which of them enter the next rung."""
     promoted = search_rungs.n_promoted(study["hyperparameter_searches"][name], rung, len(runs))
     diverged = [trial for trial, of_trial in runs.items() if set(lost) & set(of_trial)]
     scores = {
@@ -140,5 +140,5 @@ def _told(rows: Sequence[Row], n_rungs: int) -> str:
     if first is not None:
         words += f"best {first.measure} {first.score:.4g}, trial {first.trial} ({first.settings}). "
     if on:
-        words += f"{len(on)} of {len(rows)} go on: {', '.join(on)}. "
+        words += f"{len(on)} of {len(rows)} enter the next rung: {', '.join(on)}. "
     return words + (f"Not finite: {', '.join(lost)}." if lost else "")

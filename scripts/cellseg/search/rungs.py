@@ -1,4 +1,4 @@
-"""The rungs of a search: how many trials each has, what they came to, and which of them go on."""
+"""The rungs of a search: number of trials, their scores, and which enter the next rung."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Row:
     score : mean over the trial's seeds; nan where there is none
     diverged : whether a loss of it was not finite
     place : in its rung, from 1; None without a score
-    promoted : whether the trial goes on to the next rung
+    promoted : whether the trial enters the next rung
     runs : their folders
     """
 
@@ -64,14 +64,14 @@ def sizes(entry: Mapping, n_trials: int) -> list[int]:
 
 
 def n_promoted(entry: Mapping, rung: int, n_trials: int) -> int:
-    """Number of trials that go on from a rung, counted from 1, with `n_trials`."""
+    """Number of trials of a rung, counted from 1, with `n_trials`, that enter the next one."""
     return max(1, n_trials // entry["reduction_factor"]) if rung < len(entry["rungs"]) else 0
 
 
 def likely_runs(study: Mapping, name: str, folder: Path) -> list[Run]:
-    """Runs of all rungs of a search, before it is known which trials go on.
+    """Runs of all rungs of a search, before it is known which trials enter the next rung.
 
-    Trials that have a folder in a rung come first; others, spread evenly over all, stand for the
+    Trials that have a folder in a rung come first; others, spread evenly over all, represent the
     rest of it.
 
     Parameters
@@ -132,7 +132,7 @@ def rows(
     values : of each parameter by trial
     scores : by trial; nan where there is none
     diverged : trials of which a loss was not finite
-    promoted : of the best trials, how many go on
+    promoted : how many of the best trials enter the next rung
     """
     entry = study["hyperparameter_searches"][name]
     epochs, search = entry["rungs"][rung - 1], entry["threshold_search"]

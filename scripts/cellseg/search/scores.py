@@ -1,4 +1,4 @@
-"""What trials of a search come to on their own validation images, and which of them go on."""
+"""Scores of a search's trials on their validation images, and which trials enter the next rung."""
 
 import csv
 import json

@@ -25,7 +25,7 @@ from cellseg.study import searches
 from cellseg.study.runs import Run, run_settings
 
 NOT_FINITE = "not finite"
-"""State of a trial whose loss was not. It failed, and the search goes on without it."""
+"""State of a trial whose loss was not. It failed, and the search continues without it."""
 STATES = (DONE, RUNNING, QUEUED, NOT_FINITE, FAILED, INTERRUPTED, PART_DONE, NOT_STARTED)
 
 
@@ -52,7 +52,7 @@ class Trials:
 
     @property
     def decided(self) -> bool:
-        """Whether all are done, so that it is known which go on."""
+        """Whether all are done, so that it is known which enter the next rung."""
         return len(self.scores) == len(self.runs)
 
     def counts(self) -> dict[str, int]:

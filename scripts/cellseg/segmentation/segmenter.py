@@ -41,9 +41,9 @@ class Segmenter:
         threads: int,
     ) -> None:
         settings = run_format.read(run["settings"], *provenance.SETTINGS)
-        self.prediction = record.read(run["segmentation"])
         ensemble.refuse(settings, run["weights"], "segments images of unknown cell types")
         self.segmentation = segmentation_record.read(run["segmentation"])
+        self.prediction = record.of(self.segmentation, run["segmentation"])
         self.settings = self.segmentation["segmentation"]
         self.folder = run["weights"].parent
         try:

@@ -5,18 +5,16 @@ the same data set take, else what the settings let expect.
 """
 
 import os
-import shutil
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cellseg.data.kinds.source import Images
 from cellseg.io import run_files
 from cellseg.search import rungs
 from cellseg.space import data as data_space
 from cellseg.space import runs as run_space
 from cellseg.space.expected_images import images_of
-from cellseg.space.runs import RunSpace
+from cellseg.space.on_disk import Sizes
 from cellseg.study.runs import Run, variants_by_run
 
 
@@ -52,17 +50,6 @@ class Space:
     n_unknown: int = 0
 
 
-@dataclass(frozen=True)
-class _Runs:
-    """Bytes of runs; their attributes as of Space."""
-
-    kept: float
-    there: float
-    state: float
-    maps: float
-    n_unfinished: int
-
-
 def plan(study: Mapping, results: str | os.PathLike) -> Space:
     """Estimate the space of a whole study, whatever of it is asked for.
 
@@ -71,111 +58,87 @@ def plan(study: Mapping, results: str | os.PathLike) -> Space:
     study : complete configuration, see :func:`cellseg.study.validation.resolve`
     results : folder of all results; it need not exist
     """
-    results = Path(results)
-    variants = {
-        run: folders for run, folders in variants_by_run(study).items() if not run.is_external
-    }
-    searches = {
-        name: _variants_of_search(study, name, results) for name in study["hyperparameter_searches"]
-    }
-    images = _images(
-        study, [*variants, *(run for runs in searches.values() for run in runs)], results
-    )
-    of_searches = {
-        name: _of_runs(study, runs, run_space.expected_of_trial, images, results)
-        for name, runs in searches.items()
-    }
-    return _space(
-        study,
-        variants,
-        _of_runs(study, variants, run_space.expected, images, results),
-        images,
-        results,
-        {name: (len(searches[name]), runs.kept) for name, runs in of_searches.items()},
-    )
+    variants = variants_by_run(study)
+    own = {run: folders for run, folders in variants.items() if not run.is_external}
+    searches = {}
+    for name in study["hyperparameter_searches"]:
+        search = plan_of_search(study, name, results)
+        searches[name] = search.n_runs, search.runs
+    return replace(_space(study, own, Path(results), scored=True), searches=searches)
 
 
 def plan_of_search(study: Mapping, name: str, results: str | os.PathLike) -> Space:
-    """Estimate the space of one search; parameters as of :func:`plan`."""
-    results = Path(results)
-    variants = _variants_of_search(study, name, results)
-    images = _images(study, variants, results)
-    runs = _of_runs(study, variants, run_space.expected_of_trial, images, results)
-    return _space(study, variants, runs, images, results, {})
-
-
-def _variants_of_search(study: Mapping, name: str, results: Path) -> dict[Run, list[str]]:
-    """Runs that a search is likely to have, with their tuning folder."""
+    """Estimate the space of the runs that a search is likely to have; see :func:`plan`."""
     tuning = study["hyperparameter_searches"][name]["threshold_search"]
     variants = [] if tuning is None else [f"tuning-{tuning}/"]
-    return {run: variants for run in rungs.likely_runs(study, name, results)}
-
-
-def _images(
-    study: Mapping, runs: Iterable[Run], results: Path
-) -> dict[str, dict[str, Images] | None]:
-    """Images of each split of the data sets of runs; None for one not known yet."""
-    return {
-        name: images_of(study["datasets"][name], results / "data" / name / "annotations")
-        for name in sorted({run.dataset for run in runs})
-    }
-
-
-def _of_runs(
-    study: Mapping,
-    variants: Mapping[Run, list[str]],
-    expect: Callable[..., RunSpace],
-    images: Mapping[str, Mapping[str, Images] | None],
-    results: Path,
-) -> _Runs:
-    """Space of runs, each expected by its settings, and measured where it is there."""
-    expected = {
-        run: expect(study, run, folders, images[run.dataset])
-        for run, folders in variants.items()
-        if images[run.dataset]
-    }
-    found = {run: _listed(f"{results}/{run.folder}/", variants[run]) for run in expected}
-    files = _with_means({run: space.files for run, space in expected.items()}, found)
-    kept = there = n_unfinished = 0
-    for run, sizes in files.items():
-        own = {name: found[run].get(name) for name in sizes}
-        kept += sum(sizes[name] if size is None else size for name, size in own.items())
-        there += sum(size for size in own.values() if size is not None)
-        n_unfinished += None in own.values()
-    return _Runs(
-        kept=kept,
-        there=there,
-        state=max((space.state for space in expected.values()), default=0),
-        maps=max((space.maps for space in expected.values()), default=0),
-        n_unfinished=n_unfinished,
-    )
+    runs = rungs.likely_runs(study, name, Path(results))
+    return _space(study, dict.fromkeys(runs, variants), Path(results), scored=False)
 
 
 def _space(
-    study: Mapping,
-    variants: Mapping[Run, list[str]],
-    runs: _Runs,
-    images: Mapping[str, Mapping[str, Images] | None],
-    results: Path,
-    searches: Mapping[str, tuple[int, float]],
+    study: Mapping, variants: Mapping[Run, Sequence[str]], results: Path, scored: bool
 ) -> Space:
-    """Space of runs, with that of their data."""
-    own = {name: images[name] for name in sorted({run.dataset for run in variants})}
-    data = list(data_space.expected_and_there(study, variants, own, results / "data"))
+    """Space of runs and of their data; `variants` are their tuning folders."""
+    images = {
+        name: images_of(study["datasets"][name], results / "data" / name / "annotations")
+        for name in sorted({run.dataset for run in variants})
+    }
+    spaces = {
+        run: run_space.expected(study, run, folders, images[run.dataset], scored)
+        for run, folders in variants.items()
+        if images[run.dataset]
+    }
+    disk = Sizes(results)
+    found = {
+        run: {name: disk.of(f"{run.folder}/{name}") for name in space.files}
+        for run, space in spaces.items()
+    }
+    files = _with_means({run: space.files for run, space in spaces.items()}, found)
+    runs = [(size, found[run][name]) for run in files for name, size in files[run].items()]
+    expected = data_space.expected(study, variants, images)
+    data = [(size, disk.of(f"data/{path}")) for path, size in expected.items()]
     return Space(
         folder=results,
-        runs=runs.kept,
-        data=sum(size if has is None else has for size, has in data),
-        there=runs.there + sum(has or 0 for _, has in data),
-        state=runs.state,
-        maps=runs.maps,
-        free=_free(results),
+        runs=_kept(runs),
+        data=_kept(data),
+        there=sum(has or 0 for _, has in runs + data),
+        state=max((space.state for space in spaces.values()), default=0),
+        maps=max((space.maps for space in spaces.values()), default=0),
+        free=disk.free(),
         n_runs=len(variants),
-        n_unfinished=runs.n_unfinished,
-        unknown=tuple(name for name in own if not own[name]),
-        searches=searches,
-        n_unknown=sum(not own[run.dataset] for run in variants),
+        n_unfinished=sum(None in sizes.values() for sizes in found.values()),
+        unknown=tuple(name for name in images if not images[name]),
+        n_unknown=len(variants) - len(spaces),
     )
+
+
+def _kept(sizes: Iterable[tuple[float, int | None]]) -> float:
+    """Sum of what is measured, and of what is expected where nothing is."""
+    return sum(size if has is None else has for size, has in sizes)
+
+
+def _with_means(
+    expected: Mapping[Run, Mapping[str, float]], found: Mapping[Run, Mapping[str, int | None]]
+) -> dict[Run, dict[str, float]]:
+    """The expected files, with means of finished runs in the place of the settings' figures."""
+    alike: dict[tuple, list[int]] = {}
+    for run, sizes in found.items():
+        for name, size in sizes.items():
+            if size is not None:
+                alike.setdefault(_likeness(run, name), []).append(size)
+    means = {key: sum(sizes) / len(sizes) for key, sizes in alike.items()}
+    return {
+        run: {name: means.get(_likeness(run, name), size) for name, size in sizes.items()}
+        for run, sizes in expected.items()
+    }
+
+
+def _likeness(run: Run, name: str) -> tuple:
+    """Runs with the same of this have files of nearly the same size."""
+    of_heads = run.heads if name.endswith((".h5", ".zip")) else None
+    by_subset = name.endswith((run_files.PROVENANCE, run_files.VALIDATION_PREDICTIONS))
+    of_subset = run.subset if by_subset else None
+    return run.dataset, run.model, of_heads, of_subset, name
 
 
 def lines(space: Space, jobs: int | None, of: str = "study") -> list[str]:
@@ -234,59 +197,13 @@ def _lines_of_known(space: Space, jobs: int | None, of: str) -> list[str]:
 
 
 def _lines_of_unknown(space: Space, of: str) -> list[str]:
-    """Where no image is known, there are no bytes to tell of, and 0 would be wrong."""
+    """Without a known image there are no bytes to show, and 0 would be wrong."""
     besides = f" Besides, it keeps {_gb(space.data)} of pretrained weights." if space.data else ""
     return [
         f"Space: what the {of} takes is not known before the images of {', '.join(space.unknown)} "
         f"are read (snakemake data).{besides}",
         f"       {_gb(space.free)} are free on the disk of {space.folder}.",
     ]
-
-
-def _with_means(
-    expected: Mapping[Run, Mapping[str, float]], found: Mapping[Run, Mapping[str, int]]
-) -> dict[Run, dict[str, float]]:
-    """The expected files, with means of finished runs in the place of the settings' figures."""
-    alike: dict[tuple, list[int]] = {}
-    for run, sizes in found.items():
-        for name, size in sizes.items():
-            if name in expected[run]:
-                alike.setdefault(_likeness(run, name), []).append(size)
-    means = {key: sum(sizes) / len(sizes) for key, sizes in alike.items()}
-    return {
-        run: {name: means.get(_likeness(run, name), size) for name, size in sizes.items()}
-        for run, sizes in expected.items()
-    }
-
-
-def _likeness(run: Run, name: str) -> tuple:
-    """Runs with the same of this have files of nearly the same size."""
-    of_heads = run.heads if name.endswith((".h5", ".zip")) else None
-    by_subset = name.endswith((run_files.PROVENANCE, run_files.VALIDATION_PREDICTIONS))
-    of_subset = run.subset if by_subset else None
-    return run.dataset, run.model, of_heads, of_subset, name
-
-
-def _listed(folder: str, variants: Iterable[str]) -> dict[str, int]:
-    """Size of each file of a run, and of its tunings, by name."""
-    sizes = {}
-    for variant in {"", *variants}:
-        try:
-            with os.scandir(folder + variant) as entries:
-                for entry in entries:
-                    if entry.is_file():
-                        sizes[variant + entry.name] = entry.stat().st_size
-        except OSError:
-            continue  # not there yet
-    return sizes
-
-
-def _free(folder: Path) -> int:
-    """Bytes that are free where a folder is, or will be."""
-    folder = folder.absolute()
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
 
 
 def _gb(size: float) -> str:

@@ -1,4 +1,4 @@
-"""The space that a run takes on the disk, by its settings and by figures measured on others."""
+"""The files that a run keeps and their bytes, by its settings and by figures measured on others."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,16 +6,17 @@ from math import ceil
 
 from cellseg import models
 from cellseg.data import kinds
-from cellseg.data.kinds.source import Images
+from cellseg.data.kinds.source import Images, all_of
 from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.io import run_files
 from cellseg.space.expected_tiles import n_shown
 from cellseg.study import segmentation_methods
-from cellseg.study.runs import Run, sample_of, training_of, tuning_in
+from cellseg.study.runs import Run, sample_of, splits_of, training_of, tuning_in
 from cellseg.targets import head_names
 from cellseg.training.length import Length
 
 # Bytes, measured on the thirteen real images of tests and four epochs of a small network.
+SMALL_FILE = 3_000
 MARKER_MAP_PIXEL, MAP_PIXEL = 0.8, 0.35  # 16 and 8 bits, compressed
 LABEL_PIXEL = 0.12
 DETECTION, DETECTED = 804, 2  # uncompressed; detections for each true cell, a guess
@@ -28,8 +29,10 @@ SHOWN_IMAGE = {
 }
 NAMED_IMAGE = 45  # in provenance.json
 LOGGED_EPOCH = 350  # a row of history.csv
-SMALL_FILE = 3_000
 CURVE = {run_files.CURVE_PNG: 180_000, run_files.CURVE_PDF: 26_000}
+# Adam keeps two moments a weight, so that a state is three times the weights. The one before goes
+# when the next one is whole, and the best weights so far lie next to both.
+STATE_WEIGHTS = 7
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,11 @@ class RunSpace:
 
 
 def expected(
-    study: Mapping, run: Run, variants: Iterable[str], images: Mapping[str, Images]
+    study: Mapping,
+    run: Run,
+    variants: Iterable[str],
+    images: Mapping[str, Images],
+    scored: bool = True,
 ) -> RunSpace:
     """Bytes that a run takes by its settings.
 
@@ -59,106 +66,69 @@ def expected(
     run : the run
     variants : its tuning folders, "" for what is not tuned
     images : of each split of its data set
+    scored : whether it has cells, scores and pictures; trials of a search have none
     """
     split = images[study["scoring"]["data_split"]]
-    sample = sample_of(study, run.subset, run.seed)
-    share = 1 if sample is None else sample["fraction"]
-    scored = split.part(share / study["scoring"]["subsample"])
+    sample = sample_of(study, run.subset, run.seed) or {}
+    share = sample.get("fraction", 1)
+    if "folds" in sample:
+        split = all_of(images[name] for name in splits_of(study["subsets"][run.subset]))
+        share = 1 / sample["folds"]["count"]
+    part = split.part(share / study["scoring"]["subsample"])
     shown = min(study["overlays"]["images"], split.count)
     pixel = _map_bytes(study, run)
-    overlaid = pixel * split.pixels / max(split.count, 1)
     files, state = _of_training(study, run, images)
-    files |= CURVE
-    passing = {run_files.PREDICTIONS: scored.pixels * pixel}
-    if run.heads == head_names.INSTANCES:
-        files[run_files.INSTANCES] = DETECTED * DETECTION * scored.cells
-        passing = {}
-    for variant in variants:
-        files |= {
-            f"{variant}{run_files.LABELS}": LABEL_PIXEL * scored.pixels,
-            f"{variant}{run_files.CELLS}": FOUND_CELL * scored.cells,
-            f"{variant}{run_files.METRICS}": SCORED_IMAGE * scored.count,
-            f"{variant}{run_files.COCO}": SMALL_FILE,
-            f"{variant}{run_files.SIZES}": SMALL_FILE,
-            f"{variant}{run_files.SEGMENTATION}": SMALL_FILE,
-            f"{variant}{run_files.OVERLAY_PREDICTIONS}": overlaid * shown,
-            **{f"{variant}{name}": size * shown for name, size in SHOWN_IMAGE.items()},
+    maps = {}
+    if scored:
+        found = {
+            run_files.LABELS: LABEL_PIXEL * part.pixels,
+            run_files.CELLS: FOUND_CELL * part.cells,
+            run_files.METRICS: SCORED_IMAGE * part.count,
+            **dict.fromkeys((run_files.COCO, run_files.SIZES, run_files.SEGMENTATION), SMALL_FILE),
+            run_files.OVERLAY_PREDICTIONS: pixel * split.pixels / max(split.count, 1) * shown,
+            **{name: size * shown for name, size in SHOWN_IMAGE.items()},
         }
-        tuned, maps = _of_tuning(study, run, variant, images)
-        files |= tuned
-        passing |= maps
-    return _kept(study, files, passing, state)
-
-
-def expected_of_trial(
-    study: Mapping, run: Run, variants: Iterable[str], images: Mapping[str, Images]
-) -> RunSpace:
-    """Bytes of a run of a search, which is not scored; parameters as of :func:`expected`."""
-    files, state = _of_training(study, run, images)
-    passing = {}
+        files |= {f"{variant}{name}": size for variant in variants for name, size in found.items()}
+        files |= CURVE
+        if run.heads == head_names.INSTANCES:
+            files[run_files.INSTANCES] = DETECTED * DETECTION * part.cells
+        else:
+            maps[run_files.PREDICTIONS] = pixel * part.pixels
     for variant in variants:
-        tuned, maps = _of_tuning(study, run, variant, images)
-        files |= tuned
-        passing |= maps
-    return _kept(study, files, passing, state)
+        if tuning := tuning_in(variant):
+            every = study["threshold_searches"][tuning]["subsample"]
+            tried = images["val"].part(study["subsets"][run.subset]["fraction"] / every)
+            maps[f"{variant}{run_files.VALIDATION_PREDICTIONS}"] = pixel * tried.pixels
+            files |= {
+                f"{variant}{name}": SMALL_FILE for name in (run_files.CHOSEN, run_files.TRIED)
+            }
+    if study["keep_predictions"]:
+        return RunSpace(files | maps, state, 0.0)
+    return RunSpace(files, state, sum(maps.values()))
 
 
 def _of_training(
     study: Mapping, run: Run, images: Mapping[str, Images]
 ) -> tuple[dict[str, float], float]:
     """Files that a training keeps, and its state while it runs."""
-    model = study["models"][run.model]
+    model, subset = study["models"][run.model], study["subsets"][run.subset]
+    options, fraction = training_of(study, run.model), subset["fraction"]
+    tiles = n_shown(study["tilings"][options["tiling"]], images["train"]) * fraction
+    epochs = Length.of(options, max(1, ceil(tiles / options["batch_size"]))).epochs
     network = 4.0 * models.expected_parameters(model, len(head_names.split(run.heads)))
-    # Those of an ensemble that are trained lie next to the one in training.
-    networks = _cell_types(study, run) if model["ensemble"] else 1
-    fraction = study["subsets"][run.subset]["fraction"]
+    # Those of an ensemble that are trained lie next to the one in training. As many cell types as
+    # LIVECell's where that is not known yet.
+    dataset = study["datasets"][run.dataset]
+    types = subset["cell_types"] or kinds.of(dataset).cell_types(dataset) or CELL_TYPES
+    networks = len(types) if model["ensemble"] else 1
     chosen = (images["train"].count + images["val"].count) * fraction
     files = {
         run_files.WEIGHTS: networks * network,
-        run_files.HISTORY: LOGGED_EPOCH * _epochs(study, run, images),
+        run_files.HISTORY: LOGGED_EPOCH * epochs,
         run_files.SETTINGS: SMALL_FILE,
         run_files.PROVENANCE: SMALL_FILE + NAMED_IMAGE * chosen,
     }
-    # Adam keeps two moments a weight, so that a state is three times the weights. The one before
-    # goes when the next one is whole, and the best weights so far lie next to both.
-    return files, 7 * network + (networks - 1) * network
-
-
-def _epochs(study: Mapping, run: Run, images: Mapping[str, Images]) -> int:
-    """Epochs of a network; where the settings give steps alone, by the tiles of all images."""
-    options = training_of(study, run.model)
-    tiles = n_shown(study["tilings"][options["tiling"]], images["train"])
-    tiles *= study["subsets"][run.subset]["fraction"]
-    return Length.of(options, max(1, ceil(tiles / options["batch_size"]))).epochs
-
-
-def _of_tuning(
-    study: Mapping, run: Run, variant: str, images: Mapping[str, Images]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Files that a tuning keeps, and maps; none without a tuning."""
-    tuning = tuning_in(variant)
-    if tuning is None:
-        return {}, {}
-    fraction = study["subsets"][run.subset]["fraction"]
-    validated = images["val"].part(fraction / study["threshold_searches"][tuning]["subsample"])
-    files = {f"{variant}{name}": SMALL_FILE for name in (run_files.CHOSEN, run_files.TRIED)}
-    pixel = _map_bytes(study, run)
-    return files, {f"{variant}{run_files.VALIDATION_PREDICTIONS}": validated.pixels * pixel}
-
-
-def _kept(
-    study: Mapping, files: dict[str, float], maps: dict[str, float], state: float
-) -> RunSpace:
-    if study["keep_predictions"]:
-        return RunSpace(files | maps, state, 0.0)
-    return RunSpace(files, state, sum(maps.values()))
-
-
-def _cell_types(study: Mapping, run: Run) -> int:
-    """Cell types that a run is trained on; as many as LIVECell's where that is not known yet."""
-    dataset = study["datasets"][run.dataset]
-    known = kinds.of(dataset).cell_types(dataset) or CELL_TYPES
-    return len(study["subsets"][run.subset]["cell_types"] or known)
+    return files, (STATE_WEIGHTS + networks - 1) * network
 
 
 def _map_bytes(study: Mapping, run: Run) -> float:

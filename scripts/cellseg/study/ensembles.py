@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cellseg.data import kinds
-from cellseg.data.splits import TRAINING_SPLITS
 from cellseg.errors import UserError
+from cellseg.study import folds
 from cellseg.study import runs as studies
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def runs_on(study: Mapping, dataset: str) -> list[dict]:
     return [
         {
             "folder": run.folder,
-            "scored": study["scoring"]["data_split"],
+            "scored": folds.scored_split(study, run.subset),
             "seed": run.seed,
             "subset": studies.in_order(study["subsets"][run.subset]),
         }
@@ -73,9 +73,11 @@ def check_images(ensembles: Sequence[Mapping], images: "pd.DataFrame") -> None:
     """
     from cellseg.data import subsets
 
-    ours = images[images["split"].isin(TRAINING_SPLITS)]
     for run in ensembles:
-        wanted = set(images.loc[images["split"] == run["scored"], "cell_type"])
+        ours = images[images["split"].isin(studies.splits_of(run["subset"]))]
+        of_folds = run["scored"] == folds.POOLED
+        scored = ours if of_folds else images[images["split"] == run["scored"]]
+        wanted = set(scored["cell_type"])
         for split, chosen in subsets.select(ours, run["subset"], run["seed"]).items():
             missing = sorted(wanted - set(ours.loc[ours["image"].isin(chosen), "cell_type"]))
             if missing:

@@ -32,6 +32,8 @@ def check(where: str, study: Mapping, model: str, heads: Iterable[str]) -> None:
     if finds_instances(study["models"][model]) or heads == [head_names.INSTANCES]:
         _check_instances(where, study, model, heads)
         return
+    if study["models"][model]["family"] == "stardist":
+        _check_stardist(where, study, model, heads)
     others = [head for head in heads if head not in OF_DEEPCELL]
     if not others:
         return
@@ -106,4 +108,21 @@ def _check_instances(where: str, study: Mapping, model: str, heads: list[str]) -
         raise UserError(
             f"models.{model}.training.xla: family {family} computes with torch, which has no XLA. "
             "Set it to false."
+        )
+
+
+OF_STARDIST = ("star-distances", "object-probability")
+
+
+def _check_stardist(where: str, study: Mapping, model: str, heads: list[str]) -> None:
+    """Refuse what the network and the losses of the package stardist cannot do."""
+    if heads != list(OF_STARDIST):
+        raise UserError(
+            f"{where}: models.{model} is of family stardist, whose network predicts "
+            f"{'+'.join(OF_STARDIST)} and nothing else. Ask for these heads, or use family unet."
+        )
+    if training_of(study, model)["xla"]:
+        raise UserError(
+            f"models.{model}: XLA cannot compile the losses of family stardist. Set "
+            f"models.{model}.training.xla to false."
         )

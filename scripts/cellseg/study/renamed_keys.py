@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cellseg.errors import UserError
 
 ANY = "*"
-"""In a place, stands for each name of a mapping."""
+"""In a place: each name of a mapping."""
 
 
 @dataclass(frozen=True)

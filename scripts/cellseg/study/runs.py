@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from cellseg.data.splits import TRAINING_SPLITS
+from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.errors import UserError
 from cellseg.study import alternatives
 from cellseg.targets import head_names
@@ -137,12 +137,28 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
 
 def _trained_on(subset: Mapping) -> dict:
     """Settings of a subset but for what is scored, which changes no training."""
-    return {key: value for key, value in subset.items() if key != "scored"}
+    kept = {key: value for key, value in subset.items() if key != "scored"}
+    return {key: _trained_on(value) if key == "folds" else value for key, value in kept.items()}
+
+
+OF_TRAINING = ("validation", "scored")
+"""Keys of folds that do not say which images one of them holds out."""
+
+
+def scores_its_fold(subset: Mapping) -> bool:
+    """Whether runs on a subset are scored on the images that its fold holds out."""
+    return "folds" in subset and subset["folds"]["scored"] == "held-out"
 
 
 def sample_of(study: Mapping, subset: str, seed: int) -> dict | None:
-    """``fraction`` and ``seed`` by which a run draws its scored images; None where it takes all."""
+    """How a run chooses its scored images; None where it takes all.
+
+    ``fraction`` and ``seed``, by which it draws them, or the ``folds`` of which one is held out.
+    """
     entry = study["subsets"][subset]
+    if scores_its_fold(entry):
+        deal = {key: value for key, value in entry["folds"].items() if key not in OF_TRAINING}
+        return {"folds": in_order(deal)}
     if entry["scored"] == "all":
         return None
     return {"fraction": entry["fraction"], "seed": seed}
@@ -169,9 +185,16 @@ def extensions(subset: Mapping) -> list[tuple[int, str]]:
     """Synthetic images that a subset asks for: how many of each image of which split."""
     if "synthetic_per_image" not in subset:
         return []
-    # Drawn validation wells leave images of both splits to train on.
-    splits = TRAINING_SPLITS if subset["validation"] == "by-well" else ("train",)
+    # Drawn validation wells and folds leave images of several splits to train on.
+    mixed = subset["validation"] == "by-well" or "folds" in subset
+    splits = splits_of(subset) if mixed else ("train",)
     return [(subset["synthetic_per_image"], split) for split in splits]
+
+
+def splits_of(subset: Mapping) -> tuple[str, ...]:
+    """Splits of the data set whose images a subset is of, to train and to validate on."""
+    of_all = subset.get("folds", {}).get("images") == "all"
+    return SPLITS if of_all else TRAINING_SPLITS
 
 
 def tiling_of(study: Mapping, model: str) -> str:

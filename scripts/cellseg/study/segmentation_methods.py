@@ -133,6 +133,23 @@ METHODS: dict[str, Method] = {
         confidence="the detector's score",
         searched=("score_threshold", "mask_threshold", "min_size"),
     ),
+    "distance-watershed": Method(
+        module="cellseg.segmentation.methods.distance_watershed",
+        words="the watershed on distances to centres and borders",
+        channels={"center-distance": (0,), "boundary-distance": (0,), "fgbg": (1,)},
+        maps={
+            MARKERS: Map(("boundary-distance",), precise=True),
+            "distance to the centre": Map(("center-distance",)),
+            MASK: Map(("fgbg",)),
+        },
+        searched=(
+            "center_distance_threshold",
+            "boundary_distance_threshold",
+            "foreground_threshold",
+            "distance_smooth",
+            "min_size",
+        ),
+    ),
 }
 DEFAULT = "watershed"
 OF_INSTANCES = "painting"

@@ -14,6 +14,7 @@ from cellseg.study import (
     alternatives,
     config_values,
     ensembles,
+    folds,
     head_checks,
     home_folder,
     outside,
@@ -22,6 +23,7 @@ from cellseg.study import (
     searches,
     segmentation_methods,
     spelling,
+    star_grids,
 )
 from cellseg.study.runs import as_list, with_own_training
 from cellseg.targets import head_names
@@ -57,12 +59,15 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     study = home_folder.expanded(_filled(config, schema, schema))
     alternatives.check("training", study["training"])
     alternatives.check_complete("training", study["training"])
+    study = folds.expanded(study)
     _check_names(study)
     outside.check(study)
     ensembles.check_study(study)
     for name in study["hyperparameter_searches"]:
         _check_search(name, study)
-    return searches.with_trials(study, config["models"], partial(_complete, study, schema))
+    study = searches.with_trials(study, config["models"], partial(_complete, study, schema))
+    star_grids.check(study)
+    return study
 
 
 def _with_painting(config: Mapping) -> dict:

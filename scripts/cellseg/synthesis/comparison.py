@@ -43,7 +43,7 @@ def distances(real: pd.DataFrame, synthetic: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    real, synthetic : image, cell_type and a column a feature; a synthetic image's name tells its
+    real, synthetic : image, cell_type and a column a feature; a synthetic image's name has its
         source, see :mod:`cellseg.synthesis.names`
 
     Returns

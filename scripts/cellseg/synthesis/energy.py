@@ -1,4 +1,4 @@
-"""Energy distance between images and those made of them, beside what chance would make of it.
+"""Energy distance between images and those made of them, next to its null distribution.
 
 The energy distance (Székely and Rizzo, 2013) of two distributions is 2 E|X-Y| - E|X-X'| - E|Y-Y'|,
 0 where they are the same. Here every Y is made of one X, its source, and so is no independent

@@ -188,7 +188,7 @@ def paste(deviations: np.ndarray, occupied: np.ndarray, placed: Placed) -> None:
 
     Cells are put down as they are. Around them the weights of halo and background add up to one
     when squared, so that the noise of both together is as strong as that of either; a halo lies
-    next to the cells that are there, not on them, but for a narrow skirt where cells touch.
+    next to existing cells, not on them, but for a narrow skirt where cells touch.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where cells go: at random, beside others as often as in the source, with little overlap."""
+"""Where cells go: at random, next to others as often as in the source, with little overlap."""
 
 from dataclasses import dataclass
 
@@ -56,7 +56,7 @@ class Layout:
 
         Parameters
         ----------
-        touching : next to cells that are there already, the torn side of a torn clump foremost;
+        touching : next to existing cells, the torn side of a torn clump foremost;
             else apart from them, if possible
         crowded : overlap a little more
         room : pixels that it may newly cover at most

@@ -1,4 +1,4 @@
-"""Names of synthetic images, which tell the real image that each is made of."""
+"""Names of synthetic images, which name the real image that each is made of."""
 
 from collections.abc import Iterable
 

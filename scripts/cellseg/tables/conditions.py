@@ -21,6 +21,7 @@ AXIS_NAMES = {
 TABLES = ("images", "runs", "training", "sizes")
 # Scores with nothing removed are the plain ones: every annotated cell counts.
 PRIMARY = "kept"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def need(table: "pd.DataFrame", name: str, columns: Iterable[str]) -> None:
@@ -191,6 +192,7 @@ def with_seeds(name: str, rows: "pd.DataFrame") -> str:
     if not numbers:
         return name
     number = f"n = {numbers[0]}" + (f" to {numbers[-1]}" if len(numbers) > 1 else "")
+    number = number.replace(" ", NO_BREAK)
     return f"{name} ({number})".strip()
 
 
@@ -214,7 +216,7 @@ def no_interval(table: "pd.DataFrame") -> str:
 
 
 def band(table: "pd.DataFrame") -> str:
-    """What lines and bands stand for, as a sentence."""
+    """What lines and bands mean, as a sentence."""
     drawn = interval(table)
     if not drawn:
         return f"Lines: {no_interval(table)}. "
@@ -222,7 +224,7 @@ def band(table: "pd.DataFrame") -> str:
 
 
 def spread(table: "pd.DataFrame", mark: str = "Bars") -> str:
-    """What bars, whiskers and points stand for, as a sentence."""
+    """What bars, whiskers and points mean, as a sentence."""
     number, several = seeds(table)
     drawn = interval(table)
     points = "; points: single seeds" if several else ""

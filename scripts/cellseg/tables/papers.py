@@ -207,7 +207,7 @@ def _values(figure: published.Figure, metric: str, one: Mapping) -> "pd.Series":
 
 
 def _trained_alike(figure: published.Figure, one: Mapping) -> bool:
-    """Whether a condition was trained on what a system was trained on, as far as it is told."""
+    """Whether a condition was trained on what a system was trained on, as far as it is known."""
     told = figure.trained_on
     if "%" in told:  # a part of the data
         return False

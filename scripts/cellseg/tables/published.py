@@ -1,4 +1,4 @@
-"""Figures that others have published: read, checked, and which of them may stand next to ours."""
+"""Figures that others have published: read, checked, and which of them are comparable with ours."""
 
 import csv
 import math
@@ -26,13 +26,13 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Figure:
-    """One published figure, a line of the table. What the source does not tell is empty or None.
+    """One published figure, a line of the table. What the source does not say is empty or None.
 
     ``metric`` is a column of our score tables where the source defines it in the same way, or
     where ``note`` says why we take it to be that; else the source's own name. ``value`` and ``sd``
     (standard deviation) are in ``unit``, as printed. ``small_objects`` is "kept" or "removed";
     ``n_images`` is how many images were scored. ``comparable`` says that metric, data set and split
-    are those of our tables, ``note`` where in the source the figure stands.
+    are those of our tables, ``note`` the place in the source.
     """
 
     source: str
@@ -91,7 +91,7 @@ def read(path: str | Path) -> list[Figure]:
             figure = _figure(dict(zip(COLUMNS, cells, strict=True)), where)
             key = tuple(getattr(figure, name) for name in IDENTITY)
             if key in figures:
-                raise UserError(f"{where}: the same figure stands above already. Remove one.")
+                raise UserError(f"{where}: the same figure is in a line above. Remove one.")
             figures[key] = figure
     return list(figures.values())
 
@@ -162,7 +162,7 @@ def comparable(
     small_objects: str,
     cell_type: str = ALL_TYPES,
 ) -> list[Figure]:
-    """Those that may stand next to measured scores: the same metric, data set, split and cells.
+    """Those comparable with measured scores: the same metric, data set, split and cells.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def comparable(
 
 
 def obstacle(*, kind: str, subsample: int, sampled: bool = False, small_objects: str) -> str:
-    """Why no published figure may stand next to scores like these, as half a sentence; or empty."""
+    """Why no published figure is comparable with these scores, as half a sentence; or empty."""
     if SOURCES[kind].published_as != DATASET:
         return f"they are of {DATASET} as a whole, and this data set is another ({kind})"
     if subsample != 1:

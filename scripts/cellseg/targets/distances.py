@@ -355,11 +355,12 @@ def share_of_largest(labels: np.ndarray, distance: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     labels : ndarray of shape (H, W), int32
-    distance : ndarray of shape (H, W), float32; positive in cells
+    distance : ndarray of shape (H, W), float32; 0 or more
 
     Returns
     -------
-    ndarray of shape (H, W), float32; 0 in the background
+    ndarray of shape (H, W), float32; 0 in the background. Where the largest distance is 0 all
+        pixels have it, and 1.
     """
     run_row, start, end, piece, n_pieces = runs_of_pieces(labels)
     largest = np.zeros(n_pieces, np.float32)
@@ -370,5 +371,5 @@ def share_of_largest(labels: np.ndarray, distance: np.ndarray) -> np.ndarray:
     for run in range(len(piece)):
         row, most = run_row[run], largest[piece[run]]
         for column in range(start[run], end[run]):
-            shares[row, column] = distance[row, column] / most
+            shares[row, column] = distance[row, column] / most if most > 0 else 1
     return shares

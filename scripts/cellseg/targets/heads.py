@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numba import njit
 
-from cellseg.targets import distances, flows, star_distances
+from cellseg.targets import centre_distances, distances, flows, star_distances
 
 
 def inner_distance(
@@ -212,6 +212,12 @@ HEADS: dict[str, Head] = {
     "inner-distance": Head(1, inner_distance),
     "outer-distance": Head(1, outer_distance),
     "flows": Head(2, flows.flows_of_pieces, "linear", loss_scale=5, turn=flows.turned),
+    "center-distance": Head(
+        1, centre_distances.center_target, "sigmoid", "masked-squared-error", loss_maps=1
+    ),
+    "boundary-distance": Head(
+        1, centre_distances.boundary_target, "sigmoid", "masked-squared-error", loss_maps=1
+    ),
     "fgbg": Head(2, foreground, "softmax", "weighted-cross-entropy"),
     "pixelwise": Head(3, pixelwise, "softmax", "weighted-cross-entropy"),
     "star-distances": Head(

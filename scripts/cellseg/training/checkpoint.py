@@ -1,4 +1,4 @@
-"""Where an interrupted training goes on: a stamped folder next to the results."""
+"""The state from which an interrupted training resumes: a stamped folder next to the results."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ def fingerprint(path: str | Path) -> str:
 class ResumeFolder:
     """State that was saved last, deleted with a message when its stamp differs.
 
-    The stamp stands for all that decides the training: settings, code, tiles, weights.
+    The stamp identifies all that decides the training: settings, code, tiles, weights.
 
     The folder is not an output of the workflow: Snakemake deletes outputs before a job starts.
     A state counts once ``state.json``, which is replaced in one step, names its folder.

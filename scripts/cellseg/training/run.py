@@ -40,6 +40,7 @@ def train(
     threads: int,
     check: ensemble.Check | None = None,
     outlines: Sequence[str] = (),
+    fold_tiles: Sequence[str] = (),
 ) -> None:
     """Train one network and write its run folder.
 
@@ -47,7 +48,7 @@ def train(
     ----------
     settings : from :func:`cellseg.study.runs.run_settings`
     tiles : tile files of the train and val splits
-    images : image tables of the train and val splits
+    images : image tables of the train and val splits, and of others that folds are of
     extension : tile files of synthetic images, see :mod:`cellseg.synthesis`; those are trained on
         whose source is, and none is validated on
     weights : pretrained backbone, or None
@@ -59,6 +60,7 @@ def train(
     check : called with each trained network, see :data:`cellseg.training.ensemble.Check`
     outlines : files of the true cells of the train and val splits, for a family that learns cells
         one by one (its ``streams`` makes the stream); none for families of maps
+    fold_tiles : tile files of the splits besides train and val that folds are of
 
     Raises
     ------
@@ -69,7 +71,7 @@ def train(
     cv2.setNumThreads(1)  # the data stream has workers of its own
     table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     chosen = subsets.select(table, settings["subset"], settings["seed"])
-    pools = _pools([tiles["train"], tiles["val"], *extension], settings["tiling"])
+    pools = _pools([tiles["train"], tiles["val"], *fold_tiles, *extension], settings["tiling"])
     make = family.streams(outlines) if outlines else TileStream
     train_stream, validation_stream = _streams(pools, chosen, settings, threads, make)
     n_synthetic = _n_synthetic(settings["subset"], chosen["train"])
@@ -82,7 +84,8 @@ def train(
     )
     by_type = ensemble.by_cell_type(table, chosen) if settings["model"].get("ensemble") else None
     started = time.perf_counter()
-    inputs = [*tiles.values(), *images, *extension, *outlines, *([weights] if weights else [])]
+    inputs = [*tiles.values(), *fold_tiles, *images, *extension, *outlines]
+    inputs += [weights] if weights else []
     stamp = checkpoint.stamp([settings, code, [checkpoint.fingerprint(path) for path in inputs]])
     progress = ProgressWriter(folder, settings)
     state = checkpoint.ResumeFolder(folder / run_files.RESUME, stamp, progress)

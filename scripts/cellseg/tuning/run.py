@@ -14,7 +14,7 @@ from cellseg.runtime.parallel import ordered_map
 from cellseg.tuning.grid import best, combinations, score_all
 
 SHOWN = ("msa", "f1_50", "pixel_iou", "n_pred")
-"""Scores in the table of what was tried, beside the one that decides."""
+"""Scores in the table of what was tried, besides the one that decides."""
 
 
 def tune(

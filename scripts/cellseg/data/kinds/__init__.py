@@ -7,13 +7,14 @@ makes its ``source.json``. Nothing else in the library asks what kind a data set
 
 from collections.abc import Mapping
 
-from cellseg.data.kinds import download, local, simulated
+from cellseg.data.kinds import converted, download, local, simulated
 from cellseg.data.kinds.source import Source
 
 SOURCES: dict[str, Source] = {
     "download": download.SOURCE,
     "simulated": simulated.SOURCE,
     "local": local.SOURCE,
+    **converted.SOURCES,
 }
 """By name, ``kind`` in the configuration."""
 

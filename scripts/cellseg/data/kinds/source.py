@@ -1,7 +1,7 @@
 """What the workflow asks of a kind of data set: the interface, with the usual answers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from cellseg.data import livecell_size
@@ -18,6 +18,13 @@ class Images:
     def part(self, share: float) -> "Images":
         """A share of them."""
         return Images(self.count * share, self.pixels * share, self.cells * share)
+
+
+def all_of(splits: Iterable[Images]) -> Images:
+    """The images of several splits together."""
+    splits = list(splits)
+    totals = (sum(getattr(some, one.name) for some in splits) for one in fields(Images))
+    return Images(*totals)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,10 +71,7 @@ class KerasLearner:
         self.steps = steps.make(
             self.model,
             self.optimizer,
-            {
-                head: losses.of_head(HEADS[head], options["softmax_loss_scale"])
-                for head in self.heads
-            },
+            self.losses(settings),
             xla=options["xla"],
         )
         self.averages = weight_averages.Averages(
@@ -84,6 +81,11 @@ class KerasLearner:
             self.steps.write_back,
         )
         self.events = EventFile(folder / run_files.TENSORBOARD)
+
+    def losses(self, settings: Mapping) -> dict[str, Callable]:
+        """Of each head, a function of truth and prediction, weighted."""
+        scale = settings["training"]["softmax_loss_scale"]
+        return {head: losses.of_head(HEADS[head], scale) for head in self.heads}
 
     def train_batch(self, batch: Batch, rate: float) -> dict[str, float]:
         self.averages.put_back()

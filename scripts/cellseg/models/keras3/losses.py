@@ -16,6 +16,19 @@ def squared_error(truth, prediction):
     return ops.mean(ops.square(truth - prediction))
 
 
+def masked_squared_error(truth, prediction):
+    """Mean over all pixels of the squared difference, which counts where the mask is 1 alone.
+
+    The distance loss of torch-em: both maps are multiplied by the foreground first.
+
+    Parameters
+    ----------
+    truth : (N, H, W, channels + 1), float32; last the mask, 0 or 1
+    prediction : (N, H, W, channels), float32
+    """
+    return ops.mean(truth[..., -1:] * ops.square(truth[..., :-1] - prediction))
+
+
 def weighted_cross_entropy(truth, prediction):
     """Cross-entropy with weights that make rare classes count as much as common ones.
 
@@ -89,6 +102,7 @@ def star_distances(truth, prediction):
 
 LOSSES = {
     "squared-error": squared_error,
+    "masked-squared-error": masked_squared_error,
     "weighted-cross-entropy": weighted_cross_entropy,
     "binary-cross-entropy": binary_cross_entropy,
     "weighted-absolute-error": weighted_absolute_error,

@@ -5,7 +5,7 @@ feature pyramid taps it, which images it takes, what its published weights were 
 refuses a model whose backbone leaves something out, see :func:`declared`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cellseg.errors import UserError
@@ -74,82 +74,54 @@ class Backbone:
         return (name for name, is_valid in valid.items() if not is_valid)
 
 
-def _with(names: tuple[str, ...], *numbers: int) -> tuple[str, ...]:
-    """Put the numbers of a depth into the names with a gap."""
-    remaining = list(numbers)
-    return tuple(name.format(remaining.pop(0)) if "{}" in name else name for name in names)
+def _of_keras(
+    builder: str, preprocessing: str, parameters: int, weights: str, taps: Iterable[str]
+) -> Backbone:
+    """A backbone of Keras that deepcell builds too, of stride 32."""
+    return Backbone(
+        builder=builder,
+        taps=tuple(taps),
+        preprocessing=preprocessing,
+        stride=32,
+        smallest=32,
+        parameters=parameters,
+        weights=(weights,),
+        in_deepcell=True,
+    )
+
+
+def _in_stages(
+    builder: str, preprocessing: str, parameters: int, end: str, blocks: Sequence[int]
+) -> Backbone:
+    """ResNet or DenseNet: its layers are named after stages 2 to 5 and the blocks of each."""
+    return _of_keras(
+        builder,
+        preprocessing,
+        parameters,
+        f"{builder.lower()}_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        ("conv1_relu", *(f"conv{n}_block{last}_{end}" for n, last in enumerate(blocks, start=2))),
+    )
 
 
 def _resnet(depth: int, parameters: int, *blocks: int) -> Backbone:
-    taps = (
-        "conv1_relu",
-        "conv2_block3_out",
-        "conv3_block{}_out",
-        "conv4_block{}_out",
-        "conv5_block3_out",
-    )
-    return Backbone(
-        builder=f"ResNet{depth}",
-        taps=_with(taps, *blocks),
-        preprocessing="caffe",
-        stride=32,
-        smallest=32,
-        parameters=parameters,
-        weights=(f"resnet{depth}_weights_tf_dim_ordering_tf_kernels_notop.h5",),
-        in_deepcell=True,
-    )
+    return _in_stages(f"ResNet{depth}", "caffe", parameters, "out", (3, *blocks, 3))
 
 
 def _densenet(depth: int, parameters: int, *blocks: int) -> Backbone:
-    taps = (
-        "conv1_relu",
-        "conv2_block6_concat",
-        "conv3_block12_concat",
-        "conv4_block{}_concat",
-        "conv5_block{}_concat",
-    )
-    return Backbone(
-        builder=f"DenseNet{depth}",
-        taps=_with(taps, *blocks),
-        preprocessing="torch",
-        stride=32,
-        smallest=32,
-        parameters=parameters,
-        weights=(f"densenet{depth}_weights_tf_dim_ordering_tf_kernels_notop.h5",),
-        in_deepcell=True,
-    )
+    return _in_stages(f"DenseNet{depth}", "torch", parameters, "concat", (6, 12, *blocks))
 
 
 def _efficientnet(number: int, parameters: int) -> Backbone:
-    return Backbone(
-        builder=f"EfficientNetB{number}",
-        taps=(
-            "block2a_expand_activation",
-            "block3a_expand_activation",
-            "block4a_expand_activation",
-            "block6a_expand_activation",
-            "top_activation",
-        ),
-        preprocessing="torch",  # part of Keras' network, whose layers for it are at the identity
-        stride=32,
-        smallest=32,
-        parameters=parameters,
-        weights=(f"efficientnetb{number}_notop.h5",),
-        in_deepcell=True,
-    )
+    # Preprocessing is part of Keras' network, whose layers for it are at the identity.
+    expanded = (f"block{block}a_expand_activation" for block in (2, 3, 4, 6))
+    builder, weights = f"EfficientNetB{number}", f"efficientnetb{number}_notop.h5"
+    return _of_keras(builder, "torch", parameters, weights, (*expanded, "top_activation"))
 
 
 def _vgg(depth: int, parameters: int) -> Backbone:
-    return Backbone(
-        builder=f"VGG{depth}",
-        taps=tuple(f"block{number}_pool" for number in range(1, 6)),
-        preprocessing="caffe",
-        stride=32,
-        smallest=32,
-        parameters=parameters,
-        weights=(f"vgg{depth}_weights_tf_dim_ordering_tf_kernels_notop.h5",),
-        in_deepcell=True,
-    )
+    weights = f"vgg{depth}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    blocks = (f"block{number}_pool" for number in range(1, 6))
+    return _of_keras(f"VGG{depth}", "caffe", parameters, weights, blocks)
 
 
 BACKBONES: dict[str, Backbone] = {
@@ -177,31 +149,23 @@ BACKBONES: dict[str, Backbone] = {
     "efficientnetb5": _efficientnet(5, 29_997_573),
     "efficientnetb6": _efficientnet(6, 42_558_877),
     "efficientnetb7": _efficientnet(7, 65_811_109),
-    "mobilenet": Backbone(
-        builder="MobileNet",
-        taps=tuple(f"conv_pw_{number}_relu" for number in (1, 3, 5, 11, 13)),
-        preprocessing="tf",
-        stride=32,
-        smallest=32,
-        parameters=4_278_734,
-        weights=("mobilenet_1_0_224_tf_no_top.h5",),
-        in_deepcell=True,
+    "mobilenet": _of_keras(
+        "MobileNet",
+        "tf",
+        4_278_734,
+        "mobilenet_1_0_224_tf_no_top.h5",
+        (f"conv_pw_{number}_relu" for number in (1, 3, 5, 11, 13)),
     ),
-    "mobilenetv2": Backbone(
-        builder="MobileNetV2",
-        taps=(
+    "mobilenetv2": _of_keras(
+        "MobileNetV2",
+        "tf",
+        2_549_070,
+        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+        (
             "expanded_conv_project_BN",
-            "block_2_add",
-            "block_5_add",
-            "block_12_add",
+            *(f"block_{number}_add" for number in (2, 5, 12)),
             "block_16_project_BN",
         ),
-        preprocessing="tf",
-        stride=32,
-        smallest=32,
-        parameters=2_549_070,
-        weights=("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",),
-        in_deepcell=True,
     ),
     "vgg16": _vgg(16, 15_633_486),
     "vgg19": _vgg(19, 20_943_182),

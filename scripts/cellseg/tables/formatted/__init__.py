@@ -1,1 +1,1 @@
-"""Tables for reading: what stands in them, the same as HTML and as LaTeX."""
+"""Tables for reading: their content, and how it is written as HTML and LaTeX."""

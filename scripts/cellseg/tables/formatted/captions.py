@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cellseg.io.wording import number_of
-from cellseg.study import segmentation_methods
+from cellseg.study import folds, segmentation_methods
 from cellseg.tables import conditions, published
 from cellseg.tables.formatted import marking
 from cellseg.tables.glossary import STEP, Score, definitions, listed, remarks
@@ -94,9 +94,11 @@ def _measured(
     subsample = experiment.subsample
     part = f" (one of every {subsample} of a cell type)" if subsample > 1 else ""
     part += ", of which each seed drew some," if experiment.sampled else ""
+    of_folds = once["data_split"].iloc[0] == folds.HELD_OUT
+    part += ", of which each fold holds out some," if of_folds else ""
     return (
         f"Experiment {experiment.name}. {conditions.constants(runs, shared)}"
-        f"Scored on the {once['data_split'].iloc[0]} split of "
+        f"Scored on the {once['data_split'].iloc[0]} {'images' if of_folds else 'split'} of "
         f"{', '.join(sorted(once['dataset'].unique()))}: "
         f"{number_of(len(once), 'image')}{part} with "
         f"{number_of(int(once['n_true'].sum()), 'true cell')}. {small} "

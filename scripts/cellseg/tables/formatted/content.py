@@ -1,4 +1,4 @@
-"""What stands in the formatted table of an experiment, whatever it is written as."""
+"""The content of an experiment's formatted table, in whatever format."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ def build(
     tables : the tables ``images``, ``runs`` and ``training`` of an experiment
     compared : from :func:`cellseg.tables.comparisons.compare`
     figures : from :func:`cellseg.tables.published.read`
-    experiment : what the tables do not tell
+    experiment : what the tables do not say
 
     Raises
     ------

@@ -1,0 +1,1 @@
+"""StarDist's own network and losses, of the package stardist."""
