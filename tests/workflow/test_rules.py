@@ -544,8 +544,12 @@ def test_inputs_that_lie_outside_of_the_results_are_declared(loaded):
 def test_training_compares_the_content_of_all_its_tiles(loaded):
     """Tiles have a date that says nothing, and may be too large to compare."""
     trainings = [job for job in loaded[1].values() if job.rule == "train"]
-    tiles = [{path for path in job.inputs if path.endswith(".npz")} for job in trainings]
-    assert sorted(map(len, tiles)) == [2, 2, 2, 3]  # one with synthetic images
+    outlines = ".cells.npz"  # which the label images of the tiles are made of
+    tiles = [
+        {path for path in job.inputs if path.endswith(".npz") and not path.endswith(outlines)}
+        for job in trainings
+    ]
+    assert sorted(map(len, tiles)) == [2, 2, 2, 2, 3]  # one with synthetic images
     for job, paths in zip(trainings, tiles, strict=True):
         assert {f"{path}.content.json" for path in paths} <= set(job.inputs)
 
