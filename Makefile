@@ -4,6 +4,7 @@
 #   make test    lint and tests
 #   make test-all   the same with the slow tests: faults on Slurm, the poster, a full disk, deepcell's own tests, 1,000 mutated files of every kind
 #   make setup   installs or updates the environment in .venv (VARIANT=gpu: TensorFlow with CUDA)
+#   make detectors   torch, torchvision and timm on top of .venv, for the instance detectors (make test adds them if missing)
 #   make bench   compares the speed of each stage with the usual package, and measures the cost of a run
 #   make side-by-side   deepcell's network next to ours: scores, speed, memory (some 25 minutes)
 #   make plan    jobs, disk space and training hours of config.yaml's study (STEP_MS=120: ms a step)
@@ -23,6 +24,8 @@ PYTHON ?=
 BIN := .venv/bin
 ALIVE := sh envs/alive.sh
 READY := .venv/ready-$(VARIANT)
+# Not ready-*, which names the variant; `make setup` clears .venv, and this mark with it.
+DETECTORS := .venv/detectors-ready
 LOCKS := envs/$(VARIANT).lock envs/build.lock
 DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
 STUDY := $(if $(CONFIG),--configfile $(CONFIG) --replace-workflow-config)
@@ -34,7 +37,7 @@ ifneq ($(NO_CACHE),)
 export XDG_CACHE_HOME := $(CURDIR)/.venv/cache
 endif
 
-.PHONY: demo test test-all setup lint lock bench side-by-side plan progress report docs environment used
+.PHONY: demo test test-all setup detectors lint lock bench side-by-side plan progress report docs environment used
 .DELETE_ON_ERROR:
 
 demo: environment
@@ -43,10 +46,10 @@ demo: environment
 	@$(ALIVE) "Writing the report" $(BIN)/python scripts/report.py $(DEMO)
 	@$(BIN)/python scripts/print_summary.py results/simulated
 
-test: lint
+test: lint detectors
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
-test-all: lint
+test-all: lint detectors
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m ""
 
 lint: environment
@@ -96,6 +99,13 @@ $(READY): $(LOCKS)
 	@$(ALIVE) "Installing the packages of $<" $(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes envs/$(VARIANT).lock
 	touch $@
 
+detectors: $(DETECTORS)
+
+# The only thing that is added to an existing environment; the lock changes no version of the others.
+$(DETECTORS): envs/detectors.lock | environment
+	@$(ALIVE) "Installing the packages of $<" $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --requirement $<
+	touch $@
+
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 # The conda environments have no packages that only tests use.
 CONDA := uv pip compile pyproject.toml --quiet --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-annotate --no-header
@@ -104,6 +114,7 @@ lock: environment
 	$(BIN)/$(LOCK) --extra cpu --extra dev --override .venv/override.txt --output-file envs/cpu.lock
 	$(BIN)/$(LOCK) --extra gpu --extra dev --output-file envs/gpu.lock
 	$(BIN)/$(LOCK) --extra workflow --constraint envs/cpu.lock --output-file envs/analysis.lock
+	$(BIN)/$(LOCK) --extra detectors --constraint envs/cpu.lock --constraint envs/gpu.lock --output-file envs/detectors.lock
 	awk '/^[a-z]/ {keep = /^(cython|numpy|setuptools|uv)==/} keep' envs/cpu.lock > envs/build.lock
 	$(BIN)/$(CONDA) --extra cpu --constraint envs/cpu.lock --override .venv/override.txt --output-file .venv/train-cpu.txt
 	$(BIN)/$(CONDA) --extra gpu --constraint envs/gpu.lock --output-file .venv/train-gpu.txt

@@ -1,4 +1,4 @@
-"""Predict the maps of whole images with one trained network."""
+"""Predict the maps or cells of whole images with one trained network."""
 
 import json
 from pathlib import Path

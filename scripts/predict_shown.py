@@ -9,6 +9,7 @@ from cellseg.io import run_files
 from cellseg.runtime import gpu_lease
 from cellseg.runtime.script import running
 from cellseg.tables import read
+from cellseg.targets import head_names
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take("cpu")  # a few images only: no GPU has been asked for
@@ -16,8 +17,10 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     chosen = [row.image for _, row in shown.choose(scores, snakemake.params.shown)]
     folder = Path(snakemake.input.weights).parent
     options, channels = snakemake.params.prediction, snakemake.params.channels
+    is_instances = snakemake.wildcards.heads == head_names.INSTANCES
+    predictions = run_files.INSTANCES if is_instances else run_files.PREDICTIONS
     # Most of the time of a prediction on so few images is the start of TensorFlow.
-    if not kept.copy(folder / run_files.PREDICTIONS, snakemake.input.weights, chosen,
+    if not kept.copy(folder / predictions, snakemake.input.weights, chosen,
                      options, channels["stored"], snakemake.output.maps):  # fmt: skip
         run.predict(
             settings=snakemake.input.settings,

@@ -20,5 +20,6 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         data_split=snakemake.params.data_split,
         min_size=snakemake.params.min_size,
         threads=snakemake.threads,
+        instances=snakemake.input.get("instances") or None,
         steps=json.loads(Path(snakemake.input.run).read_text(encoding="utf-8")).get("steps"),
     )

@@ -1,6 +1,6 @@
 """Cells of every image, from the predicted maps of one run."""
 
-from cellseg.inference import map_store
+from cellseg.inference import stores
 from cellseg.io import atomic, run_format
 from cellseg.runtime.script import running
 from cellseg.segmentation import run
@@ -20,7 +20,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     about = {
         "condition": snakemake.params.condition,
         "tuning": snakemake.params.tuning,
-        "prediction": map_store.open(snakemake.input.maps).prediction,
+        "prediction": stores.open(snakemake.input.maps).prediction,
         "segmentation": settings,
     }
     atomic.write_json(snakemake.output.settings, run_format.stamped(about))

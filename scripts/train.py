@@ -36,5 +36,6 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
             folder=Path(snakemake.output.weights).parent,
             threads=snakemake.threads,
             check=partial(found_nothing.say_after_training, method=segmentation["method"]),
+            outlines=list(snakemake.input.get("outlines", [])),
             start=begun,
         )

@@ -23,7 +23,7 @@ def option(family: str, *keys: str):
     def see(world: World) -> object:
         value = settings(world, family)
         for key in keys:
-            value = value[key]
+            value = value.get(key, ABSENT)
         return value
 
     return see

@@ -10,7 +10,7 @@ import squares
 from cellseg.io import run_format
 from cellseg.training.intensity import Intensity
 from recording_family import Trained
-from setting_cases import Case, World
+from setting_cases import ABSENT, Case, World
 from settings_base import ALL_HEADS, STARS
 from settings_of_maps import STAR_STUDY, predicted
 
@@ -142,6 +142,10 @@ def cosine(number: int, warmup: int) -> list[float]:
     return [RATE * share for share in rising + falling]
 
 
+FALLING = [RATE * share for share in (0.001, 1, 1, 1, 1, 0.1, 0.1, 0.01)]
+"""Of schedule steps: one step of warm-up, and a tenth from two thirds and from eight ninths on."""
+
+
 def plateau(fall: int, factor: float) -> list[float]:
     """The second epoch is the best of eight; the rate falls `fall` epochs later."""
     rates, rate = [], RATE
@@ -214,12 +218,14 @@ CASES = [
              sees=of_learner(lambda one: one.rates)),
     training("schedule.name", ("constant", [RATE] * 8),
              ("exponential", [RATE * 0.99**epoch for epoch in range(8)]),
-             ("cosine", cosine(8, 1)), ("plateau", plateau(5, 0.1)),
+             ("cosine", cosine(8, 1)), ("plateau", plateau(5, 0.1)), ("steps", FALLING),
              sees=of_learner(lambda one: one.rates)),
     schedule("decay", "exponential", (0.99, [RATE * 0.99**epoch for epoch in range(8)]),
              (0.5, [RATE * 0.5**epoch for epoch in range(8)])),
     schedule("warmup", "cosine", (0.1, cosine(8, 1)), (0.5, cosine(8, 4))),
     schedule("factor", "plateau", (0.1, plateau(5, 0.1)), (0.5, plateau(5, 0.5))),
+    schedule("milestones", "steps", (ABSENT, FALLING),
+             ([0.5], [RATE * share for share in (0.001, 1, 1, 1, 0.1, 0.1, 0.1, 0.1)])),
     schedule("patience", "plateau", (5, plateau(5, 0.1)), (2, plateau(2, 0.1))),
     training("checkpoint", ("best", 2), ("last", None), sees=of_learner(lambda one: one.kept)),
     training("early_stopping", (0, 8), (3, 5), sees=of_training(lambda one: len(one.history))),

@@ -41,7 +41,11 @@ OWN_SETTINGS = {
     "stardist": {"depth": 2, "width": 8},
     "unet": {"architecture": "unet", "width": 4, "backend": "tensorflow", "negative_slope": 0.01},
 }
-OF_ANY_HEADS = sorted({*models.FAMILIES} - {*HEADS_OF})
+OF_ANY_HEADS = sorted(
+    one
+    for one in models.FAMILIES
+    if one not in HEADS_OF and models.predicts({"family": one}) == "maps"
+)
 """Families whose networks predict :data:`HEADS`. ``test_family_stardist`` is about the other."""
 LEARNERS = {
     "deepcell": "DeepcellLearner",

@@ -16,6 +16,7 @@ import schema_keys
 import setting_cases
 import settings_base
 import settings_of_data
+import settings_of_detectors
 import settings_of_maps
 import settings_of_models
 import settings_of_results
@@ -23,6 +24,7 @@ import settings_of_searches
 import settings_of_training
 from cellseg.study import runs as studies
 from cellseg.study import validation
+from cellseg.study.segmentation_methods import OF_INSTANCES
 from learners_made import MODELS, RUNS, learner
 from planned_jobs import Change, Plan, changes
 from setting_cases import ABSENT, OTHER, Case, World
@@ -34,6 +36,7 @@ CASES: list[Case] = [
     *settings_of_maps.CASES,
     *settings_of_results.CASES,
     *settings_of_searches.CASES,
+    *settings_of_detectors.CASES,
 ]
 ROUNDS = setting_cases.rounds(CASES)
 """Cases and values that are planned together."""
@@ -42,7 +45,7 @@ SOME = (".kind", ".family", ".backbone", ".window", ".size")
 """Keys of many choices, or of some that another case has, of which a few show that they count."""
 OVERRIDING = tuple(
     f"models.*<{family}>.{block}."
-    for family in (*MODELS, "stardist")
+    for family in (*MODELS, "stardist", *settings_of_detectors.NAMES)
     for block in ("heads", "training")
 )
 """Keys that mean what those of the study's `training` do."""
@@ -130,7 +133,9 @@ def walk(checkout, tmp_path_factory):
 def test_every_key_has_a_case_and_every_case_a_key(walk):
     keys = set(schema_keys.leaves(walk.schema))
     cases = Counter(case.key for case in CASES)
-    assert sorted(keys - cases.keys()) == [], "keys that nothing shows to change anything"
+    assert sorted(keys - cases.keys() - settings_of_detectors.REFUSED) == [], (
+        "keys that nothing shows to change anything"
+    )
     assert sorted(cases.keys() - keys) == [], "cases of no key"
     assert [key for key, number in cases.items() if number > 1] == []
 
@@ -151,6 +156,8 @@ def test_a_case_has_values_that_differ(case, walk):
     assert len(case.seen) > 1 and len(set(seen)) == len(seen)
     if not case.key.endswith(SOME) and not case.key.startswith(OVERRIDING):
         values = [value for value, _ in case.seen]
+        # settings_of_detectors.py has what other networks cannot have.
+        values += [OF_INSTANCES] if case.key.endswith(".method") else []
         assert [one for one in schema_keys.values(walk.schema, case.key) if one not in values] == []
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-LOCKS = ["analysis", "build", "cpu", "gpu"]
+LOCKS = ["analysis", "build", "cpu", "detectors", "gpu"]
 
 
 def _pins(path):

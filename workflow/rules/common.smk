@@ -178,7 +178,7 @@ KNOWN = {
     "tuning": list(study["threshold_searches"]),
     "search": list(study["hyperparameter_searches"]),
     "pretrained": list(study["pretrained"]),
-    "heads": [*head_names.combinations(), head_names.OUTSIDE],
+    "heads": [*head_names.combinations(), head_names.INSTANCES, head_names.OUTSIDE],
     "figure": of_experiment["properties"]["figures"]["items"]["enum"],
     "split": SPLITS,
     "paper": list(paper_names.PAPERS),
@@ -193,7 +193,7 @@ wildcard_constraints:
     figure=one_of(KNOWN["figure"]),
     tiling=one_of(KNOWN["tiling"]),
     pretrained=one_of(KNOWN["pretrained"]),
-    heads=one_of(head_names.combinations()),
+    heads=one_of([*head_names.combinations(), head_names.INSTANCES]),
     seed="[0-9]+",
     tuning=one_of(KNOWN["tuning"]),
     search=one_of(KNOWN["search"]),
@@ -203,6 +203,10 @@ wildcard_constraints:
     times="[1-9][0-9]*",
 
 
+# Of rules for networks that predict maps, for those that find instances, and for both.
+OF_MAPS = {"heads": one_of(head_names.combinations())}
+OF_INSTANCES = {"heads": head_names.INSTANCES}
+OF_NETWORK = {"heads": one_of([*head_names.combinations(), head_names.INSTANCES])}
 # Of rules for runs whose cells another program found, in the place of the two above.
 OF_OUTSIDE = {
     "model": one_of(outside.names(study)),
@@ -560,6 +564,24 @@ def extension_figures():
         f"{EXTENSION}/report/pca.png".format(dataset=dataset, times=times, split=split)
         for dataset, times, split in sorted(used)
     ]
+
+
+def outlines_of(wildcards):
+    """Input function: the outlines that a detector learns; nothing of networks that learn maps."""
+    if wildcards.heads != head_names.INSTANCES:
+        return []
+    labels = f"{DATA}/labels/{{split}}.cells.npz"
+    return [
+        ancient(labels.format(dataset=wildcards.dataset, split=split))
+        for split in TRAINING_SPLITS
+    ]
+
+
+def instances_of(wildcards):
+    """Input function: the detections of a detector's run; nothing of other runs."""
+    # A string, not a list of one: scripts take it for a path.
+    is_instances = wildcards.heads == head_names.INSTANCES
+    return f"{RUN}/{run_files.INSTANCES}" if is_instances else []
 
 
 def weights_of(wildcards):

@@ -40,6 +40,8 @@ rule segment:
         f"{RUN}/{{variant}}{run_files.SEGMENT.log}",
     benchmark:
         f"{RUN}/{{variant}}{run_files.SEGMENT.benchmark}"
+    wildcard_constraints:
+        **OF_MAPS,
     priority: 1  # before other runs are predicted: maps go when the cells are found
     conda:
         "../../envs/analysis.yaml"
@@ -59,6 +61,14 @@ rule segment:
         ),
     script:
         "../../scripts/segment.py"
+
+
+use rule segment as paint with:
+    input:
+        maps=f"{RUN}/{run_files.INSTANCES}",
+        tuned=tuned_settings,
+    wildcard_constraints:
+        **OF_INSTANCES,
 
 
 rule take_labels:
@@ -100,6 +110,7 @@ rule score:
         outlines=of_scored(f"{DATA}/labels/{{split}}.cells.npz"),
         images=of_scored(f"{DATA}/annotations/{{split}}.images.parquet"),
         run=f"{RUN}/{run_files.PROVENANCE}",
+        instances=instances_of,
     output:
         metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
         coco=f"{RUN}/{{variant}}{run_files.COCO}",

@@ -10,6 +10,8 @@ rule predict:
         f"{RUN}/{run_files.PREDICT.log}",
     benchmark:
         f"{RUN}/{run_files.PREDICT.benchmark}"
+    wildcard_constraints:
+        **OF_MAPS,
     conda:
         f"../../envs/train-{study['accelerator']}.yaml"
     threads: 4
@@ -28,6 +30,13 @@ rule predict:
         "../../scripts/predict.py"
 
 
+use rule predict as predict_instances with:
+    output:
+        maps=f"{RUN}/{run_files.INSTANCES}",
+    wildcard_constraints:
+        **OF_INSTANCES,
+
+
 use rule predict as predict_validation with:
     input:
         weights=f"{RUN}/{run_files.WEIGHTS}",
@@ -40,6 +49,8 @@ use rule predict as predict_validation with:
         f"{RUN}/tuning-{{tuning}}/{run_files.PREDICT_VALIDATION.log}",
     benchmark:
         f"{RUN}/tuning-{{tuning}}/{run_files.PREDICT_VALIDATION.benchmark}"
+    wildcard_constraints:
+        **OF_NETWORK,
     resources:
         **OF_NETWORKS,
         gpu=GPUS,

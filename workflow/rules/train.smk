@@ -25,6 +25,7 @@ rule train:
         fold_tiles=fold_tiles_of,
         fold_images=fold_images_of,
         extension_tiles=extension_tiles_of,
+        outlines=outlines_of,
         content_of_tiles=content_of_tiles,
         weights=weights_of,
         start=start_of,

@@ -6,7 +6,7 @@ import numpy as np
 
 from cellseg.figures import shown
 from cellseg.figures.overlay import Case
-from cellseg.inference import map_store
+from cellseg.inference import stores
 from cellseg.study import segmentation_methods
 from cellseg.tables import conditions, read
 
@@ -32,7 +32,7 @@ def load(
 
     Parameters
     ----------
-    maps : of :mod:`cellseg.inference.map_store`; None for cells that another program found
+    maps : of :mod:`cellseg.inference.stores`; None for cells that another program found
     truth, prediction : npz of label images by image
     metrics : CSV, one row an image and treatment of small objects
     images : Parquet table with ``image``, ``path`` and ``cell_type``
@@ -47,7 +47,7 @@ def load(
     scores = read.read(metrics, ["image", "f1_50", "n_true", "n_pred"])
     pictures = shown.pictures_of(images)
     cases = []
-    store = None if maps is None else map_store.open(maps)
+    store = None if maps is None else stores.open(maps)
     with np.load(truth) as true, np.load(prediction) as predicted:
         for rank, row in shown.choose(scores, count):
             cases.append(
@@ -74,7 +74,7 @@ def heading(rank: str, row: object) -> str:
     return " · ".join(parts)
 
 
-def _maps(store: map_store.MapStore, method: str, image: str) -> dict[str, Shown | None]:
+def _maps(store: stores.Store, method: str, image: str) -> dict[str, Shown | None]:
     """The two maps of an image that the method used, as attributes of a case."""
     entry = segmentation_methods.named(method, "segmentation.method")
     heads = [name.split("/")[0] for name in store.channels]

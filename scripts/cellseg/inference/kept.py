@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cellseg.errors import UserError
-from cellseg.inference import map_store
+from cellseg.inference import stores
 
 
 def copy(
@@ -23,7 +23,7 @@ def copy(
     weights : of the run
     images : names of those to copy
     options, channels : of the prediction that is asked for
-    output : maps to write, see :mod:`cellseg.inference.map_store`
+    output : maps to write, see :mod:`cellseg.inference.stores`
 
     Returns
     -------
@@ -32,11 +32,11 @@ def copy(
     try:
         if kept.stat().st_mtime_ns < Path(weights).stat().st_mtime_ns:
             return False
-        store = map_store.open(kept)
+        store = stores.open(kept)
         if store.prediction != options or store.channels != list(channels):
             return False
         # In the order of a prediction, so that the files are the same.
-        map_store.copy(store, output, sorted(set(images)))
+        stores.copy(store, output, sorted(set(images)))
     except (OSError, UserError):
         return False
     print(f"Took {len(set(images))} images from {kept}.")

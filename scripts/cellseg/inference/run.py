@@ -11,8 +11,15 @@ import pandas as pd
 
 from cellseg.data import annotation_tables, subsets
 from cellseg.errors import UserError
-from cellseg.inference import map_store, sliding_window, test_time_augmentation
+from cellseg.inference import (
+    instance_run,
+    instance_store,
+    map_store,
+    sliding_window,
+    test_time_augmentation,
+)
 from cellseg.io import made_files, run_files, run_format
+from cellseg.targets.instances import CHANNEL
 from cellseg.training import ensemble, provenance
 
 if TYPE_CHECKING:
@@ -32,7 +39,7 @@ def predict(
     threads: int,
     sample: Mapping | None = None,
 ) -> None:
-    """Predict whole images and store the channels that the segmentation uses.
+    """Predict whole images and store what the segmentation uses: channels of maps, or detections.
 
     Parameters
     ----------
@@ -47,7 +54,7 @@ def predict(
         those of them with 16 bits
     load_family : from the model's settings to the module of its family
     folder : of the trained run
-    output : maps to write, see :mod:`cellseg.inference.map_store`
+    output : to write, see :mod:`cellseg.inference.stores`
     sample : predict a ``fraction`` of the images of each cell type, drawn by a ``seed``, or those
         that one of ``folds`` holds out; None predicts all
     """
@@ -68,22 +75,30 @@ def predict(
     names = list(channels["stored"])
     started = time.perf_counter()
 
-    def maps() -> Iterator[tuple[str, np.ndarray]]:
+    finds_instances = names == [CHANNEL]
+    of_image = instance_run.image_detector if finds_instances else image_predictor
+
+    def predicted() -> Iterator[tuple[str, object]]:
         for opened, rows in parts:
             with opened as own_folder:
-                predict_image = image_predictor(run, family, own_folder, options)
+                predict_image = of_image(run, family, own_folder, options)
                 for key, picture in zip(
                     rows["image"], annotation_tables.pictures(rows), strict=True
                 ):
-                    stack = sliding_window.stacked(predict_image(picture.read()), names)
-                    if not np.isfinite(stack).all():
+                    found = predict_image(picture.read())
+                    if not finds_instances:
+                        found = sliding_window.stacked(found, names)
+                    if not np.isfinite(found.scores if finds_instances else found).all():
                         raise UserError(
                             f"the network of {folder} predicts values that are not finite for "
                             f"{picture.path}. Train it again with a lower training.learning_rate."
                         )
-                    yield key, stack
+                    yield key, found
 
-    map_store.write(output, names, maps(), threads, options, channels["precise"])
+    if finds_instances:
+        instance_store.write(output, predicted(), options)
+    else:
+        map_store.write(output, names, predicted(), threads, options, channels["precise"])
     seconds = (time.perf_counter() - started) / len(table)
     print(f"Predicted {len(table)} images, {seconds:.2f} s each.")
 

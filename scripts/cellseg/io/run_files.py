@@ -18,6 +18,7 @@ TENSORBOARD = "tensorboard"
 """These three are no outputs of a rule: Snakemake removes those of a job that failed."""
 
 PREDICTIONS = "predictions.zip"
+INSTANCES = "instances.zip"
 VALIDATION_PREDICTIONS = "validation-predictions.zip"
 CHOSEN = "chosen.json"
 TRIED = "tried.csv"
@@ -72,12 +73,14 @@ class Job:
 
 TRAIN = Job("train", "train", (WEIGHTS, HISTORY, SETTINGS, PROVENANCE))
 PREDICT = Job("predict", "predict", (PREDICTIONS,))
+PREDICT_INSTANCES = Job("predict_instances", "predict", (INSTANCES,))
 PREDICT_VALIDATION = Job("predict_validation", "predict", (VALIDATION_PREDICTIONS,))
 TUNE = Job("tune", "tune", (CHOSEN, TRIED))
 TAKE_LABELS = Job(
     "take_labels", "take_labels", (LABELS, CELLS, SEGMENTATION, PROVENANCE), measured=False
 )
 SEGMENT = Job("segment", "segment", (LABELS, CELLS, SEGMENTATION))
+PAINT = Job("paint", "segment", SEGMENT.outputs)
 SCORE = Job("score", "score", (METRICS, COCO, SIZES))
 SCORE_FROM_OUTSIDE = Job("score_from_outside", "score", SCORE.outputs)
 PREDICT_SHOWN = Job("predict_shown", "predict_shown", (OVERLAY_PREDICTIONS,), measured=False)
@@ -98,7 +101,7 @@ SUBMIT_FROM_OUTSIDE = Job("submission_from_outside", "submission", SUBMIT.output
 OF_OUTSIDE = (TAKE_LABELS, SCORE_FROM_OUTSIDE, OVERLAY_FROM_OUTSIDE, SUBMIT_FROM_OUTSIDE)
 """Of the rules for runs whose cells another program found."""
 JOBS = (
-    *(TRAIN, PREDICT, PREDICT_VALIDATION, TUNE, SEGMENT, SCORE),
+    *(TRAIN, PREDICT, PREDICT_INSTANCES, PREDICT_VALIDATION, TUNE, SEGMENT, PAINT, SCORE),
     *(PREDICT_SHOWN, OVERLAY, LEARNING_CURVE, EXPORT, SUBMIT),
     *OF_OUTSIDE,
 )

@@ -84,23 +84,28 @@ class RunFolder:
 
     def state_of(self, variant: str) -> str:
         """State of what the run has to do with one tuning folder, "" for that without tuning."""
-        shared = ("train", "predict")
+        shared = ("train", "predict", "predict_instances")
         steps = [step for step in self.steps if step.rule in shared or step.variant == variant]
         return self.state if steps == self.steps else self._decide(steps)[0]
 
     def passed(self, stage: str, variant: str = "") -> bool:
         """Whether the run has what a stage makes; maps are removed after use."""
-        rule = {"trained": "train", "tuned": "tune", "segmented": "segment", "scored": "score"}
+        rules = {
+            "trained": ("train",),
+            "tuned": ("tune",),
+            "segmented": ("segment", "paint"),
+            "scored": ("score",),
+        }
         if stage == "predicted":
             return any(
                 self.made[step] or (step.rule == "predict" and self._ended_well(step))
                 for step in self.steps
-                if step.rule in ("predict", "segment", "score")
+                if step.rule in ("predict", "predict_instances", "segment", "paint", "score")
             )
         return any(
             self.made[step]
             for step in self.steps
-            if step.rule == rule[stage] and (stage == "trained" or step.variant == variant)
+            if step.rule in rules[stage] and (stage == "trained" or step.variant == variant)
         )
 
     @property

@@ -7,6 +7,7 @@ from cellseg.io import run_files
 from cellseg.io.run_files import Job
 from cellseg.jobs.active import slurm_comment
 from cellseg.study.runs import Run, tuning_in
+from cellseg.targets import head_names
 
 SCORE = replace(run_files.SCORE, outputs=(run_files.METRICS,))
 """A run is scored by its main table: older ones lack the others, which Snakemake makes."""
@@ -49,12 +50,15 @@ def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
     if run.is_external:
         scored = step(replace(run_files.SCORE_FROM_OUTSIDE, outputs=SCORE.outputs), "", "")
         return [step(run_files.TAKE_LABELS, ""), replace(scored, rule=SCORE.rule)]
-    steps = [step(run_files.TRAIN, ""), step(run_files.PREDICT, "")]
+    is_instances = run.heads == head_names.INSTANCES
+    predict = run_files.PREDICT_INSTANCES if is_instances else run_files.PREDICT
+    segment = run_files.PAINT if is_instances else run_files.SEGMENT
+    steps = [step(run_files.TRAIN, ""), step(predict, "")]
     for variant in variants:
         tuning = tuning_in(variant)
         if tuning is not None:
             steps.append(step(run_files.PREDICT_VALIDATION, variant, tuning))
             steps.append(step(run_files.TUNE, variant, tuning))
-        steps.append(step(run_files.SEGMENT, variant, variant))
+        steps.append(step(segment, variant, variant))
         steps.append(step(SCORE, variant, variant))
     return steps

@@ -13,9 +13,14 @@ A family is a module, or an object ``FAMILY`` in one, that offers
     loads that file; calling it with images ``(N, H, W, 1)`` float32 gives a dict of head name to
     ``(N, H, W, channels)`` float32;
 ``exportable(settings, folder, size) -> function, variables``
-    the same on TensorFlow tensors, for export as a SavedModel;
+    the same on TensorFlow tensors, for export as a SavedModel; not asked of detectors;
 ``parameters(settings) -> int``
     number of weights of the network;
+``PREDICTS`` (optional)
+    ``instances`` of a detector, whose predictor gives ``boxes(image)`` and ``masks(image, boxes)``
+    (:class:`cellseg.inference.instance_run.Detector`), and which has ``streams(outlines)``: what
+    makes its streams, with the arguments of :class:`cellseg.training.batches.TileStream`, from
+    files of true cells;
 ``BACKEND``
     what it computes with;
 ``set_threads(threads)``
@@ -31,7 +36,9 @@ building it:
 ``values(model, n_heads) -> float``
     number of values in all its maps for each pixel of the image;
 ``description(model) -> str``
-    a few words in Markdown.
+    a few words in Markdown;
+``PREDICTS`` (optional)
+    ``maps``, the default, or ``instances``.
 
 A new family in Keras 3 is a function that builds the network, these facts, a module with ::
 
@@ -78,6 +85,10 @@ FAMILIES: dict[str, Entry] = {
     ),
     "stardist": Entry("cellseg.models.stardist.family", facts="cellseg.models.stardist.sizes"),
     "unet": Entry("cellseg.models.unet.family", facts="cellseg.models.unet.sizes"),
+    **{
+        name: Entry("cellseg.models.detectors.family", facts="cellseg.models.detectors.sizes")
+        for name in ("maskrcnn", "retinamask", "centermask", "cascade")
+    },
 }
 """By name."""
 
@@ -119,6 +130,11 @@ def values_per_pixel(model: Mapping, n_heads: int) -> float:
 def description(model: Mapping) -> str:
     """What a model's network is, in a few words of Markdown."""
     return _facts(model).description(model)
+
+
+def predicts(model: Mapping) -> str:
+    """What a model's network gives: ``maps`` or ``instances``."""
+    return getattr(_facts(model), "PREDICTS", "maps")
 
 
 def _facts(model: Mapping) -> ModuleType:

@@ -114,14 +114,15 @@ def match_cells(
         cells.first_run, cells.start, cells.length, cells.pixels, kept, labels, pixels, rank
     )
     order = np.argsort(detection, kind="stable")  # of a detection, true cells in file order
-    true_in_range = _in_ranges(cells.area)
-    outcome = _outcomes(
-        detection[order], true[order], iou[order], true_in_range, _in_ranges(pixels[best])
+    true_in_range = in_ranges(cells.area)
+    outcome = outcomes(
+        detection[order], true[order], iou[order], true_in_range, in_ranges(pixels[best])
     )
     return ImageMatches(scores[best], outcome, np.count_nonzero(true_in_range[kept], axis=0))
 
 
-def _in_ranges(area: np.ndarray) -> np.ndarray:
+def in_ranges(area: np.ndarray) -> np.ndarray:
+    """Which areas, ndarray of shape (n,), lie in each range: ndarray of shape (n, 4), bool."""
     return (area[:, None] >= AREA_RANGES[:, 0]) & (area[:, None] <= AREA_RANGES[:, 1])
 
 
@@ -182,7 +183,7 @@ def _pairs(first_run, start, length, true_pixels, kept, labels, pixels, rank):
 
 
 @njit(cache=True, nogil=True)
-def _outcomes(detection, true, iou, true_in_range, detection_in_range):
+def outcomes(detection, true, iou, true_in_range, detection_in_range):
     """Match greedily; pairs are sorted by detection, the best first, then by true cell."""
     n_detections, n_ranges = detection_in_range.shape
     n_thresholds = len(THRESHOLDS)

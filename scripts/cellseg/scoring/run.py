@@ -9,17 +9,20 @@ import pandas as pd
 
 from cellseg.data import true_cells
 from cellseg.errors import UserError
+from cellseg.inference import instance_store
 from cellseg.io import csv_file, made_files
 from cellseg.io.atomic import open_stack
 from cellseg.runtime.parallel import ordered_map
 from cellseg.scoring import by_size as size_scores
 from cellseg.scoring import found_nothing
 from cellseg.scoring.coco_average_precision import ImageMatches, coco_scores, match_cells
+from cellseg.scoring.instance_matches import match_instances
 from cellseg.scoring.names import ALL_TYPES, BY_RANK, CONDITION
 from cellseg.scoring.objects import score_tables
 from cellseg.scoring.overlaps import treatments
 from cellseg.scoring.pooled_pixels import pixel_counts
 from cellseg.segmentation import confidence as cell_scores
+from cellseg.targets.instances import HEAD
 
 SIZE_COLUMNS = [*CONDITION, "data_split", "cell_type", "small_objects", *size_scores.COLUMNS]
 
@@ -41,6 +44,7 @@ def score_run(
     min_size: int,
     threads: int,
     steps: int | None = None,
+    instances: str | Path | None = None,
 ) -> None:
     """Score every predicted image of a run against the truth.
 
@@ -66,6 +70,8 @@ def score_run(
     min_size : pixels, see :func:`cellseg.scoring.objects.score_image`
     threads : processes at once; the result is the same for any
     steps : of the training, named where the network found almost nothing; None for not known
+    instances : detections of a detector, :mod:`cellseg.inference.instance_store`. The COCO scores
+        are then of all of them, which may overlap, whatever thresholds painted the label images
 
     Raises
     ------
@@ -87,7 +93,7 @@ def score_run(
     if not ranked:
         confidence = {image: np.zeros(len(scores)) for image, scores in confidence.items()}
 
-    work = partial(_score_image, truth, true_outlines, predicted, min_size)
+    work = partial(_score_image, truth, true_outlines, predicted, instances, min_size)
     jobs = [(name, confidence.get(name, np.zeros(0))) for name in names]
     about = {axis: condition[axis] for axis in CONDITION} | {"data_split": data_split}
     rows, matches, octaves = [], {}, {}
@@ -136,6 +142,7 @@ def _score_image(
     truth: str | Path,
     true_outlines: str | Path,
     predicted: str | Path,
+    instances: str | Path | None,
     min_size: int,
     job: Job,
 ) -> Scored:
@@ -154,10 +161,12 @@ def _score_image(
             "in the table of cells next to it. Delete both and run again."
         )
     outlines = true_cells.read(open_stack(true_outlines), image)
-    matches = {
-        "kept": match_cells(outlines, pred, confidence),
-        "removed": match_cells(outlines, pred, confidence, min_size),
-    }
+    if instances is None:
+        matched = [match_cells(outlines, pred, confidence, least) for least in (0, min_size)]
+    else:
+        found = instance_store.open(instances).read(image)[HEAD]
+        matched = match_instances(outlines, found, (0, min_size))
+    matches = dict(zip(("kept", "removed"), matched, strict=True))
     tables = treatments(true, pred, min_size)
     sizes = {name: size_scores.by_octave(table) for name, table in tables.items()}
     scores = [

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cellseg.errors import UserError
-from cellseg.inference import map_store
+from cellseg.inference import stores
 from cellseg.io import atomic
 from cellseg.runtime.parallel import ordered_map
 from cellseg.segmentation import confidence, methods
@@ -22,7 +22,7 @@ def segment_run(
 
     Parameters
     ----------
-    maps : of :mod:`cellseg.inference.map_store`
+    maps : of :mod:`cellseg.inference.stores`
     labels : npz to write; member ``<image>`` becomes an ndarray of shape (H, W), int32, cells 1..n
     cells : Parquet to write, of :mod:`cellseg.segmentation.confidence`
     settings : of a segmentation, see :mod:`cellseg.segmentation.methods`
@@ -33,7 +33,7 @@ def segment_run(
     UserError
         The file holds no maps, or heads that the method cannot use.
     """
-    images = map_store.open(maps).images
+    images = stores.open(maps).images
     if not images:
         raise UserError(f"{maps} holds no image. Delete it and run again.")
     work = partial(_segment_image, maps, settings)
@@ -50,6 +50,6 @@ def segment_run(
 
 
 def _segment_image(maps: str | Path, settings: Mapping, image: str) -> Found:
-    read = map_store.open(maps).read(image)
+    read = stores.open(maps).read(image)
     labels, scores = methods.segment(read, settings)
     return labels, (confidence.areas(labels), scores)

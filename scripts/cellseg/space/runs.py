@@ -19,6 +19,7 @@ from cellseg.training.length import Length
 SMALL_FILE = 3_000
 MARKER_MAP_PIXEL, MAP_PIXEL = 0.8, 0.35  # 16 and 8 bits, compressed
 LABEL_PIXEL = 0.12
+DETECTION, DETECTED = 804, 2  # uncompressed; detections for each true cell, a guess
 FOUND_CELL = 16  # a row of cells.parquet
 SCORED_IMAGE = 1_700  # two rows of metrics.csv
 SHOWN_IMAGE = {
@@ -89,7 +90,10 @@ def expected(
         }
         files |= {f"{variant}{name}": size for variant in variants for name, size in found.items()}
         files |= CURVE
-        maps[run_files.PREDICTIONS] = pixel * part.pixels
+        if run.heads == head_names.INSTANCES:
+            files[run_files.INSTANCES] = DETECTED * DETECTION * part.cells
+        else:
+            maps[run_files.PREDICTIONS] = pixel * part.pixels
     for variant in variants:
         if tuning := tuning_in(variant):
             every = study["threshold_searches"][tuning]["subsample"]

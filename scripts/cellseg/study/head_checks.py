@@ -2,9 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 
+from cellseg import models
 from cellseg.errors import UserError
 from cellseg.study.runs import training_of
+from cellseg.targets import head_names
 from cellseg.targets.channels import OF_DEEPCELL
+
+
+def finds_instances(model: Mapping) -> bool:
+    """Whether a model is an instance detector."""
+    return model["family"] in models.FAMILIES and models.predicts(model) == "instances"
 
 
 def check(where: str, study: Mapping, model: str, heads: Iterable[str]) -> None:
@@ -22,6 +29,9 @@ def check(where: str, study: Mapping, model: str, heads: Iterable[str]) -> None:
         Names the key to change.
     """
     heads = list(heads)
+    if finds_instances(study["models"][model]) or heads == [head_names.INSTANCES]:
+        _check_instances(where, study, model, heads)
+        return
     if study["models"][model]["family"] == "stardist":
         _check_stardist(where, study, model, heads)
     others = [head for head in heads if head not in OF_DEEPCELL]
@@ -44,6 +54,60 @@ def check(where: str, study: Mapping, model: str, heads: Iterable[str]) -> None:
         raise UserError(
             f"{where}: {names} of squeezed images are not those of the images, and models.{model} "
             f"is trained on tilings.{tiling} of mode resize. Use a tiling of mode cut."
+        )
+
+
+def check_subset(where: str, study: Mapping, model: str, subset: str) -> None:
+    """Refuse synthetic images for a detector: they have label images but no outlines.
+
+    Parameters
+    ----------
+    where : key that names the subset, for the error
+    study : complete configuration, whose names are checked
+    model, subset : entries of ``models`` and ``subsets``
+
+    Raises
+    ------
+    UserError
+        Names the key to change.
+    """
+    if not finds_instances(study["models"][model]):
+        return
+    if study["subsets"][subset].get("synthetic_per_image"):
+        raise UserError(
+            f"{where}: subsets.{subset} has synthetic images (synthetic_per_image), which have no "
+            f"outlines, and models.{model} is of family {study['models'][model]['family']}, which "
+            "is trained with them. Name a subset without synthetic images."
+        )
+
+
+def _check_instances(where: str, study: Mapping, model: str, heads: list[str]) -> None:
+    """Refuse a detector that is asked for maps, another network asked for instances, and settings
+    that a detector cannot be trained with."""
+    family = study["models"][model]["family"]
+    if not finds_instances(study["models"][model]):
+        raise UserError(
+            f"{where}: models.{model} is of family {family}, which predicts maps, not "
+            f"{head_names.INSTANCES}. Name the maps, such as inner-distance+pixelwise, or use a "
+            "model of family maskrcnn, retinamask, centermask or cascade."
+        )
+    if heads != [head_names.INSTANCES]:
+        raise UserError(
+            f"{where}: models.{model} is of family {family}, which finds cells without maps. Its "
+            f"heads are `{head_names.INSTANCES}`, alone, in a condition of their own."
+        )
+    training = training_of(study, model)
+    tiling = training["tiling"]
+    if study["tilings"][tiling]["mode"] != "crop":
+        raise UserError(
+            f"models.{model}.training.tiling: family {family} is trained on crops of whole images, "
+            f"with the cells' outlines, and tilings.{tiling} has mode "
+            f"{study['tilings'][tiling]['mode']}. Use a tiling of `mode: crop`."
+        )
+    if training["xla"]:
+        raise UserError(
+            f"models.{model}.training.xla: family {family} computes with torch, which has no XLA. "
+            "Set it to false."
         )
 
 

@@ -131,7 +131,7 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
         # Only where it is used: other runs stay as they are, whatever it says.
         **({"synthesis": in_order(study["synthesis"])} if synthesizes else {}),
         # The order of heads is the order of the network's outputs and stays.
-        "heads": {head: in_order(of_heads[head]) for head in head_names.split(heads)},
+        "heads": {head: in_order(of_heads.get(head, {})) for head in head_names.split(heads)},
         "model": in_order(entry),
         "seed": seed,
         "subset": in_order(_trained_on(study["subsets"][subset])),

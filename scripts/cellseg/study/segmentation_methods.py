@@ -125,6 +125,14 @@ METHODS: dict[str, Method] = {
         "from background",
         searched=("probability_threshold", "nms_threshold", "grid", "min_size"),
     ),
+    "painting": Method(
+        module="cellseg.segmentation.methods.painting",
+        words="painting detected cells, the most confident on top",
+        channels={"instances": (0,)},
+        maps={"detections": Map(("instances",))},
+        confidence="the detector's score",
+        searched=("score_threshold", "mask_threshold", "min_size"),
+    ),
     "distance-watershed": Method(
         module="cellseg.segmentation.methods.distance_watershed",
         words="the watershed on distances to centres and borders",
@@ -144,6 +152,8 @@ METHODS: dict[str, Method] = {
     ),
 }
 DEFAULT = "watershed"
+OF_INSTANCES = "painting"
+"""Of runs of instance detectors, where the configuration names none."""
 OUTSIDE = "from-outside"
 """Stands where other runs have their method if another program found the cells."""
 

@@ -56,7 +56,8 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
         raise UserError("\n".join(["the configuration is not valid."] + _explain_all(errors)))
-    study = home_folder.expanded(_filled(alternatives.without_default(config), schema, schema))
+    config = _with_painting(alternatives.without_default(config))
+    study = home_folder.expanded(_filled(config, schema, schema))
     alternatives.check("training", study["training"])
     alternatives.check_complete("training", study["training"])
     study = folds.expanded(study)
@@ -69,6 +70,16 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     study = searches.with_trials(study, config["models"], partial(_complete, study, schema))
     star_grids.check(study)
     return study
+
+
+def _with_painting(config: Mapping) -> dict:
+    """A configuration in which runs of instance detectors have a segmentation of their own."""
+    if not any(head_checks.finds_instances(model) for model in config["models"].values()):
+        return dict(config)
+    if config.get("segmentation", {}).get("method") == segmentation_methods.OF_INSTANCES:
+        return dict(config)
+    own = {head_names.INSTANCES: {"method": segmentation_methods.OF_INSTANCES}}
+    return {**config, "segmentation_by_heads": own | config.get("segmentation_by_heads", {})}
 
 
 def _complete(study: Mapping, schema: Mapping, model: Mapping, where: str) -> dict:
@@ -233,9 +244,11 @@ def _check_names(study: Mapping) -> None:
                     heads = head_names.split(value)
                 except UserError as error:
                     raise UserError(f"{where}.conditions.{error}") from None
-                segmentation_methods.check_heads(study, heads, f"{where}.conditions.heads")
                 for model in as_list(block["model"]):
                     head_checks.check(f"{where}.conditions.heads", study, model, heads)
+                    for subset in as_list(block["subset"]):
+                        head_checks.check_subset(f"{where}.conditions.subset", study, model, subset)
+                segmentation_methods.check_heads(study, heads, f"{where}.conditions.heads")
 
 
 def _check_search(name: str, study: Mapping) -> None:
@@ -252,8 +265,9 @@ def _check_search(name: str, study: Mapping) -> None:
         heads = head_names.split(search["heads"])
     except UserError as error:
         raise UserError(f"{where}.{error}") from None
-    segmentation_methods.check_heads(study, heads, f"{where}.heads")
     head_checks.check(f"{where}.heads", study, search["model"], heads)
+    head_checks.check_subset(f"{where}.subset", study, search["model"], search["subset"])
+    segmentation_methods.check_heads(study, heads, f"{where}.heads")
     searches.check(study, name)
 
 
@@ -274,7 +288,7 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
         starts.check_entry(f"{where}.start_from", model["start_from"], study)
     if model.get("weights") is not None:
         spelling.check(f"{where}.weights", model["weights"], study["pretrained"])
-    if "backbone" in model:
+    if "backbone" in model:  # of a detector the preset names it
         weights = model.get("weights")
         address = None if weights is None else study["pretrained"][weights]["url"]
         backbone_checks.check_model(where, model, tiling["size"], address)

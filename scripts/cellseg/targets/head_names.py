@@ -13,8 +13,14 @@ OUTSIDE = "external"
 """In the place of heads of a run whose cells another program found: it has no network."""
 
 
+INSTANCES = "instances"
+"""In the place of heads of a run of an instance detector, which learns no maps."""
+
+
 def split(name: str) -> list[str]:
     """Heads of a combination such as ``inner-distance+pixelwise``.
+
+    :data:`INSTANCES` goes alone.
 
     Raises
     ------
@@ -23,9 +29,18 @@ def split(name: str) -> list[str]:
         has one name, so that the same run is never trained under two.
     """
     heads = name.split("+")
+    if INSTANCES in heads:
+        if len(heads) > 1:
+            raise UserError(
+                f"heads '{name}': '{INSTANCES}' goes alone, since a detector learns no maps. Give "
+                "it a run of its own."
+            )
+        return heads
     for head in heads:
         if head not in HEADS:
-            raise UserError(f"heads '{name}': '{head}' is not one of {', '.join(HEADS)}.")
+            raise UserError(
+                f"heads '{name}': '{head}' is not one of {', '.join((*HEADS, INSTANCES))}."
+            )
     canonical = "+".join(head for head in HEADS if head in heads)
     if name != canonical:
         raise UserError(f"heads '{name}': write it as '{canonical}'.")

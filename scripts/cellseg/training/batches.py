@@ -199,7 +199,7 @@ class TileStream:
         else:
             random = np.random.default_rng([self.seed, epoch, tile])
             image, labels, to_source = self.tiles.source(tile, random)
-            matrix = _after(to_source, self.augmentation.draw(random, self.tiles.size))
+            matrix = after(to_source, self.augmentation.draw(random, self.tiles.size))
             image, warped_labels = warp(image, labels, matrix, self.tiles.size)
             labels = labels if self.targets_first else warped_labels
             image = self.augmentation.intensity.apply(image, random)
@@ -212,7 +212,7 @@ class TileStream:
             y[name][:] = target
 
 
-def _after(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+def after(second: np.ndarray, first: np.ndarray) -> np.ndarray:
     """The affine map (2, 3) that is `first`, then `second`."""
     combined = second[:, :2] @ first
     combined[:, 2] += second[:, 2]

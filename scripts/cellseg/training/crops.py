@@ -35,6 +35,10 @@ class WindowPool:
                          for whole in file.frame(frame))  # fmt: skip
         return image.copy(), labels.copy()  # a kernel is compiled again for memory-mapped arrays
 
+    def corner(self, number: int) -> tuple[int, int]:
+        """Row and column of the image at which window `number` begins."""
+        return self._places[number][2:]
+
     def source(
         self, number: int, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

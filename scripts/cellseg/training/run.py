@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,7 @@ def train(
     threads: int,
     check: ensemble.Check | None = None,
     start: Start | None = None,
+    outlines: Sequence[str] = (),
     fold_tiles: Sequence[str] = (),
 ) -> None:
     """Train one network and write its run folder.
@@ -61,6 +62,8 @@ def train(
     check : called with each trained network, see :data:`cellseg.training.ensemble.Check`
     start : what to start from, see :func:`cellseg.training.start.opened`; each network of an
         ensemble does
+    outlines : files of the true cells of the train and val splits, for a family that learns cells
+        one by one (its ``streams`` makes the stream); none for families of maps
     fold_tiles : tile files of the splits besides train and val that folds are of
 
     Raises
@@ -73,7 +76,8 @@ def train(
     table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     chosen = subsets.select(table, settings["subset"], settings["seed"])
     pools = _pools([tiles["train"], tiles["val"], *fold_tiles, *extension], settings["tiling"])
-    train_stream, validation_stream = _streams(pools, chosen, settings, threads)
+    make = family.streams(outlines) if outlines else TileStream
+    train_stream, validation_stream = _streams(pools, chosen, settings, threads, make)
     n_synthetic = _n_synthetic(settings["subset"], chosen["train"])
     drawn = "crops an epoch" if settings["tiling"]["mode"] == "crop" else "tiles"
     besides = f" and {n_synthetic} synthetic ones" if n_synthetic else ""
@@ -84,7 +88,8 @@ def train(
     )
     by_type = ensemble.by_cell_type(table, chosen) if settings["model"].get("ensemble") else None
     started = time.perf_counter()
-    inputs = [*tiles.values(), *fold_tiles, *images, *extension, *([weights] if weights else [])]
+    inputs = [*tiles.values(), *fold_tiles, *images, *extension, *outlines]
+    inputs += [weights] if weights else []
     inputs += [start.path] if start else []
     stamp = checkpoint.stamp([settings, code, [checkpoint.fingerprint(path) for path in inputs]])
     progress = ProgressWriter(folder, settings)
@@ -93,7 +98,7 @@ def train(
     begun = {"start": start} if start else {}  # families that know of none are as good without
     if by_type is not None:
         streams = {
-            cell_type: _streams(pools, part, settings, threads)
+            cell_type: _streams(pools, part, settings, threads, make)
             for cell_type, part in by_type.items()
         }
         history = ensemble.train(
@@ -162,14 +167,18 @@ def _pools(paths: Sequence[str], tiling: Mapping) -> tuple[Pool, FixedPool]:
 
 
 def _streams(
-    pools: tuple[Pool, FixedPool], chosen: Mapping[str, list[str]], settings: Mapping, threads: int
+    pools: tuple[Pool, FixedPool],
+    chosen: Mapping[str, list[str]],
+    settings: Mapping,
+    threads: int,
+    make: Callable[..., TileStream],
 ) -> tuple[TileStream, TileStream]:
     """Batches of the chosen images, for training and for validation; synthetic ones to train on."""
     to_train, to_validate = pools
     train = chosen["train"] + _synthetic(to_train, chosen["train"], settings["subset"])
     return (
-        _stream(to_train, train, settings, threads, training=True),
-        _stream(to_validate, chosen["val"], settings, threads, training=False),
+        _stream(to_train, train, settings, threads, make, training=True),
+        _stream(to_validate, chosen["val"], settings, threads, make, training=False),
     )
 
 
@@ -192,7 +201,12 @@ def _synthetic(pool: Pool, train: list[str], subset: Mapping) -> list[str]:
 
 
 def _stream(
-    pool: Pool, images: list[str], settings: Mapping, threads: int, training: bool
+    pool: Pool,
+    images: list[str],
+    settings: Mapping,
+    threads: int,
+    make: Callable[..., TileStream],
+    training: bool,
 ) -> TileStream:
     options = settings["training"]
     index = np.flatnonzero(np.isin(pool.image, images))
@@ -201,7 +215,7 @@ def _stream(
     augmentation = Augmentation(
         options["rotation"], options["zoom"], options["flips"], Intensity(**options["intensity"])
     )
-    return TileStream(
+    return make(
         tiles=pool,
         index=index,
         heads=settings["heads"],

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cellseg.errors import UserError
-from cellseg.inference import map_store
+from cellseg.inference import stores
 from cellseg.io import atomic, csv_file, run_format
 from cellseg.runtime.parallel import ordered_map
 from cellseg.tuning.grid import best, combinations, score_all
@@ -30,7 +30,7 @@ def tune(
 
     Parameters
     ----------
-    maps : of :mod:`cellseg.inference.map_store`
+    maps : of :mod:`cellseg.inference.stores`
     truths : npz files of label images; each image is in one of them
     tuning : lists of values by setting, and ``score``, the score that decides
     segmentation : the study's settings, which are tried too, and win where nothing is better
@@ -43,7 +43,7 @@ def tune(
     UserError
         There is no image, or one has no true cells on record.
     """
-    store = map_store.open(maps)
+    store = stores.open(maps)
     if not store.images:
         raise UserError(f"{maps} holds no image. Delete it and run again.")
     heads = [name.split("/")[0] for name in store.channels]
@@ -90,8 +90,8 @@ def _score_image(
             f"image {image} of {maps} is in none of {', '.join(map(str, truths))}. The data set "
             "has changed since the prediction: delete the prediction and run again."
         )
-    read = map_store.open(maps).read(image)
-    shape = next(iter(next(iter(read.values())).values())).shape
+    read = stores.open(maps).read(image)
+    shape = stores.shape_of(read)
     if shape != true.shape:
         raise UserError(
             f"image {image} is {shape[0]} x {shape[1]} pixels in {maps} but {true.shape[0]} x "

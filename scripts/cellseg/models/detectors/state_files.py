@@ -1,0 +1,138 @@
+"""A network of torch as a file: its state dict in HDF5, and weights of others that fit it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torch import nn
+
+from cellseg.errors import UserError
+from cellseg.io import atomic, hdf5_checks
+
+FORMAT = "state dict of torch"
+NESTED = ("state_dict", "model", "model_state")
+"""Keys under which training programs put a state dict."""
+PREFIXES = ("module.", "backbone.", "encoder.", "body.")
+"""Of names in files of others, where the network is a part of another one."""
+LEAST_TAKEN = 0.9
+"""Share of a backbone's tensors that a file of pretrained weights must give."""
+CLASSIFIERS = ("fc.", "head.", "classifier.")
+"""Beginnings of names of layers that tell ImageNet's classes, which a backbone does not have."""
+
+
+def write(state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Write a state dict; the file appears whole or not at all."""
+
+    def fill(file: h5py.File) -> None:
+        file.attrs["format"] = FORMAT
+        for name, value in state.items():
+            file.create_dataset(name, data=value.detach().cpu().numpy())
+
+    atomic.write_hdf5(path, fill)
+
+
+def load(model: nn.Module, path: Path) -> None:
+    """Give a network the weights of a file of :func:`write`.
+
+    Raises
+    ------
+    UserError
+        It is no such file, or of another network.
+    """
+    hdf5_checks.refuse(path)
+    with h5py.File(path, "r") as file:
+        if file.attrs.get("format") != FORMAT:
+            raise UserError(f"{path} does not hold weights of a detector. Train the run again.")
+        state = {name: torch.from_numpy(np.asarray(file[name])) for name in file}
+    own = model.state_dict()
+    wrong = sorted(set(own) ^ set(state))
+    wrong += [name for name in own if name in state and own[name].shape != state[name].shape]
+    if wrong:
+        raise UserError(
+            f"{path} holds the weights of another network: {wrong[0]} and {len(wrong) - 1} more do "
+            "not fit. Use the settings that it was trained with, or train it again."
+        )
+    model.load_state_dict(state)
+
+
+def load_backbone(model: nn.Module, path: Path) -> None:
+    """Give the backbone of a network pretrained weights, by the names that its library uses.
+
+    Weights of a first layer for three channels are summed, which is what it gives for a grey image
+    in all three. Layers for classes are left out.
+
+    Parameters
+    ----------
+    model : a network with a module ``backbone``, itself or within ``features``
+    path : a state dict, saved by ``torch.save`` or as safetensors
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or fits less than nine tenths of the backbone.
+    """
+    backbone = _backbone(model)
+    own, given = backbone.state_dict(), _read(path)
+    wanted = [name for name in own if not name.endswith("num_batches_tracked")]
+    taken = {}
+    for name in wanted:
+        value = given.get(name, given.get(_bare(name)))
+        if value is not None and value.ndim == 4 and own[name].shape[1] == 1 < value.shape[1]:
+            value = value.sum(dim=1, keepdim=True)
+        if value is not None and value.shape == own[name].shape:
+            taken[name] = value.to(own[name].dtype)
+    if len(taken) < LEAST_TAKEN * len(wanted):
+        missing = next(name for name in wanted if name not in taken)
+        raise UserError(
+            f"{path} fits {len(taken)} of the {len(wanted)} tensors of the backbone; it lacks "
+            f"{missing}, for one. Name weights of that backbone under `pretrained`, in the names "
+            "of torchvision or timm."
+        )
+    backbone.load_state_dict(taken, strict=False)
+    print(f"Backbone: {len(taken)} of {len(wanted)} tensors from {path}.", flush=True)
+
+
+def _backbone(model: nn.Module) -> nn.Module:
+    for name, module in model.named_modules():
+        if name.split(".")[-1] == "backbone":
+            return module
+    raise TypeError("the network has no module `backbone`")
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle's own are many
+        content = _safetensors(path, error)
+    for name in NESTED:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            content = content[name]
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path} holds no state dict of torch. Name another file.")
+    found = {}
+    for name, value in content.items():
+        bare = _bare(name)
+        if isinstance(value, torch.Tensor) and not bare.startswith(CLASSIFIERS):
+            found[bare] = value
+    return found
+
+
+def _safetensors(path: Path, error: Exception) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except Exception:
+        raise UserError(
+            f"{path} is neither a state dict of torch ({error}) nor safetensors. Fetch it again, "
+            "or name another file under `pretrained`."
+        ) from error
+
+
+def _bare(name: str) -> str:
+    """A name without what stands for the network that it was a part of."""
+    while name.startswith(PREFIXES):
+        name = name.partition(".")[2]
+    return name

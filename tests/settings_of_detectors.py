@@ -1,0 +1,185 @@
+"""Cases of the settings of instance detectors: models, painting and its thresholds."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cellseg.inference import instance_store
+from cellseg.io import atomic
+from cellseg.models.detectors import sizes
+from cellseg.models.detectors.presets import PRESETS
+from cellseg.study.runs import run_settings
+from cellseg.targets.instances import Detections
+from setting_cases import ABSENT, Case, World
+from settings_base import ALL_HEADS, COMMON, EVERY
+from settings_of_models import NETWORK_CASES
+from settings_of_training import CASES as TRAINING
+
+NAMES = {family: f"found-{family}" for family in PRESETS}
+"""Models of the study below, by family."""
+RUN = f"squares/{NAMES['centermask']}/instances/full/0"
+GIVEN = {
+    "tilings.crops": {"mode": "crop", "size": 64, "tile_overlap": 8},
+    "tilings.larger-crops": {"mode": "crop", "size": 128, "tile_overlap": 8},
+    **{f"models.{name}": {"family": family, "training": {"tiling": "crops"}}
+       for family, name in NAMES.items()},
+    "experiments.detectors": {
+        "title": "Which detector?",
+        "conditions": [
+            {"model": list(NAMES.values()), "heads": "instances", "subset": "full", "seed": 0}
+        ],
+        "figures": [],
+    },
+}  # fmt: skip
+"""Detectors next to the base study."""
+
+REFUSED = {f"models.*<{family}>.training.{key}" for family in NAMES for key in ("xla", "warp")}
+"""Keys of which a detector takes one value alone; test_detector_checks.py looks at the others."""
+
+
+def option(family: str, *keys: str) -> Callable[[World], object]:
+    """The value in the settings of a run."""
+
+    def see(world: World) -> object:
+        value = world.plan.one(f"train squares/{NAMES[family]}/instances/full/0").params["settings"]
+        for key in keys:
+            value = value.get(key, ABSENT)
+        return value
+
+    return see
+
+
+def weights_of(family: str) -> Callable[[World], int]:
+    """Number of weights of the network."""
+    return lambda world: sizes.parameters(option(family, "model")(world), 1)
+
+
+def overriding(case: Case, family: str) -> Case:
+    name, key = NAMES[family], case.key.removeprefix("training.")
+    plan = [f"train squares/{name}/*: params.settings.training.{key}"]
+    given, other = case.seen[0][0], case.seen[1][0]
+    values = [(ABSENT, given), (other, other)]
+    if key == "tiling":
+        values = [("crops", "crops"), ("larger-crops", "larger-crops")]
+        plan += [f"train squares/{name}/*: params.settings.tiling.*"]
+    if key == "global_clipnorm":
+        plan.append(f"train squares/{name}/*: params.settings.training.clipnorm")
+    of_study = case.given if key == "steps" else {}
+    return Case(f"models.*<{family}>.training.{key}", f"models.{name}.training.{key}", values,
+                option(family, "training", *key.split(".")), plan, {**GIVEN, **of_study},
+                alone=case.alone)  # fmt: skip
+
+
+def overriding_head(case: Case, family: str) -> Case:
+    head, key = case.key.removeprefix("heads.").split(".")
+
+    def see(world: World) -> object:
+        return run_settings(world.study, NAMES[family], EVERY, "full", 0)["heads"][head][key]
+
+    given, other = case.seen[0][0], case.seen[1][0]
+    return Case(f"models.*<{family}>.heads.{head}.{key}",
+                f"models.{NAMES[family]}.heads.{head}.{key}",
+                [(ABSENT, given), (other, other)], see, [], GIVEN)  # fmt: skip
+
+
+def model(family: str, key: str, *seen: tuple, sees=None, plan=()) -> Case:
+    name = NAMES[family]
+    return Case(f"models.*<{family}>.{key}", f"models.{name}.{key}", seen,
+                sees or option(family, "model", key),
+                [f"train squares/{name}/*: params.settings.model.{key}", *plan],
+                GIVEN)  # fmt: skip
+
+
+def of_family(family: str) -> list[Case]:
+    presets = {name: sizes.parameters({"family": family, "preset": name}, 1)
+               for name in PRESETS[family]}  # fmt: skip
+    report = "data_report squares: params.ensembles"
+    weights = f"train squares/{NAMES[family]}/*: input.weights"
+    return [
+        model(family, "preset", *presets.items(), sees=weights_of(family)),
+        model(family, "norm", (None, None), ("frozen", "frozen"), ("group", "group")),
+        model(family, "detections", (None, None), (50, 50)),
+        model(family, "optimizer", ("adam", "adam"), ("sgd", "sgd")),
+        model(family, "momentum", (0.9, 0.9), (0.5, 0.5)),
+        model(family, "weights", (None, None), ("one", "one"), plan=[weights]),
+        model(family, "ensemble", (None, None), ("cell-type", "cell-type"), plan=[report]),
+    ]
+
+
+def switch(family: str, key: str, given: bool) -> Case:
+    """One that is a part of the network."""
+    default = sizes.parameters({"family": family}, 1)
+    changed = sizes.parameters({"family": family, key: not given}, 1)
+    return model(family, key, (None, default), (not given, changed), sees=weights_of(family))
+
+
+# --- painting
+
+FOUND = Detections(
+    (40, 60),
+    np.float32([[2, 2, 12, 12], [20, 2, 30, 12], [40, 2, 44, 6]]),
+    np.float32([0.9, 0.4, 0.8]),
+    np.stack([np.full((28, 28), level, np.uint8) for level in (255, 255, 150)]),
+)
+"""One cell that is sure, one that is not, and a small one of which no pixel is sure."""
+
+
+def painted(world: World) -> int:
+    """Number of cells."""
+    path = world.folder / "instances.zip"
+    instance_store.write(path, [("one", FOUND)])
+    output = world.run(f"paint {RUN}/", maps=str(path))
+    used = json.loads(Path(output.settings).read_text())["segmentation"]
+    assert used["method"] == "painting"
+    return int(np.load(output.labels)["one"].max())
+
+
+def painting(key: str, *seen: tuple) -> list[Case]:
+    plan = [f"paint *0/: params.segmentation.{key}"]
+    others = {heads: {"method": "watershed"} for heads in (ALL_HEADS, COMMON, "fgbg")}
+    whole = {**GIVEN, "segmentation": {"method": "painting"}, "segmentation_by_heads": others}
+    own = {**GIVEN, "segmentation_by_heads": {"instances": {"method": "painting"}}}
+    return [
+        Case(f"segmentation<painting>.{key}", f"segmentation.{key}", seen, painted, plan, whole),
+        Case(f"segmentation_by_heads.*<painting>.{key}", f"segmentation_by_heads.instances.{key}",
+             seen, painted, plan, own),
+    ]  # fmt: skip
+
+
+def tuning(key: str, *seen: tuple) -> Case:
+    """Values that a search tries on the detections of a validation image."""
+    given = {**GIVEN, "threshold_searches.found": {key: seen[0][0]},
+             "experiments.detectors.threshold_search": "found"}  # fmt: skip
+
+    def tried(world: World) -> list[float]:
+        path, truth = world.folder / "instances.zip", world.folder / "truth.npz"
+        labels = np.zeros((40, 60), np.int32)
+        labels[2:12, 2:12] = 1
+        instance_store.write(path, [("one", FOUND)])
+        atomic.write_stack(truth, [("one", labels)])
+        made = world.run(f"tune {RUN}/found", maps=str(path), truths=[str(truth)])
+        return sorted(set(pd.read_csv(made.tried)[key]))
+
+    return Case(f"threshold_searches.*.{key}", f"threshold_searches.found.{key}", seen, tried,
+                [f"tune */found: params.tuning.{key}"], given)  # fmt: skip
+
+
+CASES = [
+    *(case for family in NAMES for case in of_family(family)),
+    switch("maskrcnn", "v2_heads", False),
+    switch("centermask", "mask_scoring", True),
+    switch("cascade", "deformable", False),
+    *(overriding(case, family) for family in NAMES for case in [*TRAINING, *NETWORK_CASES]
+      if case.key.startswith("training.")
+      and f"models.*<{family}>.{case.key}" not in REFUSED),
+    *(overriding_head(case, family) for family in NAMES for case in TRAINING
+      if case.key.startswith("heads.")),
+    *painting("score_threshold", (0.5, 2), (0.3, 3)),
+    *painting("mask_threshold", (0.5, 2), (0.7, 1)),
+    *painting("min_size", (0, 2), (30, 1)),
+    tuning("score_threshold", ([0.3], [0.3, 0.5]), ([0.7], [0.5, 0.7])),
+    tuning("mask_threshold", ([0.3], [0.3, 0.5]), ([0.7], [0.5, 0.7])),
+]  # fmt: skip
