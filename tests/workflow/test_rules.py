@@ -55,6 +55,13 @@ WHOLE["experiments"]["outside"] = {
     "title": "Others?", "figures": [],
     "conditions": [{"model": "outside", "heads": "external", "subset": "full", "seed": 0}],
 }  # fmt: skip
+WHOLE["tilings"] = {**WHOLE["tilings"], "crop-64": {"mode": "crop", "size": 64}}
+WHOLE["models"]["detector"] = {"family": "centermask", "preset": "small",
+                               "training": {"tiling": "crop-64"}}  # fmt: skip
+WHOLE["experiments"]["instances"] = {
+    "title": "One by one?", "figures": [],
+    "conditions": [{"model": "detector", "heads": "instances", "subset": "full", "seed": 0}],
+}  # fmt: skip
 WHOLE["apply"] = {"run": "given/run", "images": "given/images", "output": "given/cells"}
 
 TARGETS = ["all", "apply", f"{RUN}/export.zip", "results/tiny/searches/rates/search.png",
@@ -333,12 +340,13 @@ def _changed(before: dict, after: dict) -> set[str]:
 
 
 def _of_twins(jobs: dict) -> dict:
-    """The jobs, those of rules for cells from outside by the name of the rule that they follow."""
+    """The jobs, those of rules that follow another one by the name of that."""
     return {key: replace(job, rule=_twin(job.rule)) for key, job in jobs.items()}
 
 
 def _twin(rule: str) -> str:
-    return rule.removesuffix("_from_outside")
+    of_maps = {"predict_instances": "predict", "paint": "segment"}
+    return of_maps.get(rule, rule.removesuffix("_from_outside"))
 
 
 def _set(*path: str, value: object) -> Callable[[dict], None]:
@@ -405,6 +413,10 @@ EDITS = {
                       "score.min_size format_tables.experiment overview.study"),
     "segmentation": (_set("segmentation", "interior_threshold", value=0.4),
                      "segment.segmentation tune.segmentation"),
+    "painting": (_set("segmentation_by_heads", "instances",
+                      value={"method": "painting", "score_threshold": 0.4}),
+                 "segment.segmentation"),
+    "detector": (_set("models", "detector", "mask_scoring", value=False), "train.settings"),
     "grid": (_set("threshold_searches", "grid", "interior_threshold", value=[0.2, 0.4]),
              "tune.tuning"),
     "subsample of a search": (_set("threshold_searches", "grid", "subsample", value=2),

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from cellseg import models
+from cellseg.errors import UserError
 from cellseg.export import bioimage_io, model_card
 from cellseg.export import example as export_example
 from cellseg.inference import record
@@ -65,6 +67,12 @@ def export(
     if "backend" in settings["model"]:  # which makes no difference to the weights
         settings["model"]["backend"] = "tensorflow"
     model = settings["model"]
+    if model["family"] in models.FAMILIES and models.predicts(model) == "instances":
+        raise UserError(
+            f"{run['weights']} is of a network of family {model['family']}, which is not exported: "
+            "an export holds a network of maps in TensorFlow. Hand on the folder of the run, which "
+            "`snakemake apply` takes."
+        )
     family = load_family(model)
     family.set_threads(threads)
     from cellseg.export import saved_model

@@ -13,6 +13,9 @@ from cellseg.targets.instances import Detections, rounded
 if TYPE_CHECKING:
     from cellseg.training.family import Family
 
+AT_ONCE = 1024
+"""Pixels of a side up to which an image is predicted at once, unless the options say otherwise."""
+
 
 class Detector(Protocol):
     """A trained detector, see :mod:`cellseg.models`. Images are (H, W), float32, normalised."""
@@ -40,10 +43,10 @@ def image_detector(
     predictor = family.Predictor(run, folder)
     normalization = run["training"]["normalization"]
     views = options["test_time_augmentation"]
-    # At once by default: a detector takes any size, and nothing is cut.
-    if options["window"] not in (None, "image"):
-        overlap = round(options["window_overlap"] * options["window"])
-        predictor = Windows(predictor, options["window"], overlap)
+    if options["window"] != "image":
+        # A detector takes any size, so that by default an image is cut only if it is large.
+        window = options["window"] or AT_ONCE
+        predictor = Windows(predictor, window, round(options["window_overlap"] * window))
     if views["flips"] or views["rotations"] or list(views["scales"]) != [1]:
         predictor = Views(predictor, views["flips"], views["rotations"], views["scales"])
 

@@ -11,7 +11,7 @@ A family is a module, or an object ``FAMILY`` in one, that offers
     loads that file; calling it with images ``(N, H, W, 1)`` float32 gives a dict of head name to
     ``(N, H, W, channels)`` float32;
 ``exportable(settings, folder, size) -> function, variables``
-    the same on TensorFlow tensors, for export as a SavedModel;
+    the same on TensorFlow tensors, for export as a SavedModel; not asked of detectors;
 ``parameters(settings) -> int``
     number of weights of the network;
 ``PREDICTS`` (optional)

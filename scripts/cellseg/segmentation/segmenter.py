@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellseg.errors import UserError
-from cellseg.inference import map_store, record, sliding_window
+from cellseg.inference import instance_run, map_store, record, sliding_window
 from cellseg.inference import run as predict_run
 from cellseg.io import made_files, run_format
 from cellseg.segmentation import methods
 from cellseg.segmentation import record as segmentation_record
+from cellseg.targets.instances import CHANNEL, HEAD
 from cellseg.training import ensemble, provenance
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ class Segmenter:
             self.precise = method.precise(settings["heads"])
             family = load_family(settings["model"])
             family.set_threads(threads)
-            self.predict = predict_run.image_predictor(
-                settings, family, self.folder, self.prediction
+            self.finds_instances = list(self.names) == [CHANNEL]
+            make = (
+                instance_run.image_detector if self.finds_instances else predict_run.image_predictor
             )
+            self.predict = make(settings, family, self.folder, self.prediction)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             # Whatever is in a file that somebody handed on.
             raise made_files.damaged(run["settings"], error) from error
@@ -71,9 +74,12 @@ class Segmenter:
         labels : ndarray of shape (H, W), int32; cells 1..n
         scores : ndarray of shape (n,), float64
         """
-        stack = sliding_window.stacked(self.predict(image), self.names)
-        if not np.isfinite(stack).all():
-            raise UserError(f"the network of {self.folder} predicts values that are not finite.")
+        found = self.predict(image)
+        if self.finds_instances:
+            self._check_finite(found.scores)
+            return methods.segment({HEAD: found}, self.settings)
+        stack = sliding_window.stacked(found, self.names)
+        self._check_finite(stack)
         # Stored maps are rounded, and cells are those of rounded maps.
         with tempfile.TemporaryDirectory() as folder:
             map_store.write(
@@ -81,3 +87,7 @@ class Segmenter:
             )
             maps = map_store.open(f"{folder}/page.zip").read("page")
         return methods.segment(maps, self.settings)
+
+    def _check_finite(self, values: np.ndarray) -> None:
+        if not np.isfinite(values).all():
+            raise UserError(f"the network of {self.folder} predicts values that are not finite.")

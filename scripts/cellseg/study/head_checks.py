@@ -55,6 +55,30 @@ def check(where: str, study: Mapping, model: str, heads: Iterable[str]) -> None:
         )
 
 
+def check_subset(where: str, study: Mapping, model: str, subset: str) -> None:
+    """Refuse synthetic images for a detector: they have label images but no outlines.
+
+    Parameters
+    ----------
+    where : key that names the subset, for the error
+    study : complete configuration, whose names are checked
+    model, subset : entries of ``models`` and ``subsets``
+
+    Raises
+    ------
+    UserError
+        Names the key to change.
+    """
+    if not finds_instances(study["models"][model]):
+        return
+    if study["subsets"][subset].get("synthetic_per_image"):
+        raise UserError(
+            f"{where}: subsets.{subset} has synthetic images (synthetic_per_image), which have no "
+            f"outlines, and models.{model} is of family {study['models'][model]['family']}, which "
+            "is trained with them. Name a subset without synthetic images."
+        )
+
+
 def _check_instances(where: str, study: Mapping, model: str, heads: list[str]) -> None:
     """Refuse a detector that is asked for maps, another network asked for instances, and settings
     that a detector cannot be trained with."""

@@ -235,9 +235,11 @@ def _check_names(study: Mapping) -> None:
                     heads = head_names.split(value)
                 except UserError as error:
                     raise UserError(f"{where}.conditions.{error}") from None
-                segmentation_methods.check_heads(study, heads, f"{where}.conditions.heads")
                 for model in as_list(block["model"]):
                     head_checks.check(f"{where}.conditions.heads", study, model, heads)
+                    for subset in as_list(block["subset"]):
+                        head_checks.check_subset(f"{where}.conditions.subset", study, model, subset)
+                segmentation_methods.check_heads(study, heads, f"{where}.conditions.heads")
 
 
 def _check_search(name: str, study: Mapping) -> None:
@@ -254,8 +256,9 @@ def _check_search(name: str, study: Mapping) -> None:
         heads = head_names.split(search["heads"])
     except UserError as error:
         raise UserError(f"{where}.{error}") from None
-    segmentation_methods.check_heads(study, heads, f"{where}.heads")
     head_checks.check(f"{where}.heads", study, search["model"], heads)
+    head_checks.check_subset(f"{where}.subset", study, search["model"], search["subset"])
+    segmentation_methods.check_heads(study, heads, f"{where}.heads")
     searches.check(study, name)
 
 

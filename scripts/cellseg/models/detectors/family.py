@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellseg.errors import UserError
-
 from cellseg.models.detectors import packages  # noqa: F401  isort: skip  (says what is missing)
 import timm
 import torch
@@ -61,14 +59,6 @@ class DetectorFamily:
     def Predictor(self, settings: Mapping, folder: Path) -> predictor.TorchPredictor:
         """A trained network, applied to images of any size."""
         return predictor.TorchPredictor(self.build, settings, folder)
-
-    def exportable(self, settings: Mapping, folder: Path, size: int) -> tuple[Callable, list]:
-        """Refused: an export is a SavedModel of TensorFlow."""
-        raise UserError(
-            f"{folder} is a run of family {settings['model']['family']}, which is not exported: an "
-            "export holds a network of maps in TensorFlow. Hand on the folder of the run, which "
-            "`snakemake apply` takes."
-        )
 
     def parameters(self, settings: Mapping) -> int:
         """Number of weights of the network, trained or not."""

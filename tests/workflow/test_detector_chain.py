@@ -1,0 +1,62 @@
+"""An instance detector from images to figures by Snakemake: every rule, and nothing twice."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workflow_runner import Workflow
+
+pytest.importorskip("torch")
+
+STUDY = {
+    "dataset": "tiny",
+    "datasets": {
+        "tiny": {
+            "kind": "simulated",
+            "cell_types": ["BV2"],
+            "images": {"train": 1, "val": 1, "test": 1},
+            "height": 96,
+            "width": 96,
+        }
+    },
+    "tilings": {"crop-64": {"mode": "crop", "size": 64, "tile_overlap": 0, "crops_per_image": 2}},
+    "training": {"tiling": "crop-64", "epochs": 1, "batch_size": 2},
+    "models": {"detector": {"family": "centermask", "preset": "small", "detections": 40}},
+    "subsets": {"full": {}},
+    "segmentation_by_heads": {"instances": {"method": "painting", "score_threshold": 0}},
+    "overlays": {"images": 1},
+    "experiments": {
+        "first": {
+            "title": "Which cells?",
+            "conditions": [
+                {"model": "detector", "heads": "instances", "subset": "full", "seed": 0}
+            ],
+            "figures": ["f1-by-cell-type", "contact-sheet"],
+        }
+    },
+}
+RUN = "results/tiny/runs/detector/instances/full/seed-0"
+
+
+def test_a_detector_goes_through_all_rules_once(checkout, tmp_path):
+    workflow = Workflow.copy(checkout, tmp_path / "checkout", STUDY)
+    planned = workflow.planned()
+    assert planned["predict_instances"] == planned["paint"] == 1
+    assert not planned.keys() & {"predict", "segment"}
+    done = workflow.call()
+    assert done.returncode == 0, done.stdout
+    run = workflow.folder / RUN
+    with np.load(run / "labels.npz") as labels:
+        [image] = labels.files
+        found = labels[image]
+    cells = pd.read_parquet(run / "cells.parquet")
+    assert found.shape == (96, 96) and 0 < found.max() <= 40
+    assert json.loads((run / "segmentation.json").read_text())["segmentation"] == {
+        "mask_threshold": 0.5, "method": "painting", "min_size": 0, "score_threshold": 0,
+    }  # fmt: skip
+    assert len(cells) >= found.max()
+    for name in ("instances.zip", "metrics.csv", "coco.csv"):
+        assert (run / name).stat().st_size, name
+    assert workflow.planned() == {}
