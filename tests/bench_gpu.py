@@ -6,6 +6,11 @@ is not installed is a row that says so:
     PYTHONPATH=scripts python tests/bench_gpu.py
     PYTHONPATH=scripts python tests/bench_gpu.py --seconds inf --batches 2 8 32 --tiles 256 512 \\
         --backbones resnet50 densenet201 efficientnetb7
+    PYTHONPATH=scripts python tests/bench_gpu.py --detectors maskrcnn retinamask centermask cascade
+
+``--detectors`` measures instance detectors instead, by family or ``family:preset``, as they are
+trained and as they predict: images a second, and the peak of memory. It needs ``make detectors``,
+and refuses a machine without a GPU unless ``--on-cpu`` is given.
 
 Needs besides Keras and a backend: numpy, pandas, h5py, numba, opencv-python-headless. TensorFlow is
 imported only where ``--backends`` names it, tensorboard never.
@@ -322,6 +327,10 @@ def repeat(batch: Batch, count: int) -> Batch:
 def child(task: Mapping) -> None:
     """Do one task; print JSON lines, of which a later one adds to those before."""
     try:
+        if task["kind"] == "detector":
+            with tempfile.TemporaryDirectory() as folder:
+                measure_detector(task, folder)
+            return
         family = models.load(settings(task)["model"])
         family.set_threads(task["threads"])
         cv2.setNumThreads(1)
@@ -348,6 +357,112 @@ def verdict(message: str) -> str:
     words = " ".join(message.split()).replace("|", "/")
     # TensorFlow names the cause at the end, the others at the beginning.
     return f"failed: {words if len(words) < 200 else f'{words[:100]} … {words[-100:]}'}"
+
+
+def detector(task: Mapping) -> tuple[dict, Family]:
+    """Settings of a detector's run, and its family."""
+    run = small_training.settings(1, family="unet")
+    name, _, preset = task["detector"].partition(":")
+    run["model"] = {"family": name, "preset": preset or None, "optimizer": "sgd", "momentum": 0.9}
+    precision = task["precision"]
+    run["training"] |= {
+        "clipnorm": None,
+        "global_clipnorm": 10.0,
+        "l2": 0,
+        "weight_decay": 1e-4,
+        "ema": None,
+        "batch_norm_momentum": None,
+        "mixed_precision": False if precision == "float32" else precision,
+    }
+    return run, models.load(run["model"])
+
+
+def measure_detector(task: Mapping, folder: str) -> None:
+    """Time of training steps on crops full of cells, then of prediction of one image at a time."""
+    import torch
+
+    from cellseg.images.normalization import normalize
+    from cellseg.inference.instance_run import detected
+    from cellseg.training.instance_stream import instances_in
+
+    run, family = detector(task)
+    family.set_threads(task["threads"])
+    if not torch.cuda.is_available() and not task["on_cpu"]:
+        say(end="no GPU: torch finds none here. Give --on-cpu to measure the CPU.")
+        return
+    made = tiles(task["tile"])
+    chosen = np.arange(task["batch"]) % DIFFERENT_TILES
+    images = normalize(made.X[chosen].astype(np.float32), "whole-image")
+    batch = images, [instances_in([made.y[one, ..., 0]]) for one in chosen]
+    learning = family.learner(run, size=task["tile"], folder=Path(folder))
+    for _ in range(1 + WARM_UP):
+        learning.train_batch(batch, 1e-4)
+    seconds, losses = zip(
+        *(timed(lambda: learning.train_batch(batch, 1e-4)) for _ in range(task["steps"])),
+        strict=True,
+    )
+    median = statistics.median(seconds)
+    say(
+        device=family.device(),
+        versions=family.versions(),
+        parameters=sum(one.numel() for one in learning.model.parameters()),
+        step_ms=1000 * median,
+        images_per_second=task["batch"] / median,
+        peak_gib=memory("torch")[0],
+        finite=math.isfinite(losses[-1]["loss"]),
+    )
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    learning.save_weights(Path(folder) / "weights.h5")
+    predictor = family.Predictor(run, Path(folder))
+
+    def predict(number: int) -> None:
+        detected(predictor, images[number % len(images), ..., 0].copy())
+
+    predict(0)
+    spent = [timed(lambda number=number: predict(number))[0] for number in range(task["steps"])]
+    say(
+        predicted_per_second=1 / statistics.median(spent),
+        prediction_peak_gib=memory("torch")[0],
+        end="ok",
+    )
+
+
+DETECTOR_COLUMNS = ["detector", "precision", "batch", "tile", "step, ms", "images a second",
+                    "peak, GiB", "predicted images a second (float32)",
+                    "peak in prediction, GiB", "remark"]  # fmt: skip
+
+
+def detector_cells(row: Mapping) -> list[str]:
+    """A row of the table of detectors."""
+    ended = row["end"] if row["end"] != "ok" else ""
+    return [
+        row["detector"], row["precision"], str(row["batch"]), str(row["tile"]),
+        number(row, "step_ms"), number(row, "images_per_second", 2), number(row, "peak_gib", 2),
+        number(row, "predicted_per_second", 2), number(row, "prediction_peak_gib", 2),
+        ended or ("" if row["finite"] else "loss not finite"),
+    ]  # fmt: skip
+
+
+def measure_detectors(options: argparse.Namespace, do: Callable[[Mapping], dict]) -> None:
+    """Print the table of detectors; ends with an error where nothing was measured."""
+    rows = []
+    print_header(DETECTOR_COLUMNS)
+    for tile, batch, name, precision in product(
+        options.tiles, options.batches, options.detectors, options.precisions
+    ):
+        task = {"kind": "detector", "detector": name, "precision": precision, "tile": tile,
+                "batch": batch, "steps": options.steps, "threads": options.threads,
+                "on_cpu": options.on_cpu}  # fmt: skip
+        rows.append(do(task))
+        print_row(detector_cells(rows[-1]))
+        if options.json:
+            options.json.write_text(json.dumps(rows, indent=1))
+    devices = sorted({row["device"] for row in rows if "device" in row})
+    if not devices:
+        sys.exit(f"Nothing was measured: {rows[0]['end']}")
+    on_cpu = " **These are figures of a CPU, not of a GPU.**" if devices == ["cpu"] else ""
+    print(f"\nMeasured on {', '.join(devices)}.{on_cpu}")
 
 
 # What the parent does.
@@ -526,6 +641,9 @@ def arguments() -> argparse.Namespace:
                         choices=["jax", "torch", "tensorflow"])  # fmt: skip
     parser.add_argument("--backbones", nargs="+",
                         default=["resnet50"])  # fmt: skip
+    parser.add_argument("--detectors", nargs="+", metavar="FAMILY[:PRESET]",
+                        help="measure these instance detectors instead")  # fmt: skip
+    parser.add_argument("--on-cpu", action="store_true", help="measure detectors without a GPU")
     parser.add_argument("--batches", nargs="+", type=int, default=[BATCH, 2])
     parser.add_argument("--tiles", nargs="+", type=int, default=[TILE], help="sides, pixels")
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"],
@@ -562,6 +680,9 @@ def main() -> None:
         left = min(options.child_seconds, ends - time.perf_counter())
         return run(task, left) if left > 0 else {**task, "end": "not run"}
 
+    if options.detectors:
+        measure_detectors(options, do)
+        return
     about = {"kind": "device", "backbone": "featurenet", "precision": "float32", "xla": False,
              "levels": options.levels, "threads": options.threads}  # fmt: skip
     devices = {backend: do({**about, "backend": backend}) for backend in options.backends}

@@ -58,3 +58,24 @@ def test_the_arithmetic_of_a_convolution_is_counted():
     with bench_gpu.counted() as found:
         model(np.zeros((1, 8, 8, 3), np.float32))
     assert found == [2 * 64 * 4 * 27, 2 * 64 * 4 * 9, 2 * 64 * 5 * 4]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_detectors_are_measured_and_refused_without_a_gpu(checkout):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("torchvision")
+    command = [sys.executable, str(checkout / "tests/bench_gpu.py"), "--precisions", "float32"]
+    command += ["--detectors", "centermask:small", "--batches", "1", "--tiles", "64"]
+    command += ["--steps", "1"]
+    paths = os.pathsep.join(str(checkout / name) for name in ("scripts", "tests"))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run([*command, "--on-cpu"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    (row,) = [line for line in done.stdout.splitlines() if "centermask:small" in line]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert float(cells[5]) > 0 and float(cells[7]) > 0 and cells[-1] == ""
+    if not torch.cuda.is_available():
+        assert "figures of a CPU, not of a GPU" in done.stdout
+        refused = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert refused.returncode != 0 and "no GPU: torch finds none here" in refused.stderr

@@ -1,6 +1,7 @@
 """Published scores next to ours: what matches, what is said to differ, and that none is lost."""
 
 import pytest
+import yaml
 
 from cellseg.tables import paper_names, papers, published
 from cellseg.tables.formatted import papers_page
@@ -62,6 +63,24 @@ def test_the_poster_goes_by_its_models_and_synthetic_images(figures):
     plain, extended = of(figures, "poster", experiments[1:], system="U-Net", cell_type="all")
     assert extended.ours and not plain.ours
     assert not any(line.ours for line in of(figures, "poster", experiments, system="Deep U-Net"))
+
+
+def test_centermask_of_the_poster_stands_next_to_ours(figures, checkout):
+    """The same network in the poster's study, and what ours lacks is said."""
+    poster = yaml.safe_load((checkout / "workflow/studies/poster.yaml").read_text())
+    assert set(papers.BY_MODEL.values()) <= set(poster["models"])
+    large, small = "centermask-v99", "centermask-v19-slim-dw"
+    experiments = [measured(large, large, "instances"), measured("unet", "unet", "fgbg", at=0.9)]
+    system = "CenterMask VoVNet2 V-99"
+    for metric in ("AP", "AFNR"):
+        line, *_ = of(figures, "poster", experiments, system=system, metric=metric, cell_type="all")
+        assert line.same_network and line.ours.condition.startswith(large)
+        assert "not matched: weights of MS-COCO" in line.differs
+    f1, *_ = of(figures, "poster", experiments, system=system, metric="F1", cell_type="all")
+    assert f1.ours is None  # it is not said to be of pixels
+    assert poster["models"][small]["preset"] == "v19-slim-dw"
+    others = of(figures, "poster", experiments, system="CenterMask VoVNet2 V-19-SlimDW")
+    assert others and not any(line.ours for line in others)
 
 
 def test_the_thesis_is_of_another_data_set(figures):

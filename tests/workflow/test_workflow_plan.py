@@ -8,6 +8,8 @@ import yaml
 from PIL import Image
 
 from cellseg.data.tiles import offsets
+from cellseg.study import runs as studies
+from cellseg.study import validation
 from workflow_runner import TINY, Workflow
 
 
@@ -33,6 +35,40 @@ def test_plan_of_the_default_study(fresh):
     assert plan["figure"] == 23 and plan["contact_sheet"] == 3
     assert plan["overview"] == 1
     assert plan["download"] == 1 and plan["fetch_weights"] == 3
+
+
+def test_plan_of_the_detectors(fresh, checkout):
+    """Six detectors and two networks of maps, here with one seed; thresholds found for each."""
+    study = yaml.safe_load((checkout / "workflow/studies/detectors.yaml").read_text())
+    for condition in study["experiments"]["detectors"]["conditions"]:
+        condition["seed"] = 0
+    fresh.configure(study)
+    try:
+        plan = fresh.planned()
+    finally:
+        fresh.configure(TINY)
+    of_instances, of_maps = 6, 2
+    assert plan["predict_instances"] == plan["paint"] == of_instances
+    assert plan["predict"] == plan["segment"] == of_maps
+    for rule in ("train", "predict_validation", "tune", "score", "overlay"):
+        assert plan[rule] == of_instances + of_maps
+    assert plan["tile"] == 2 and "fetch_weights" not in plan
+
+
+@pytest.mark.parametrize("name", ["detectors", "poster", "representations", "thesis"])
+def test_studies_of_the_repository_are_valid(checkout, name):
+    """Those that compare at equal images seen train all their models on as many."""
+    config, schema = (
+        yaml.safe_load((checkout / path).read_text())
+        for path in (f"workflow/studies/{name}.yaml", "workflow/schemas/config.schema.yaml")
+    )
+    study = validation.resolve(config, schema)
+    assert studies.all_runs(study)
+    if name in ("detectors", "representations"):
+        used = {run.model for run in studies.all_runs(study)}
+        trainings = [studies.training_of(study, model) for model in study["models"]]
+        seen = {(one["tiling"], one["steps"], one["batch_size"]) for one in trainings}
+        assert used == set(study["models"]) and len(seen) == 1
 
 
 def test_one_condition_by_name(fresh):

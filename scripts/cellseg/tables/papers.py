@@ -14,8 +14,16 @@ if TYPE_CHECKING:
 
 BY_BACKBONE = ("Mesmer (PanopticNet)", "Deep watershed", "Pixelwise")
 """Systems that are among our networks, with the backbone next in their names."""
-BY_MODEL = {"U-Net": "unet", "Deep U-Net": "unet-deep", "Deep U-Net Ensemble": "unet-deep-ensemble"}
+BY_MODEL = {
+    "U-Net": "unet",
+    "Deep U-Net": "unet-deep",
+    "Deep U-Net Ensemble": "unet-deep-ensemble",
+    "CenterMask VoVNet2 V-19-SlimDW": "centermask-v19-slim-dw",
+    "CenterMask VoVNet2 V-99": "centermask-v99",
+}
 """Systems that are among our networks, and their names in ``workflow/studies/poster.yaml``."""
+ONLY_THEIRS = {system: "weights of MS-COCO" for system in BY_MODEL if "CenterMask" in system}
+"""What those of them have that ours lack."""
 OUR_METRICS = {"Time for step": glossary.STEP.name, "F1 Score": "f1", "AP": "ap", "AFNR": "afnr"}
 """Metrics that a source calls otherwise than our tables, and that need not be defined alike."""
 
@@ -220,9 +228,9 @@ def _trained_alike(figure: published.Figure, one: Mapping) -> bool:
 
 
 def _not_matched(figure: published.Figure) -> list[str]:
-    """What the name of a system says besides method, backbone and heads."""
+    """What a system has besides its method, backbone and heads."""
     if figure.system in BY_MODEL:
-        return []
+        return [ONLY_THEIRS[figure.system]] if figure.system in ONLY_THEIRS else []
     return [part for part in figure.system.split(", ")[2:] if not _HEADS.fullmatch(part)]
 
 
