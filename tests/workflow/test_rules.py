@@ -485,8 +485,8 @@ def test_another_split_to_score_changes_what_it_must(place):
     after = copy.deepcopy(before)
     after["scoring"] = {"data_split": "val"}
     plans = [loaded_rules.load(place, config, TARGETS)[1] for config in (before, after)]
-    inputs = ("score", "take_labels", "predict", "predict_shown", "overlay", "contact_sheet")
-    inputs = {f"{rule}:input" for rule in inputs}
+    of_scored = ("score", "submission", "take_labels", "predict", "predict_shown")
+    inputs = {f"{rule}:input" for rule in (*of_scored, "overlay", "contact_sheet")}
     assert _changed(*plans) == {DATA_SPLIT, *inputs, "-rasterize"}  # of the test split
 
 
@@ -495,6 +495,8 @@ DATA_SPLIT = "score.data_split"
 FILES = {
     "given/predicted/a.tif": "take_labels.content",
     "own/images/train.tif": "parse.images",
+    "given/kaggle/train/000000000000.png": "convert.images parse.images",
+    "given/kaggle/train.csv": "",  # an input
     "own/labels/train/train.tif": "",  # an input, whose content Snakemake compares
     "own/labels/val/more.tif": "parse:input parse.images",
     "own/images/without-labels.tif": "",
@@ -552,7 +554,8 @@ def test_training_compares_the_content_of_all_its_tiles(loaded):
         {path for path in job.inputs if path.endswith(".npz") and not path.endswith(outlines)}
         for job in trainings
     ]
-    assert sorted(map(len, tiles)) == [2, 2, 2, 2, 3]  # one with synthetic images
+    # One with synthetic images, and three folds, which are of all splits.
+    assert sorted(map(len, tiles)) == [2, 2, 2, 2, 3, 3, 3, 3]
     for job, paths in zip(trainings, tiles, strict=True):
         assert {f"{path}.content.json" for path in paths} <= set(job.inputs)
 

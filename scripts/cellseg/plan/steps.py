@@ -79,10 +79,11 @@ def _table(results: Path, dataset: str) -> "pd.DataFrame | None":
     import pandas as pd
 
     folder = results / "data" / dataset / "annotations"
-    paths = [folder / f"{split}.images.parquet" for split in SPLITS]
-    if not all(path.is_file() for path in paths):
+    paths = {split: folder / f"{split}.images.parquet" for split in SPLITS}
+    if not all(paths[split].is_file() for split in TRAINING_SPLITS):
         return None
-    return pd.concat([made_files.read_parquet(path) for path in paths], ignore_index=True)
+    there = [path for path in paths.values() if path.is_file()]
+    return pd.concat([made_files.read_parquet(path) for path in there], ignore_index=True)
 
 
 def _counted(study: Mapping, run: Run, table: "pd.DataFrame") -> list[tuple[int, int]]:
