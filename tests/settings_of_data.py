@@ -391,10 +391,10 @@ CASES = [
     *converted("sartorius", "kaggle", 18, 15, 3, 6),
     *converted("public", "public", 8, 7, 1, 3),
     Case("datasets.*<public>.layout", "datasets.public.layout",
-         [(layout, [layout]) for layout in layouts_made.LAYOUTS],
+         list(layouts_made.LAYOUTS.items()),
          lambda world: sorted({Path(name).parts[0] for split in SPLITS
                                for name in names_dealt("public", split)(world)}),
-         ["convert public: params.layout", "convert public: params.code"]),
+         ["convert public: params.layout"]),
     Case("tilings.*.mode", "tilings.cut-64.mode",
          [("cut", (16, 64, 64)), ("resize", (8, 64, 64)), ("crop", (8, 64, 96))], tiles_made,
          ["tile squares/cut-64/*: params.tiling.*", f"{TRAIN}.tiling.mode",

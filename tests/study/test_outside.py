@@ -68,6 +68,15 @@ def test_placeholders_tell_several_predictions_apart(schema):
     assert len({one["path"] for one in files}) == 4
 
 
+def test_folds_share_predictions_of_which_each_scores_its_own(schema):
+    folds = {"count": 3}
+    made = resolved(schema, [{**OUTSIDE, "subset": "three"}], subsets={"three": {"folds": folds}})
+    found = runs.runs_of(made, "first")
+    assert {outside.files_of(made, run)["path"] for run in found} == {"predictions/cellpose"}
+    samples = [runs.sample_of(made, run.subset, run.seed)["folds"]["fold"] for run in found]
+    assert samples == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("condition", "model", "expected"),
     [

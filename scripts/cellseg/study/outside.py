@@ -108,7 +108,9 @@ def check(study: Mapping) -> None:
                 )
             if outside:
                 path = files_of(study, run)["path"]
-                first = paths.setdefault((run.model, path), run)
+                # Of other folds, other images of the same predictions are scored.
+                fold = run.subset if studies.scores_its_fold(study["subsets"][run.subset]) else None
+                first = paths.setdefault((run.model, path, fold), run)
                 if first != run:
                     raise UserError(
                         f"{where}: {first.folder} and {run.folder} would be the same predictions, "
