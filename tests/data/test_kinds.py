@@ -154,7 +154,7 @@ def test_captions_and_exports_say_what_it_is(study, tmp_path):
     assert "this data set is another (checkerboard)" in told
     for name in (
         *("README.md", "model.zip", "test_input.npy", "test_output.npy", "example.py"),
-        *("settings.json", "segmentation.json", "provenance.json"),
+        *("settings.json", "segmentation.json", "provenance.json", "origin.json", "weights.h5"),
     ):
         (tmp_path / name).touch()
     condition = {"dataset": "tiny", "model": "m", "heads": "fgbg", "subset": "full", "seed": 0}

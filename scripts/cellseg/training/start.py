@@ -197,7 +197,7 @@ def _unpacked(path: Path, folder: Path) -> None:
             if lacking:
                 raise UserError(
                     f"{path} holds no {lacking[0]}: it is no export of livecell-bench, or one of "
-                    "an older version. Export the run again, or start from its weights.h5."
+                    f"an older version. Export the run again, or start from its {names[0]}."
                 )
             for name in names:
                 (folder / name).write_bytes(archive.read(name))
