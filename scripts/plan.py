@@ -1,14 +1,8 @@
 """Show what a study would run, and what it needs. Run it in the checkout: see --help."""
 
-import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
-from cellseg.errors import UserError
-from cellseg.live import dry_run
-from cellseg.plan import arguments, hours, jobs, steps, text
+from cellseg.plan import arguments, dry_run, hours, steps, text
 from cellseg.runtime import command
 from cellseg.space import plan as space
 from cellseg.study import config_files
@@ -23,18 +17,7 @@ def main() -> None:
     asked = arguments.read()
     study = config_files.study(asked, Path.cwd(), WORKFLOW / "schemas/config.schema.yaml")
     given = arguments.step_times(asked.step_ms, study)
-    snakemake = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run"]
-    snakemake += config_files.of_snakemake(asked)
-    with tempfile.TemporaryDirectory() as folder:
-        written = Path(folder) / "jobs"
-        variables = {**os.environ, dry_run.VARIABLE: str(written)}
-        looked = subprocess.run(snakemake, capture_output=True, text=True, env=variables)
-        listed = written.read_text(encoding="utf-8") if written.exists() else ""
-    if looked.returncode:
-        # A dry run logs to stdout, what fails before it to stderr.
-        said = (looked.stderr + looked.stdout).strip()
-        raise UserError(f"Snakemake cannot plan the study:\n{said}")
-    planned = jobs.read(listed)
+    planned = dry_run.jobs_of(config_files.of_snakemake(asked))
     trainings = steps.of_runs(study, planned.trainings, RESULTS)
     finished = hours.measured(study, all_runs(study), RESULTS)
     models = hours.by_model(trainings, finished, given, study["step_ms"])

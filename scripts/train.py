@@ -19,15 +19,12 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     )
     of_run = snakemake.params.settings, snakemake.input.get("start", [])
     named = dict(snakemake.wildcards.items())
+    fold_images = list(snakemake.input.get("fold_images", []))
     with start.opened(*of_run, named, snakemake.config["datasets"]) as begun:
         run.train(
             settings=snakemake.params.settings,
             tiles={"train": snakemake.input.train_tiles, "val": snakemake.input.val_tiles},
-            images=[
-                snakemake.input.train_images,
-                snakemake.input.val_images,
-                *snakemake.input.get("fold_images", []),
-            ],
+            images=[snakemake.input.train_images, snakemake.input.val_images, *fold_images],
             fold_tiles=list(snakemake.input.get("fold_tiles", [])),
             extension=list(snakemake.input.get("extension_tiles", [])),
             weights=snakemake.input.get("weights") or None,

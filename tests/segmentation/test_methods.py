@@ -62,7 +62,8 @@ def test_entries_fit_their_modules(name):
         heads = combination.split("+")
         assert {*methods.searched(heads, {"method": name})} <= {*entry.searched}
     for used in entry.maps.values():
-        assert {*used.heads} <= {*entry.channels} <= {*head_names.HEADS}
+        known = {*head_names.HEADS, head_names.INSTANCES}
+        assert {*used.heads} <= {*entry.channels} <= known
 
 
 def test_names_and_settings_are_known_without_numpy(checkout):

@@ -59,6 +59,8 @@ def check(study: Mapping) -> None:
         _check_circle(name, study)
     runs = [run for one in study["experiments"] for run in studies.runs_of(study, one)]
     for entry in study["hyperparameter_searches"].values():
+        if entry["model"] not in study["models"]:
+            continue  # refused with the other names of a search
         dataset = entry.get("dataset", study["dataset"])
         axes = (entry[axis] for axis in studies.AXES[:-1])
         runs.append(Run(dataset, *axes, studies.as_list(entry["seed"])[0]))
