@@ -8,24 +8,16 @@ are ``(H, W)``, float32.
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Protocol
 
 import numpy as np
 from skimage.transform import resize
 
 from cellseg.data.tiles import offsets
 from cellseg.inference.box_overlap import merged_windows, suppressed
+from cellseg.targets.instances import Detector
 
 EDGE = 1.5
 """Pixels: a box this near to an inner edge of its window may be cut."""
-
-
-class Detections(Protocol):
-    """What gives boxes, and masks in any boxes."""
-
-    def boxes(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
-
-    def masks(self, image: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 class Windows:
@@ -47,7 +39,7 @@ class Windows:
         The overlap is not less than the window.
     """
 
-    def __init__(self, predictor: Detections, window: int, overlap: int) -> None:
+    def __init__(self, predictor: Detector, window: int, overlap: int) -> None:
         if not 0 <= overlap < window:
             raise ValueError(f"overlap {overlap} must be at least 0 and less than window {window}")
         self.predictor, self.window, self.overlap = predictor, window, overlap
@@ -121,7 +113,7 @@ class Views:
 
     def __init__(
         self,
-        predictor: Detections,
+        predictor: Detector,
         flips: bool = False,
         rotations: bool = False,
         scales: Sequence[float] = (1,),

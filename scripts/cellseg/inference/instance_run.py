@@ -2,27 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cellseg.images.normalization import normalize
 from cellseg.inference.detections import Views, Windows
-from cellseg.targets.instances import Detections, rounded
+from cellseg.targets.instances import Detections, detected
 
 if TYPE_CHECKING:
     from cellseg.training.family import Family
 
 AT_ONCE = 1024
 """Pixels of a side up to which an image is predicted at once, unless the options say otherwise."""
-
-
-class Detector(Protocol):
-    """A trained detector, see :mod:`cellseg.models`. Images are (H, W), float32, normalised."""
-
-    def boxes(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
-
-    def masks(self, image: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 def image_detector(
@@ -54,10 +46,3 @@ def image_detector(
         return detected(predictor, normalize(image[None, ..., None], normalization)[0, ..., 0])
 
     return detect_image
-
-
-def detected(predictor: Detector, image: np.ndarray) -> Detections:
-    """Detections of one image that is normalised, predicted at once."""
-    boxes, scores = predictor.boxes(image)
-    probabilities, quality = predictor.masks(image, boxes)
-    return Detections(image.shape, boxes, scores * quality, rounded(probabilities))

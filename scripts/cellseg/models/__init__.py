@@ -18,7 +18,7 @@ A family is a module, or an object ``FAMILY`` in one, that offers
     number of weights of the network;
 ``PREDICTS`` (optional)
     ``instances`` of a detector, whose predictor gives ``boxes(image)`` and ``masks(image, boxes)``
-    (:class:`cellseg.inference.instance_run.Detector`), and which has ``streams(outlines)``: what
+    (:class:`cellseg.targets.instances.Detector`), and which has ``streams(outlines)``: what
     makes its streams, with the arguments of :class:`cellseg.training.batches.TileStream`, from
     files of true cells;
 ``BACKEND``

@@ -1,6 +1,7 @@
 """Cells one by one, which may overlap: what an instance detector learns, and what it finds."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -66,3 +67,18 @@ def rounded(probabilities: np.ndarray) -> np.ndarray:
     ndarray of shape (n, 28, 28), uint8
     """
     return np.rint(np.clip(probabilities, 0, 1) * np.float32(WHITE)).astype(np.uint8)
+
+
+class Detector(Protocol):
+    """A trained detector, see :mod:`cellseg.models`. Images are (H, W), float32, normalised."""
+
+    def boxes(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def masks(self, image: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def detected(predictor: Detector, image: np.ndarray) -> Detections:
+    """Detections of one image that is normalised, as they are stored."""
+    boxes, scores = predictor.boxes(image)
+    probabilities, quality = predictor.masks(image, boxes)
+    return Detections(image.shape, boxes, scores * quality, rounded(probabilities))

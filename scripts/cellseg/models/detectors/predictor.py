@@ -10,7 +10,7 @@ from torch import Tensor
 from cellseg.io import run_files
 from cellseg.models.detectors import state_files
 from cellseg.models.detectors.detector import Detector
-from cellseg.targets.instances import HEAD, Detections, rounded
+from cellseg.targets.instances import HEAD, Detections, detected
 
 
 class TorchPredictor:
@@ -45,12 +45,7 @@ class TorchPredictor:
 
     def __call__(self, images: np.ndarray) -> dict[str, list[Detections]]:
         """Detections of images ``(N, H, W, 1)``, in the place of maps."""
-        found = []
-        for image in images[..., 0]:
-            boxes, scores = self.boxes(image)
-            probabilities, quality = self.masks(image, boxes)
-            found.append(Detections(image.shape, boxes, scores * quality, rounded(probabilities)))
-        return {HEAD: found}
+        return {HEAD: [detected(self, image) for image in images[..., 0]]}
 
     def _tensor(self, image: np.ndarray) -> Tensor:
         """The same tensor for the same image: the network keeps what it computed of it."""
