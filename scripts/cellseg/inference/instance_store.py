@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from cellseg.errors import UserError
+from cellseg.io import zip_files
 from cellseg.io.atomic import replacing
 from cellseg.targets.instances import CHANNEL, HEAD, SIDE, Detections
 
 MANIFEST = "instances.json"
 FORMAT = "detections, version 1"
+PACKED = zipfile.ZIP_DEFLATED
 ARRAYS = {"boxes": (4,), "scores": (), "probabilities": (SIDE, SIDE)}
 """By name, the shape of what is stored for each detection."""
 
@@ -55,9 +57,9 @@ def write(
                 array = getattr(found, name)
                 if array.shape != (len(found.scores), *shape) or not np.isfinite(array).all():
                     raise ValueError(f"{image}: {name} of shape {array.shape}, or not finite")
-                archive.writestr(_member(f"{image}/{name}.npy"), _bytes(array))
+                archive.writestr(zip_files.member(f"{image}/{name}.npy", PACKED), _bytes(array))
         content = {"format": FORMAT, "prediction": options, "shapes": shapes}
-        archive.writestr(_member(MANIFEST), json.dumps(content))
+        archive.writestr(zip_files.member(MANIFEST, PACKED), json.dumps(content))
 
 
 class InstanceStore:
@@ -115,14 +117,17 @@ class InstanceStore:
 
 
 def open(path: str | os.PathLike) -> InstanceStore:
-    """Open the detections of a run.
+    """Open the detections of a run; a file opened before, and not changed since, is not read again.
 
     Raises
     ------
     UserError
         The file is missing or cut off, or holds no detections.
     """
-    return InstanceStore(path)
+    return _opened(path)
+
+
+_opened = zip_files.remembered(InstanceStore)
 
 
 def copy(source: InstanceStore, path: str | os.PathLike, images: Iterable[str]) -> None:
@@ -140,12 +145,3 @@ def _bytes(array: np.ndarray) -> bytes:
     content = io.BytesIO()
     np.save(content, np.ascontiguousarray(array), allow_pickle=False)
     return content.getvalue()
-
-
-def _member(name: str) -> zipfile.ZipInfo:
-    """Compressed, and without the time and the system of writing."""
-    member = zipfile.ZipInfo(name)
-    member.compress_type = zipfile.ZIP_DEFLATED
-    member.create_system = 3  # Unix, for which the next line says that all may read the file
-    member.external_attr = 0o644 << 16
-    return member

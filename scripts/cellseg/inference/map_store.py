@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 
 from cellseg.errors import UserError
+from cellseg.io import zip_files
 from cellseg.io.atomic import replacing
 from cellseg.runtime.parallel import ordered_map
 from cellseg.targets.channels import marker_head
@@ -117,10 +118,10 @@ def write(
                 raise ValueError(f"image '{image}' comes twice, or its name is that of no file")
             ranges[image] = [bounds for bounds, _ in pictures]
             for name, (_, png) in zip(channels, pictures, strict=True):
-                archive.writestr(_member(_picture(name, image)), png)
+                archive.writestr(zip_files.member(_picture(name, image)), png)
         content = {"format": FORMAT, "value": VALUE, "channels": list(channels)}
         content |= {"prediction": options, "least and greatest": ranges}
-        archive.writestr(_member(MANIFEST), json.dumps(content))
+        archive.writestr(zip_files.member(MANIFEST), json.dumps(content))
 
 
 def copy(source: "MapStore", path: str | os.PathLike, images: Iterable[str]) -> None:
@@ -142,10 +143,10 @@ def copy(source: "MapStore", path: str | os.PathLike, images: Iterable[str]) -> 
         for image in images:
             ranges[image] = source.ranges(image)
             for name in source.channels:
-                archive.writestr(_member(_picture(name, image)), source.png(name, image))
+                archive.writestr(zip_files.member(_picture(name, image)), source.png(name, image))
         content = {"format": FORMAT, "value": VALUE, "channels": source.channels}
         content |= {"prediction": source.prediction, "least and greatest": ranges}
-        archive.writestr(_member(MANIFEST), json.dumps(content))
+        archive.writestr(zip_files.member(MANIFEST), json.dumps(content))
 
 
 def _pack(
@@ -276,16 +277,10 @@ def open(path: str | os.PathLike) -> MapStore:
     UserError
         The file is missing or cut off, or holds no maps.
     """
-    try:
-        stamp = os.stat(path)
-    except OSError:
-        return MapStore(path)  # says what is wrong
-    return _opened(Path(path).absolute(), stamp.st_mtime_ns, stamp.st_size, stamp.st_ino)
+    return _opened(path)
 
 
-@lru_cache(maxsize=8)
-def _opened(path: Path, *_stamp: int) -> MapStore:
-    return MapStore(path)
+_opened = zip_files.remembered(MapStore)
 
 
 def _greys(values: np.ndarray, low: float, high: float, depth: type) -> np.ndarray:
@@ -309,11 +304,3 @@ def _curve(depth: np.dtype) -> np.ndarray:
 
 def _picture(channel: str, image: str) -> str:
     return f"{channel}/{image}.png"
-
-
-def _member(name: str) -> zipfile.ZipInfo:
-    """Stored as it is, PNG being compressed, and without the time and the system of writing."""
-    member = zipfile.ZipInfo(name)
-    member.create_system = 3  # Unix, for which the next line says that all may read the file
-    member.external_attr = 0o644 << 16
-    return member
