@@ -140,7 +140,7 @@ def test_a_network_without_a_start_is_as_ever(family, name, source, tmp_path, mo
 
 
 def test_each_layer_is_frozen_slow_or_fast_as_told(family, name, source, tmp_path, monkeypatch):
-    """Adam's first step changes a weight by the rate, beside the decay of rate times weight.
+    """Adam's first step changes a weight by the rate, next to the decay of rate times weight.
 
     The backbone is frozen, its batch norms too, in training and where averages are measured again;
     the layers between are taken, so slow; the heads are new.

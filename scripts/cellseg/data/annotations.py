@@ -133,7 +133,7 @@ def _read_split(
         cells = coco.read_cells(source["annotations"][split], listed, crowds_as_cells=as_cells)
     else:
         listed, cells = [], Cells({})
-    table = pd.DataFrame(listed, columns=["id", "file_name", "height", "width", *coco.TOLD])
+    table = pd.DataFrame(listed, columns=["id", "file_name", "height", "width", *coco.STATED])
     table = table.rename(columns={"id": "image_id"})
     table["order"] = range(len(table))
     table["image"] = [Path(name).stem for name in table["file_name"]]

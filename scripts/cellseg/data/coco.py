@@ -16,7 +16,7 @@ from cellseg.io import json_stream
 BUFFER = 1 << 20  # bytes handed to the JSON parser at a time
 MOST_PIXELS = 1 << 31  # of an image; run lengths count no further
 LARGEST_ID = (1 << 63) - 1
-TOLD = ("cell_type", "well")
+STATED = ("cell_type", "well")
 """Keys that this program adds to the format: an image may say what its name and folder do not."""
 
 
@@ -81,15 +81,15 @@ def _checked(path: str | os.PathLike, image: Any) -> dict:
     name = image["file_name"]
     if not isinstance(name, str) or not PurePosixPath(name).name:
         raise UserError(f"{path}: image {_shown(image)} has a 'file_name' that names no file.")
-    for key in TOLD:
+    for key in STATED:
         if not isinstance(image.get(key), str | None) or image.get(key) == "":
             raise UserError(
                 f"{path}: image {_shown(image)} has a '{key}' that is no text. Correct it, or "
                 "leave it out."
             )
-    told = {key: image.get(key) for key in TOLD}
+    stated = {key: image.get(key) for key in STATED}
     size = {"height": height, "width": width}
-    return {"id": listed, "listed_id": listed, "file_name": name, **size, **told}
+    return {"id": listed, "listed_id": listed, "file_name": name, **size, **stated}
 
 
 def _fits(listed: int | str) -> bool:

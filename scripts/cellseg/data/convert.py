@@ -94,10 +94,10 @@ def _write_coco(path: str, images: Iterable[Listed]) -> int:
     """Write a COCO file; the number of its cells."""
     listed, cells = [], []
     for image_id, one in enumerate(images, start=1):
-        told = {"cell_type": one.cell_type, "well": one.well}
+        stated = {"cell_type": one.cell_type, "well": one.well}
         listed.append(
             {"id": image_id, "file_name": one.image, "height": one.height, "width": one.width}
-            | {key: value for key, value in told.items() if value is not None}
+            | {key: value for key, value in stated.items() if value is not None}
         )
         for segmentation in one.cells():
             cell = {"id": len(cells) + 1, "image_id": image_id, "category_id": 1, "iscrowd": 0}

@@ -22,6 +22,9 @@ class Converted(Source):
     pictures : folder of the images below that of the data set; empty if they are everywhere
     """
 
+    rule: str = "convert"
+    settings: tuple[str, ...] = ("path", "split")
+    paths: tuple[str, ...] = ("path",)
     tables: tuple[str, ...] = ()
     pictures: str = ""
 
@@ -73,9 +76,6 @@ class Converted(Source):
 
 SOURCES: dict[str, Source] = {
     "sartorius": Converted(
-        rule="convert",
-        settings=("path", "split"),
-        paths=("path",),
         label="Sartorius Cell Instance Segmentation (Kaggle 2021)",
         licence=(
             "Sartorius Cell Instance Segmentation (Kaggle, 2021): the rules of the competition "
@@ -86,9 +86,6 @@ SOURCES: dict[str, Source] = {
         published_as="Sartorius 2021",
     ),
     "public": Converted(
-        rule="convert",
-        settings=("path", "split"),
-        paths=("path",),
         label="images of a public data set",
         licence=(
             "images of a public data set: its terms apply, and are to be added here before this "

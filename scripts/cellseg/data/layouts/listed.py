@@ -1,4 +1,4 @@
-"""What a reader of a public data set tells of an image."""
+"""What a reader of a public data set knows of an image."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
