@@ -314,6 +314,7 @@ def instances_row(n_cells: int, image: np.ndarray) -> str:
     theirs = "- | -"
     if importlib.util.find_spec("torchvision") and len(boxes) <= 1000:
         import torch
+        from cellseg.models.detectors import packages  # noqa: F401  isort: skip  (before torchvision)
         from torchvision.models.detection.roi_heads import paste_masks_in_image
 
         torch.set_num_threads(1)

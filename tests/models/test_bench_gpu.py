@@ -8,6 +8,8 @@ from itertools import product
 
 import pytest
 
+from cellseg.errors import UserError
+
 pytestmark = pytest.mark.filterwarnings("ignore")  # of libraries, in the processes that it starts
 
 
@@ -63,8 +65,7 @@ def test_the_arithmetic_of_a_convolution_is_counted():
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_detectors_are_measured_and_refused_without_a_gpu(checkout):
-    torch = pytest.importorskip("torch")
-    pytest.importorskip("torchvision")
+    torch = pytest.importorskip("cellseg.models.detectors.packages", exc_type=UserError).torch
     command = [sys.executable, str(checkout / "tests/bench_gpu.py"), "--precisions", "float32"]
     command += ["--detectors", "centermask:small", "--batches", "1", "--tiles", "64"]
     command += ["--steps", "1"]

@@ -1,17 +1,18 @@
 """The detectors' networks: sizes, losses without cells and with many, memory, repeatability."""
 
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
-torchvision = pytest.importorskip("torchvision")
-pytest.importorskip("timm")
+from cellseg.errors import UserError
+
+packages = pytest.importorskip("cellseg.models.detectors.packages", exc_type=UserError)
+torch, torchvision = packages.torch, packages.torchvision
 
 from torchvision.ops import box_iou  # noqa: E402
 
-from cellseg.errors import UserError  # noqa: E402
 from cellseg.models.detectors import backbones, mask_targets, matching, network, presets, sizes  # noqa: E402
 from cellseg.models.detectors.detector import Instances  # noqa: E402
 from detector_cases import instances  # noqa: E402
@@ -247,3 +248,16 @@ def test_facts_import_no_torch():
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+def test_a_process_that_has_tensorflow_can_have_detectors(checkout):
+    """Triton's LLVM next to TensorFlow's ended the process with a segmentation fault."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(checkout / 'scripts')!r})\n"
+        "import tensorflow\n"
+        "from cellseg.models.detectors import family\n"
+        "print(family.FAMILY.versions())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert torch.__version__ in done.stdout

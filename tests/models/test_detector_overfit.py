@@ -4,9 +4,9 @@ import io
 
 import pytest
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("torchvision")
-pytest.importorskip("timm")
+from cellseg.errors import UserError
+
+torch = pytest.importorskip("cellseg.models.detectors.packages", exc_type=UserError).torch
 
 from cellseg.models.detectors import network  # noqa: E402
 from cellseg.scoring.objects import score_image  # noqa: E402

@@ -1,12 +1,17 @@
 """Imports the packages of the instance detectors, or says that they are missing."""
 
 import os
+import sys
 
 from cellseg.errors import UserError
 
 # Read once, when torch is imported. Threads that wait would else spin: on a machine that others
 # use, a step on two threads took five times the processor time.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# TensorFlow and Triton each bring an LLVM: a process that loads Triton second ends with a
+# segmentation fault. torchvision asks for Triton and does without it: only compiling needs it.
+if "tensorflow" in sys.modules:
+    sys.modules.setdefault("triton", None)
 PACKAGES = ("torch", "torchvision", "timm")
 
 try:
