@@ -248,8 +248,9 @@ np.testing.assert_array_equal(tile(invert=0, gamma=2), tile(gamma=2))
     assert refused.returncode and "training.intensity.invert" in refused.stdout
 
 
-def test_a_partition(grown, checkout, table):
+def test_a_partition(grown, checkout, table, sinfo):
     """Long CPU jobs go to another partition: a line of the profile, read by every rule."""
+    sinfo("cpu*|8000", "long|8000", "gpu|8000")
     grown.replace(PROFILE, "      slurm_partition: cpu\n", "      slurm_partition: long\n")
     check_touched(grown, checkout, table["cluster partition"])
     grown.configure({**TINY, "accelerator": "gpu"})

@@ -14,10 +14,10 @@ from cellseg.runtime import code_fingerprint
 OPTIONAL = {"jax", "torch", "cellpose"}
 """Backends, and a package to compare with, that nobody has to install."""
 FOLDERS = {
-    "scripts": ("base", "cpu", "stardist"),
+    "scripts": ("base", "cpu", "stardist", "detectors"),
     "workflow": ("base", "cpu"),
     "envs": ("base", "cpu", "dev"),
-    "tests": ("base", "cpu", "dev"),
+    "tests": ("base", "cpu", "dev", "detectors"),
 }
 
 

@@ -50,7 +50,7 @@ def workflow(checkout, tmp_path):
     own = Workflow.copy(checkout, tmp_path / "checkout", study)
     registry = own.folder / "scripts/cellseg/data/kinds/__init__.py"
     text = registry.read_text()
-    text = text.replace("import download,", "import checkerboard, download,")
+    text = text.replace("import converted,", "import checkerboard, converted,")
     entry = '    "local": local.SOURCE,\n'
     assert text.count(entry) == 1 and "checkerboard" in text
     registry.write_text(text.replace(entry, f'{entry}    "checkerboard": checkerboard.SOURCE,\n'))
