@@ -64,7 +64,11 @@ def overriding(case: Case, family: str) -> Case:
     values = [(ABSENT, given), (other, other)]
     if key == "tiling":
         values = [("crops", "crops"), ("larger-crops", "larger-crops")]
-        plan += [f"train squares/{name}/*: params.settings.tiling.*"]
+        plan += [
+            f"train squares/{name}/*: params.settings.tiling.*",
+            f"train squares/{name}/*: input.*_tiles",
+            "tile */larger-crops/*: added",
+        ]
     if key == "global_clipnorm":
         plan.append(f"train squares/{name}/*: params.settings.training.clipnorm")
     of_study = case.given if key == "steps" else {}

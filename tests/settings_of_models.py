@@ -181,7 +181,7 @@ def part_of_stardist(*keys: str):
     def see(world: World) -> object:
         value = of_stardist(world)
         for key in keys:
-            value = value[key]
+            value = value.get(key, ABSENT)
         return value
 
     return see
@@ -328,7 +328,7 @@ def starting(family: str) -> list[Case]:
         f"results/squares/runs/{number}-{family}/{heads}/full/seed-0/weights.h5"
         for number in ("one", "two")
     ]
-    jobs = [*inputs, "train */*: added"]
+    jobs = [*inputs, "train */*: added", "train */*: removed"]
     return [
         case("model", (f"one-{family}", f"one-{family}"), (f"two-{family}", f"two-{family}"),
              sees=started(family, 3), plan=jobs),

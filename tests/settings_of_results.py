@@ -35,6 +35,8 @@ PAGE = "overview squares: params.study"
 OF_RUNS = ["collect squares/first: input.*", "overview squares: input.provenance",
            f"{PAGE}.experiments.first.conditions"]  # fmt: skip
 NO_TUNING = {"experiments.tuned.threshold_search": None}
+NO_FOLDS = {"experiments.folds": ABSENT}
+"""Runs of folds are scored on images that were held out, not on a split."""
 
 
 # --- scores and pictures of a run
@@ -207,7 +209,7 @@ CASES = [
          ["predict *: input.images", "predict_shown *: input.images", "score *: params.data_split",
           *(f"{rule} *: input.{name}" for rule in ("score", "overlay", "contact_sheet")
             for name in ("truth", "images")), "score *: input.outlines"],
-         given=NO_TUNING, alone=True),
+         given={**NO_TUNING, **NO_FOLDS}, alone=True),
     Case("scoring.subsample", "scoring.subsample", [(1, 4), (2, 2)],
          lambda world: len(images_predicted(world)),
          ["predict *: params.subsample", "format_tables *: params.experiment.subsample",
@@ -235,7 +237,8 @@ CASES = [
            "extension_report", "search_figure", "papers")]),
     Case("datasets.*<local>.pixel_size", "datasets.squares.pixel_size", [(None, None), (0.5, 0.5)],
          lambda world: overlaid(world).pixel_size,
-         [f"{rule} squares/*: params.pixel_size" for rule in ("overlay", "contact_sheet")]),
+         [f"{rule} squares/*: params.pixel_size"
+          for rule in ("overlay", "contact_sheet", "export")]),
     *(Case(f"datasets.*<{kind}>.pixel_size", f"datasets.{dataset}.pixel_size",
            [(None, [None]), (0.5, [0.5])],
            lambda world, dataset=dataset: [
