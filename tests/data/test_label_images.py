@@ -124,7 +124,7 @@ def test_label_images_of_one_split_below_those_of_another(parse, tmp_path):
 
 
 def test_nothing_but_label_images(parse):
-    with pytest.raises(UserError, match="give those a folder of their own"):
+    with pytest.raises(UserError, match="put those into another folder"):
         parse([], ["images/1.tif"], {"test": "images"})
 
 

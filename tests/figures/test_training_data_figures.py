@@ -119,7 +119,7 @@ def test_foreground_is_scored_where_cells_are_not_parted():
     told = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
     assert (
         "Pixel F1 score" in told
-        and "foreground, cells not told apart" in told
+        and "foreground, whichever cell they belong to" in told
         and "IoU" not in told
     )
 

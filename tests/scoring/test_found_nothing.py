@@ -71,7 +71,7 @@ def test_no_training_is_lost_for_it(capsys, tmp_path):
         tiles=SimpleNamespace(tile=None), index=np.arange(3)
     )  # fmt: skip
     found_nothing.say_after_training(family, {"training": {}}, stream, tmp_path, 18)
-    assert "could not be looked at (no room)" in capsys.readouterr().out
+    assert "could not be checked (no room)" in capsys.readouterr().out
 
 
 def test_no_training_watches_the_scores(checkout):

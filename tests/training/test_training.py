@@ -157,7 +157,7 @@ def test_a_signal_saves_the_last_step(stream, tmp_path, capsys, number, where, s
     """The next attempt makes the steps that are missing; its history is an undisturbed run's."""
     undisturbed = CountingLearner()
     expected = _fit(undisturbed, stream, tmp_path / "undisturbed")
-    with pytest.raises(UserError, match=f"{number.name} came in epoch .* run again to go on"):
+    with pytest.raises(UserError, match=f"{number.name} came in epoch .* run again to resume"):
         _fit(SignalledLearner(number, **where), stream, tmp_path)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

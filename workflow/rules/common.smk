@@ -434,7 +434,7 @@ def layout_of(wildcards):
 
 
 def ensembles_on(wildcards):
-    """Params function: runs of ensembles that the images of a data set must do for."""
+    """Params function: runs of ensembles that the images of a data set must suffice for."""
     return ensembles.runs_on(study, wildcards.dataset)
 
 

@@ -361,7 +361,7 @@ rule data_report:
         caption=f"{DATA}/report/data.rst",
     log:
         "results/logs/data_report/{dataset}.log",
-    priority: 1  # before any training: it refuses ensembles that the images do not do for
+    priority: 1  # before any training: it refuses ensembles that have too few images
     conda:
         "../../envs/analysis.yaml"
     resources:

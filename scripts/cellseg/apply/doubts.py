@@ -46,20 +46,20 @@ def warnings(pages: Sequence[tuple[str, int]], noise: Sequence[str], metrics: Pa
     noise : images that :func:`is_noise` takes for noise, each once
     metrics : scores of the run on its own test images, which may be missing
     """
-    told = []
+    notes = []
     n_cells = sum(cells for _, cells in pages)
     if n_cells < len(pages):
-        told.append(
+        notes.append(
             f"Warning: found almost nothing: {number_of(n_cells, 'cell')} on "
             f"{number_of(len(pages), 'page')}. {_reason(metrics)}"
         )
     if noise:
         more = f" and {len(noise) - NAMED} more" if len(noise) > NAMED else ""
-        told.append(
+        notes.append(
             f"Warning: {', '.join(noise[:NAMED])}{more}: neighbouring pixels do not correlate, as "
             "in pure noise. Do not trust cells found there; look at the overview."
         )
-    return told
+    return notes
 
 
 def _reason(metrics: Path) -> str:

@@ -129,8 +129,8 @@ def stamp(settings: Mapping) -> str:
     earlier(settings)
     for path in paths:
         status = path.lstat()
-        told = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
-        digest.update(told.encode(errors="surrogateescape"))
+        entry = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
+        digest.update(entry.encode(errors="surrogateescape"))
     return digest.hexdigest()[:12]
 
 
@@ -224,5 +224,5 @@ def _elsewhere(settings: Mapping) -> str:
         **{key: settings.get(key) for key in (*CHOSEN, "tuning", *PARTS)},
         "output": free.as_posix(),
     }
-    told = ", ".join(f"{key}: {value}" for key, value in chosen.items() if value)
-    return f"--config 'apply={{{told}}}'"
+    entry = ", ".join(f"{key}: {value}" for key, value in chosen.items() if value)
+    return f"--config 'apply={{{entry}}}'"

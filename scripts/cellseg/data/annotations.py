@@ -161,7 +161,7 @@ def _with_files(
         raise UserError(
             f"{missing.sum()} of {len(table)} images of the {found.split} split are not below "
             f"{files.root}: {first}{', …' if missing.sum() > 3 else ''}. Put them there, or set "
-            "'missing_images: drop' for this data set to go on without them."
+            "'missing_images: drop' for this data set to continue without them."
         )
     found.add("missing image file", table[missing], "dropped")
     table = table[~missing]
@@ -257,8 +257,8 @@ def _describe(table: pd.DataFrame, split: str, root: Path) -> pd.DataFrame:
 
 
 def _told(
-    told: Iterable[Any], otherwise: Iterable[Any], spelled: Callable[[str], str] = str
+    given: Iterable[Any], otherwise: Iterable[Any], spelled: Callable[[str], str] = str
 ) -> list[Any]:
     """What annotations say of each image; else the other."""
-    pairs = zip(told, otherwise, strict=True)
+    pairs = zip(given, otherwise, strict=True)
     return [spelled(one) if isinstance(one, str) else other for one, other in pairs]

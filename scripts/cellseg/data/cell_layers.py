@@ -1,4 +1,4 @@
-"""Cells that may overlap as a few label images, in each of which none do."""
+"""Cells that may overlap, as a few label images without overlaps."""
 
 import numpy as np
 from numba import njit

@@ -46,11 +46,11 @@ def refuse_unusable_images(
     """
     # Threads, since decoders work without Python's lock and a disk may be far away.
     read = list(ordered_map(_read, annotated, threads, processes=False))
-    told = [fault for fault, _ in read if fault]
-    if told:
-        more = f"\n- and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
-        lines = "\n".join(f"- {line}" for line in told[:SHOWN])
-        raise UserError(f"{len(told)} of {len(annotated)} images cannot be used:\n{lines}{more}")
+    faults = [fault for fault, _ in read if fault]
+    if faults:
+        more = f"\n- and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        lines = "\n".join(f"- {line}" for line in faults[:SHOWN])
+        raise UserError(f"{len(faults)} of {len(annotated)} images cannot be used:\n{lines}{more}")
     print(f"{len(annotated)} images read: all have the size of their annotations.", flush=True)
     return [problem for _, problem in read]
 
@@ -103,7 +103,7 @@ def refuse_no_images(
     elif there == 0:
         reason = (
             f"lists {listed} images, but none of them is below {root} and 'missing_images: drop' "
-            "drops them. Put them there, or name a file of images that are there: all three "
+            "drops them. Put them there, or name a file of existing images: all three "
             "splits are needed."
         )
     else:
@@ -138,11 +138,11 @@ def refuse_no_cells(split: str, where: str | None, cells: Cells, kept: int) -> N
             "polygons or masks from the program that they were made with",
         ),
     ]
-    told = "\n".join(f"- {count} {reason}" for count, reason in reasons if count)
-    if told and not kept:
+    faults = "\n".join(f"- {count} {reason}" for count, reason in reasons if count)
+    if faults and not kept:
         raise UserError(
             f"the {split} split would have no cells. None of the annotations of {where} can be "
-            f"used:\n{told}"
+            f"used:\n{faults}"
         )
 
 

@@ -41,7 +41,7 @@ class ImageFiles:
                 for name in _with_and_without_suffix(tail):
                     self._by_tail.setdefault(name, []).append(path)
         if not self._by_path:
-            besides = " but label images: give those a folder of their own" if found else ""
+            besides = " but label images: put those into another folder" if found else ""
             raise UserError(f"{root} holds no images ({', '.join(reading.SUFFIXES)}){besides}.")
 
     def find(self, name: str, folder: str = "") -> Path | None:

@@ -127,7 +127,7 @@ def refuse_no_instances(folder: Path, paths: Sequence[Path], found: Sequence[Pie
         )
         raise UserError(
             f"{folder} looks like a folder of {kind}, but there are {pieces} separate pieces in "
-            f"{sum(one.labels > 0 for one in found)}. Give each cell a value of its own. Where no "
+            f"{sum(one.labels > 0 for one in found)}. Give each cell its own value. Where no "
             "cells touch, scikit-image does: skimage.measure.label(mask > 0), saved as 16-bit TIFF "
             "or npy."
         )

@@ -94,7 +94,7 @@ def _read_manifest(path: Path) -> dict[str, dict]:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
             f"{path} is no list of files and their hashes ({error}). Restore it from a backup, or "
-            "delete it and rerun: the files that are there are then hashed again and kept."
+            "delete it and rerun: existing files are then hashed again and kept."
         ) from error
     return known
 
@@ -145,6 +145,6 @@ def _by_hand(errors: Sequence[Exception], base_url: str, files: Sequence[str], f
             "If there is no internet here, fetch these files elsewhere and put them there by hand:",
             *listed(lacking(base_url, files, folder)),
             "Then rerun: what is there is checked and kept. Parts of a broken transfer stay, and "
-            "the next run goes on from them.",
+            "the next run continues with them.",
         ]
     )

@@ -128,7 +128,7 @@ def text(
         "Counting and outlining cells in phase-contrast images like those it was trained on: same "
         "contrast, magnification and kinds of cells. Images of other microscopes, magnifications "
         "or cell types have not been tested; look at the outlines before you use the numbers. Each "
-        "pixel belongs to one cell, so that cells on top of each other are not told apart. Not for "
+        "pixel belongs to one cell, so that cells on top of each other are not separated. Not for "
         "diagnosis.",
         "## Licences",
         f"- The images it was trained on: {SOURCES[kind].licence}",

@@ -91,8 +91,8 @@ def load(
         )
     seed = f"seed {runs[0]['seed']}" if same_seed else "first seed of each row"
     parts = [conditions.measured_on(table), seed, conditions.tuned(tuning)]
-    told = f"{'; '.join(filter(None, parts))}. {conditions.constants(frame)}".rstrip()
-    return columns, rows, f"{question}\n{told}" if question else told
+    shared = f"{'; '.join(filter(None, parts))}. {conditions.constants(frame)}".rstrip()
+    return columns, rows, f"{question}\n{shared}" if question else shared
 
 
 def _scores(path: str | Path, needed: Sequence[str]) -> "pd.DataFrame":

@@ -73,13 +73,15 @@ def errors(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figure"
     ends = [*runs["total"], *(conditions.ends(table["total"])[1] for table in own)]
     highest = max(end for end in ends if end == end) or 1.0
     # Parts too narrow for their number have it behind the bar, for which bars make room.
-    beside = FOUND_WIDTH
+    numbers_width = FOUND_WIDTH
     for _ in range(2):
-        upper = highest * room / (room - beside)
+        upper = highest * room / (room - numbers_width)
         narrow = [_narrow(rates, room / upper) for rates in means]
-        beside = FOUND_WIDTH + max(style.text_width(text, style.SMALL_SIZE) for text in narrow) + 2
-        if beside > room / 2:  # of many conditions: the numbers are in the table
-            narrow, beside = [""] * len(own), FOUND_WIDTH
+        numbers_width = (
+            FOUND_WIDTH + max(style.text_width(text, style.SMALL_SIZE) for text in narrow) + 2
+        )
+        if numbers_width > room / 2:  # of many conditions: the numbers are in the table
+            narrow, numbers_width = [""] * len(own), FOUND_WIDTH
     for axes, part in zip(grid, parts, strict=True):
         ends_of_rows = list(itertools.accumulate(heights[part]))
         middles = [

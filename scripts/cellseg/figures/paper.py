@@ -88,9 +88,9 @@ def _column(line: papers.Line) -> tuple[str, str]:
     score = glossary.KNOWN.get(line.figure.metric)
     name = score.heading if score else line.figure.metric
     split = line.figure.split
-    told = f", {split}" if split not in ("", "test") else ""
-    told += ", small objects removed" if line.figure.small_objects == "removed" else ""
-    return f"{name}{told}", "ms" if line.figure.unit == "ms" else ""
+    differences = f", {split}" if split not in ("", "test") else ""
+    differences += ", small objects removed" if line.figure.small_objects == "removed" else ""
+    return f"{name}{differences}", "ms" if line.figure.unit == "ms" else ""
 
 
 def _look(kind: str, kinds: Sequence[str]) -> str:
@@ -107,13 +107,14 @@ def _panel(
     for line in lines:
         at, marker = places[_row(line)], looks[line.figure.cell_type]
         scale = published.UNITS.get(line.figure.unit, 1.0)
-        told, deviation = line.figure.value * scale, (line.figure.sd or 0) * scale
+        value, deviation = line.figure.value * scale, (line.figure.sd or 0) * scale
         axes.errorbar(
-            told, at - LANE * ROW, xerr=deviation or None, marker=marker, markersize=PUBLISHED_SIZE,
+            value, at - LANE * ROW, xerr=deviation or None, marker=marker,
+            markersize=PUBLISHED_SIZE,
             color=style.BLACK, markerfacecolor="white", markeredgewidth=0.7, linestyle="",
             elinewidth=0.6, zorder=3,
         )  # fmt: skip
-        highest = max(highest, told + deviation)
+        highest = max(highest, value + deviation)
         if line.ours is None:
             continue
         ours = line.ours

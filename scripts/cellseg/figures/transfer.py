@@ -49,12 +49,12 @@ def transfer(tables: Mapping[str, "pd.DataFrame"], question: str = "") -> "Figur
     numbers = images["cell_type"].value_counts()
     interval = conditions.interval(runs)
     widest = max(style.text_width(name) for name in names)
-    beside = min(widest, 35) + 6  # names of rows
-    needed = (13.0 if interval else 8.0) * len(kinds) + beside
+    names_width = min(widest, 35) + 6  # names of rows
+    needed = (13.0 if interval else 8.0) * len(kinds) + names_width
     width = style.SINGLE_COLUMN if needed + BAR <= style.SINGLE_COLUMN else style.DOUBLE_COLUMN
     columns = min(len(panels), max(1, int((style.DOUBLE_COLUMN - BAR) // needed)))
     width = style.DOUBLE_COLUMN if columns > 1 else width
-    panel = (width - BAR - beside) / columns
+    panel = (width - BAR - names_width) / columns
     lines = -(-len(panels) // columns)
     figure = style.new(width, lines * (CELL_HEIGHT * len(rows) + AXIS + HEADING))
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)

@@ -39,7 +39,7 @@ def merged_windows(
     """Choose among boxes that overlapping windows found.
 
     Boxes of one window are never dropped for one another: the detector has done that. Of whole
-    boxes, best first, each stands for at most one box of every other window, that with the largest
+    boxes, best first, each represents at most one box of every other window, that with the largest
     IoU: a neighbour that happens to overlap much is not lost. Cut boxes follow, the largest first;
     they are dropped where they are mostly part of a box of another window.
 

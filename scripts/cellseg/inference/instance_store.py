@@ -131,7 +131,7 @@ _opened = zip_files.remembered(InstanceStore)
 
 
 def copy(source: InstanceStore, path: str | os.PathLike, images: Iterable[str]) -> None:
-    """Write the detections of some images of a store into a file of their own.
+    """Write the detections of some images of a store into their own file.
 
     Raises
     ------

@@ -29,7 +29,7 @@ def open(path: str | os.PathLike) -> Store:
 
 
 def copy(source: Store, path: str | os.PathLike, images: Iterable[str]) -> None:
-    """Write the predictions of some images of a store into a file of their own.
+    """Write the predictions of some images of a store into their own file.
 
     Raises
     ------

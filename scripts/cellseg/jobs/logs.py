@@ -24,8 +24,8 @@ def last_error(log: str) -> str | None:
         if line.startswith("Error:"):
             return line
         if line.startswith("Traceback (most recent call last):"):
-            told = (after for after in lines[position + 1 :] if after[:1].strip())
-            error = next(told, None)
+            unindented = (after for after in lines[position + 1 :] if after[:1].strip())
+            error = next(unindented, None)
             return None if error is None or error.startswith("KeyboardInterrupt") else error
     return None
 

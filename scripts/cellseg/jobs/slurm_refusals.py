@@ -74,7 +74,7 @@ def watch(executor: type, say: Callable[[str], None]) -> None:
     executor : class of Snakemake's executor plugin; its ``report_job_error`` is wrapped
     say : called once with each line
     """
-    report, told = executor.report_job_error, set()
+    report, printed = executor.report_job_error, set()
 
     def report_job_error(self, job_info, msg=None, **more):
         job = job_info.job
@@ -82,8 +82,8 @@ def watch(executor: type, say: Callable[[str], None]) -> None:
         if line is not None:
             # The last attempt: Snakemake compares the number of attempts with that of retries.
             job.attempt = max(job.attempt, job.restart_times + 1)
-            if line not in told:
-                told.add(line)
+            if line not in printed:
+                printed.add(line)
                 say(line)
         return report(self, job_info, msg=msg, **more)
 

@@ -112,7 +112,7 @@ def training_seconds(folder: Path) -> float | None:
         tolerant.number(row.get("seconds")) for row in tolerant.table(folder / run_files.HISTORY)
     ]
     known = [seconds for seconds in epochs if seconds is not None]
-    told = [] if last is None else [last]
+    estimates = [] if last is None else [last]
     if known:
-        told.append(sum(known))
-    return max(told, default=None)
+        estimates.append(sum(known))
+    return max(estimates, default=None)

@@ -3,7 +3,7 @@
 A family is a module, or an object ``FAMILY`` in one, that offers
 
 ``train(settings, train, validation, folder, resume, weights=None, start=None) -> DataFrame``
-    trains on two streams (:class:`cellseg.training.batches.TileStream`), goes on from `resume`
+    trains on two streams (:class:`cellseg.training.batches.TileStream`), resumes from `resume`
     (:class:`cellseg.training.checkpoint.ResumeFolder`), writes ``weights.h5`` and
     ``tensorboard/`` into `folder` and returns the history; :func:`cellseg.training.loop.fit` does
     most of it;

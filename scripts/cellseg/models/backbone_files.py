@@ -44,7 +44,7 @@ def shared_layers(path: Path, backbone: str, own: Sequence[str], found: Sequence
         ]
         raise UserError(
             f"{path} does not fit the backbone {backbone}: {' and '.join(differences)}. Give the "
-            "model of the config the `weights` of its own backbone, without top."
+            "model of the config the `weights` of its backbone, without top."
         )
     return shared
 

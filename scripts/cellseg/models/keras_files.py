@@ -45,7 +45,7 @@ def read(path: Path) -> Weights:
 def common_names(names: list[str]) -> list[str]:
     """Names without what differs between versions of Keras.
 
-    DenseNet's stem is ``conv1/conv`` or ``conv1_conv``; layers without a name of their own are
+    DenseNet's stem is ``conv1/conv`` or ``conv1_conv``; layers without their own name are
     numbered on from wherever the session stood.
     """
     numbered: dict[str, list[int]] = {}

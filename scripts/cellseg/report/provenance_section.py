@@ -69,19 +69,19 @@ def write(provenance: pd.DataFrame, snakemake_version: str, folder: Path) -> str
         rows.append(
             ["trainings finished, UTC", f"{days[0]} to {days[-1]}", "the first and the last"]
         )
-    told = (
+    sentences = (
         f"**The runs differ in: {text(', '.join(differing))}.**"
         if differing
         else "All runs were made alike."
     )
     changed = sum(one is True for one in provenance["uncommitted_changes"].tolist())
     if changed:
-        told += (
+        sentences += (
             f" **{number_of(changed, 'run')} came from a checkout with uncommitted changes**, so "
             "that the commit alone does not give the code."
         )
     return (
-        f"{told} The record of each run is its {code(run_files.PROVENANCE)}; all of them in a "
+        f"{sentences} The record of each run is its {code(run_files.PROVENANCE)}; all of them in a "
         f"table: {code(folder / 'tables' / 'provenance.csv')}.\n\n"
         f"{table(['fact', 'value', 'runs'], rows, 'provenance')}{_chains(provenance)}"
     )

@@ -49,14 +49,14 @@ def read(path: str | Path) -> Scores:
         ]
         for row in table.to_dict("records")
     ]
-    told = [axis for axis in known if axis not in axes]
-    if "tuning" in told and (table["tuning"] == names.NO_TUNING).all():
-        told.remove("tuning")
+    shown = [axis for axis in known if axis not in axes]
+    if "tuning" in shown and (table["tuning"] == names.NO_TUNING).all():
+        shown.remove("tuning")
     return Scores(
         experiment=Path(path).parent.name,
         axes=[conditions.AXIS_NAMES[axis] for axis in axes],
         rows=rows,
-        shared=conditions.constants(table, told),
+        shared=conditions.constants(table, shown),
         measured_on=_measured_on(table),
         intervals=bool((table["n_seeds"] >= ENOUGH_SEEDS).any()),
     )

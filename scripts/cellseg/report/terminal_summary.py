@@ -67,11 +67,11 @@ def table(folder: str | Path) -> str:
             ]
         )
     nothing = summary[summary["f1_50_mean"] < found_nothing.LEAST_F1]
-    told = [axis for axis in axes if axis not in named]
-    if "tuning" in told and (summary["tuning"] == NOT_KNOWN).all():
-        told.remove("tuning")
+    shown_axes = [axis for axis in axes if axis not in named]
+    if "tuning" in shown_axes and (summary["tuning"] == NOT_KNOWN).all():
+        shown_axes.remove("tuning")
     definitions = glossary.definitions(SCORES, lambda score: score.heading)
-    fixed = conditions.constants(summary, told)
+    fixed = conditions.constants(summary, shown_axes)
     number = _range(summary["n_images"])
     enough = (summary["n_seeds"] >= ENOUGH_SEEDS).any()
     interval = "; ± is half of the 95 % t interval over seeds" if enough else ""

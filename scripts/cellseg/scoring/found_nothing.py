@@ -80,7 +80,7 @@ def say_after_training(
     method : of the study's segmentation
     """
     try:
-        told = _of_tiles(
+        note = _of_tiles(
             _chosen(validation.tiles.tile, validation.index.tolist()),
             family.Predictor(settings, folder),
             settings["training"]["normalization"],
@@ -88,9 +88,9 @@ def say_after_training(
             method,
         )
     except Exception as error:  # whatever it is: the training is done, and is not lost for it
-        told = f"Note: whether the network finds cells could not be looked at ({error})."
-    if told:
-        print(told, flush=True)
+        note = f"Note: whether the network finds cells could not be checked ({error})."
+    if note:
+        print(note, flush=True)
 
 
 def _of_tiles(

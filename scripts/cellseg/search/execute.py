@@ -1,4 +1,4 @@
-"""Making the runs of a search's rung, some of which may diverge."""
+"""Make the runs of a search's rung; some may diverge."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -33,12 +33,12 @@ def lines(searches: Mapping[str, SearchProgress]) -> list[str]:
             ]
         )
     table = aligned(rows)
-    told = [sentence for name, seen in searches.items() for sentence in _sentences(name, seen)]
+    sentences = [sentence for name, seen in searches.items() for sentence in _sentences(name, seen)]
     return [
         table[0],
         "-" * len(table[0]),
         *table[1:],
-        *(line for sentence in told for line in wrapped(sentence, "  ")),
+        *(line for sentence in sentences for line in wrapped(sentence, "  ")),
     ]
 
 

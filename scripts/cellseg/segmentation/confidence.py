@@ -1,7 +1,7 @@
 """How sure a network is of each predicted cell: the table ``cells.parquet`` of a run.
 
-A label image has no score of its own, and average precision needs one. It is the mean of the map
-that told cells from background over the pixels of the cell: a probability where that map is
+A label image has no score, and average precision needs one. It is the mean of the map
+that separates cells from background over the pixels of the cell: a probability where that map is
 pixelwise or fgbg, a distance where it is one.
 """
 

@@ -5,7 +5,7 @@ that is lower, the height at which the flood reached it: the flood never rises a
 be sorted once, and the flood be one walk down the sorted levels with a first-in, first-out queue at
 each. Only markers, which all have age 0, can tie; of equal ones scikit-image takes whichever its
 heap holds first. Where there are such, the flood begins with a heap that moves its items alike,
-and goes on with queues as soon as no tie is left.
+and continues with queues as soon as no tie is left.
 """
 
 import numpy as np
@@ -212,17 +212,17 @@ def _flood(pixels, depths, markers, mask, keep_levels):
             begin += 1
             label = state[place]
             for step in steps:
-                beside = place + step
-                if state[beside] < 0:
-                    own, shared = _level_of(state[beside])
-                    state[beside] = label
+                neighbour = place + step
+                if state[neighbour] < 0:
+                    own, shared = _level_of(state[neighbour])
+                    state[neighbour] = label
                     if own <= level:
-                        queue[end] = beside
+                        queue[end] = neighbour
                         end += 1
                     elif shared:
-                        _append(first, last, after, own, beside)
+                        _append(first, last, after, own, neighbour)
                     if keep_levels:
-                        reached[beside] = max(own, level)
+                        reached[neighbour] = max(own, level)
         if rank == size:
             break
         level = rank
@@ -284,12 +284,12 @@ def _flood_by_heap(state, steps, marked, marked_level, last_tied, queue, first, 
         count -= 1
         _drop_first(keys, places, count)
         for step in steps:
-            beside = place + step
-            if state[beside] < 0:
-                own, _ = _level_of(state[beside])
-                state[beside] = state[place]
+            neighbour = place + step
+            if state[neighbour] < 0:
+                own, _ = _level_of(state[neighbour])
+                state[neighbour] = state[place]
                 age += 1
-                _push(keys, places, count, np.int64(max(own, level)) << _AGE_BITS | age, beside)
+                _push(keys, places, count, np.int64(max(own, level)) << _AGE_BITS | age, neighbour)
                 count += 1
     end = 0
     while count > 0:

@@ -24,9 +24,9 @@ def h_maxima(image: np.ndarray, height: float, radius: int, join_equal: bool = F
     radius : int
         Pixels, at least 1.
     join_equal : bool
-        Of pixels equally high, from one of which a walk leads to the other, keep one. scikit-image
+        Keep one of the pixels that are equally high and connected by a walk. scikit-image
         keeps all, equal being what differs by less than a millionth or two; where they do not
-        touch they have numbers of their own.
+        touch they have their own numbers.
 
     Returns
     -------
@@ -74,13 +74,13 @@ def _candidates(image, lowered, height, is_cross, lowest, highest_of_all):
         above, below = lowered[max(row - 1, 0)], lowered[min(row + 1, rows - 1)]
         for column in range(columns):
             best[column] = max(max(above[column], below[column]), line[column])
-        beside = line if is_cross else best
+        adjacent = line if is_cross else best
         for column in range(columns):
             highest = best[column]
             if column > 0:
-                highest = max(highest, beside[column - 1])
+                highest = max(highest, adjacent[column - 1])
             if column < columns - 1:
-                highest = max(highest, beside[column + 1])
+                highest = max(highest, adjacent[column + 1])
             value = image[row, column]
             # Where nothing is low enough to stop a walk, it sees the whole image.
             if value - lowest < height:

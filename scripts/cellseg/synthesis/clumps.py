@@ -123,11 +123,11 @@ def parted(
     kept = [pair for pair in kept if these.issuperset(pair)]
     groups = [group for group in _groups(len(cells), kept) if these.issuperset(group)]
     group_of = {number: place for place, group in enumerate(groups) for number in group}
-    beside: list[list[int]] = [[] for _ in groups]
+    next_to: list[list[int]] = [[] for _ in groups]
     for first, second in pairs.touching:
         if first in group_of and second in group_of:
-            beside[group_of[first]].append(group_of[second])
-            beside[group_of[second]].append(group_of[first])
+            next_to[group_of[first]].append(group_of[second])
+            next_to[group_of[second]].append(group_of[first])
     centres = np.array([np.mean([_centre(cells[n]) for n in group], axis=0) for group in groups])
     areas = [sum(np.count_nonzero(cells[n].mask) for n in group) for group in groups]
     free = np.ones(len(groups), bool)
@@ -138,7 +138,7 @@ def parted(
         wanted = mean_cells * random.uniform(0.5, 1.5)
         free[start] = False
         clump, area = list(groups[start]), areas[start]
-        members, edge = {start}, set(beside[start])
+        members, edge = {start}, set(next_to[start])
         while len(clump) < wanted and area < LARGEST * shape[0] * shape[1]:
             open_ = sorted(place for place in edge if free[place])
             if not open_:
@@ -150,7 +150,7 @@ def parted(
             members.add(following)
             clump += groups[following]
             area += areas[following]
-            edge |= set(beside[following])
+            edge |= set(next_to[following])
         # What is left over between other parts looks like no clump that grew.
         is_scrap = not tear and len(clump) < wanted / 2 and not edge <= members
         (scraps if is_scrap else result).append(sorted(clump))

@@ -4,7 +4,7 @@ The energy distance (Székely and Rizzo, 2013) of two distributions is 2 E|X-Y| 
 0 where they are the same. Here every Y is made of one X, its source, and so is no independent
 draw. Two things follow. Pairs of one source are left out of all three means: what remains is
 unbiased, where a mean over all pairs is too large by E|X-X'| over the number of images. And chance
-is not told by mixing all images: within each source, it is drawn again which of the source and its
+is not found by mixing all images: within each source, it is drawn again which of the source and its
 synthetic images is called real. That keeps both numbers of images, and which images belong
 together, and has the mean 0. Random halves of the real images, as another yardstick, are smaller
 samples than those compared, and their distances scatter more.

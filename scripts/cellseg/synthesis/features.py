@@ -114,6 +114,6 @@ def _contact(labels: np.ndarray) -> float:
     far = float(labels.max() + 1)
     smallest = far - cv2.dilate(np.where(labels > 0, far - labels, 0).astype(np.float32), kernel)
     inner = cv2.erode((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    beside = (labels > 0) & ((largest > labels) | (smallest < labels))
-    edge = (labels > 0) & (beside | ~inner)
-    return float(np.count_nonzero(beside) / max(np.count_nonzero(edge), 1))
+    touching = (labels > 0) & ((largest > labels) | (smallest < labels))
+    edge = (labels > 0) & (touching | ~inner)
+    return float(np.count_nonzero(touching) / max(np.count_nonzero(edge), 1))

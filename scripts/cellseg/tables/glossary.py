@@ -48,7 +48,9 @@ NOT_KNOWN = "-"
 
 _MATCHED = "of cells matched at an IoU of at least"
 _LEVELS = "mean over IoU 0.5, 0.55, …, 0.95"
-_PIXELS = "of true and predicted foreground, cells not told apart (deepcell's PixelMetrics)"
+_PIXELS = (
+    "of true and predicted foreground, whichever cell they belong to (deepcell's PixelMetrics)"
+)
 _AP = "COCO's average precision by LIVECell's protocol"
 
 _ALL = (

@@ -216,13 +216,15 @@ def _values(figure: published.Figure, metric: str, one: Mapping) -> "pd.Series":
 
 def _trained_alike(figure: published.Figure, one: Mapping) -> bool:
     """Whether a condition was trained on what a system was trained on, as far as it is known."""
-    told = figure.trained_on
-    if "%" in told:  # a part of the data
+    of_figure = figure.trained_on
+    if "%" in of_figure:  # a part of the data
         return False
-    if one["synthetic"] != ("synthetic" in told):
+    if one["synthetic"] != ("synthetic" in of_figure):
         return False
-    single = told.removeprefix("LIVECell ").strip() if told.startswith("LIVECell ") else ""
-    if single and "synthetic" not in told:
+    single = (
+        of_figure.removeprefix("LIVECell ").strip() if of_figure.startswith("LIVECell ") else ""
+    )
+    if single and "synthetic" not in of_figure:
         return one["cell_types"] == single
     return one["cell_types"] in ("", ALL_TYPES)
 

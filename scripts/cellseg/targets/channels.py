@@ -53,5 +53,5 @@ def marker_head(heads: Container[str]) -> str | None:
 
 
 def mask_head(heads: Container[str]) -> str | None:
-    """Head that tells cells from background; None if none of `heads` can."""
+    """Head that separates cells from background; None if none of `heads` can."""
     return next((head for head in MASKS if head in heads), None)

@@ -297,7 +297,7 @@ def closeness_to_centre(
     ----------
     labels : ndarray of shape (H, W), int32
     distance : ndarray of shape (H, W), float32; the centre is the centroid weighted by it
-    alpha : float; below 0 stands for one over the square root of the piece's area
+    alpha : float; below 0: one over the square root of the piece's area
     beta : float
     squared : bool; False takes d itself
 

@@ -33,7 +33,7 @@ def split(name: str) -> list[str]:
         if len(heads) > 1:
             raise UserError(
                 f"heads '{name}': '{INSTANCES}' goes alone, since a detector learns no maps. Give "
-                "it a run of its own."
+                "it its own run."
             )
         return heads
     for head in heads:

@@ -31,7 +31,7 @@ def inner_distance(
     """Closeness to the centre of the cell: ``1 / (1 + beta * alpha * d**2)``, 1 at the centre.
 
     The centre is the centroid weighted by the distance to the background, which pulls it into the
-    thick part of a bent cell. Every connected piece of a label has a centre of its own.
+    thick part of a bent cell. Every connected piece of a label has its own centre.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ class TilePool:
 class TileStream:
     """Batches of tiles, the same for a seed whatever the number of workers.
 
-    Each tile of each epoch has a random generator of its own, so neither the number of workers
+    Each tile of each epoch has its own random generator, so neither the number of workers
     nor where a run was resumed changes what the network sees.
 
     Attributes

@@ -92,7 +92,7 @@ class ResumeFolder:
         Raises
         ------
         UserError
-            The disk is full. The state before is still there to go on from.
+            The disk is full. The state before is kept, and training can resume from it.
         """
         folder = self.folder / name
         own_folders.remove(folder)

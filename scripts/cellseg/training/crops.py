@@ -48,7 +48,7 @@ class WindowPool:
 
 
 class CropPool:
-    """Crops of whole images: each number stands for one an epoch, at a place drawn then.
+    """Crops of whole images: each number is one crop an epoch, at a place drawn then.
 
     Attributes
     ----------

@@ -2,7 +2,7 @@
 
 The idea, and that it helps where cell types differ in shape, is of the poster *Deep Learning for
 Cell Segmentation* (Kim, Song, Zheng; Stanford). The networks of a run may be of any family; they
-are trained one after the other, with the same settings and seed, and go on like any training.
+are trained one after the other, with the same settings and seed, and resume like any training.
 """
 
 import shutil

@@ -62,7 +62,7 @@ class Diverged(UserError):
 
 @dataclass
 class Epoch:
-    """What the training steps of an epoch have come to so far; JSON can hold its fields."""
+    """Sums over the training steps of an epoch so far; JSON can hold its fields."""
 
     steps: int = 0
     tiles: int = 0
@@ -149,7 +149,7 @@ def fit(
                 raise UserError(
                     f"{interrupted.name} came in epoch {number} of {length.epochs}, after step "
                     f"{epoch.steps} of {length.steps_of(len(rows))}. The state is saved: run "
-                    "again to go on there."
+                    "again to resume there."
                 )
             row = {"epoch": number, **epoch.row(), **losses, "seconds": seconds}
             rows.append(row)
@@ -176,9 +176,9 @@ def _resumed(learner: Learner, resume: ResumeFolder, length: Length) -> tuple[li
     try:
         rows, epoch = state["history"], Epoch(**state["epoch"])
         learner.load_state(state["files"])
-    except Exception as error:  # every library has exceptions of its own for a broken file
+    except Exception as error:  # every library has its own exceptions for a broken file
         raise UserError(
-            f"the state to go on from, {resume.folder}, is damaged ({error}). Delete that folder; "
+            f"the state to resume from, {resume.folder}, is damaged ({error}). Delete that folder; "
             "the training then starts again."
         ) from error
     within = f", step {epoch.steps} of the next" if epoch.steps else ""

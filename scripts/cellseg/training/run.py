@@ -54,7 +54,7 @@ def train(
     extension : tile files of synthetic images, see :mod:`cellseg.synthesis`; those are trained on
         whose source is, and none is validated on
     weights : pretrained backbone, or None
-    code : fingerprint of the code that trains; another one does not go on from an earlier state
+    code : fingerprint of the code that trains; other code does not resume from an earlier state
     family : module of :mod:`cellseg.models`
     folder : gets weights.h5, history.csv, settings.json, provenance.json, progress.json,
         tensorboard/ and, until training has finished, resume/
@@ -72,7 +72,7 @@ def train(
         No tile belongs to the chosen images, or the loss is not finite.
     """
     family.set_threads(threads)
-    cv2.setNumThreads(1)  # the data stream has workers of its own
+    cv2.setNumThreads(1)  # the data stream has its own workers
     table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     chosen = subsets.select(table, settings["subset"], settings["seed"])
     pools = _pools([tiles["train"], tiles["val"], *fold_tiles, *extension], settings["tiling"])
@@ -138,7 +138,7 @@ def train(
     )
     if by_type is None and check:
         check(family, settings, validation_stream, folder, steps)
-    # Only now: had the job died above, the last state would still be there to go on from.
+    # Only now: had the job died above, the last state would still exist to resume from.
     state.clear()
     progress.finished()
 

@@ -132,7 +132,7 @@ def _safetensors(path: Path, error: Exception) -> dict[str, torch.Tensor]:
 
 
 def _bare(name: str) -> str:
-    """A name without what stands for the network that it was a part of."""
+    """A name without the prefix of the network that it was a part of."""
     while name.startswith(PREFIXES):
         name = name.partition(".")[2]
     return name

@@ -26,7 +26,7 @@ if importlib.util.find_spec(PACKAGES[BACKEND]) is None:
         "installed here. Install it next to Keras, or set `backend: tensorflow` of the model."
     )
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# Without it TensorFlow asks the system for each large array again, and half a step goes on that.
+# Else TensorFlow asks the system for each large array again: half the time of a step.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX: share the GPU
 

@@ -104,7 +104,7 @@ def load_backbone(model: keras.Model, path: Path, backbone: str = "") -> int:
         if key not in own or own[key].shape != value.shape:
             raise UserError(
                 f"{path} has other shapes than the backbone {backbone} (layer {key[0]}). Give the "
-                "model of the config the `weights` of its own backbone."
+                "model of the config the `weights` of its backbone."
             )
     assign(model, own, shared)
     return len(layers)

@@ -20,7 +20,7 @@ class Outcome(Enum):
 
     MARKED = "differs by more than the noise between trainings"
     NOT_SHOWN = "was tested, and not shown to differ"
-    NOT_TESTED = "cannot be told, for want of common seeds"
+    NOT_TESTED = "not tested: too few common seeds"
 
 
 def best(
