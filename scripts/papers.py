@@ -1,5 +1,7 @@
 """The published figures of one document next to ours: a page, a table and a figure."""
 
+from pathlib import Path
+
 from cellseg.figures import paper, style
 from cellseg.io import csv_file
 from cellseg.io.atomic import replacing
@@ -10,9 +12,14 @@ from cellseg.tables.formatted import papers_page
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     source = paper_names.PAPERS[snakemake.wildcards.paper]
+    pooled = {Path(path).parent: read.read(path, []) for path in snakemake.input.out_of_fold}
     experiments = [
-        papers.Measured(read.read(runs), read.read(training))
-        for runs, training in zip(snakemake.input.runs, snakemake.input.training, strict=True)
+        papers.one_experiment(
+            read.read(runs), read.read(training), pooled.get(Path(runs).parent), subsets
+        )
+        for runs, training, subsets in zip(
+            snakemake.input.runs, snakemake.input.training, snakemake.params.folds, strict=True
+        )
     ]
     lines = papers.lines(
         [one for one in published.read(snakemake.input.published) if one.source == source],

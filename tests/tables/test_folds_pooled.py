@@ -31,6 +31,14 @@ def test_an_image_of_two_folds_is_refused():
         folds.pooled(images, SUBSETS)
 
 
+def test_folds_are_one_condition_next_to_others():
+    runs = rows(("five-fold-1", "-", 1.0), ("five-fold-2", "-", 0.0), ("full", "-", 0.25))
+    together = rows(("five", "-", 0.5))
+    merged, training = folds.as_one_run(runs, runs, together, SUBSETS)
+    assert dict(zip(merged["subset"], merged["f1_50"], strict=True)) == {"full": 0.25, "five": 0.5}
+    assert training["subset"].tolist() == ["five", "five", "full"]
+
+
 def test_splits_are_put_together(tmp_path):
     fields = [field.name for field in annotation_tables.IMAGE_SCHEMA]
     for number, split in enumerate(("train", "test")):

@@ -1,5 +1,6 @@
 """Published scores next to ours: what matches, what is said to differ, and that none is lost."""
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -68,7 +69,8 @@ def test_the_poster_goes_by_its_models_and_synthetic_images(figures):
 def test_centermask_of_the_poster_stands_next_to_ours(figures, checkout):
     """The same network in the poster's study, and what ours lacks is said."""
     poster = yaml.safe_load((checkout / "workflow/studies/poster.yaml").read_text())
-    assert set(papers.BY_MODEL.values()) <= set(poster["models"])
+    sartorius = yaml.safe_load((checkout / "workflow/studies/sartorius.yaml").read_text())
+    assert set(papers.BY_MODEL.values()) <= poster["models"].keys() | sartorius["models"].keys()
     large, small = "centermask-v99", "centermask-v19-slim-dw"
     experiments = [measured(large, large, "instances"), measured("unet", "unet", "fgbg", at=0.9)]
     system = "CenterMask VoVNet2 V-99"
@@ -98,3 +100,39 @@ def test_simulated_images_are_said_to_be_such(figures):
     (line,) = [line for line in of(figures, "others", [measured()], kind="simulated")
                if line.figure.system == "Cellpose-SAM"]  # fmt: skip
     assert line.differs.startswith("ours: this data set is another (simulated)")
+
+
+def sartorius(tuning):
+    """An experiment of two folds of the cascade, whose scores together are 0.5."""
+    made = measured("cascade-x152", "", "instances")
+    runs = made.runs.assign(tuning=tuning, data_split="held-out")
+    of_folds = [
+        table.assign(subset=f"five-fold-{number}", **change)
+        for number in (1, 2)
+        for table, change in ((runs, {"msa": number}), (made.training, {}))
+    ]
+    return papers.one_experiment(
+        pd.concat(of_folds[::2]), pd.concat(of_folds[1::2]), runs.assign(subset="five"),
+        {"five-fold-1": "five", "five-fold-2": "five"},
+    )  # fmt: skip
+
+
+def test_a_cross_validation_stands_next_to_the_same_data_set(figures):
+    experiments = [sartorius("-"), sartorius("thresholds")]
+    experiments[1].runs["msa"] += 0.125
+    lines = of(figures, "kaggle", experiments, kind="sartorius", cell_type="all", split="val")
+    ours = {line.figure.system: line.ours and line.ours.mean for line in lines}
+    assert ours == {
+        "Mask R-CNN, public baseline": None,
+        "Cascade Mask R-CNN X152": pytest.approx(0.5),
+        "Cascade Mask R-CNN X152, post-processed": pytest.approx(0.625),
+    }
+    differs = lines[1].differs
+    assert "data set" not in differs and "split: val" in differs
+    assert "weights of MS-COCO, then LIVECell" in differs
+    elsewhere = of(figures, "kaggle", experiments, kind="download", split="val")
+    assert all("data set Sartorius 2021" in line.differs for line in elsewhere)
+    leaderboard, *_ = of(
+        figures, "kaggle", experiments, kind="sartorius", split="public leaderboard"
+    )
+    assert "split: public leaderboard" in leaderboard.differs

@@ -535,6 +535,15 @@ def subsets_of_folds(wildcards):
     return folds.of_experiment(study, wildcards.experiment)
 
 
+def folds_of_experiments(wildcards):
+    """Params function: those of each experiment of a data set, as :func:`subsets_of_folds`."""
+    return [
+        folds.of_experiment(study, experiment)
+        for experiment, entry in study["experiments"].items()
+        if entry.get("dataset", study["dataset"]) == wildcards.dataset
+    ]
+
+
 def out_of_fold_tables():
     """The scores of all folds together, of each experiment that scores held-out images."""
     return [

@@ -3,6 +3,9 @@ rule papers:
     input:
         runs=on_dataset(of_all_experiments(f"{TABLES}/runs.csv")),
         training=on_dataset(of_all_experiments(f"{TABLES}/training.csv")),
+        out_of_fold=on_dataset(
+            [path for path in out_of_fold_tables() if path.endswith("out_of_fold.csv")]
+        ),
         published=PUBLISHED,
     output:
         html=report(
@@ -31,6 +34,7 @@ rule papers:
     params:
         code=code("papers"),
         kind=lambda wildcards: study["datasets"][wildcards.dataset]["kind"],
+        folds=folds_of_experiments,
         subsample=study["scoring"]["subsample"],
         figure_text=study["figure_text"],
     script:

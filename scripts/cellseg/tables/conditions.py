@@ -34,9 +34,9 @@ def need(table: "pd.DataFrame", name: str, columns: Iterable[str]) -> None:
 
 
 def held_out(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Rows of the test split where a table has several splits, else all."""
+    """Rows of test images and of held-out folds where a table has several splits, else all."""
     if "data_split" in table and (table["data_split"] == "test").any():
-        return table[table["data_split"] == "test"]
+        return table[~table["data_split"].isin(["train", "val"])]
     return table
 
 

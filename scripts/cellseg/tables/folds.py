@@ -37,3 +37,27 @@ def pooled(images: pd.DataFrame, subsets: Mapping[str, str]) -> pd.DataFrame:
             "the folds of a subset the same count, group, seed and images."
         )
     return own
+
+
+def as_one_run(
+    runs: pd.DataFrame,
+    training: pd.DataFrame,
+    out_of_fold: pd.DataFrame,
+    subsets: Mapping[str, str],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tables of an experiment in which the folds of a subset are one condition.
+
+    Parameters
+    ----------
+    runs, training : tables of the experiment, with each fold as its own condition
+    out_of_fold : table ``out_of_fold``, of all folds together
+    subsets : as of :func:`pooled`
+
+    Returns
+    -------
+    runs : those without folds, then `out_of_fold`
+    training : all rows, folds under the subset that they are of
+    """
+    apart = runs[~runs["subset"].isin(list(subsets))]
+    renamed = training.assign(subset=training["subset"].replace(dict(subsets)))
+    return pd.concat([apart, out_of_fold], ignore_index=True), renamed

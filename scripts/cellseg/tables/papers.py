@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cellseg.data.kinds import SOURCES
 from cellseg.scoring.names import ALL_TYPES
-from cellseg.tables import conditions, glossary, published
+from cellseg.tables import conditions, folds, glossary, published
 from cellseg.tables.step_times import step_times
 
 if TYPE_CHECKING:
@@ -20,9 +21,19 @@ BY_MODEL = {
     "Deep U-Net Ensemble": "unet-deep-ensemble",
     "CenterMask VoVNet2 V-19-SlimDW": "centermask-v19-slim-dw",
     "CenterMask VoVNet2 V-99": "centermask-v99",
+    "Mask R-CNN, public baseline": "mask-rcnn",
+    "Cascade Mask R-CNN X152": "cascade-x152",
+    "Cascade Mask R-CNN X152, post-processed": "cascade-x152",
 }
-"""Systems that are among our networks, and their names in ``workflow/studies/poster.yaml``."""
-ONLY_THEIRS = {system: "weights of MS-COCO" for system in BY_MODEL if "CenterMask" in system}
+"""Systems that are among our networks, and their names in poster.yaml and sartorius.yaml."""
+TUNED = {"Cascade Mask R-CNN X152": False, "Cascade Mask R-CNN X152, post-processed": True}
+"""Systems that differ in this alone: whether thresholds were chosen on validation images."""
+ONLY_THEIRS = {
+    system: f"weights of {of}"
+    for system in BY_MODEL
+    for name, of in (("CenterMask", "MS-COCO"), ("Cascade", "MS-COCO, then LIVECell"))
+    if name in system
+}
 """What those of them have that ours lack."""
 OUR_METRICS = {"Time for step": glossary.STEP.name, "F1 Score": "f1", "AP": "ap", "AFNR": "afnr"}
 """Metrics that a source calls otherwise than our tables, and that need not be defined alike."""
@@ -96,6 +107,23 @@ def lines(
     return [_line(figure, candidates, kind, subsample) for figure in figures]
 
 
+def one_experiment(
+    runs: "pd.DataFrame",
+    training: "pd.DataFrame",
+    out_of_fold: "pd.DataFrame | None",
+    subsets: Mapping[str, str],
+) -> Measured:
+    """An experiment whose folds, if it has some, are scored together.
+
+    Parameters
+    ----------
+    out_of_fold, subsets : see :func:`cellseg.tables.folds.as_one_run`; None and empty without folds
+    """
+    if out_of_fold is not None:
+        runs, training = folds.as_one_run(runs, training, out_of_fold, subsets)
+    return Measured(runs, training)
+
+
 def name(figure: published.Figure) -> str:
     """System of a figure, with what it was trained on."""
     trained = figure.trained_on
@@ -109,12 +137,17 @@ def value(figure: published.Figure) -> str:
     return f"{figure.value:g}{deviation}{unit}"
 
 
-def reasons(figure: published.Figure) -> list[str]:
-    """Why a figure is not of the metric, data and split of our tables, whatever the study has."""
+def reasons(figure: published.Figure, dataset: str = published.DATASET) -> list[str]:
+    """Why a figure is not of the metric, data and split of our tables, whatever the study has.
+
+    Parameters
+    ----------
+    dataset : what our data set is called in published figures
+    """
     said = []
     if figure.unit in published.OTHER_UNITS:
         return ["another machine"]
-    if figure.dataset != published.DATASET:
+    if figure.dataset != dataset:
         said.append(f"data set {figure.dataset}")
     if not figure.split:
         said.append("split not stated")
@@ -166,12 +199,12 @@ def _line(
 ) -> Line:
     known = any(figure.system.startswith(method) for method in BY_BACKBONE)
     known |= figure.system in BY_MODEL
-    metric = our_metric(figure)
+    metric, dataset = our_metric(figure), SOURCES[kind].published_as or published.DATASET
     matching = []
     for one in candidates:
         if metric is None or not _trained_alike(figure, one):
             continue
-        if not (_same_network(figure, one) if known else figure.dataset == published.DATASET):
+        if not (_same_network(figure, one) if known else figure.dataset == dataset):
             continue
         values = _values(figure, metric, one)
         if values.notna().any():
@@ -180,12 +213,14 @@ def _line(
             words += f" · {one['tuned']}" if one["tuned"] else ""
             matching.append(Ours(words, mean, low, high, int(values.count())))
     if not matching:
-        return Line(figure, None, False, "; ".join(reasons(figure)))
+        return Line(figure, None, False, "; ".join(reasons(figure, dataset)))
     lower = metric == glossary.STEP.name or not _higher_is_better(metric)
     best = min(matching, key=lambda ours: ours.mean if lower else -ours.mean)
-    said = reasons(figure)
+    said = reasons(figure, dataset)
     treatment = figure.small_objects or conditions.PRIMARY
-    obstacle = published.obstacle(kind=kind, subsample=subsample, small_objects="kept")
+    obstacle = published.obstacle(
+        kind=kind, subsample=subsample, small_objects="kept", dataset=figure.dataset
+    )
     if obstacle:
         said.insert(0, f"ours: {obstacle.partition(', and ')[2] or obstacle}")
     if not known:
@@ -239,7 +274,8 @@ def _not_matched(figure: published.Figure) -> list[str]:
 def _same_network(figure: published.Figure, one: Mapping) -> bool:
     """Whether a condition is of the network that a system names."""
     if figure.system in BY_MODEL:
-        return one["model"] == BY_MODEL[figure.system]
+        tuned = TUNED.get(figure.system, bool(one["tuned"]))
+        return one["model"] == BY_MODEL[figure.system] and bool(one["tuned"]) == tuned
     method, backbone, *parts = figure.system.split(", ")
     if one["backbone"].lower() != backbone.lower():
         return False

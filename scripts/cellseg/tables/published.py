@@ -189,10 +189,22 @@ def comparable(
     ]
 
 
-def obstacle(*, kind: str, subsample: int, sampled: bool = False, small_objects: str) -> str:
-    """Why no published figure is comparable with these scores, as half a sentence; or empty."""
-    if SOURCES[kind].published_as != DATASET:
-        return f"they are of {DATASET} as a whole, and this data set is another ({kind})"
+def obstacle(
+    *,
+    kind: str,
+    subsample: int,
+    sampled: bool = False,
+    small_objects: str,
+    dataset: str = DATASET,
+) -> str:
+    """Why no published figure is comparable with these scores, as half a sentence; or empty.
+
+    Parameters
+    ----------
+    dataset : of the published figures; others as of :func:`comparable`
+    """
+    if SOURCES[kind].published_as != dataset:
+        return f"they are of {dataset} as a whole, and this data set is another ({kind})"
     if subsample != 1:
         return f"they are of all images, and here one of every {subsample} was scored"
     if sampled:
