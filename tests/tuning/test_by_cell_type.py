@@ -12,6 +12,7 @@ from cellseg.inference import instance_store
 from cellseg.io import atomic
 from cellseg.scoring import metrics
 from cellseg.segmentation import by_cell_type, methods
+from cellseg.segmentation.methods import painting
 from cellseg.targets.instances import Detections
 from cellseg.tuning import by_type, grid
 from cellseg.tuning import run as tuning_run
@@ -155,7 +156,7 @@ def test_detectors_too(tmp_path):
         maps=tmp_path / "instances.zip",
         truths=[tmp_path / "truth.npz"],
         tuning={"min_size": [0, 30], "score": "msa", "by": "cell-type"},
-        segmentation={"method": "painting"},
+        segmentation={"method": "painting", **painting.DEFAULTS},
         chosen=tmp_path / "chosen.json",
         tried=tmp_path / "tried.csv",
         threads=1,

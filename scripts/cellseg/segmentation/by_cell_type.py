@@ -124,11 +124,13 @@ def of_type(content: Mapping, cell_type: str | None, where: str | Path) -> dict:
     Raises
     ------
     UserError
-        The type has no settings of its own.
+        The type has no settings of its own, or the file is damaged.
     """
     if cell_type is None:
         return content["segmentation"]
     own = content.get(KEY, {})
+    if not isinstance(own, Mapping):
+        raise made_files.damaged(where, TypeError(f"{KEY} holds no settings by cell type"))
     name = livecell_names.official_cell_type(cell_type)
     if name not in own:
         known = f"It has those of {', '.join(sorted(own))}."

@@ -76,7 +76,7 @@ def tune(
     print(
         f"Tried {len(settings)} combinations on {len(store.images)} validation images: mean "
         f"{decides} {own_mean:.3f} with the study's settings, {best_mean:.3f} with "
-        f"{_changed(settings, number)}."
+        f"{_changed(settings, number) or 'none better'}."
     )
     if tuning.get("by") == by_cell_type.CELL_TYPE:
         types = by_cell_type.types_of(images)
@@ -116,10 +116,10 @@ def _tried(
 
 
 def _changed(settings: Sequence[Mapping], number: int) -> str:
-    """What a combination has otherwise than the study, in words."""
+    """What a combination has otherwise than the study, in words; empty for the study's own."""
     changed = [f"{key} {value}" for key, value in settings[number].items()
                if value != settings[0][key]]  # fmt: skip
-    return ", ".join(changed) or "none better"
+    return ", ".join(changed)
 
 
 def _of_types(
@@ -170,7 +170,7 @@ def _lines(
         yield (
             f"{name}: mean {score} on {number_of(about['images'], 'validation image')} "
             f"{about['mean with those of all']:.3f} with the thresholds of all, "
-            f"{about['mean']:.3f} with {_changed(settings, one.number)}."
+            f"{about['mean']:.3f} with {_changed(settings, one.number) or 'those of the study'}."
         )
     mean = content[by_cell_type.MEAN]
     yield f"All images with the thresholds of their type: mean {score} {mean:.3f}."
