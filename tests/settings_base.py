@@ -13,8 +13,8 @@ import sartorius_made
 import squares
 from cellseg.inference import map_store
 from cellseg.io import run_format
-from cellseg.segmentation import by_cell_type
 from cellseg.search import files
+from cellseg.segmentation import by_cell_type
 from cellseg.study import searches
 from cellseg.targets import head_names
 from planned_jobs import Plan
