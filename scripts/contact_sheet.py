@@ -13,6 +13,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         images=snakemake.input.images,
         question=snakemake.params.question,
         tuning=snakemake.params.tuning,
+        tuned_by=snakemake.params.tuned_by,
     )
     with style.with_text(snakemake.params.figure_text):
         figure = contact_sheet.contact_sheet(

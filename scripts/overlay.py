@@ -16,11 +16,12 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         count=snakemake.params.images,
     )
     tuning = snakemake.params.tuning
+    each = " for each cell type" if snakemake.params.tuned_by else ""
     with style.with_text(snakemake.params.figure_text):
         figure = overlay.overlay(
             cases,
             title=conditions.run_name(snakemake.wildcards)
-            + (f" · tuned: {tuning}" if tuning else ""),
+            + (f" · tuned: {tuning}{each}" if tuning else ""),
             note=overlay_cases.NOTE,
             boxes=snakemake.params.boxes,
             pixel_size=snakemake.params.pixel_size,

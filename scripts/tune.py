@@ -12,4 +12,5 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         chosen=snakemake.output.chosen,
         tried=snakemake.output.tried,
         threads=snakemake.threads,
+        images=snakemake.input.images,
     )

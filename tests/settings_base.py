@@ -14,6 +14,7 @@ import squares
 from cellseg.inference import map_store
 from cellseg.io import run_format
 from cellseg.search import files
+from cellseg.segmentation import by_cell_type
 from cellseg.study import searches
 from cellseg.targets import head_names
 from planned_jobs import Plan
@@ -234,6 +235,8 @@ def write_runs(root: Path, settings: dict) -> None:
             own = {"method": "watershed", "interior_smooth": 0}
             own["min_size"] = smallest + more
             about = {"tuning": tuning, "prediction": prediction, "segmentation": own}
+            if tuning:
+                about[by_cell_type.KEY] = {"BV2": {**own, "min_size": smallest}}
             (folder / "segmentation.json").write_text(json.dumps(run_format.stamped(about)))
         written = json.dumps(run_format.stamped(settings))
         (root / "trained" / name / "settings.json").write_text(written)

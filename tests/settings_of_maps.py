@@ -10,6 +10,7 @@ import pandas as pd
 
 from cellseg.inference import map_store
 from cellseg.io import atomic, run_format
+from cellseg.segmentation import by_cell_type
 from cellseg.targets.flows import flows_of
 from setting_cases import ABSENT, OTHER, Case, World
 from settings_base import ALL_HEADS, BASE, COMMON, EVERY, STARS, only, write_maps
@@ -464,6 +465,13 @@ CASES = [
          [(score, score) for score in SCORES],
          lambda world: tuned(world, "thresholds", MAPS)[1]["score"],
          ["tune */thresholds: params.tuning.score"]),
+    Case("threshold_searches.*.by", "threshold_searches.thresholds.by",
+         [(None, []), ("cell-type", ["A172"])],
+         lambda world: list(tuned(world, "thresholds", MAPS)[1].get(by_cell_type.KEY, [])),
+         ["tune */thresholds: params.tuning.by", "tune */thresholds: input.images",
+          "segment */tuning-thresholds/: input.images",
+          "overlay */tuning-thresholds/: params.tuned_by",
+          "contact_sheet */tuned: params.tuned_by"]),
     Case("threshold_searches.*.subsample", "threshold_searches.thresholds.subsample",
          [(1, 4), (2, 2)], validation_images,
          ["predict_validation */thresholds: params.subsample",

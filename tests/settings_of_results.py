@@ -160,8 +160,11 @@ def applied(world: World) -> Mapping:
     return SimpleNamespace(**tables, record=record, output=output.name)
 
 
-def apply(key: str, *seen: tuple, sees, plan: Sequence[str] = (), images: str = "images") -> Case:
+def apply(
+    key: str, *seen: tuple, sees, plan: Sequence[str] = (), images: str = "images", **more
+) -> Case:
     given = {"apply.images": BASE["apply"]["images"].replace("images", images)}
+    given |= {f"apply.{name}": value for name, value in more.items()}
     return Case(f"apply.{key}", f"apply.{key}", seen, lambda world: sees(applied(world)),
                 [f"apply: params.apply.{key}", *plan], given, alone=True)  # fmt: skip
 
@@ -296,6 +299,8 @@ CASES = [
           sees=lambda one: one.output, plan=["apply: output.*"]),
     apply("tuning", (None, 4), ("thresholds", 2), sees=lambda one: len(one.cells),
           plan=["apply: params.chosen"]),
+    apply("cell_type", (None, 2), ("BV2", 4), sees=lambda one: len(one.cells),
+          tuning="thresholds"),
     apply("pixel_size", (None, "not known"), (0.5, 121 * 0.25),
           sees=lambda one: one.cells["area_um2"].fillna("not known").tolist()[0]),
     apply("page", (None, [1, 2]), (2, [2]), sees=lambda one: one.images["page"].tolist(),

@@ -23,6 +23,7 @@ from cellseg.errors import UserError
 from cellseg.images import reading as image_files
 from cellseg.inference import record as prediction_record
 from cellseg.io import atomic
+from cellseg.segmentation import by_cell_type
 
 
 @pytest.fixture(scope="module")
@@ -327,6 +328,34 @@ def test_images_are_predicted_as_those_of_the_scores_were(run, family, settings,
     assert used == record["prediction"]
 
 
+def test_images_of_a_cell_type_get_its_thresholds(run, family, settings, tmp_path):
+    """Else those of all, and the page says so."""
+    shutil.copytree(run["weights"].parent, tmp_path / "run")
+    record = json.loads(run["segmentation"].read_text())
+    none_left = {**record["segmentation"], "min_size": 10**6}
+    record |= {"tuning": "grid", by_cell_type.KEY: {"BV2": none_left}}
+    tuned = tmp_path / "run/tuning-grid"
+    tuned.mkdir()
+    atomic.write_json(tuned / "segmentation.json", record)
+    shutil.copy(run["metrics"], tuned)
+    asked = {**settings, "run": str(tmp_path / "run"), "images": str(tmp_path / "run/one.tif"),
+             "tuning": "grid"}  # fmt: skip
+    of_all = _apply({**asked, "output": str(tmp_path / "all")}, family)
+    assert len(of_all["cells"]) > 1
+    page = (tmp_path / "all/overview.html").read_text()
+    assert "thresholds tuned (grid) for all cell types together" in page
+    asked["cell_type"] = "bv-2"
+    assert len(_apply(asked, family)["cells"]) == 0
+    assert (
+        "thresholds tuned (grid) for cell type bv-2" in (tmp_path / "out/overview.html").read_text()
+    )
+    assert json.loads((tmp_path / "out/applied.json").read_text())["cell_type"] == "bv-2"
+    with pytest.raises(UserError, match=r"\(cell_type: bv-2, not none\)"):
+        request.stamp({**asked, "cell_type": None})
+    with pytest.raises(UserError, match=r"no thresholds of cell type 'A172'. It has those of BV2"):
+        request.stamp({**asked, "cell_type": "A172"})
+
+
 def test_the_record_holds_every_setting_of_prediction(checkout):
     schema = yaml.safe_load((checkout / "workflow/schemas/config.schema.yaml").read_text())
     properties = schema["properties"]["prediction"]["properties"]
@@ -393,6 +422,7 @@ def test_what_is_asked_for_is_checked(run, settings, folder, tmp_path):
             {"tuning": "grid"},
             r"lacks tuning-grid/segmentation\.json.* .*/tuning-grid/segmentation\.json",
         ),
+        ({"cell_type": "BV2"}, "has no thresholds of cell type 'BV2'. Name a threshold search"),
         ({"images": None}, "apply.images: say which images"),
         ({"images": str(tmp_path / "nowhere")}, "nowhere does not exist"),
         ({}, "holds no images"),

@@ -27,6 +27,7 @@ from cellseg.inference import run as predict_run
 from cellseg.inference import sliding_window
 from cellseg.io import run_format
 from cellseg.models import keras_files
+from cellseg.segmentation import by_cell_type
 from cellseg.training import start
 
 
@@ -134,6 +135,16 @@ def test_the_card_says_what_the_scores_had_and_the_export_has_not(unpacked):
     views = {**tiny_run.OPTIONS["test_time_augmentation"], "scales": [1, 2]}
     averaged = {**tiny_run.OPTIONS, "window": "image", "test_time_augmentation": views}
     assert "whole images at once, other magnifications" in model_card.otherwise(averaged)
+
+
+def test_the_card_says_which_thresholds_are_tuned():
+    record = {"tuning": None}
+    assert model_card.tuned(record) == ""
+    record["tuning"] = "grid"
+    assert model_card.tuned(record) == " They were tuned on validation images (`grid`)."
+    said = model_card.tuned({**record, by_cell_type.KEY: {"BV2": {}, "A172": {}}})
+    assert "images of A172, BV2 have the thresholds of their type" in said
+    assert said.endswith("uses those of all types for every image, so its cells differ.")
 
 
 def test_the_card_counts_synthetic_images():

@@ -245,6 +245,13 @@ def test_figures_of_tuned_thresholds_say_so_but_not_those_of_losses(name):
     assert subtitle.endswith(told)
 
 
+def test_thresholds_of_cell_types_are_told():
+    runs = fabricate()["runs"].assign(tuning="grid", tuned_by="cell-type")
+    assert conditions.tunings(runs) == [TUNED.replace("tuned", "tuned, for each cell type,")]
+    assert conditions.tunings(runs.assign(tuned_by="-")) == [TUNED]
+    assert conditions.tunings(runs.assign(tuning="-", tuned_by="-")) == [""]
+
+
 def test_the_thresholds_of_the_study_are_no_tuning():
     experiment = fabricate()
     plain = experiment | {"runs": experiment["runs"].assign(tuning="-")}

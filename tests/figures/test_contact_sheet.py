@@ -95,6 +95,8 @@ def test_the_tuning_of_the_thresholds_is_told(experiment):
         "seed 3; thresholds tuned on validation images (search grid). "
         "Heads: pixelwise; training subset: full."
     )
+    *_, subtitle = contact_sheet_cases.load(**experiment, tuning="grid", tuned_by="cell-type")
+    assert "; thresholds tuned, for each cell type, on validation images (search grid)." in subtitle
 
 
 @pytest.mark.parametrize(("name", "file"), [("predicted", "labels.npz"), ("truth", "truth.npz")])
@@ -144,7 +146,7 @@ def test_small_images_are_shown_whole_and_each_row_has_its_scale(experiment, pix
 def test_rule_script_draws_a_contact_sheet(checkout, experiment, tmp_path):
     inputs = {name: experiment[name] for name in ("truth", "images")}
     lists = {name: [str(path) for path in experiment[name]] for name in ("predicted", "metrics")}
-    params = {"runs": experiment["runs"], "question": "Which?", "tuning": "grid"}
+    params = {"runs": experiment["runs"], "question": "Which?", "tuning": "grid", "tuned_by": None}
     run_script(checkout, "contact_sheet", tmp_path, inputs, lists=lists, params=params)
 
 

@@ -726,7 +726,7 @@ def test_rule_script_draws_a_figure_from_csv(checkout, tmp_path):
 def test_rule_script_draws_an_overlay(checkout, run_folder):
     inputs = run_input(run_folder)
     inputs["predicted"] = inputs.pop("prediction")
-    params = {"images": 2, "boxes": True, "tuning": "grid", "method": "watershed"}
+    params = {"images": 2, "boxes": True, "tuning": "grid", "tuned_by": None, "method": "watershed"}
     run_script(checkout, "overlay", run_folder, inputs, params=params, wildcards=RUN)
     with (
         Image.open(run_folder / "overlay.jpg") as small,
@@ -793,7 +793,7 @@ def test_captions_are_one_line_and_name_file_and_rule(checkout, name, told):
             },
             resources="resources.csv", provenance="provenance.csv",
         ),
-        params=Named(tuning="grid", figure_text=True),
+        params=Named(tuning="grid", tuned_by=None, figure_text=True),
         rule=name,
     )  # fmt: skip
     caption = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
@@ -819,7 +819,8 @@ def test_the_report_has_the_words_that_a_figure_lacks(checkout, tmp_path, monkey
             wildcards=Named(**RUN, experiment="heads", variant="", figure="f1-by-heads"),
             input=Named(predicted="p", history="h", metrics="m"), rule=name,
             output=Named(png="p", counts="c", sizes="s", problems="p", caption="f1-by-heads.rst"),
-            params=Named(figure_text=has_text, tuning=None), config={"experiments": {"heads": {}}},
+            params=Named(figure_text=has_text, tuning=None, tuned_by=None),
+            config={"experiments": {"heads": {}}},
         )  # fmt: skip
         html = publish_parts(
             Environment().from_string(text).render(snakemake=job), writer="html",

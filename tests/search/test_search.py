@@ -410,6 +410,9 @@ def test_scores_of_runs(tmp_path):
     (tmp_path / "tuning-grid").mkdir()
     (tmp_path / "tuning-grid/chosen.json").write_text('{"score": "msa", "mean": 0.6}')
     assert search_scores.score(tmp_path, "grid", "best") == 0.6
+    by_type = '{"score": "msa", "mean": 0.6, "mean by cell type": 0.7}'
+    (tmp_path / "tuning-grid/chosen.json").write_text(by_type)
+    assert search_scores.score(tmp_path, "grid", "best") == 0.7
     (tmp_path / "history.csv").write_text("epoch,loss\n1,0.3\n")
     with pytest.raises(UserError, match=r"history\.csv cannot be read"):
         search_scores.score(tmp_path, None, "best")

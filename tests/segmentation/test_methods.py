@@ -30,7 +30,7 @@ from cellseg.targets import channels, head_names
 from cellseg.tuning import grid
 from cellseg.tuning import run as tuning_run
 
-NEITHER = ("score", "subsample")
+NEITHER = ("score", "subsample", "by")
 """Keys of a search that are no settings of a method."""
 
 
@@ -344,7 +344,8 @@ def test_words_and_pictures_follow_the_method(grown, tmp_path):
               "condition": dict.fromkeys(collect.RUN, "x")}  # fmt: skip
     atomic.write_json(tmp_path / "segmentation.json", run_format.stamped(record))
     table = collect.with_segmentation(
-        pd.DataFrame([record["condition"]]), [tmp_path / "segmentation.json"]
+        pd.DataFrame([{**record["condition"], "cell_type": "all"}]),
+        [tmp_path / "segmentation.json"],
     )
     assert table[["method", "threshold"]].to_numpy().tolist() == [["components", 0.5]]
 

@@ -356,6 +356,38 @@ def test_tuning_reuses_the_training(edited):
     assert edited.planned("results/tiny/tables/tuned/runs.csv") == plan
 
 
+def test_each_cell_type_gets_its_thresholds(edited):
+    """One more threshold search of a trained run, whose tables say what each type got."""
+    typed = copy.deepcopy(TINY)
+    values = {"maxima_threshold": [0.02, 0.05], "interior_threshold": [0.2, 0.4]}
+    typed["threshold_searches"] = {"typed": {**values, "by": "cell-type"}}
+    [condition] = typed["experiments"]["backbones"]["conditions"]
+    typed["experiments"]["typed"] = {
+        "title": "Tuned by type",
+        "threshold_search": "typed",
+        "conditions": [{**condition, "model": "featurenet"}],
+        "figures": [],
+    }
+    edited.configure(typed)
+    target = "results/tiny/tables/typed/runs.csv"
+    done = edited.call(target)
+    assert done.returncode == 0, done.stdout
+    assert edited.planned(target) == {}
+    folder = edited.folder / RUN.format(model="featurenet") / "tuning-typed"
+    chosen, used = (json.loads((folder / name).read_text())
+                    for name in ("chosen.json", "segmentation.json"))  # fmt: skip
+    assert list(chosen["segmentation_by_cell_type"]) == ["BV2", "SkBr3"]
+    assert used["segmentation_by_cell_type"] == chosen["segmentation_by_cell_type"]
+    assert chosen["mean by cell type"] >= chosen["mean"]
+    runs = pd.read_csv(edited.folder / target)
+    assert (runs["tuned_by"] == "cell-type").all() and (runs["tuning"] == "typed").all()
+    for name, settings in chosen["segmentation_by_cell_type"].items():
+        for setting in values:
+            assert (runs.loc[runs["cell_type"] == name, setting] == settings[setting]).all()
+    log = (folder / "logs/segment.log").read_text()
+    assert "thresholds of their cell type: BV2 (2), SkBr3 (2); with those of all: none." in log
+
+
 def test_a_run_starts_from_pretrained_weights(edited, server):
     path = edited.folder.parent / "mobilenetv2.h5"
     make = (

@@ -450,6 +450,9 @@ EDITS = {
     "detector": (_set("models", "detector", "mask_scoring", value=False), "train.settings"),
     "grid": (_set("threshold_searches", "grid", "interior_threshold", value=[0.2, 0.4]),
              "tune.tuning"),
+    "by of a search": (_set("threshold_searches", "grid", "by", value="cell-type"),
+                       "tune.tuning tune:input segment:input overlay.tuned_by "
+                       "contact_sheet.tuned_by"),
     "subsample of a search": (_set("threshold_searches", "grid", "subsample", value=2),
                           "tune.tuning predict_validation.subsample"),
     "shown": (_set("overlays", "images", value=2), "predict_shown.shown overlay.images"),

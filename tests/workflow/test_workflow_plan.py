@@ -38,7 +38,10 @@ def test_plan_of_the_default_study(fresh):
 
 
 def test_plan_of_the_detectors(fresh, checkout):
-    """Six detectors and two networks of maps, here with one seed; thresholds found for each."""
+    """Six detectors and two networks of maps, here with one seed.
+
+    Thresholds are found for each, and once more by cell type.
+    """
     study = yaml.safe_load((checkout / "workflow/studies/detectors.yaml").read_text())
     for condition in study["experiments"]["detectors"]["conditions"]:
         condition["seed"] = 0
@@ -48,10 +51,11 @@ def test_plan_of_the_detectors(fresh, checkout):
     finally:
         fresh.configure(TINY)
     of_instances, of_maps = 6, 2
-    assert plan["predict_instances"] == plan["paint"] == of_instances
-    assert plan["predict"] == plan["segment"] == of_maps
-    for rule in ("train", "predict_validation", "tune", "score", "overlay"):
-        assert plan[rule] == of_instances + of_maps
+    assert plan["predict_instances"] == of_instances and plan["predict"] == of_maps
+    assert plan["paint"] == 2 * of_instances and plan["segment"] == 2 * of_maps
+    assert plan["train"] == of_instances + of_maps
+    for rule in ("predict_validation", "tune", "score", "overlay"):
+        assert plan[rule] == 2 * plan["train"]
     assert plan["tile"] == 2 and "fetch_weights" not in plan
 
 

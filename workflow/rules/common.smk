@@ -523,6 +523,20 @@ def of_scored(pattern, listed=False):
     return path
 
 
+def tuned_by(wildcards):
+    """By what the threshold search of a run's file, or of an experiment, chooses; None for all images."""
+    if "experiment" in wildcards.keys():
+        name = study["experiments"][wildcards.experiment]["threshold_search"]
+    else:
+        name = wildcards.get("tuning") or tuning_of(wildcards)
+    return name and study["threshold_searches"][name]["by"]
+
+
+def by_cell_type(files):
+    """Input function: those of `files` if thresholds are chosen by cell type, else nothing."""
+    return lambda wildcards: files(wildcards) if tuned_by(wildcards) else []
+
+
 def data_split_of(wildcards):
     """Params function: what tables call the images that a run is scored on."""
     if folds.scores_its_fold(study, wildcards.subset):

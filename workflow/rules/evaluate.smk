@@ -3,6 +3,7 @@ rule tune:
     input:
         maps=f"{RUN}/tuning-{{tuning}}/{run_files.VALIDATION_PREDICTIONS}",
         truths=of_splits(f"{DATA}/labels/{{split}}.npz"),
+        images=by_cell_type(of_splits(f"{DATA}/annotations/{{split}}.images.parquet")),
     output:
         chosen=f"{RUN}/tuning-{{tuning}}/{run_files.CHOSEN}",
         tried=f"{RUN}/tuning-{{tuning}}/{run_files.TRIED}",
@@ -32,6 +33,7 @@ rule segment:
     input:
         maps=f"{RUN}/{run_files.PREDICTIONS}",
         tuned=tuned_settings,
+        images=by_cell_type(of_scored(f"{DATA}/annotations/{{split}}.images.parquet")),
     output:
         labels=f"{RUN}/{{variant}}{run_files.LABELS}",
         cells=f"{RUN}/{{variant}}{run_files.CELLS}",
@@ -67,6 +69,7 @@ use rule segment as paint with:
     input:
         maps=f"{RUN}/{run_files.INSTANCES}",
         tuned=tuned_settings,
+        images=by_cell_type(of_scored(f"{DATA}/annotations/{{split}}.images.parquet")),
     wildcard_constraints:
         **OF_INSTANCES,
 

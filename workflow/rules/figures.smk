@@ -63,6 +63,7 @@ rule contact_sheet:
         tuning=lambda wildcards: study["experiments"][wildcards.experiment][
             "threshold_search"
         ],
+        tuned_by=tuned_by,
     script:
         "../../scripts/contact_sheet.py"
 
@@ -100,6 +101,7 @@ rule overlay:
     params:
         code=code("overlay"),
         tuning=tuning_of,
+        tuned_by=tuned_by,
         method=name_of_method,
         images=study["overlays"]["images"],
         boxes=study["overlays"]["boxes"],

@@ -10,6 +10,8 @@ from pathlib import Path
 from cellseg.errors import UserError
 from cellseg.inference import record as prediction_record
 from cellseg.io import run_files
+from cellseg.segmentation import by_cell_type
+from cellseg.segmentation import record as segmentation_record
 
 EXAMPLE = "snakemake --cores 2 apply --config 'apply={run: FOLDER_OF_A_RUN, images: YOUR_FOLDER}'"
 
@@ -18,6 +20,8 @@ RECORD = "applied.json"
 
 CHOSEN = ("run", "images")
 PARTS = ("channel", "page")
+THRESHOLDS = ("tuning", "cell_type")
+"""What chooses among the thresholds of a run."""
 MADE = ("labels", "outlines", "overview.html", "cells.csv", "images.csv", "skipped.csv")
 """What is made next to the record: the latter four are outputs that Snakemake removes."""
 
@@ -27,12 +31,13 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
 
     Parameters
     ----------
-    settings : ``apply`` of the configuration, of which run and tuning are used
+    settings : ``apply`` of the configuration, of which run, tuning and cell_type are used
 
     Raises
     ------
     UserError
-        No run is named, or it is not complete, or does not say how it was predicted.
+        No run is named, or it is not complete, does not say how it was predicted, or has no
+        thresholds of the cell type.
     """
     if not settings["run"]:
         raise UserError(f"apply.run: say which trained run to apply, such as\n    {EXAMPLE}")
@@ -54,6 +59,9 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
             f"ends in seed-N, or finish it first: {command}"
         )
     prediction_record.read(files["segmentation"])
+    if settings.get("cell_type") is not None:
+        found = segmentation_record.read(files["segmentation"])
+        by_cell_type.of_type(found, settings["cell_type"], files["segmentation"])
     return files
 
 
@@ -162,9 +170,10 @@ def earlier(settings: Mapping) -> list[str]:
         )
     if any(Path(record[key]).resolve() != Path(settings[key]).resolve() for key in CHOSEN):
         why = f"the cells of {record['images']}, found by {record['run']}"
-    elif record["tuning"] != settings["tuning"]:
-        names = [name or "none" for name in (record["tuning"], settings["tuning"])]
-        why = f"what this run found with other thresholds (tuning: {names[0]}, not {names[1]})"
+    elif any(record[key] != settings.get(key) for key in THRESHOLDS):
+        key = next(key for key in THRESHOLDS if record[key] != settings.get(key))
+        names = [one.get(key) or "none" for one in (record, settings)]
+        why = f"what this run found with other thresholds ({key}: {names[0]}, not {names[1]})"
     elif any(record[key] != settings.get(key) for key in PARTS):
         names = [
             ", ".join(f"{key}: {one.get(key) or 'all'}" for key in PARTS)
@@ -186,7 +195,8 @@ def _record(folder: Path) -> dict | None:
         # Earlier versions recorded it with the thresholds alone, at the end.
         tuning = record.get("tuning", record.get("watershed", {}).get("tuning"))
         chosen = {key: str(record[key]) for key in CHOSEN}
-        parts = {key: record.get(key) for key in PARTS}  # that earlier versions did not know
+        # That earlier versions did not know.
+        parts = {key: record.get(key) for key in ("cell_type", *PARTS)}
         written = [name for name in record["written"] if _is_result(name)]
         return {**chosen, **parts, "tuning": tuning, "written": written}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -221,7 +231,7 @@ def _elsewhere(settings: Mapping) -> str:
     names = (output.with_name(f"{output.name}-{number}") for number in itertools.count(2))
     free = next(path for path in names if not path.exists())
     chosen = {
-        **{key: settings.get(key) for key in (*CHOSEN, "tuning", *PARTS)},
+        **{key: settings.get(key) for key in (*CHOSEN, *THRESHOLDS, *PARTS)},
         "output": free.as_posix(),
     }
     entry = ", ".join(f"{key}: {value}" for key, value in chosen.items() if value)

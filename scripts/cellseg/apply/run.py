@@ -19,6 +19,7 @@ from cellseg.images import grey_values
 from cellseg.images.decoded import Part
 from cellseg.io import atomic, csv_file, run_files
 from cellseg.io.wording import number_of
+from cellseg.segmentation import by_cell_type
 from cellseg.segmentation.segmenter import Segmenter
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def apply(
 
     Parameters
     ----------
-    settings : ``apply`` of the configuration: run, tuning, images, output, pixel_size (µm; None
-        takes what each file says), channel and page (None takes all)
+    settings : ``apply`` of the configuration: run, tuning, cell_type (None takes the thresholds of
+        all), images, output, pixel_size (µm; None takes what each file says), channel and page
+        (None takes all)
     outputs : paths of ``overview``, ``cells``, ``images`` and ``skipped``
 
     Raises
@@ -90,11 +92,12 @@ def apply(
     for stale in sorted(set(earlier) - set(written)):
         request.remove(output, stale)
     # Before the results: what a killed process leaves behind is known to be ours.
-    record = {"run": str(run["weights"].parent), "tuning": settings["tuning"],
+    record = {"run": str(run["weights"].parent),
+              **{key: settings.get(key) for key in request.THRESHOLDS},
               "images": str(source), **part._asdict(), "written": written}  # fmt: skip
     atomic.write_json(output / request.RECORD, record)
 
-    segmenter = Segmenter(run, load_family, threads)
+    segmenter = Segmenter(run, load_family, threads, settings.get("cell_type"))
     for path, targets in zip(paths, made, strict=True):
         name = path.relative_to(folder).as_posix()
         try:
@@ -219,6 +222,9 @@ def _write_overview(
     doubts: Sequence[str],
 ) -> None:
     tuning = f", thresholds tuned ({segmentation['tuning']})" if segmentation["tuning"] else ""
+    if by_cell_type.KEY in segmentation:
+        cell_type = record["cell_type"]
+        tuning += f" for cell type {cell_type}" if cell_type else " for all cell types together"
     about = [
         f"Images: {record['images']}",
         f"Segmented by the trained run {record['run']}{tuning}.",

@@ -53,19 +53,23 @@ def refuse_unprintable(path: PurePath) -> None:
         raise UserError(f"the name of {shown(path)} is not UTF-8 text. Rename the file.")
 
 
+NO_TYPE = "cells"
+"""Cell type of images of which neither annotations nor folder nor name say one."""
+
+
 def official_cell_type(name: str) -> str:
     """Spell a cell type as LIVECell does: ``sk-ov-3`` becomes ``SKOV3``; others stay."""
     return _OFFICIAL.get(re.sub(r"[-_ ]", "", name).lower(), name)
 
 
 def cell_type(path: PurePath, root: PurePath) -> str:
-    """Cell type of an image: from its name, else the folder below `root`, else ``cells``."""
+    """Cell type of an image: from its name, else the folder below `root`, else none."""
     prefix, phase, _ = path.stem.partition("_Phase_")
     if phase:
         return official_cell_type(prefix)
     parent = path.parent
     if parent == root or _STORAGE.fullmatch(parent.name):
-        return "cells"
+        return NO_TYPE
     return official_cell_type(parent.name)
 
 

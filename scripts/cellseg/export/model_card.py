@@ -9,6 +9,7 @@ from tabulate import tabulate
 from cellseg import models
 from cellseg.data.kinds import SOURCES
 from cellseg.io import run_files
+from cellseg.segmentation import by_cell_type
 from cellseg.tables import glossary
 from cellseg.training import length, start
 from cellseg.training.start import CHAIN
@@ -90,8 +91,6 @@ def text(
     chain = provenance.get(CHAIN, [])
     if chain:
         weights = f"{start.of_link(chain[0])} ({start.taken(chain[0])})"
-    tuned = f" They were tuned on validation images (`{segmentation['tuning']}`)." if (
-        segmentation["tuning"]) else ""  # fmt: skip
     sections = [
         f"# {condition['model']}, {condition['heads']}",
         "A network that finds single cells in phase-contrast images, exported from livecell-bench. "
@@ -110,8 +109,9 @@ def text(
         f"from {weights}; {length.in_words(training)} on tiles of {settings['tiling']['size']} "
         f"pixels. Trained on {provenance['finished'][:10]} with "
         f"{_versions(provenance['versions'])}. All settings: `{run_files.SETTINGS}`, "
-        f"`{run_files.PROVENANCE}`; thresholds: `{run_files.SEGMENTATION}`.{tuned} How the images "
-        f"of the scores below were predicted: `{run_files.SEGMENTATION}`.{otherwise(prediction)}",
+        f"`{run_files.PROVENANCE}`; thresholds: `{run_files.SEGMENTATION}`."
+        f"{tuned(segmentation)} How the images of the scores below were "
+        f"predicted: `{run_files.SEGMENTATION}`.{otherwise(prediction)}",
         "## What it was trained on",
         _table(
             ["cell type", "images", "annotated cells in them", "validation images"],
@@ -175,6 +175,21 @@ def _licences_of_chain(chain: Sequence[Mapping]) -> list[str]:
         f"- The images that {start.of_link(one)} was trained on: {start.licence(one)}"
         for one in chain
     ))  # fmt: skip
+
+
+def tuned(segmentation: Mapping) -> str:
+    """How the thresholds were chosen, and which of them an export uses."""
+    if not segmentation["tuning"]:
+        return ""
+    said = f" They were tuned on validation images (`{segmentation['tuning']}`)."
+    if by_cell_type.KEY not in segmentation:
+        return said
+    own = ", ".join(_plain(name) for name in sorted(segmentation[by_cell_type.KEY]))
+    return (
+        f"{said} The search chose by cell type. In the scores below, images of "
+        f"{own or 'no cell type'} have the thresholds of their type, other images those of all "
+        "types. `example.py` uses those of all types for every image, so its cells differ."
+    )
 
 
 def otherwise(prediction: Mapping) -> str:

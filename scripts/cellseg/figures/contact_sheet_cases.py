@@ -31,6 +31,7 @@ def load(
     images: str | Path,
     question: str = "",
     tuning: str | None = None,
+    tuned_by: str | None = None,
 ) -> tuple[list[Column], list[Row], str]:
     """What a contact sheet of some runs shows, and its subtitle.
 
@@ -42,6 +43,7 @@ def load(
     images : Parquet table with ``image`` and ``path``
     question : what the experiment asks, for the subtitle
     tuning : entry of `threshold_searches` that chose the thresholds, None for the study's own
+    tuned_by : ``cell-type`` if it chose for each cell type
 
     Raises
     ------
@@ -90,7 +92,7 @@ def load(
             )
         )
     seed = f"seed {runs[0]['seed']}" if same_seed else "first seed of each row"
-    parts = [conditions.measured_on(table), seed, conditions.tuned(tuning)]
+    parts = [conditions.measured_on(table), seed, conditions.tuned(tuning, tuned_by)]
     shared = f"{'; '.join(filter(None, parts))}. {conditions.constants(frame)}".rstrip()
     return columns, rows, f"{question}\n{shared}" if question else shared
 

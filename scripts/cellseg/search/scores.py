@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cellseg.errors import UserError
 from cellseg.io import run_files
+from cellseg.segmentation import by_cell_type
 
 
 def file_of(tuning: str | None) -> str:
@@ -36,7 +37,9 @@ def score(run: Path, tuning: str | None, checkpoint: str) -> float:
     path = run / file_of(tuning)
     try:
         if tuning is not None:
-            return float(json.loads(path.read_text(encoding="utf-8"))["mean"])
+            chosen = json.loads(path.read_text(encoding="utf-8"))
+            # By cell type, it is scored with the thresholds of the types.
+            return float(chosen.get(by_cell_type.MEAN, chosen["mean"]))
         with open(path, encoding="utf-8", newline="") as file:
             losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
         return min(losses) if checkpoint == "best" else losses[-1]

@@ -16,7 +16,12 @@ Found = tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]
 
 
 def segment_run(
-    maps: str | Path, labels: str | Path, cells: str | Path, settings: Mapping, threads: int
+    maps: str | Path,
+    labels: str | Path,
+    cells: str | Path,
+    settings: Mapping,
+    threads: int,
+    others: Mapping[str, Mapping] | None = None,
 ) -> None:
     """Segment every image of a run.
 
@@ -27,6 +32,7 @@ def segment_run(
     cells : Parquet to write, of :mod:`cellseg.segmentation.confidence`
     settings : of a segmentation, see :mod:`cellseg.segmentation.methods`
     threads : number of images at once; the result is the same for any
+    others : settings of those images that have others, by image
 
     Raises
     ------
@@ -36,7 +42,7 @@ def segment_run(
     images = stores.open(maps).images
     if not images:
         raise UserError(f"{maps} holds no image. Delete it and run again.")
-    work = partial(_segment_image, maps, settings)
+    work = partial(_segment_image, maps, settings, others or {})
     measured = {}
     # The kernels hold no lock of Python's: threads do, and start at once.
     found = ordered_map(work, images, threads, processes=False)
@@ -49,7 +55,9 @@ def segment_run(
     print(f"Found {n_cells} cells in {len(images)} images.")
 
 
-def _segment_image(maps: str | Path, settings: Mapping, image: str) -> Found:
+def _segment_image(
+    maps: str | Path, settings: Mapping, others: Mapping[str, Mapping], image: str
+) -> Found:
     read = stores.open(maps).read(image)
-    labels, scores = methods.segment(read, settings)
+    labels, scores = methods.segment(read, others.get(image, settings))
     return labels, (confidence.areas(labels), scores)

@@ -11,7 +11,7 @@ from cellseg.errors import UserError
 from cellseg.inference import instance_run, map_store, record, sliding_window
 from cellseg.inference import run as predict_run
 from cellseg.io import made_files, run_format
-from cellseg.segmentation import methods
+from cellseg.segmentation import by_cell_type, methods
 from cellseg.segmentation import record as segmentation_record
 from cellseg.targets.instances import CHANNEL, HEAD
 from cellseg.training import ensemble, provenance
@@ -27,11 +27,13 @@ class Segmenter:
     ----------
     run : of :func:`cellseg.apply.request.files_of_run`
     load_family : from the model's settings to the module of its family
+    cell_type : whose thresholds to use; None takes those of all
 
     Raises
     ------
     UserError
-        The run is an ensemble, or does not say how it was predicted.
+        The run is an ensemble, does not say how it was predicted, or has no thresholds
+        of the cell type.
     """
 
     def __init__(
@@ -39,12 +41,13 @@ class Segmenter:
         run: Mapping[str, Path],
         load_family: Callable[[Mapping], "Family"],
         threads: int,
+        cell_type: str | None = None,
     ) -> None:
         settings = run_format.read(run["settings"], *provenance.SETTINGS)
         ensemble.refuse(settings, run["weights"], "segments images of unknown cell types")
         self.segmentation = segmentation_record.read(run["segmentation"])
         self.prediction = record.of(self.segmentation, run["segmentation"])
-        self.settings = self.segmentation["segmentation"]
+        self.settings = by_cell_type.of_type(self.segmentation, cell_type, run["segmentation"])
         self.folder = run["weights"].parent
         try:
             method = segmentation_record.method(self.segmentation)

@@ -9,6 +9,7 @@ from cellseg.errors import UserError
 from cellseg.io import made_files, run_files, run_format
 from cellseg.scoring import by_size, names, pooled_pixels
 from cellseg.scoring.names import ALL_TYPES, NO_TUNING
+from cellseg.segmentation import by_cell_type
 from cellseg.tables import read
 from cellseg.tables.intervals import t_interval
 
@@ -118,15 +119,27 @@ def with_segmentation(runs: pd.DataFrame, paths: Sequence[str | Path]) -> pd.Dat
     -------
     DataFrame
         With the columns tuning, the entry of the configuration's `threshold_searches` that chose
-        the settings or :data:`cellseg.scoring.names.NO_TUNING`, ``method`` and one for each
-        setting.
+        the settings or :data:`cellseg.scoring.names.NO_TUNING`, tuned_by, ``cell-type`` if it chose
+        by cell type, else the same, ``method`` and one for each setting. A row of a cell type has
+        the settings of that type. That of all types lacks those in which its types differ.
     """
+    needed = "tuning", "condition", "segmentation"
+    contents = [run_format.read(path, *needed) for path in paths]
+    keys = [*RUN, "cell_type"]
+    scored = runs[keys].drop_duplicates()
     rows = []
-    for path in paths:
-        content = run_format.read(path, "tuning", "condition", "segmentation")
-        tuning = content["tuning"] or NO_TUNING
-        rows.append({**content["condition"], "tuning": tuning, **content["segmentation"]})
-    return runs.merge(pd.DataFrame(rows), how="left", on=RUN, validate="many_to_one")
+    for content in contents:
+        condition = content["condition"]
+        own = (scored[RUN] == pd.Series(condition)[RUN]).all(axis="columns")
+        types = scored.loc[own, "cell_type"]
+        tuned_by = by_cell_type.CELL_TYPE if by_cell_type.KEY in content else NO_TUNING
+        about = {"tuning": content["tuning"] or NO_TUNING, "tuned_by": tuned_by}
+        by_type = content.get(by_cell_type.KEY, {})
+        settings = {name: by_type.get(name, content["segmentation"]) for name in types}
+        used = [one for name, one in settings.items() if name != ALL_TYPES]
+        settings[ALL_TYPES] = by_cell_type.value_of_all(used or [content["segmentation"]])
+        rows += [{**condition, "cell_type": name, **about, **one} for name, one in settings.items()]
+    return runs.merge(pd.DataFrame(rows), how="left", on=keys, validate="many_to_one")
 
 
 def sizes(paths: Sequence[str | Path]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from cellseg.errors import UserError
 from cellseg.io.wording import number_of
 from cellseg.scoring.names import NO_TUNING
+from cellseg.segmentation.by_cell_type import CELL_TYPE as BY_CELL_TYPE
 from cellseg.tables import intervals
 
 if TYPE_CHECKING:
@@ -145,17 +146,28 @@ def subtitle(question: str, tables: Mapping[str, "pd.DataFrame"], rows: "pd.Data
     rows : those that are shown, with the axes of a condition and seed
     """
     runs = tables["runs"]
-    names = [name for (name,) in unique(runs, ["tuning"])] if "tuning" in runs else []
-    parts = [measured_on(tables["images"]), seeds(rows)[0], *map(tuned, names)]
+    parts = [measured_on(tables["images"]), seeds(rows)[0], *tunings(runs)]
     measured = f"{'; '.join(filter(None, parts))}."
     return f"{question}\n{measured}" if question else measured
 
 
-def tuned(name: str | None) -> str:
-    """By which entry of `threshold_searches` thresholds were chosen, in words; empty if by none."""
+def tunings(runs: "pd.DataFrame") -> list[str]:
+    """As :func:`tuned`, of each threshold search of the table ``runs``."""
+    columns = [name for name in ("tuning", "tuned_by") if name in runs]
+    return [tuned(*found) for found in unique(runs, columns)] if "tuning" in columns else []
+
+
+def tuned(name: str | None, by: str | None = None) -> str:
+    """By which entry of `threshold_searches` thresholds were chosen, in words; empty if by none.
+
+    Parameters
+    ----------
+    by : ``cell-type`` if it chose for each cell type
+    """
     if not name or name == NO_TUNING:
         return ""
-    return f"thresholds tuned on validation images (search {name})"
+    each = ", for each cell type," if by == BY_CELL_TYPE else ""
+    return f"thresholds tuned{each} on validation images (search {name})"
 
 
 def measured_on(images: "pd.DataFrame") -> str:

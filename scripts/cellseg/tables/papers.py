@@ -187,7 +187,7 @@ def _candidates(experiments: Sequence[Measured]) -> list[dict]:
                 "backbone": str(facts["backbone"]),
                 "cell_types": facts["cell_types"] if isinstance(facts["cell_types"], str) else "",
                 "synthetic": bool(facts["synthetic_images"] > 0),
-                "tuned": conditions.tuned(tuned),
+                "tuned": next(iter(conditions.tunings(own)), ""),
                 "runs": own,
                 "times": step_times(training),
             }

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 TEXT_COLUMNS = [
     *("dataset", "model", "heads", "subset", "data_split", "image", "cell_type"),
-    *("small_objects", "backbone", "device", "cell_types", "tuning", "validation"),
+    *("small_objects", "backbone", "device", "cell_types", "tuning", "tuned_by", "validation"),
 ]
 
 

@@ -59,18 +59,20 @@ def score_all(
     return scores
 
 
-def best(scores: np.ndarray) -> int:
-    """Which settings have the highest mean score over images; of equal ones the first.
+def best(scores: np.ndarray, preferred: int = 0) -> int:
+    """Which settings have the highest mean score over images.
 
     Parameters
     ----------
     scores : ndarray of shape (images, settings); NaN does not count
+    preferred : of equal ones these, else the first; by default the study's own
 
     Returns
     -------
-    int; 0, the study's own, if no image has a score
+    int; the preferred ones if no image has a score
     """
     defined = ~np.isnan(scores)
     number = defined.sum(axis=0)
     mean = np.where(defined, scores, 0).sum(axis=0) / np.maximum(number, 1)
-    return int(np.argmax(np.where(number > 0, mean, -1)))
+    mean = np.where(number > 0, mean, -1)
+    return preferred if mean[preferred] == mean.max() else int(np.argmax(mean))
