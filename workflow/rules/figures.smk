@@ -78,6 +78,7 @@ rule overlay:
         truth=of_scored(f"{DATA}/labels/{{split}}.npz"),
         metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
         images=of_scored(f"{DATA}/annotations/{{split}}.images.parquet"),
+        segmentation=settings_of_painting,
     output:
         png=f"{RUN}/{{variant}}{run_files.OVERLAY_PNG}",
         preview=report(
@@ -102,7 +103,7 @@ rule overlay:
         tuning=tuning_of,
         method=name_of_method,
         images=study["overlays"]["images"],
-        boxes=study["overlays"]["boxes"],
+        boxes=draws_boxes,
         figure_text=study["figure_text"],
         pixel_size=pixel_size_of,
     script:
