@@ -162,16 +162,10 @@ def tuning(key: str, *seen: tuple) -> Case:
                 [f"tune */found: params.tuning.{key}"], given)  # fmt: skip
 
 
-def boxed(world: World) -> list[bool]:
-    """Whether overlays of a detector, and of a network that predicts maps, have boxes."""
-    runs = (RUN, f"squares/unet/{COMMON}/full/0")
-    return [world.plan.one(f"overlay {run}/").params["boxes"] for run in runs]
-
-
 CASES = [
-    Case("overlays.boxes", "overlays.boxes",
-         [("detectors", [True, False]), (True, [True, True]), (False, [False, False])], boxed,
-         ["overlay *: params.boxes"], GIVEN),
+    Case("overlays.detections", "overlays.detections", [(True, True), (False, False)],
+         lambda world: world.plan.one(f"overlay {RUN}/").params["boxes"],
+         ["overlay squares/*/instances/*: params.boxes"], GIVEN),
     *(case for family in NAMES for case in of_family(family)),
     switch("maskrcnn", "v2_heads", False),
     switch("centermask", "mask_scoring", True),

@@ -228,6 +228,8 @@ CASES = [
           f"{PAGE}.scoring.min_size"]),
     Case("overlays.images", "overlays.images", [(3, [3, 3, False]), (1, [1, 1, False])], shown,
          ["overlay *: params.images", "predict_shown *: params.shown"]),
+    Case("overlays.boxes", "overlays.boxes", [(False, [3, 3, False]), (True, [3, 3, True])], shown,
+         ["overlay *: params.boxes"]),
     Case("figure_text", "figure_text", [(True, True), (False, False)],
          lambda world: drawn(world)[2],
          [f"{rule} *: params.figure_text" for rule in

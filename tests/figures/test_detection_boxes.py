@@ -114,12 +114,12 @@ def test_a_window_shows_its_boxes_and_keeps_numbers_inside():
     assert numbers(axes) == []
 
 
-@pytest.mark.parametrize("boxes", [True, False])
 def test_an_image_without_detections_is_shown_all_the_same():
     _, axes = panel(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), (0, 9, 0, 9))
     assert drawn_boxes(axes) == [] and axes.get_xlim() == (-0.5, 8.5)
 
 
+@pytest.mark.parametrize("boxes", [True, False])
 def test_rule_script_draws_boxes(checkout, tmp_path, detected, boxes):
     inputs = {**detected, "predicted": detected.pop("prediction")}
     params = {"images": 2, "boxes": boxes, "tuning": None, "method": "painting"}

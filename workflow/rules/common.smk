@@ -584,9 +584,9 @@ def settings_of_painting(wildcards):
 
 
 def draws_boxes(wildcards):
-    """Params function: whether the overlay of a run has boxes."""
-    boxes = study["overlays"]["boxes"]
-    return wildcards.heads == head_names.INSTANCES if boxes == "detectors" else boxes
+    """Params function: whether the overlay of a run has boxes: of detections, or of cells."""
+    is_instances = wildcards.heads == head_names.INSTANCES
+    return study["overlays"]["detections" if is_instances else "boxes"]
 
 
 def instances_of(wildcards):
