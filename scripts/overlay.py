@@ -14,6 +14,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         images=snakemake.input.images,
         method=snakemake.params.method,
         count=snakemake.params.images,
+        segmentation=snakemake.input.get("segmentation") or None,
     )
     tuning = snakemake.params.tuning
     each = " for each cell type" if snakemake.params.tuned_by else ""
@@ -22,7 +23,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
             cases,
             title=conditions.run_name(snakemake.wildcards)
             + (f" · tuned: {tuning}{each}" if tuning else ""),
-            note=overlay_cases.NOTE,
+            note=overlay_cases.note(cases, snakemake.params.boxes),
             boxes=snakemake.params.boxes,
             pixel_size=snakemake.params.pixel_size,
         )

@@ -11,10 +11,9 @@ from cellseg.inference import instance_store
 from cellseg.io import atomic
 from cellseg.models.detectors import sizes
 from cellseg.models.detectors.presets import PRESETS
-from cellseg.study.runs import run_settings
 from cellseg.targets.instances import Detections
 from setting_cases import ABSENT, Case, World
-from settings_base import ALL_HEADS, COMMON, EVERY
+from settings_base import ALL_HEADS, COMMON
 from settings_of_models import NETWORK_CASES
 from settings_of_training import CASES as TRAINING
 
@@ -36,8 +35,12 @@ GIVEN = {
 }  # fmt: skip
 """Detectors next to the base study."""
 
-REFUSED = {f"models.*<{family}>.training.{key}" for family in NAMES for key in ("xla", "warp")}
-"""Keys of which a detector takes one value alone; test_detector_checks.py looks at the others."""
+UNUSED = [
+    *("training.xla", "training.warp", "training.softmax_loss_scale"),
+    *(case.key for case in TRAINING if case.key.startswith("heads.")),
+]
+REFUSED = {f"models.*<{family}>.{key}" for family in NAMES for key in UNUSED}
+"""Keys that a detector has no use for, or takes one value of: see test_detector_checks.py."""
 
 
 def option(family: str, *keys: str) -> Callable[[World], object]:
@@ -75,18 +78,6 @@ def overriding(case: Case, family: str) -> Case:
     return Case(f"models.*<{family}>.training.{key}", f"models.{name}.training.{key}", values,
                 option(family, "training", *key.split(".")), plan, {**GIVEN, **of_study},
                 alone=case.alone)  # fmt: skip
-
-
-def overriding_head(case: Case, family: str) -> Case:
-    head, key = case.key.removeprefix("heads.").split(".")
-
-    def see(world: World) -> object:
-        return run_settings(world.study, NAMES[family], EVERY, "full", 0)["heads"][head][key]
-
-    given, other = case.seen[0][0], case.seen[1][0]
-    return Case(f"models.*<{family}>.heads.{head}.{key}",
-                f"models.{NAMES[family]}.heads.{head}.{key}",
-                [(ABSENT, given), (other, other)], see, [], GIVEN)  # fmt: skip
 
 
 def model(family: str, key: str, *seen: tuple, sees=None, plan=()) -> Case:
@@ -172,6 +163,9 @@ def tuning(key: str, *seen: tuple) -> Case:
 
 
 CASES = [
+    Case("overlays.detections", "overlays.detections", [(True, True), (False, False)],
+         lambda world: world.plan.one(f"overlay {RUN}/").params["boxes"],
+         ["overlay squares/*/instances/*: params.boxes"], GIVEN),
     *(case for family in NAMES for case in of_family(family)),
     switch("maskrcnn", "v2_heads", False),
     switch("centermask", "mask_scoring", True),
@@ -179,8 +173,6 @@ CASES = [
     *(overriding(case, family) for family in NAMES for case in [*TRAINING, *NETWORK_CASES]
       if case.key.startswith("training.")
       and f"models.*<{family}>.{case.key}" not in REFUSED),
-    *(overriding_head(case, family) for family in NAMES for case in TRAINING
-      if case.key.startswith("heads.")),
     *painting("score_threshold", (0.5, 2), (0.3, 3)),
     *painting("mask_threshold", (0.5, 2), (0.7, 1)),
     *painting("min_size", (0, 2), (30, 1)),

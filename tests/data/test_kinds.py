@@ -137,15 +137,14 @@ def test_it_is_parsed_and_reported(study, parsed):
 def test_its_space_is_known_before_it_is_made_and_measured_after(study, parsed, tmp_path):
     own, results = study(), tmp_path / "results"
     told = plan.plan(own, results)
-    assert told.unknown == () and told.n_unknown == 0 and told.there == 0
-    twice = plan.plan(study(side=128), results)
-    assert twice.maps == 4 * told.maps > 0
+    assert told.unknown == () and told.n_unknown == 0 and told.used == 0
+    assert plan.plan(study(side=128), results).data > 3 * told.data > 0
     (results / "data").mkdir(parents=True)
     (results / "data/tiny").symlink_to(parsed)
     (parsed / "source.json").touch()
-    images = [path for path in (parsed / "source").rglob("*.tif")]
-    tables = [parsed / f"annotations/{split}.cells.parquet" for split in SPLITS]
-    assert plan.plan(own, results).there == sum(path.stat().st_size for path in images + tables)
+    measured = plan.plan(own, results)
+    assert measured.used == sum(path.stat().st_size for path in parsed.rglob("*.*"))
+    assert measured.data == measured.used + told.data - 3 * 3 * 64**2  # its images are made
 
 
 def test_captions_and_exports_say_what_it_is(study, tmp_path):

@@ -563,9 +563,11 @@ def test_overlay_without_any_score_still_shows_an_image():
 
 @pytest.fixture
 def run_folder(tmp_path):
-    """Files of a run with two images of 30 x 40 pixels."""
-    from PIL import Image
+    return write_run(tmp_path)
 
+
+def write_run(tmp_path):
+    """Files of a run with two images of 30 x 40 pixels."""
     true = np.zeros((30, 40), np.int32)
     true[5:15, 5:15], true[5:15, 15:25] = 1, 2
     names = ("image-0", "image-1")

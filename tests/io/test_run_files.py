@@ -17,7 +17,7 @@ OF_JOBS = sorted({path for job in run_files.JOBS for path in (job.log, job.bench
 
 EXCEPTIONS = {
     ("workflow/rules/data.smk", "labels.npz"): "of synthetic images",
-    ("scripts/cellseg/space/data.py", "labels.npz"): "of synthetic images",
+    ("scripts/cellseg/space/expected.py", "labels.npz"): "of synthetic images",
     ("workflow/rules/evaluate.smk", "sizes.csv"): "a table of an experiment",
     ("workflow/rules/figures.smk", "sizes.csv"): "a table of an experiment",
     ("workflow/rules/figures.smk", "overlay.rst"): "a template of the report's captions",

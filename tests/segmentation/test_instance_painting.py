@@ -6,7 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
+from cellseg.segmentation import painted
 from cellseg.segmentation.instances import paint, paste
+from cellseg.segmentation.methods import painting
+from cellseg.targets.instances import Detections
 
 SHAPE = (40, 50)
 
@@ -85,6 +88,20 @@ def test_a_cell_that_is_left_small_is_removed_and_numbers_have_no_gap():
     )
     assert np.unique(labels).tolist() == [0, 1, 2]
     assert scores.tolist() == [0.9, 0.7]
+
+
+def test_painted_detections_go_with_their_labels():
+    boxes, scores, masks = drawn(seed=4, number=12)
+    found = Detections(SHAPE, boxes, scores.astype(np.float32), np.rint(masks * 255).astype("u1"))
+    settings_of_run = {"method": "painting", "score_threshold": 0.3, "min_size": 5}
+    labels, kept = painting.segment({"instances": found}, settings_of_run)
+    chosen = painted.detections(found, settings_of_run)
+    assert 1 < labels.max() == len(chosen.scores) < 12
+    np.testing.assert_array_equal(chosen.scores, kept)
+    for label, (left, upper, right, lower) in enumerate(chosen.boxes, 1):
+        rows, columns = np.nonzero(labels == label)
+        assert left <= columns.min() + 0.5 and columns.max() + 0.5 < right
+        assert upper <= rows.min() + 0.5 and rows.max() + 0.5 < lower
 
 
 def test_no_instances():

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import json
 import re
 import time
 from pathlib import Path
@@ -12,10 +11,10 @@ import pytest
 import yaml
 
 from cellseg import models as families
-from cellseg.data import annotation_tables
+from cellseg.data import annotation_tables, expected_images
 from cellseg.models.panopticnet import declarations, sizes
 from cellseg.models.unet import sizes as architectures
-from cellseg.space import plan, runs
+from cellseg.space import expected, plan
 from cellseg.study import runs as study
 from cellseg.study import searches, validation
 from workflow_runner import TINY
@@ -42,13 +41,12 @@ def test_what_a_full_study_takes(tmp_path):
     """By hand: weights of 113 runs, most of them ResNet50's 102 MB, and tiles of 256 pixels."""
     told = plan.plan(resolved(FULL), tmp_path / "results")
     assert told.n_runs == told.n_unfinished == 113
-    assert told.there == 0 and told.unknown == ()
+    assert told.used == 0 and told.unknown == ()
     # 9 to 12 MB of overlays and cells a run next to them.
     assert 113 * 0.1 * GB < told.runs < 113 * 0.3 * GB
     tiles = (3253 + 570) * 3 * 3 * 256**2 * 5  # 520 x 704 pixels make 3 x 3 tiles
     assert tiles < told.data < tiles + 6 * GB
-    assert told.state == pytest.approx(7 * 4 * 66.3e6, rel=0.01)  # EfficientNetB7
-    assert 0.5 * GB < told.maps < 2 * GB
+    assert told.passing == pytest.approx(7 * 4 * 66.3e6, rel=0.01)  # EfficientNetB7
 
 
 def test_crops_take_whole_images_instead_of_tiles(tmp_path):
@@ -61,44 +59,56 @@ def test_crops_take_whole_images_instead_of_tiles(tmp_path):
 def test_kept_maps_are_no_longer_passing(tmp_path):
     without = plan.plan(resolved(FULL), tmp_path)
     kept = plan.plan(resolved(FULL, keep_predictions=True), tmp_path)
-    assert kept.maps == 0
-    assert 113 * 0.5 * GB < kept.runs - without.runs < 113 * 1.1 * GB
+    assert 113 * 0.5 * GB < kept.runs - without.runs < 113 * 1.5 * GB
+    own = copy.deepcopy(TINY)  # of large images: their maps take more than the state
+    own["datasets"]["tiny"] |= {"height": 6000, "width": 6000}
+    maps = maps_of(own, tmp_path) / 2
+    assert plan.plan(resolved(own), tmp_path).passing == pytest.approx(maps)
+    kept = plan.plan(resolved(own, keep_predictions=True), tmp_path)
+    assert 0 < kept.passing < maps
+
+
+def maps_of(content, folder):
+    """Bytes of predictions that a study would keep."""
+    kept = plan.plan(resolved(content, keep_predictions=True), folder)
+    return kept.runs - plan.plan(resolved(content, keep_predictions=False), folder).runs
 
 
 @pytest.mark.parametrize(
-    ("heads", "per_pixel"),
+    ("heads", "channels"),
     [
-        ("pixelwise", 0.8), ("inner-distance+pixelwise", 1.15), ("outer-distance+fgbg", 1.15),
-        ("inner-distance+outer-distance+fgbg+pixelwise", 1.85),
+        ("pixelwise", 1), ("inner-distance+pixelwise", 2), ("outer-distance+fgbg", 2),
+        ("inner-distance+outer-distance+fgbg+pixelwise", 4),
     ],
 )  # fmt: skip
-def test_maps_go_by_channels_and_pixels(tmp_path, heads, per_pixel):
+def test_maps_go_by_channels_and_pixels(tmp_path, heads, channels):
     own = copy.deepcopy(TINY)
     own["experiments"]["backbones"]["conditions"][0]["heads"] = heads
-    told = plan.plan(resolved(own), tmp_path)
-    assert told.maps == pytest.approx(4 * 128 * 160 * per_pixel)
-
-
-def test_every_nth_image_takes_its_share(tmp_path):
-    whole = plan.plan(resolved(TINY), tmp_path).maps
-    assert plan.plan(resolved(TINY, scoring={"subsample": 2}), tmp_path).maps == whole / 2
+    pixels = 2 * 4 * 128 * 160  # of two runs
+    assert maps_of(own, tmp_path) == pytest.approx(expected.CHANNEL * channels * pixels)
+    own["scoring"] = {"subsample": 2}
+    assert maps_of(own, tmp_path) == pytest.approx(expected.CHANNEL * channels * pixels / 2)
 
 
 def test_finished_runs_speak_for_their_like(tmp_path):
     own = copy.deepcopy(TINY)
-    own["experiments"]["backbones"]["conditions"][0]["seed"] = [0, 1, 2]
+    own["experiments"]["backbones"]["conditions"][0]["seed"] = [0, 1, 2, 3]
     own = resolved(own)
     before = plan.plan(own, tmp_path)
-    first, second, _ = (run for run in study.all_runs(own) if run.model == "featurenet")
-    put(tmp_path / first.folder, weights__h5=10_000_000, labels__npz=1_000_000, other=5)
-    put(tmp_path / second.folder, weights__h5=30_000_000)
+    first, second, third, _ = (run for run in study.all_runs(own) if run.model == "featurenet")
+    for run, size in ((first, 10_000_000), (second, 30_000_000)):
+        put(tmp_path / run.folder, weights__h5=size, metrics__csv=0, overlay__png=5)
+    put(tmp_path / third.folder, weights__h5=1_000_000)
     told = plan.plan(own, tmp_path)
-    assert told.there == 41_000_000
-    assert told.n_unfinished == 6
-    expected = 4 * sizes.parameters({"backbone": "featurenet", "backbone_levels": ["C3"]}, 2)
-    labels = runs.LABEL_PIXEL * 4 * 128 * 160
-    # Of the third a mean of 20 MB; the other model is as it was.
-    assert told.runs - before.runs == pytest.approx(60_000_000 - 3 * expected + 3e6 - 3 * labels)
+    assert (told.n_runs, told.n_unfinished, told.used) == (8, 6, 41_000_010)
+    # Of the third and the fourth a mean of 20 MB; the other model is as it was.
+    assert told.runs - before.runs == pytest.approx(80_000_020 - 4 * of_one(own, first))
+
+
+def of_one(own, run):
+    """Bytes that a run keeps by its settings."""
+    images = expected_images.images_of(own["datasets"][run.dataset], Path("missing"))
+    return expected.of_run(own, run, [""], images, scored=True)[0]
 
 
 def test_tuned_runs_take_more(tmp_path):
@@ -108,7 +118,10 @@ def test_tuned_runs_take_more(tmp_path):
     own["experiments"]["tuned"] = {**own["experiments"]["backbones"], "threshold_search": "grid"}
     told = plan.plan(resolved(own), tmp_path)
     assert told.n_runs == before.n_runs and told.runs > before.runs
-    assert told.maps == pytest.approx(before.maps * 6 / 4)  # two validation images more
+    # Two validation images more than four that are scored.
+    maps = [maps_of({**own, "experiments": {name: own["experiments"][name]}}, tmp_path)
+            for name in ("backbones", "tuned")]  # fmt: skip
+    assert maps[1] == pytest.approx(maps[0] * 6 / 4)
 
 
 def test_synthetic_images_count_once_for_all_runs(tmp_path):
@@ -119,22 +132,24 @@ def test_synthetic_images_count_once_for_all_runs(tmp_path):
     told = plan.plan(resolved(own), tmp_path)
     tiles = 3 * 4 * 3 * 3 * 64**2 * 5  # three images of each of four, of about 3 x 3 tiles
     assert tiles < told.data - before.data < 1.3 * tiles
-    put(tmp_path / "data/tiny/extended-3/train", source__json=1)
-    put(tmp_path / "data/tiny/extended-3/train/images/BV2", a__tif=5_000)
-    assert plan.plan(resolved(own), tmp_path).there == 5_000
+    extended = tmp_path / "data/tiny/extended-3/train"
+    put(extended / "tiles/cut-64", train__npz=5_000)
+    put(extended, labels__npz=1_000)
+    made = plan.plan(resolved(own), tmp_path)
+    assert made.used == 6_000
+    assert made.data == pytest.approx(told.data + 6_000 - 3 * 4 * 128 * 160 * expected.SYNTHETIC)
 
 
 def test_tables_of_images_count_where_they_are(tmp_path):
-    before = plan.plan(resolved(TINY), tmp_path)
+    before = maps_of(TINY, tmp_path)
     names = [field.name for field in annotation_tables.IMAGE_SCHEMA]
     rows = pd.DataFrame([dict.fromkeys(names)] * 3).assign(height=100, width=200, n_cells=7)
     tables = tmp_path / "data/tiny/annotations"
     for split in ("train", "val", "test"):
         annotation_tables.write_images(tables / f"{split}.images.parquet", rows)
-    told = plan.plan(resolved(TINY), tmp_path)
-    assert told.maps == pytest.approx(before.maps * 3 * 100 * 200 / (4 * 128 * 160))
+    assert maps_of(TINY, tmp_path) == pytest.approx(before * 3 * 100 * 200 / (4 * 128 * 160))
     annotation_tables.write_images(tables / "test.images.parquet", rows[:0])
-    assert plan.plan(resolved(TINY), tmp_path).maps == 0
+    assert maps_of(TINY, tmp_path) == 0
 
 
 def test_local_images_are_not_known_before_they_are_read(tmp_path):
@@ -156,7 +171,7 @@ def test_local_images_are_not_known_before_they_are_read(tmp_path):
         models={**TINY["models"], "mobilenetv2": model},
     )
     told = plan.lines(plan.plan(own, tmp_path / "results"), None)
-    assert re.search(r"Besides, it keeps [1-9][0-9.]* MB of pretrained weights", told[0])
+    assert re.search(r"Pretrained weights take [1-9][0-9.]* MB", told[0])
 
 
 def test_of_data_sets_known_in_part_the_known_runs_are_counted(tmp_path):
@@ -169,25 +184,25 @@ def test_of_data_sets_known_in_part_the_known_runs_are_counted(tmp_path):
     assert "(runs, 2 of 4: " in first and third.endswith("not known yet: mine.")
 
 
-def test_data_that_is_there_is_measured(tmp_path):
+def test_existing_data_are_measured(tmp_path):
+    before = plan.plan(resolved(TINY), tmp_path)
     data = tmp_path / "data/tiny"
     put(data / "source/images", a__tif=1000, b__tif=500)
-    assert plan.plan(resolved(TINY), tmp_path).there == 0  # not complete
+    told = plan.plan(resolved(TINY), tmp_path)
+    assert (told.used, told.data) == (1500, pytest.approx(before.data + 1500))  # not complete
     put(data, source__json=0)
-    assert plan.plan(resolved(TINY), tmp_path).there == 1500
-    marker = {"sha256": "a", "files": {"a.tif": 1000, "b.tif": 700}}
-    (data / "source/images/.unpacked.json").write_text(json.dumps(marker))
-    assert plan.plan(resolved(TINY), tmp_path).there == 1700
+    told = plan.plan(resolved(TINY), tmp_path)
+    assert told.used == 1500 and 0 < told.data < before.data
     put(data / "tiles/cut-64", train__npz=10_000)
-    assert plan.plan(resolved(TINY), tmp_path).there == 11_700
+    assert plan.plan(resolved(TINY), tmp_path).used == 11_500
 
 
 def test_a_small_disk_is_warned_of():
-    known = {"folder": Path("results"), "runs": 30 * GB, "data": 10 * GB, "there": 5 * GB,
-             "state": 2 * GB, "maps": 1 * GB,
-             "n_runs": 9, "n_unfinished": 9, "unknown": ()}  # fmt: skip
+    known = {"folder": Path("results"), "runs": 30 * GB, "data": 10 * GB, "used": 5 * GB,
+             "passing": 2 * GB, "n_runs": 9, "n_unfinished": 9}  # fmt: skip
     enough = plan.lines(plan.Space(**known, free=37 * GB), None)
-    assert len(enough) == 2 and "40.0 GB" in enough[0] and "5.0 GB of it" in enough[0]
+    assert len(enough) == 2 and "keeps about 40.0 GB" in enough[0]
+    assert "5.0 GB exist, 35.0 GB are still to come; 37.0 GB are free" in enough[0]
     assert "2.0 GB more" in enough[1] and "at once" not in enough[1]
     *_, warning = plan.lines(plan.Space(**known, free=36 * GB), None)
     assert warning.startswith("Warning: ") and "1.0 GB" in warning
@@ -237,7 +252,7 @@ def test_an_ensemble_takes_a_network_for_each_cell_type(tmp_path):
         plans.append(plan.plan(resolved(own), tmp_path))
     one, two = plans
     weights = 4 * architectures.parameters({"architecture": "unet", "width": 32}, 2)
-    assert one.state == 7 * weights and two.state == 8 * weights
+    assert one.passing == 7 * weights and two.passing == 8 * weights
     assert two.runs - one.runs == pytest.approx(weights)
 
 
@@ -282,25 +297,25 @@ def weights_of(**model):
 def test_a_search_keeps_what_its_trainings_leave(tmp_path):
     told = plan.plan_of_search(searched(), "rates", tmp_path)
     assert told.n_runs == told.n_unfinished == 6 + 2
-    # Weights, tables of epochs and two small files, and no cells or pictures.
-    assert told.runs == pytest.approx(8 * (weights_of() + 6500) + (6 + 2 * 3) * 350, rel=0.01)
-    assert told.state == 7 * weights_of() and told.maps == 0
+    # No cells and no pictures.
+    assert told.runs == pytest.approx(8 * (weights_of() + expected.SMALL_FILES))
+    assert told.passing == 7 * weights_of()
     assert told.data == plan.plan(resolved(TINY), tmp_path).data
-    [first, second] = plan.lines(told, None, "search")
+    first = plan.lines(told, None, "search")[0]
     assert first.startswith("Space: the search keeps about") and "(runs, 8: " in first
-    assert "predicted maps" not in second
     assert plan.plan_of_search(searched(seed=[0, 1]), "rates", tmp_path).n_runs == 16
 
 
 def test_a_tuned_search_predicts_validation_images(tmp_path):
-    plain = plan.plan_of_search(searched(), "rates", tmp_path)
-    told = plan.plan_of_search(searched(threshold_search="grid"), "rates", tmp_path)
-    assert told.maps == pytest.approx(2 * 128 * 160 * 1.15)
-    assert told.runs == plain.runs + 8 * 6000
     own = searched(threshold_search="grid")
+    told = plan.plan_of_search(own, "rates", tmp_path)
     own["keep_predictions"] = True
     kept = plan.plan_of_search(own, "rates", tmp_path)
-    assert kept.maps == 0 and kept.runs == pytest.approx(told.runs + 8 * told.maps)
+    pixels = 8 * 2 * 128 * 160  # of two images in eight runs
+    assert kept.runs - told.runs == pytest.approx(2 * expected.CHANNEL * pixels)
+    own = searched()
+    own["keep_predictions"] = True
+    assert plan.plan_of_search(own, "rates", tmp_path).runs == told.runs
 
 
 def test_rungs_to_come_are_of_trials_from_all_over_the_space(tmp_path):
@@ -322,10 +337,11 @@ def test_trials_that_are_there_are_measured(tmp_path):
     [later] = searches.runs_of(own, "rates", 5, 3)  # went on to the second rung
     [first] = searches.runs_of(own, "rates", 5, 1)
     for run in (first, later):
-        put(tmp_path / run.folder, weights__h5=10_000_000, labels__npz=5)
+        put(tmp_path / run.folder, weights__h5=10_000_000)
     told = plan.plan_of_search(own, "rates", tmp_path)
-    assert (told.n_runs, told.there) == (8, 20_000_000)
-    assert told.runs == pytest.approx(before.runs + 20_000_000 - 2 * weights_of())
+    assert (told.n_runs, told.used, told.n_unfinished) == (8, 20_000_000, 6)
+    one = weights_of() + expected.SMALL_FILES
+    assert told.runs == pytest.approx(before.runs + 20_000_000 - 2 * one)
 
 
 def test_a_plan_names_the_searches_and_does_not_count_them(tmp_path):

@@ -86,6 +86,8 @@ def test_heads_are_refused_before_their_segmentation(schema):
     [
         ({"tiling": "cut"}, r"models.detector.training.tiling: .* `mode: crop`"),
         ({"xla": True}, "models.detector.training.xla: .* Set it to false"),
+        ({"warp": "targets"}, "models.detector.training.warp: .* Use `warp: labels`"),
+        ({"softmax_loss_scale": 1}, "training.softmax_loss_scale: .* has no such loss"),
     ],
 )
 def test_a_training_that_a_detector_cannot_have_is_refused(schema, training, message):
@@ -93,4 +95,15 @@ def test_a_training_that_a_detector_cannot_have_is_refused(schema, training, mes
     study["tilings"]["cut"] = {"mode": "cut", "size": 256}
     study["models"]["detector"]["training"] = training
     with pytest.raises(UserError, match=message):
+        validation.resolve(study, schema)
+
+
+def test_settings_of_heads_are_refused_of_any_detector(schema):
+    """Of one in no experiment, too; those of the study are for its other models."""
+    study = copy.deepcopy(STUDY)
+    study["heads"] = {"pixelwise": {"dilation_radius": 2}}
+    study["training"]["softmax_loss_scale"] = 1
+    assert validation.resolve(study, schema)["models"]["detector"]["heads"] == {}
+    study["models"]["spare"] = {"family": "maskrcnn", "heads": {"pixelwise": {}}}
+    with pytest.raises(UserError, match=r"models\.spare\.heads: .* pixelwise .* Remove `heads`"):
         validation.resolve(study, schema)

@@ -277,7 +277,7 @@ def test_the_plan_tells_the_space(finished, checkout):
     schema = yaml.safe_load((checkout / "workflow/schemas/config.schema.yaml").read_text())
     told = space.plan(config.resolve(TINY, schema), finished.folder / "results")
     assert told.n_runs == 2 and told.n_unfinished == 0 and told.unknown == ()
-    assert told.there == pytest.approx(told.runs + told.data)
+    assert told.used == pytest.approx(told.runs + told.data)
     for model, entry in TINY["models"].items():
         run = finished.folder / RUN.format(model=model)
         count = json.loads((run / "provenance.json").read_text())["parameters"]

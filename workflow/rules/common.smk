@@ -600,6 +600,18 @@ def outlines_of(wildcards):
     ]
 
 
+def settings_of_painting(wildcards):
+    """Input function: the settings that painted the cells of a detector's run; nothing of others."""
+    is_instances = wildcards.heads == head_names.INSTANCES
+    return f"{RUN}/{{variant}}{run_files.SEGMENTATION}" if is_instances else []
+
+
+def draws_boxes(wildcards):
+    """Params function: whether the overlay of a run has boxes: of detections, or of cells."""
+    is_instances = wildcards.heads == head_names.INSTANCES
+    return study["overlays"]["detections" if is_instances else "boxes"]
+
+
 def instances_of(wildcards):
     """Input function: the detections of a detector's run; nothing of other runs."""
     # A string, not a list of one: scripts take it for a path.

@@ -79,6 +79,7 @@ rule overlay:
         truth=of_scored(f"{DATA}/labels/{{split}}.npz"),
         metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
         images=of_scored(f"{DATA}/annotations/{{split}}.images.parquet"),
+        segmentation=settings_of_painting,
     output:
         png=f"{RUN}/{{variant}}{run_files.OVERLAY_PNG}",
         preview=report(
@@ -104,7 +105,7 @@ rule overlay:
         tuned_by=tuned_by,
         method=name_of_method,
         images=study["overlays"]["images"],
-        boxes=study["overlays"]["boxes"],
+        boxes=draws_boxes,
         figure_text=study["figure_text"],
         pixel_size=pixel_size_of,
     script:

@@ -139,6 +139,26 @@ def compressed(rle: Mapping, height: int, width: int) -> bytes:
 
 
 @njit(cache=True, nogil=True)
+def _number(chunks, place, end):
+    """A number, the place after it, and whether it is well formed: not cut off, of 35 bits at most.
+
+    These hold every number of pixels and the difference of two.
+    """
+    number, shift = np.int64(0), 0
+    chunk = np.int64(0x20)
+    is_well_formed = True
+    while chunk & 0x20 and place < end:
+        is_well_formed &= 48 <= chunks[place] < 112 and shift < 35
+        chunk = np.int64(chunks[place]) - 48
+        place += 1
+        number |= (chunk & 0x1F) << shift
+        shift += 5
+    if chunk & 0x10:
+        number -= np.int64(1) << shift
+    return number, place, is_well_formed and not chunk & 0x20
+
+
+@njit(cache=True, nogil=True)
 def _add_up(chunks, n_pixels):
     """Whether compressed counts are well formed, none is negative, and they add up."""
     position = np.int64(0)
@@ -146,21 +166,10 @@ def _add_up(chunks, n_pixels):
     place = 0
     previous, before_previous = np.int64(0), np.int64(0)
     while place < len(chunks):
-        number, shift = np.int64(0), 0
-        chunk = np.int64(0x20)
-        while chunk & 0x20:
-            # 35 bits hold every number of pixels and difference of two
-            if place == len(chunks) or not 48 <= chunks[place] < 112 or shift == 35:
-                return False
-            chunk = np.int64(chunks[place]) - 48
-            place += 1
-            number |= (chunk & 0x1F) << shift
-            shift += 5
-        if chunk & 0x10:
-            number -= np.int64(1) << shift
+        number, place, is_well_formed = _number(chunks, place, len(chunks))
         if index > 2:
             number += before_previous
-        if number < 0 or position + number > n_pixels:
+        if not is_well_formed or number < 0 or position + number > n_pixels:
             return False
         position += number
         before_previous, previous = previous, number
@@ -206,15 +215,7 @@ def _decode(chunks, ends):
         index = 0
         previous, before_previous = np.int64(0), np.int64(0)
         while place < ends[cell]:
-            number, shift = np.int64(0), 0
-            chunk = np.int64(0x20)
-            while chunk & 0x20 and place < ends[cell]:
-                chunk = np.int64(chunks[place]) - 48
-                place += 1
-                number |= (chunk & 0x1F) << shift
-                shift += 5
-            if chunk & 0x10:
-                number -= np.int64(1) << shift
+            number, place, _ = _number(chunks, place, ends[cell])
             if index > 2:
                 number += before_previous
             if index % 2 == 1:

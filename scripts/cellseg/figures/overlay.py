@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellseg.figures import marks, pictures, style
+from cellseg.figures import detections, marks, pictures, style
 from cellseg.figures.outlines import bounding_boxes, densest, outlines
 from cellseg.figures.pictures import DIM, WIDEST
+from cellseg.targets.instances import Detections
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {"markers": "viridis", "interior": "cividis"}
+COLOURS = {"markers": "viridis", "interior": "cividis", "detections": detections.COLOURS}
 GAP, COLUMN_TITLE, HEADING, LINE, SCALE_HEIGHT = 2.0, 4.0, 5.5, 3.3, 8.0  # mm
 ZOOM = 3  # the second line shows a third of the width and height
 
@@ -31,6 +32,8 @@ class Case:
         Label images, 0 is background.
     markers, interior : tuple of name and ndarray of shape (H, W), or None
         The maps that gave the markers and the mask of the cells, where there are any.
+    detections : tuple of name and :class:`cellseg.targets.instances.Detections`, or None
+        Those that the cells were painted from.
     """
 
     heading: str
@@ -39,6 +42,7 @@ class Case:
     prediction: np.ndarray
     markers: tuple[str, np.ndarray] | None = None
     interior: tuple[str, np.ndarray] | None = None
+    detections: tuple[str, Detections] | None = None
 
 
 @style.styled
@@ -51,21 +55,24 @@ def overlay(
 ) -> "Figure":
     """Two lines an image: the whole, and the part with most cells enlarged.
 
-    Columns: image, marker map and interior map where there are any, outlines.
+    Columns: image, marker map and interior map, or detections, where there are any, outlines.
 
     Parameters
     ----------
-    boxes : draw the bounding boxes of predicted cells too, in the enlarged part
+    boxes : draw boxes: detections with their scores in a column of their own, or else the bounding
+        boxes of predicted cells, in the enlarged part
     pixel_size : micrometres of a side of a pixel, for scale bars; None gives them in pixels
     """
     if not cases:
         raise ValueError("an overlay needs at least one image")
     # Name of a map to the value at the upper end of its colours.
-    ends = {"interior": 1.0}
+    ends = {"interior": 1.0, "detections": 1.0}
     found = [case.markers[1] for case in cases if case.markers]
     highest = max([float(np.percentile(array, 99.9)) for array in found], default=0)
     ends["markers"] = _round_end(highest)
-    names = [name for name in ("markers", "interior") if any(getattr(c, name) for c in cases)]
+    shown = ("markers", "interior", *(["detections"] if boxes else []))
+    names = [name for name in shown if any(getattr(case, name) for case in cases)]
+    boxes = boxes and "detections" not in names
 
     columns = len(names) + 2
     inner = style.DOUBLE_COLUMN - 2 * style.MARGIN
@@ -135,8 +142,13 @@ def _case(
         pictures.scale_bar(drawn[0], window, pixel_size)
         for column, name in enumerate(names, 1):
             array = getattr(case, name)
-            if array is not None:
-                drawn.append(page.axes(column, y, height))
+            if array is None:
+                continue
+            drawn.append(page.axes(column, y, height))
+            if name == "detections":
+                pictures.gray(drawn[-1], case.image, window, DIM)
+                _detections(drawn[-1], array[1], window, page.panel, window is whole)
+            else:
                 pictures.show(drawn[-1], array[1], window, COLOURS[name], 0, ends[name])
         drawn.append(page.axes(len(names) + 1, y, height))
         pictures.gray(drawn[-1], case.image, window, DIM)
@@ -146,6 +158,13 @@ def _case(
                 pictures.frame(axes, enlarged)
         else:
             pictures.draw_lines(drawn[-1], lines + rectangles, window, WIDEST)
+
+
+def _detections(
+    axes: "Axes", found: Detections, window: pictures.Window, panel: float, is_whole: bool
+) -> None:
+    most = detections.MOST_SCORES if is_whole else np.inf
+    detections.draw(axes, found.boxes, found.scores, window, panel, WIDEST / 2, most)
 
 
 def _colour_bar(axes: "Axes", name: str, end: float) -> None:

@@ -1,5 +1,6 @@
 """Maps and labels of the images that an overlay shows."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,18 @@ import numpy as np
 from cellseg.figures import shown
 from cellseg.figures.overlay import Case
 from cellseg.inference import stores
+from cellseg.io import run_format
+from cellseg.segmentation import painted
 from cellseg.study import segmentation_methods
 from cellseg.tables import conditions, read
+from cellseg.targets.instances import HEAD, Detections
 
 Shown = tuple[str, np.ndarray]  # name of a head and its map
 
+DETECTIONS = (
+    " Boxes: the detections that the cells were painted from, coloured by score. Numbers: scores, "
+    "the highest first, as far as they fit."
+)
 NOTE = (
     "Images are spread evenly from the best F1 at IoU 0.5 to the worst of the run, small objects "
     f"{conditions.PRIMARY}. Second line: the framed part, which holds the most true cells, "
@@ -27,6 +35,7 @@ def load(
     images: str | Path,
     method: str = segmentation_methods.DEFAULT,
     count: int = 3,
+    segmentation: str | Path | None = None,
 ) -> list[Case]:
     """Cases of one run from the workflow's files.
 
@@ -38,6 +47,7 @@ def load(
     images : Parquet table with ``image``, ``path`` and ``cell_type``
     method : that found the cells; its maps are shown. Without maps it is not looked at
     count : number of images
+    segmentation : JSON file of the settings that painted a detector's cells, to show its detections
 
     Raises
     ------
@@ -48,6 +58,9 @@ def load(
     pictures = shown.pictures_of(images)
     cases = []
     store = None if maps is None else stores.open(maps)
+    settings = None
+    if segmentation is not None:
+        settings = run_format.read(segmentation, "segmentation")["segmentation"]
     with np.load(truth) as true, np.load(prediction) as predicted:
         for rank, row in shown.choose(scores, count):
             cases.append(
@@ -57,9 +70,16 @@ def load(
                     truth=shown.labels_of(true, row.image, truth),
                     prediction=shown.labels_of(predicted, row.image, prediction),
                     **({} if store is None else _maps(store, method, row.image)),
+                    detections=None if settings is None else _painted(store, settings, row.image),
                 )
             )
     return cases
+
+
+def note(cases: Sequence[Case], boxes: bool) -> str:
+    """What the text below an overlay says of its images, and of boxes where they are drawn."""
+    detected = boxes and any(case.detections for case in cases)
+    return NOTE + (DETECTIONS if detected else "")
 
 
 def heading(rank: str, row: object) -> str:
@@ -89,6 +109,11 @@ def _maps(store: stores.Store, method: str, image: str) -> dict[str, Shown | Non
         or _lengths(found, entry, flows),
         "interior": _map(found, entry, head(segmentation_methods.MASK)),
     }
+
+
+def _painted(store: stores.Store, settings: Mapping, image: str) -> tuple[str, Detections]:
+    """Detections that became cells of an image, as an attribute of a case."""
+    return "boxes and scores", painted.detections(store.read(image)[HEAD], settings)
 
 
 def _map(maps: dict, method: segmentation_methods.Method, head: str | None) -> Shown | None:

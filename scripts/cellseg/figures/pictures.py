@@ -91,16 +91,17 @@ def of_cells(truth: list[np.ndarray], prediction: list[np.ndarray]) -> list[tupl
     return [(truth, TRUE_COLOUR, 1.0), (prediction, PREDICTED_COLOUR, 0.5)]
 
 
-def draw_lines(axes: "Axes", lines: list[tuple], window: Window, widest: float) -> None:
-    """Lines of each kind, its colour and its share of the width; boxes are dashed.
+def width_of_lines(most: int, widest: float) -> float:
+    """Points, with so many cells in a panel: lines would hide small cells."""
+    return max(min(widest, WIDTH_OF_ONE / max(most, 1) ** 0.5), NARROWEST)
 
-    Where cells are many and so small, lines are thin, or they would hide what they surround.
-    """
+
+def draw_lines(axes: "Axes", lines: list[tuple], window: Window, widest: float) -> None:
+    """Lines of each kind, its colour and its share of the width; boxes are dashed."""
     from matplotlib.collections import LineCollection
 
     within = [[line for line in kind if meets(line, window)] for kind, _, _ in lines]
-    most = max(map(len, within))
-    width = max(min(widest, WIDTH_OF_ONE / max(most, 1) ** 0.5), NARROWEST)
+    width = width_of_lines(max(map(len, within)), widest)
     for shown, (_, colour, share) in zip(within, lines, strict=True):
         dashes = "--" if colour == style.YELLOW else "-"
         axes.add_collection(

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cellseg.errors import UserError
@@ -68,11 +68,24 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def free(path: str | os.PathLike) -> tuple[int, Path]:
+    """Bytes that are free where `path` is or will be, and the existing folder that was asked.
+
+    Raises
+    ------
+    OSError
+        No folder above it answers.
+    """
+    path = Path(path).absolute()
+    for folder in path.parents if path.is_file() else (path, *path.parents):
+        with suppress(OSError):
+            return shutil.disk_usage(folder).free, folder
+    raise FileNotFoundError(path)
+
+
 def _free(path: Path) -> str:
     """How much is free where `path` was to be, for the message; nothing if that is not known."""
-    for folder in path.absolute().parents:
-        try:
-            return f" ({shutil.disk_usage(folder).free / 1e9:.2f} GB are free at {folder})"
-        except OSError:
-            continue
+    with suppress(OSError):
+        size, folder = free(path)
+        return f" ({size / 1e9:.2f} GB are free at {folder})"
     return ""

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellseg.data import kinds, subsets
+from cellseg.data.expected_images import images_of
+from cellseg.data.expected_tiles import n_shown, n_tiles, shown_of, tiles_of
 from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.io import made_files
-from cellseg.space.expected_images import images_of
-from cellseg.space.expected_tiles import n_shown, n_tiles, shown_of, tiles_of
 from cellseg.study.runs import Run, splits_of, training_of
 from cellseg.training import ensemble
 from cellseg.training.length import Length, tiles_seen

@@ -41,11 +41,31 @@ def paint(
     scores: np.ndarray,
     probabilities: np.ndarray,
     shape: tuple[int, int],
+    **thresholds: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Label image of instances, and the score of each cell.
+
+    Parameters as of :func:`painted`.
+
+    Returns
+    -------
+    labels : ndarray of shape (H, W), int32; 0 or 1..n, the most confident is 1
+    scores : ndarray of shape (n,), float64
+    """
+    labels, chosen = painted(boxes, scores, probabilities, shape, **thresholds)
+    return labels, np.asarray(scores, np.float64)[chosen]
+
+
+def painted(
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    probabilities: np.ndarray,
+    shape: tuple[int, int],
     mask_threshold: float = MASK_THRESHOLD,
     score_threshold: float = SCORE_THRESHOLD,
     min_size: int = MIN_SIZE,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Label image of instances, in the four steps of the Sartorius write-up.
+    """Label image of instances and their numbers, in the four steps of the Sartorius write-up.
 
     Those below the score threshold are left out. Masks are made binary. A pixel that several claim
     is given to the most confident, of equal ones to the first. Cells that are left with fewer than
@@ -64,7 +84,7 @@ def paint(
     Returns
     -------
     labels : ndarray of shape (H, W), int32; 0 or 1..n, the most confident is 1
-    scores : ndarray of shape (n,), float64; of the cells painted
+    chosen : ndarray of shape (n,), int; the instance that each cell is painted from
 
     Raises
     ------
@@ -85,7 +105,7 @@ def paint(
     seen = sizes >= max(1, min_size)
     numbers = np.zeros(len(order) + 1, np.int32)
     numbers[1:][seen] = np.arange(1, seen.sum() + 1)
-    return numbers[labels], scores[order][seen]
+    return numbers[labels], order[seen]
 
 
 def _check(boxes: np.ndarray, scores: np.ndarray, probabilities: np.ndarray) -> None:

@@ -57,6 +57,33 @@ def check(where: str, study: Mapping, model: str, heads: Iterable[str]) -> None:
         )
 
 
+def check_model(where: str, model: Mapping) -> None:
+    """Refuse settings that a detector has no use for.
+
+    Parameters
+    ----------
+    where : what messages call the model
+    model : entry of ``models``
+
+    Raises
+    ------
+    UserError
+        Names the key to remove.
+    """
+    if not finds_instances(model):
+        return
+    if model["heads"]:
+        raise UserError(
+            f"{where}.heads: family {model['family']} finds cells without maps, and settings of "
+            f"{', '.join(model['heads'])} would change nothing. Remove `heads`."
+        )
+    if "softmax_loss_scale" in model["training"]:
+        raise UserError(
+            f"{where}.training.softmax_loss_scale: family {model['family']} has no such loss. "
+            "Remove the key."
+        )
+
+
 def check_subset(where: str, study: Mapping, model: str, subset: str) -> None:
     """Refuse synthetic images for a detector: they have label images but no outlines.
 

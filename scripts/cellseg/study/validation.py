@@ -274,6 +274,7 @@ def _check_search(name: str, study: Mapping) -> None:
 def _check_model(where: str, model: Mapping, study: Mapping) -> None:
     if outside.is_outside(model):
         return
+    head_checks.check_model(where, model)
     alternatives.check(f"{where}.training", model["training"])
     training = with_own_training(study, model["training"])
     alternatives.check_complete(f"{where}.training", training)

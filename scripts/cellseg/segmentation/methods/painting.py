@@ -4,10 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cellseg.segmentation import instances
+from cellseg.segmentation import painted
 from cellseg.targets.instances import HEAD
-
-DEFAULTS = {"score_threshold": 0.5, "mask_threshold": 0.5, "min_size": 0}
 
 
 def segment(maps: Mapping, settings: Mapping) -> tuple[np.ndarray, np.ndarray]:
@@ -24,12 +22,5 @@ def segment(maps: Mapping, settings: Mapping) -> tuple[np.ndarray, np.ndarray]:
     labels : ndarray of shape (H, W), int32; cells 1..n
     scores : ndarray of shape (n,), float64
     """
-    found, chosen = maps[HEAD], {**DEFAULTS, **settings}
-    labels, scores = instances.paint(
-        found.boxes,
-        found.scores,
-        found.probabilities,
-        found.shape,
-        **{name: chosen[name] for name in DEFAULTS},
-    )
-    return labels, scores
+    labels, chosen = painted.paint(maps[HEAD], settings)
+    return labels, maps[HEAD].scores[chosen].astype(np.float64)
