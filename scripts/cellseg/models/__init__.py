@@ -13,7 +13,8 @@ A family is a module, or an object ``FAMILY`` in one, that offers
     loads that file; calling it with images ``(N, H, W, 1)`` float32 gives a dict of head name to
     ``(N, H, W, channels)`` float32;
 ``exportable(settings, folder, size) -> function, variables``
-    the same on TensorFlow tensors, for export as a SavedModel; not asked of detectors;
+    the same on TensorFlow tensors, for export as a SavedModel; not asked of detectors, and
+    refused by a family on torch;
 ``parameters(settings) -> int``
     number of weights of the network;
 ``PREDICTS`` (optional)
@@ -79,6 +80,7 @@ class Entry:
 
 
 FAMILIES: dict[str, Entry] = {
+    "cellpose": Entry("cellseg.models.cellpose.family", facts="cellseg.models.cellpose.sizes"),
     "deepcell": Entry("cellseg.models.deepcell.family", facts="cellseg.models.panopticnet.sizes"),
     "panopticnet": Entry(
         "cellseg.models.panopticnet.family", facts="cellseg.models.panopticnet.sizes"

@@ -12,6 +12,7 @@ import torch
 import torchvision
 
 from cellseg.models.detectors import learner, network, predictor, sizes
+from cellseg.models.pytorch import process
 from cellseg.training import instance_stream
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class DetectorFamily:
 
     BACKEND = "torch"
     PREDICTS = sizes.PREDICTS
+    set_threads = staticmethod(process.set_threads)
+    device = staticmethod(process.device)
 
     def streams(self, outlines: Sequence[str]) -> Callable[..., instance_stream.InstanceStream]:
         """What makes streams of crops and cells, from files of true cells."""
@@ -63,14 +66,6 @@ class DetectorFamily:
     def parameters(self, settings: Mapping) -> int:
         """Number of weights of the network, trained or not."""
         return sum(one.numel() for one in self.build(settings["model"]).parameters())
-
-    def set_threads(self, threads: int) -> None:
-        """Use `threads` CPU threads."""
-        torch.set_num_threads(threads)
-
-    def device(self) -> str:
-        """Name of the GPU in use, or ``cpu``."""
-        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
     def versions(self) -> dict[str, str]:
         """Versions of what computes."""

@@ -76,7 +76,7 @@ class TorchLearner:
         self.kernels = [one for one in self.trained if one.ndim > 1]
         self.l2, self.clip = options["l2"], options["clipnorm"]
         self.global_clip = options["global_clipnorm"]
-        self.optimizer = _optimizer(settings["model"], options, self.trained)
+        self.optimizer = self._optimizer(settings["model"], options)
         self.half = HALF_FLOATS.get(options["mixed_precision"])
         scaled = self.half is torch.float16 and self.device.type == "cuda"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
@@ -184,6 +184,22 @@ class TorchLearner:
         with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
             return self.model.losses(tensor, cells)
 
+    def _optimizer(self, model: Mapping, options: Mapping) -> torch.optim.Optimizer:
+        """Adam with decoupled decay, or SGD with momentum."""
+        groups = [
+            {"params": [one for one in self.trained if self._decays(one) == decays],
+             "weight_decay": options["weight_decay"] if decays else 0.0}
+            for decays in (True, False)
+        ]  # fmt: skip
+        rate = options["learning_rate"]
+        if model["optimizer"] == "sgd":
+            return torch.optim.SGD(groups, lr=rate, momentum=model["momentum"])
+        return torch.optim.AdamW(groups, lr=rate)
+
+    def _decays(self, weights: nn.Parameter) -> bool:
+        """Whether weights decay: kernels alone."""
+        return weights.ndim > 1
+
     def _change_gradients(self) -> None:
         """Regularise kernels, then clip."""
         if self.l2:
@@ -226,21 +242,6 @@ class TorchLearner:
         with torch.no_grad():
             for own, value in zip(self._floats(), values, strict=True):
                 own.copy_(value)
-
-
-def _optimizer(
-    model: Mapping, options: Mapping, trained: Sequence[nn.Parameter]
-) -> torch.optim.Optimizer:
-    """Adam with decoupled decay, or SGD with momentum; kernels alone decay."""
-    decay = options["weight_decay"]
-    groups = [
-        {"params": [one for one in trained if one.ndim > 1], "weight_decay": decay},
-        {"params": [one for one in trained if one.ndim <= 1], "weight_decay": 0.0},
-    ]
-    rate = options["learning_rate"]
-    if model["optimizer"] == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=model["momentum"])
-    return torch.optim.AdamW(groups, lr=rate)
 
 
 def _named(losses: Mapping[str, Tensor]) -> dict[str, float]:

@@ -44,7 +44,7 @@ def load(model: nn.Module, path: Path) -> None:
     hdf5_checks.refuse(path)
     with h5py.File(path, "r") as file:
         if file.attrs.get("format") != FORMAT:
-            raise UserError(f"{path} does not hold weights of a detector. Train the run again.")
+            raise UserError(f"{path} holds no weights of a torch network. Train the run again.")
         state = {name: torch.from_numpy(np.asarray(file[name])) for name in file}
     own = model.state_dict()
     wrong = sorted(set(own) ^ set(state))
