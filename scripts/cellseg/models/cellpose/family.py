@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from cellseg.models.cellpose import package  # isort: skip  (before torch)
 import torch
 
-from cellseg.errors import UserError
 from cellseg.io import run_files
 from cellseg.models.cellpose.learner import CellposeLearner
 from cellseg.models.cellpose.predictor import CellposePredictor
@@ -60,19 +59,6 @@ class CellposeFamily:
         """A network with its optimiser; tiles may have any `size`."""
         del size
         return CellposeLearner(package.network, settings, folder)
-
-    def exportable(self, settings: Mapping, folder: Path, size: int) -> tuple:
-        """Refused: an export holds a network in TensorFlow.
-
-        Raises
-        ------
-        UserError
-        """
-        raise UserError(
-            f"{folder / run_files.WEIGHTS} is of a network of family cellpose, which is not "
-            "exported: an export holds a network in TensorFlow. Hand on the folder of the run, "
-            "which `snakemake apply` takes."
-        )
 
     def parameters(self, settings: Mapping) -> int:
         """Number of weights of the network, trained or not."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+EXPORTED = False
+"""An export holds a network in TensorFlow."""
 LEVELS = 4
 STRIDE = 2 ** (LEVELS - 1)
 """Pixels of the image per pixel of the coarsest map."""
