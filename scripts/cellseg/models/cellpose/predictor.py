@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from cellseg.io import run_files
-from cellseg.models.detectors import state_files
+from cellseg.models.pytorch import state_files
 
 
 class CellposePredictor:

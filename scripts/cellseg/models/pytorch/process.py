@@ -43,17 +43,3 @@ def needed_by(what: str, packages: Collection[str]) -> Iterator[None]:
             f"{what} the package {error.name}, which is not installed here. Install it into "
             ".venv: make detectors"
         ) from error
-
-
-def set_threads(threads: int) -> None:
-    """Use `threads` CPU threads."""
-    import torch
-
-    torch.set_num_threads(threads)
-
-
-def device() -> str:
-    """Name of the GPU in use, or ``cpu``."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
