@@ -5,7 +5,8 @@ CPU) made of :func:`cases`. To write it again, run::
 
     CELLPOSE_PYTHON=/path/to/python PYTHONPATH=scripts:tests python tests/cellpose_cases.py
 
-With CELLPOSE_PYTHON, an interpreter with cellpose, tests and ``make bench`` compare with it, too.
+Tests and ``make bench`` compare with an installed cellpose, too: that of this interpreter (``make
+detectors``) or of the one that CELLPOSE_PYTHON names.
 """
 
 import os

@@ -23,6 +23,7 @@ from setting_cases import World
 ALL_HEADS = "inner-distance+outer-distance+fgbg+pixelwise"
 COMMON = "inner-distance+pixelwise"
 STARS = "star-distances+object-probability"
+FLOWS = "flows+fgbg"
 EVERY = "+".join(head_names.HEADS)
 """For either method."""
 SPLITS = ("train", "val", "test")
@@ -77,7 +78,9 @@ BASE = {
             "family": "deepcell",
             "backbone": "featurenet",
         },
-        "stars": {"family": "stardist"},  # trained by no run: its heads need another method
+        # Trained by no run: their heads need other methods.
+        "stars": {"family": "stardist"},
+        "flowing": {"family": "cellpose"},
         "searched": {"family": "unet", "architecture": "unet-expanded"},
     },
     "subsets": {

@@ -10,7 +10,7 @@ from cellseg.errors import UserError
 from cellseg.study.runs import run_settings
 from learners_made import MODELS, RUNS, learner, module, settings
 from setting_cases import ABSENT, Case, World
-from settings_base import ALL_HEADS, COMMON, EVERY, STARS
+from settings_base import ALL_HEADS, COMMON, EVERY, FLOWS, STARS
 from settings_of_training import CASES as TRAINING
 from settings_of_training import training
 
@@ -163,23 +163,22 @@ def of_both(name: str, *seen: tuple, sees: dict, plan=lambda model: []) -> list[
     ]
 
 
-STARDIST = "models.stars"
+OF_PACKAGES = {"cellpose": ("flowing", FLOWS), "stardist": ("stars", STARS)}
+"""By family whose network is that of a package: the model, and the heads that it predicts."""
 
 
-def of_stardist(world: World) -> Mapping:
+def of_package(family: str, key: str, *seen: tuple) -> Case:
+    """A key of a model that no run of the base study has."""
+    name, _ = OF_PACKAGES[family]
+    return Case(f"models.*<{family}>.{key}", f"models.{name}.{key}", seen,
+                part_of_package(family, "model", key))  # fmt: skip
+
+
+def part_of_package(family: str, *keys: str):
     """What a run of the package's network would be trained with."""
-    return run_settings(world.study, "stars", STARS, "full", 0)
 
-
-def stardist(key: str, *seen: tuple, sees=None, plan=()) -> Case:
-    """A key of the model that no run of the base study has."""
-    leaf = f"models.*<stardist>.{key}"
-    return Case(leaf, f"{STARDIST}.{key}", seen, sees or part_of_stardist("model", key), plan)
-
-
-def part_of_stardist(*keys: str):
     def see(world: World) -> object:
-        value = of_stardist(world)
+        value: Mapping = run_settings(world.study, *OF_PACKAGES[family], "full", 0)
         for key in keys:
             value = value.get(key, ABSENT)
         return value
@@ -187,27 +186,30 @@ def part_of_stardist(*keys: str):
     return see
 
 
-def overriding_of_stardist(case: Case) -> Case:
+def overriding_of_package(case: Case, family: str) -> Case:
     """A setting of training that differs for that model."""
     key = case.key.removeprefix("training.")
     of_study = case.given if key == "steps" else {}
     given, other = case.seen[0][0], case.seen[1][0]
-    return Case(f"models.*<stardist>.training.{key}", f"{STARDIST}.training.{key}",
-                [(ABSENT, given), (other, other)], part_of_stardist("training", *key.split(".")),
+    return Case(f"models.*<{family}>.training.{key}",
+                f"models.{OF_PACKAGES[family][0]}.training.{key}",
+                [(ABSENT, given), (other, other)],
+                part_of_package(family, "training", *key.split(".")),
                 [], of_study, alone=case.alone)  # fmt: skip
 
 
-def overriding_head_of_stardist(case: Case) -> Case:
+def overriding_head_of_package(case: Case, family: str) -> Case:
     """A setting of a target map that differs for that model."""
     key = case.key.removeprefix("heads.")
     head, option_of_head = key.split(".")
+    name, _ = OF_PACKAGES[family]
 
     def see(world: World) -> object:
-        run = run_settings(world.study, "stars", EVERY, "full", 0)
+        run = run_settings(world.study, name, EVERY, "full", 0)
         return run["heads"][head][option_of_head]
 
     given, other = case.seen[0][0], case.seen[1][0]
-    return Case(f"models.*<stardist>.heads.{key}", f"{STARDIST}.heads.{key}",
+    return Case(f"models.*<{family}>.heads.{key}", f"models.{name}.heads.{key}",
                 [(ABSENT, given), (other, other)], see, [])  # fmt: skip
 
 
@@ -360,12 +362,17 @@ CASES = [
     *NETWORK_CASES,
     *(overriding(case, family) for family in MODELS for case in [*TRAINING, *NETWORK_CASES]
       if case.key.startswith("training.")),
-    *(overriding_of_stardist(case) for case in [*TRAINING, *NETWORK_CASES]
-      if case.key.startswith("training.")),
-    *(overriding_head_of_stardist(case) for case in TRAINING if case.key.startswith("heads.")),
-    stardist("depth", (3, 3), (2, 2)),
-    stardist("width", (32, 32), (8, 8)),
-    stardist("ensemble", (None, None), ("cell-type", "cell-type")),
+    *(overriding_of_package(case, family) for family in OF_PACKAGES
+      for case in [*TRAINING, *NETWORK_CASES] if case.key.startswith("training.")),
+    *(overriding_head_of_package(case, family) for family in OF_PACKAGES
+      for case in TRAINING if case.key.startswith("heads.")),
+    *(case for family in OF_PACKAGES for case in (
+        of_package(family, "width", (32, 32), (8, 8)),
+        of_package(family, "ensemble", (None, None), ("cell-type", "cell-type")),
+    )),
+    of_package("stardist", "depth", (3, 3), (2, 2)),
+    of_package("cellpose", "optimizer", ("adam", "adam"), ("sgd", "sgd")),
+    of_package("cellpose", "momentum", (0.9, 0.9), (0.5, 0.5)),
     *(overriding_head(case, family) for family in MODELS for case in TRAINING
       if case.key.startswith("heads.")),
     Case("models.*.family", "models.reference",

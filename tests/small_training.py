@@ -19,7 +19,8 @@ from cellseg.training.checkpoint import ResumeFolder
 
 HEADS = {"inner-distance": {}, "pixelwise": {}}
 STARS = {"star-distances": {"grid": 2}, "object-probability": {}}
-HEADS_OF = {"stardist": STARS}
+FLOWS = {"flows": {}, "fgbg": {}}
+HEADS_OF = {"cellpose": FLOWS, "stardist": STARS}
 """Of families whose networks do not predict :data:`HEADS`."""
 
 
@@ -30,6 +31,7 @@ PANOPTICNET = {
     "weights": None,
 }
 OWN_SETTINGS = {
+    "cellpose": {"width": 4, "optimizer": "adam", "momentum": 0.9},
     "deepcell": PANOPTICNET,
     "panopticnet": {
         **PANOPTICNET,
@@ -46,8 +48,9 @@ OF_ANY_HEADS = sorted(
     for one in models.FAMILIES
     if one not in HEADS_OF and models.predicts({"family": one}) == "maps"
 )
-"""Families whose networks predict :data:`HEADS`. ``test_family_stardist`` is about the other."""
+"""Families whose networks predict :data:`HEADS`. ``test_family_*`` are about the others."""
 LEARNERS = {
+    "cellpose": "learner",
     "deepcell": "DeepcellLearner",
     "panopticnet": "learner",
     "stardist": "learner",

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from cellseg.errors import UserError
-from cellseg.models.detectors import state_files
 from cellseg.models.detectors.detector import Detector
-from cellseg.models.detectors.learner import TorchLearner
+from cellseg.models.detectors.learner import DetectorLearner
 from cellseg.models.detectors.predictor import TorchPredictor
+from cellseg.models.pytorch import state_files
 from cellseg.targets.instances import Instances
 
 OPTIONS = {"learning_rate": 1e-2, "weight_decay": 0.01, "l2": 0.001, "clipnorm": None,
@@ -44,7 +44,7 @@ class Tiny(Detector):
 def _learner(folder, optimizer="adam", weights=None, **changes):
     settings = {"seed": 5, "model": {"optimizer": optimizer, "momentum": 0.9},
                 "training": {**OPTIONS, **changes}}  # fmt: skip
-    return TorchLearner(lambda model: Tiny(), settings, folder, weights)
+    return DetectorLearner(lambda model: Tiny(), settings, folder, weights)
 
 
 def _batch(number):

@@ -160,12 +160,16 @@ def test_another_seed_gives_other_weights(name, family, trained, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", [*small_training.OF_ANY_HEADS, pytest.param("stardist", marks=pytest.mark.slow)]
+    "name",
+    [
+        *small_training.OF_ANY_HEADS,
+        *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(small_training.HEADS_OF)),
+    ],
 )
 def test_killed_training_goes_on_and_ends_like_an_undisturbed_one(name, tmp_path):
     """SIGKILL in the middle: no epoch is lost or repeated, and the weights are the same."""
-    if name == "stardist":
-        pytest.importorskip("stardist")
+    if name in small_training.HEADS_OF:
+        pytest.importorskip(name)
     epochs = 5
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     killed.mkdir()

@@ -1,8 +1,8 @@
 """What cellpose computes of arrays: CELLPOSE_PYTHON tests/parity/cellpose_worker.py IN.npz OUT.npz
 
-Runs in an environment with cellpose 3.1, which needs PyTorch and is not installed for this
-workflow (pip install cellpose==3.1.1.3). Members of IN.npz: ``NAME.labels`` (H, W) gives
-``NAME.flows`` (H, W, 2), float64; ``NAME.predicted`` (H, W, 2), unit vectors, with
+Runs in an environment with cellpose 3.1: this one after ``make detectors``, or another. Members of
+IN.npz: ``NAME.labels`` (H, W) gives ``NAME.flows`` (H, W, 2), float64; ``NAME.predicted``
+(H, W, 2), unit vectors, with
 ``NAME.probability`` (H, W), logits, and ``NAME.settings`` (cell threshold, flow threshold,
 iterations, least size) gives ``NAME.cells`` (H, W). ``repeats`` asks for seconds of each call.
 """

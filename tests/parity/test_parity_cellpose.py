@@ -1,7 +1,9 @@
 """The same flows and cells as cellpose 3.1.1.3."""
 
+import importlib.util
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -23,8 +25,10 @@ def stored():
 @pytest.fixture(scope="module")
 def cellpose():
     python = os.environ.get("CELLPOSE_PYTHON")
+    if not python and importlib.util.find_spec("cellpose"):
+        python = sys.executable
     if not python:
-        pytest.skip("CELLPOSE_PYTHON, an interpreter with cellpose 3.1, is not set")
+        pytest.skip("cellpose is not installed (make detectors), nor CELLPOSE_PYTHON set")
     return lambda asked: by_cellpose(asked, python)
 
 

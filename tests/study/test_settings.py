@@ -45,7 +45,7 @@ SOME = (".kind", ".family", ".backbone", ".window", ".size")
 """Keys of many choices, or of some that another case has, of which a few show that they count."""
 OVERRIDING = tuple(
     f"models.*<{family}>.{block}."
-    for family in (*MODELS, "stardist", *settings_of_detectors.NAMES)
+    for family in (*MODELS, *settings_of_models.OF_PACKAGES, *settings_of_detectors.NAMES)
     for block in ("heads", "training")
 )
 """Keys that mean what those of the study's `training` do."""

@@ -11,8 +11,8 @@ from packaging.requirements import Requirement
 
 from cellseg.runtime import code_fingerprint
 
-OPTIONAL = {"jax", "torch", "cellpose"}
-"""Backends, and a package to compare with, that nobody has to install."""
+OPTIONAL = {"jax", "torch"}
+"""Backends that nobody has to install."""
 FOLDERS = {
     "scripts": ("base", "cpu", "stardist", "detectors"),
     "workflow": ("base", "cpu"),

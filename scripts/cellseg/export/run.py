@@ -70,7 +70,7 @@ def export(
     if "backend" in settings["model"]:  # which makes no difference to the weights
         settings["model"]["backend"] = "tensorflow"
     model = settings["model"]
-    if model["family"] in models.FAMILIES and models.predicts(model) == "instances":
+    if model["family"] in models.FAMILIES and not models.is_exported(model):
         raise UserError(
             f"{run['weights']} is of a network of family {model['family']}, which is not exported: "
             "an export holds a network of maps in TensorFlow. Hand on the folder of the run, which "

@@ -14,6 +14,8 @@ efficientnetb7                  128      2      4083        1669
 unet of width 16                256      2      1367        1174
 unet                            128      2      2183        1334
 unet-deep                       128      2      6067        2968
+cellpose, torch, one thread     256      1      1903
+cellpose, torch, one thread     256      2      2552        1214
 
 The sums below come within 15 % of a training, 30 % of a prediction; a job asks for 30 % more
 (:func:`cellseg.jobs.resources.with_spare`), and for what its predecessors took once there are any.

@@ -13,7 +13,8 @@ A family is a module, or an object ``FAMILY`` in one, that offers
     loads that file; calling it with images ``(N, H, W, 1)`` float32 gives a dict of head name to
     ``(N, H, W, channels)`` float32;
 ``exportable(settings, folder, size) -> function, variables``
-    the same on TensorFlow tensors, for export as a SavedModel; not asked of detectors;
+    the same on TensorFlow tensors, for export as a SavedModel; not asked of a family whose
+    facts have ``EXPORTED = False``;
 ``parameters(settings) -> int``
     number of weights of the network;
 ``PREDICTS`` (optional)
@@ -38,7 +39,9 @@ building it:
 ``description(model) -> str``
     a few words in Markdown;
 ``PREDICTS`` (optional)
-    ``maps``, the default, or ``instances``.
+    ``maps``, the default, or ``instances``;
+``EXPORTED`` (optional)
+    False where a network cannot be exported, because it is no network of maps in TensorFlow.
 
 A new family in Keras 3 is a function that builds the network, these facts, a module with ::
 
@@ -79,6 +82,7 @@ class Entry:
 
 
 FAMILIES: dict[str, Entry] = {
+    "cellpose": Entry("cellseg.models.cellpose.family", facts="cellseg.models.cellpose.sizes"),
     "deepcell": Entry("cellseg.models.deepcell.family", facts="cellseg.models.panopticnet.sizes"),
     "panopticnet": Entry(
         "cellseg.models.panopticnet.family", facts="cellseg.models.panopticnet.sizes"
@@ -135,6 +139,11 @@ def description(model: Mapping) -> str:
 def predicts(model: Mapping) -> str:
     """What a model's network gives: ``maps`` or ``instances``."""
     return getattr(_facts(model), "PREDICTS", "maps")
+
+
+def is_exported(model: Mapping) -> bool:
+    """Whether a model's network can be exported as a SavedModel."""
+    return getattr(_facts(model), "EXPORTED", True)
 
 
 def _facts(model: Mapping) -> ModuleType:

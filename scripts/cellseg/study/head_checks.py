@@ -32,8 +32,8 @@ def check(where: str, study: Mapping, model: str, heads: Iterable[str]) -> None:
     if finds_instances(study["models"][model]) or heads == [head_names.INSTANCES]:
         _check_instances(where, study, model, heads)
         return
-    if study["models"][model]["family"] == "stardist":
-        _check_stardist(where, study, model, heads)
+    if study["models"][model]["family"] in OF_PACKAGES:
+        _check_package(where, study, model, heads)
     others = [head for head in heads if head not in OF_DEEPCELL]
     if not others:
         return
@@ -138,18 +138,25 @@ def _check_instances(where: str, study: Mapping, model: str, heads: list[str]) -
         )
 
 
-OF_STARDIST = ("star-distances", "object-probability")
+OF_PACKAGES = {
+    "cellpose": (("flows", "fgbg"), "family cellpose computes with torch, which has no XLA"),
+    "stardist": (
+        ("star-distances", "object-probability"),
+        "XLA cannot compile the losses of family stardist",
+    ),
+}
+"""By family whose network and losses are those of a package: its heads, and why it has no XLA."""
 
 
-def _check_stardist(where: str, study: Mapping, model: str, heads: list[str]) -> None:
-    """Refuse what the network and the losses of the package stardist cannot do."""
-    if heads != list(OF_STARDIST):
+def _check_package(where: str, study: Mapping, model: str, heads: list[str]) -> None:
+    """Refuse what the network and the losses of a package cannot do."""
+    family = study["models"][model]["family"]
+    predicted, without_xla = OF_PACKAGES[family]
+    if heads != list(predicted):
         raise UserError(
-            f"{where}: models.{model} is of family stardist, whose network predicts "
-            f"{'+'.join(OF_STARDIST)} and nothing else. Ask for these heads, or use family unet."
+            f"{where}: models.{model} is of family {family}, whose network predicts "
+            f"{'+'.join(predicted)} and nothing else. Ask for these heads, or use family unet."
         )
-    if training_of(study, model)["xla"]:
-        raise UserError(
-            f"models.{model}: XLA cannot compile the losses of family stardist. Set "
-            f"models.{model}.training.xla to false."
-        )
+    training = training_of(study, model)
+    if training["xla"]:
+        raise UserError(f"models.{model}: {without_xla}. Set models.{model}.training.xla to false.")

@@ -1,10 +1,8 @@
 """Families ``maskrcnn``, ``retinamask``, ``centermask`` and ``cascade``, on torch."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cellseg.models.detectors import packages  # noqa: F401  isort: skip  (says what is missing)
 import timm
@@ -12,65 +10,29 @@ import torch
 import torchvision
 
 from cellseg.models.detectors import learner, network, predictor, sizes
+from cellseg.models.pytorch.family import TorchFamily
 from cellseg.training import instance_stream
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-    from cellseg.training.batches import TileStream
-    from cellseg.training.checkpoint import ResumeFolder
+class DetectorFamily(TorchFamily):
+    """What :mod:`cellseg.models` asks of a family."""
 
-
-@dataclass
-class DetectorFamily:
-    """What :mod:`cellseg.models` asks of a family.
-
-    Attributes
-    ----------
-    build : from the settings of a model to a network with random weights
-    """
-
-    build: learner.Build
-
-    BACKEND = "torch"
     PREDICTS = sizes.PREDICTS
 
     def streams(self, outlines: Sequence[str]) -> Callable[..., instance_stream.InstanceStream]:
         """What makes streams of crops and cells, from files of true cells."""
         return partial(instance_stream.InstanceStream, cells=instance_stream.cells_of(outlines))
 
-    def train(
-        self,
-        settings: Mapping,
-        train: "TileStream",
-        validation: "TileStream",
-        folder: Path,
-        resume: "ResumeFolder",
-        weights: Path | None = None,
-    ) -> "pd.DataFrame":
-        """Train one network and save its weights; see :func:`.learner.train`."""
-        return learner.train(self.build, settings, train, validation, folder, resume, weights)
-
-    def learner(self, settings: Mapping, size: int, folder: Path) -> learner.TorchLearner:
+    def learner(
+        self, settings: Mapping, size: int, folder: Path, weights: Path | None = None
+    ) -> learner.DetectorLearner:
         """A network with its optimiser; crops may have any `size`."""
         del size
-        return learner.TorchLearner(self.build, settings, folder)
+        return learner.DetectorLearner(self.build, settings, folder, weights)
 
     def Predictor(self, settings: Mapping, folder: Path) -> predictor.TorchPredictor:
         """A trained network, applied to images of any size."""
         return predictor.TorchPredictor(self.build, settings, folder)
-
-    def parameters(self, settings: Mapping) -> int:
-        """Number of weights of the network, trained or not."""
-        return sum(one.numel() for one in self.build(settings["model"]).parameters())
-
-    def set_threads(self, threads: int) -> None:
-        """Use `threads` CPU threads."""
-        torch.set_num_threads(threads)
-
-    def device(self) -> str:
-        """Name of the GPU in use, or ``cpu``."""
-        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
     def versions(self) -> dict[str, str]:
         """Versions of what computes."""

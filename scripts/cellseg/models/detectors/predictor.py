@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from cellseg.io import run_files
-from cellseg.models.detectors import state_files
 from cellseg.models.detectors.detector import Detector
+from cellseg.models.pytorch import state_files
 from cellseg.targets.instances import HEAD, Detections, detected
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 
 from cellseg.models.detectors.presets import PRESETS, preset_name, resolved
 
-__all__ = ["PREDICTS", "PRESETS", "description", "parameters", "values"]
+__all__ = ["EXPORTED", "PREDICTS", "PRESETS", "description", "parameters", "values"]
 
 PREDICTS = "instances"
 """What these families give: boxes, scores and masks, not maps."""
+EXPORTED = False
 
 PARAMETERS = {
     ("maskrcnn", "resnet50"): 43_966_934,

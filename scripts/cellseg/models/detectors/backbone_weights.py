@@ -1,17 +1,13 @@
-"""A network of torch as a file: its state dict in HDF5, and weights of others that fit it."""
+"""Weights of others that fit the backbone of a detector."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-import h5py
-import numpy as np
 import torch
 from torch import nn
 
 from cellseg.errors import UserError
-from cellseg.io import atomic, hdf5_checks
 
-FORMAT = "state dict of torch"
 NESTED = ("state_dict", "model", "model_state")
 """Keys under which training programs put a state dict."""
 PREFIXES = ("module.", "backbone.", "encoder.", "body.")
@@ -22,42 +18,7 @@ CLASSIFIERS = ("fc.", "head.", "classifier.")
 """Beginnings of names of layers that tell ImageNet's classes, which a backbone does not have."""
 
 
-def write(state: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Write a state dict; the file appears whole or not at all."""
-
-    def fill(file: h5py.File) -> None:
-        file.attrs["format"] = FORMAT
-        for name, value in state.items():
-            file.create_dataset(name, data=value.detach().cpu().numpy())
-
-    atomic.write_hdf5(path, fill)
-
-
 def load(model: nn.Module, path: Path) -> None:
-    """Give a network the weights of a file of :func:`write`.
-
-    Raises
-    ------
-    UserError
-        It is no such file, or of another network.
-    """
-    hdf5_checks.refuse(path)
-    with h5py.File(path, "r") as file:
-        if file.attrs.get("format") != FORMAT:
-            raise UserError(f"{path} does not hold weights of a detector. Train the run again.")
-        state = {name: torch.from_numpy(np.asarray(file[name])) for name in file}
-    own = model.state_dict()
-    wrong = sorted(set(own) ^ set(state))
-    wrong += [name for name in own if name in state and own[name].shape != state[name].shape]
-    if wrong:
-        raise UserError(
-            f"{path} holds the weights of another network: {wrong[0]} and {len(wrong) - 1} more do "
-            "not fit. Use the settings that it was trained with, or train it again."
-        )
-    model.load_state_dict(state)
-
-
-def load_backbone(model: nn.Module, path: Path) -> None:
     """Give the backbone of a network pretrained weights, by the names that its library uses.
 
     Weights of a first layer for three channels are summed, which is what it gives for a grey image

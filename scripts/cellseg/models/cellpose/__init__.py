@@ -1,0 +1,1 @@
+"""Cellpose's own network and loss, of the package cellpose 3.1."""

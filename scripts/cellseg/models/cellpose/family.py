@@ -1,0 +1,36 @@
+"""Family ``cellpose``: network and loss of the package cellpose 3.1, in our stream and loop.
+
+The package's own training loop, augmentation and rescaling by diameter are not used: tiles, splits,
+seeds, augmentation and schedule are those of the other families. The maps are those of the heads
+``flows`` and ``fgbg``, and cells are found by ``segmentation.method: flow-tracking``.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellseg.models.cellpose import package  # isort: skip  (before torch)
+import torch
+
+from cellseg.models.cellpose.learner import CellposeLearner
+from cellseg.models.cellpose.predictor import CellposePredictor
+from cellseg.models.pytorch.family import TorchFamily
+
+
+class CellposeFamily(TorchFamily):
+    """What :mod:`cellseg.models` asks of a family."""
+
+    Predictor = CellposePredictor
+
+    def learner(
+        self, settings: Mapping, size: int, folder: Path, weights: Path | None = None
+    ) -> CellposeLearner:
+        """A network with its optimiser; tiles may have any `size`, and there are no `weights`."""
+        del size, weights
+        return CellposeLearner(self.build, settings, folder)
+
+    def versions(self) -> dict[str, str]:
+        """Versions of torch and the package."""
+        return {"torch": torch.__version__, "cellpose": package.VERSION}
+
+
+FAMILY = CellposeFamily(package.network)

@@ -1,0 +1,41 @@
+"""A trained network of Cellpose, applied to images of any size."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellseg.models.cellpose import maps, package, sizes  # isort: skip  (before torch)
+import numpy as np
+import torch
+
+from cellseg.io import run_files
+from cellseg.models.pytorch import state_files
+
+
+class CellposePredictor:
+    """A trained network.
+
+    Parameters
+    ----------
+    settings : from :func:`cellseg.study.runs.run_settings`
+    folder : holds weights.h5
+    """
+
+    def __init__(self, settings: Mapping, folder: Path) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.heads = list(settings["heads"])
+        self.model = package.network(settings["model"])
+        state_files.load(self.model, folder / run_files.WEIGHTS)
+        self.model.to(self.device).eval()
+
+    @torch.no_grad()
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Maps of images ``(N, H, W, 1)`` float32, by head name.
+
+        Heights and widths that are no multiple of the stride are filled up with the mirrored image,
+        and the maps cut back.
+        """
+        height, width = images.shape[1:3]
+        missing = [(0, -length % sizes.STRIDE) for length in (height, width)]
+        padded = np.pad(images, [(0, 0), *missing, (0, 0)], mode="symmetric")
+        found = maps.maps_of(self.model(maps.images_of(padded).to(self.device))[0])
+        return {head: found[head][:, :height, :width] for head in self.heads}

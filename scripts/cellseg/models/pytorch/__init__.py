@@ -1,0 +1,1 @@
+"""What the families that compute with torch share."""

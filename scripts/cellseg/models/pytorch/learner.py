@@ -1,0 +1,216 @@
+"""A network of torch in training: its optimiser and state."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cellseg.io import run_files
+from cellseg.models.keras3.tensorboard import EventFile
+from cellseg.models.pytorch import state_files
+from cellseg.models.weight_averages import WARM_UP
+from cellseg.training.batches import TileStream
+
+Build = Callable[[Mapping], nn.Module]
+"""From the settings of a model to a network with random weights."""
+Batch = tuple
+"""Images (N, H, W, 1), float32, and what the family learns of them."""
+
+HALF_FLOATS = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+BATCH_NORMS = nn.modules.batchnorm._BatchNorm
+
+
+class TorchLearner(ABC):
+    """A network with its optimiser; see :class:`cellseg.training.loop.Learner`.
+
+    The seed decides initial weights and all that is drawn in training. On a CPU equal seeds and
+    threads give equal weights, bit by bit, resumed or not.
+    """
+
+    def __init__(self, build: Build, settings: Mapping, folder: Path) -> None:
+        options = settings["training"]
+        self.seed = settings["seed"]
+        torch.manual_seed(self.seed)
+        torch.backends.cudnn.deterministic = True
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = build(settings["model"])
+        self.model.to(self.device)
+        self._norms = [one for one in self.model.modules() if isinstance(one, BATCH_NORMS)]
+        if options["batch_norm_momentum"] is not None:
+            for norm in self._norms:
+                norm.momentum = 1 - options["batch_norm_momentum"]
+        self.trained = [one for one in self.model.parameters() if one.requires_grad]
+        self.kernels = [one for one in self.trained if one.ndim > 1]
+        self.l2, self.clip = options["l2"], options["clipnorm"]
+        self.global_clip = options["global_clipnorm"]
+        self.optimizer = self._optimizer(settings["model"], options)
+        self.half = HALF_FLOATS.get(options["mixed_precision"])
+        scaled = self.half is torch.float16 and self.device.type == "cuda"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
+        self.ema, self.steps = options["ema"], 0
+        kept = [one for one in self.model.state_dict().values() if one.is_floating_point()]
+        self._averages = None if self.ema is None else [one.clone() for one in kept]
+        self._last: list[Tensor] | None = None
+        self.events = EventFile(folder / run_files.TENSORBOARD)
+
+    def train_batch(self, batch: Batch, rate: float) -> dict[str, float]:
+        self._put_back()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.model.train()
+        losses = self._losses(batch)
+        total = sum(losses.values())
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(total).backward()
+        self.scaler.unscale_(self.optimizer)
+        self._change_gradients()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.steps += 1
+        self._average()
+        return _named(losses)
+
+    def validate_batch(self, batch: Batch) -> dict[str, float]:
+        self._use_averages()
+        self.model.train()  # torchvision gives losses in training only
+        for norm in self._norms:
+            norm.eval()
+        devices = [self.device] if self.device.type == "cuda" else []
+        # What is drawn here must change nothing in training, and be the same in each epoch.
+        with torch.no_grad(), torch.random.fork_rng(devices=devices):
+            torch.manual_seed(self.seed)
+            return _named(self._losses(batch))
+
+    def recalibrate(self, stream: TileStream, batches: int) -> None:
+        """Measure the averages of batch norms again; group norms and frozen ones have none."""
+        if not self._norms:
+            return
+        self._use_averages()
+        self.model.train()
+        momenta = [norm.momentum for norm in self._norms]
+        for norm in self._norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean over batches
+        with torch.no_grad():
+            for _, batch in zip(range(batches), stream.endless(), strict=False):
+                self._losses(batch)
+        for norm, momentum in zip(self._norms, momenta, strict=True):
+            norm.momentum = momentum
+
+    def save_state(self, folder: Path) -> None:
+        self._put_back()
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "averages": self._averages,
+            "steps": self.steps,
+            "random": torch.get_rng_state(),
+            "random of GPU": (
+                torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+            ),
+        }
+        torch.save(state, folder / "state.pt")
+
+    def load_state(self, folder: Path) -> None:
+        self._put_back()
+        state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        if self._averages is not None:
+            self._averages = [one.to(self.device) for one in state["averages"]]
+        self.steps = state["steps"]
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda" and state["random of GPU"] is not None:
+            torch.cuda.set_rng_state(state["random of GPU"], self.device)
+
+    def save_weights(self, path: Path) -> None:
+        self._use_averages()
+        state_files.write(self.model.state_dict(), path)
+
+    def load_weights(self, path: Path) -> None:
+        state_files.load(self.model, path)
+        self._last = None
+        self._averages = None if self._averages is None else self._floats(copied=True)
+
+    def log_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
+        self.events.write(epoch, row)
+
+    @abstractmethod
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Losses by name, whose sum is minimised; computed in :meth:`_precision`."""
+
+    def _precision(self) -> torch.autocast:
+        """Context in which the network computes in half floats, if settings say so."""
+        return torch.autocast(self.device.type, self.half, enabled=self.half is not None)
+
+    def _optimizer(self, model: Mapping, options: Mapping) -> torch.optim.Optimizer:
+        """Adam with decoupled decay, or SGD with momentum."""
+        groups = [
+            {"params": [one for one in self.trained if self._decays(one) == decays],
+             "weight_decay": options["weight_decay"] if decays else 0.0}
+            for decays in (True, False)
+        ]  # fmt: skip
+        rate = options["learning_rate"]
+        if model["optimizer"] == "sgd":
+            return torch.optim.SGD(groups, lr=rate, momentum=model["momentum"])
+        return torch.optim.AdamW(groups, lr=rate)
+
+    def _decays(self, weights: nn.Parameter) -> bool:
+        """Whether weights decay: kernels alone."""
+        return weights.ndim > 1
+
+    def _change_gradients(self) -> None:
+        """Regularise kernels, then clip."""
+        if self.l2:
+            for kernel in self.kernels:
+                if kernel.grad is not None:
+                    kernel.grad.add_(kernel.detach(), alpha=2 * self.l2)
+        if self.clip:
+            for one in self.trained:
+                if one.grad is not None:
+                    nn.utils.clip_grad_norm_([one], self.clip)
+        if self.global_clip:
+            nn.utils.clip_grad_norm_(self.trained, self.global_clip)
+
+    def _floats(self, copied: bool = False) -> list[Tensor]:
+        values = [one for one in self.model.state_dict().values() if one.is_floating_point()]
+        return [one.clone() for one in values] if copied else values
+
+    def _average(self) -> None:
+        if self._averages is None:
+            return
+        before = self.steps - 1
+        momentum = min(before / (before + WARM_UP), self.ema)
+        for average, value in zip(self._averages, self._floats(), strict=True):
+            average.mul_(momentum).add_(value, alpha=1 - momentum)
+
+    def _use_averages(self) -> None:
+        """Give the network the averaged weights, and keep its own."""
+        if self._averages is None or self._last is not None:
+            return
+        self._last = self._floats(copied=True)
+        self._assign(self._averages)
+
+    def _put_back(self) -> None:
+        """Give the network its own weights again, bit by bit."""
+        if self._last is not None:
+            self._assign(self._last)
+            self._last = None
+
+    def _assign(self, values: Sequence[Tensor]) -> None:
+        with torch.no_grad():
+            for own, value in zip(self._floats(), values, strict=True):
+                own.copy_(value)
+
+
+def _named(losses: Mapping[str, Tensor]) -> dict[str, float]:
+    """Losses as the loop wants them: their sum, and each by name."""
+    values = {
+        f"{name.removeprefix('loss_').removesuffix('_loss')}_loss": float(value.detach())
+        for name, value in losses.items()
+    }
+    return {"loss": sum(values.values()), **values}
