@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from cellseg.data.splits import SPLITS
 from cellseg.errors import UserError
 from cellseg.io.wording import number_of
 from cellseg.scoring.names import NO_TUNING
@@ -37,7 +38,7 @@ def need(table: "pd.DataFrame", name: str, columns: Iterable[str]) -> None:
 def held_out(table: "pd.DataFrame") -> "pd.DataFrame":
     """Rows of test images and of held-out folds where a table has several splits, else all."""
     if "data_split" in table and (table["data_split"] == "test").any():
-        return table[~table["data_split"].isin(["train", "val"])]
+        return table[~table["data_split"].isin([split for split in SPLITS if split != "test"])]
     return table
 
 
