@@ -98,7 +98,7 @@ def test_numbers_never_meet_and_the_best_come_first():
     assert 20 < len(axes.texts) < 400  # there is no room for all
     assert numbers(axes)[0] == ".99"
     assert badly_placed(figure) == []
-    _, axes = panel(*many(4), (0, 200, 0, 200))  # there is here
+    _, axes = panel(*many(4), (0, 200, 0, 200))  # there is room
     assert numbers(axes) == [".99", ".83", ".66", ".50"]
 
 
