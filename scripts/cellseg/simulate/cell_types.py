@@ -44,6 +44,8 @@ class CellType:
     rounded_height : step at the rim of a rounded cell
     debris : number of small bodies in a frame of 520 x 704 pixels that are no cells
     blur : width of the point spread function
+    spindles : share of the spread cells that are drawn out to both sides
+    vigour : standard deviation of the logarithm of each cell's contrast
     """
 
     name: str
@@ -78,6 +80,8 @@ class CellType:
     rounded_height: float
     debris: float
     blur: float
+    spindles: float = 0.0
+    vigour: float = 0.3
 
 
 CELL_TYPES: dict[str, CellType] = {
