@@ -46,6 +46,8 @@ class CellType:
     blur : width of the point spread function
     spindles : share of the spread cells that are drawn out to both sides
     vigour : standard deviation of the logarithm of each cell's contrast
+    veil : largest width of a margin that is thin and nearly without texture, in radii; each cell
+        draws its own
     """
 
     name: str
@@ -82,6 +84,7 @@ class CellType:
     blur: float
     spindles: float = 0.0
     vigour: float = 0.3
+    veil: float = 0.0
 
 
 CELL_TYPES: dict[str, CellType] = {

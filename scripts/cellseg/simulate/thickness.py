@@ -34,10 +34,14 @@ def add_spread(
     relative = np.clip(depth / radii[sheet.owner].astype(np.float32), 0, 1)
     vigour = _vigour(len(radii), kind.vigour, random)[sheet.owner]
     rim = 1 - np.exp(-np.maximum(depth, 0) / kind.edge)
-    height = kind.height * rim + kind.dome * (1 - (1 - relative) ** 2)
+    within, least = relative, 0.25
+    if kind.veil:
+        width = (kind.veil * random.random(len(radii))).astype(np.float32)[sheet.owner]
+        within, least = np.maximum(relative - width, 0) / (1 - width), 0.05
+    height = kind.height * rim + kind.dome * (1 - (1 - within) ** 2)
 
     patches = 1 + 0.45 * smooth_noise(thickness.shape, 3.5, random)
-    around = np.clip((relative - kind.lamella) / 0.3, 0.25, 1) * np.clip(patches, 0.1, 2.5)
+    around = np.clip((within - kind.lamella) / 0.3, least, 1) * np.clip(patches, 0.1, 2.5)
     centres = [_centre(cell.depth, random, radius) for cell, radius in zip(
         sheet.cells, radii, strict=True
     )]  # fmt: skip

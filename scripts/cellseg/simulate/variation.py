@@ -11,6 +11,7 @@ import numpy as np
 
 from cellseg.errors import UserError
 from cellseg.simulate.cell_types import CellType
+from cellseg.simulate.layout import FRAME_AREA
 
 Range = tuple[float, float]
 
@@ -23,6 +24,8 @@ LOOKS = (
 
 PACKED = {"clumping": (0.97, 0.97), "compactness": 0.4, "spacing": 0.72, "adhesion": 1.2}
 """What makes one sheet of a frame's cells."""
+COVERED = 0.8
+"""Share of a frame with such a sheet that the cells' discs cover at most."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Variation:
     looks : standard deviation of the logarithm of the factors of :data:`LOOKS`
     spindles : largest share of spread cells that are drawn out, with processes at both ends
     rafts : share of frames whose cells form closed sheets
+    veils : largest width of the thin margin of spread cells, in radii
     """
 
     magnification: Range = (1.0, 1.0)
@@ -53,6 +57,7 @@ class Variation:
     looks: float = 0.0
     spindles: float = 0.0
     rafts: float = 0.0
+    veils: float = 0.0
 
     @classmethod
     def of(cls, settings: Mapping) -> "Variation":
@@ -113,10 +118,14 @@ def draw(kind: CellType, variation: Variation, random: np.random.Generator) -> D
         changed[name] = getattr(kind, name) * np.exp(random.normal(0, variation.looks))
     changed["blur"] = kind.blur * _within(variation.focus, random)
     changed["debris"] = kind.debris * _within(variation.debris, random)
+    changed["veil"] = variation.veils * random.random()
     changed["spindles"] = variation.spindles * random.random() ** 2
     density = random.uniform(1.5, 3)
     if random.random() < variation.rafts:
-        changed |= {**PACKED, "cells": tuple(density * number for number in kind.cells)}
+        full = COVERED * FRAME_AREA / (np.pi * kind.radius**2)
+        cells = tuple(min(density * number, full) for number in kind.cells)
+        faint = changed["membrane"] * random.uniform(0.3, 1)
+        changed |= {**PACKED, "cells": cells, "membrane": faint}
     return Departure(
         kind=replace(kind, **changed),
         magnification=_within(variation.magnification, random),
