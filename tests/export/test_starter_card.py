@@ -13,9 +13,11 @@ import yaml
 from cellseg import models, starter
 from cellseg.errors import UserError
 from cellseg.export import starter_card
+from cellseg.study import runs
+from cellseg.study.validation import resolve
 
 CARD = starter.card()
-STUDY = starter_card.__file__.rpartition("scripts")[0] + "workflow/studies/starter.yaml"
+WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +53,17 @@ def test_it_was_trained_on_simulated_images_alone_and_is_free():
 
 def test_the_study_makes_this_network():
     """What `make starter` trains has the settings of the shipped file."""
-    study = yaml.safe_load(Path(STUDY).read_text(encoding="utf-8"))
+    schema = yaml.safe_load((WORKFLOW / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((WORKFLOW / "studies/starter.yaml").read_text(encoding="utf-8"))
+    study = resolve(config, schema)
+    [run] = runs.runs_of(study, "starter")
+    expected = runs.run_settings(study, run.model, run.heads, run.subset, run.seed)
     settings = json.loads(_read("settings.json"))
-    [condition] = study["experiments"]["starter"]["conditions"]
-    assert list(settings["heads"]) == condition["heads"].split("+")
-    own = study["models"][condition["model"]]
-    assert {key: settings["model"][key] for key in own} == own
-    shared = {**study["training"], "intensity": None}
-    assert {**{key: settings["training"][key] for key in shared}, "intensity": None} == shared
-    intensity = study["training"]["intensity"]
-    assert {key: settings["training"]["intensity"][key] for key in intensity} == intensity
-    dataset = study["datasets"][study["dataset"]]
+    for part in ("model", "heads", "tiling", "training"):
+        assert settings[part] == expected[part]
+    prediction = json.loads(_read("segmentation.json"))["prediction"]
+    assert prediction["window"] == study["prediction"]["window"]
+    dataset = config["datasets"][config["dataset"]]
     assert dataset["variation"] == CARD["variation"]
     assert dataset["pixel_size"] == CARD["pixel_size"]
 
@@ -90,12 +92,12 @@ def test_its_scores_on_real_images_are_those_of_the_card(family, tmp_path, livec
 def test_shipping_writes_file_and_card(family, tmp_path, monkeypatch):
     frames = [one for one in starter_card.fresh(CARD["variation"]) if one.cell_type == "BV2"]
     monkeypatch.setattr(starter_card, "fresh", lambda settings: frames)
-    monkeypatch.setattr(starter, "FILE", tmp_path / "starter.zip")
-    monkeypatch.setattr(starter, "CARD", tmp_path / "card.json")
     export = tmp_path / "export.zip"
     with zipfile.ZipFile(export, "w") as archive:
         for name in ("weights.h5", "settings.json", "segmentation.json"):
             archive.writestr(name, _read(name))
+    monkeypatch.setattr(starter, "FILE", tmp_path / "starter.zip")
+    monkeypatch.setattr(starter, "CARD", tmp_path / "card.json")
     (tmp_path / "read").mkdir()
     given = CARD["variation"], 0.5, lambda model: family, tmp_path / "read"
     card = starter_card.ship(export, *given)

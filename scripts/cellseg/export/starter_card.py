@@ -25,7 +25,7 @@ from cellseg.simulate.frame import simulate_frame
 if TYPE_CHECKING:
     from cellseg.training.family import Family
 
-LARGEST = 3 * 2**20
+LARGEST = 3_000_000
 """Bytes of the file: it is part of the repository."""
 SCORES = ("msa", "f1_50", "n_true", "n_pred")
 SIDE = 256
