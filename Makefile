@@ -7,6 +7,7 @@
 #   make detectors   torch, torchvision, timm and cellpose on top of .venv, for instance detectors and family cellpose (make test adds them if missing)
 #   make bench   compares the speed of each stage with the usual package, and measures the cost of a run
 #   make side-by-side   deepcell's network next to ours: scores, speed, memory (some 25 minutes)
+#   make starter   trains the starter network again from nothing (half an hour) and puts it where it is shipped
 #   make plan    jobs, disk space and training hours of config.yaml's study (STEP_MS=120: ms a step)
 #   make progress   runs of config.yaml's study: done, running, failed, time left (this, the plan and the report need an existing environment)
 #   make report     its HTML report; for another study: make report CONFIG=mine.yaml (also plan and progress)
@@ -27,6 +28,7 @@ READY := .venv/ready-$(VARIANT)
 # Not ready-*, which names the variant; `make setup` clears .venv, and this mark with it.
 DETECTORS := .venv/detectors-ready
 LOCKS := envs/$(VARIANT).lock envs/build.lock
+STARTER := results/varied/runs/starter/inner-distance+fgbg/full/seed-0/tuning-thresholds/export.zip
 DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
 STUDY := $(if $(CONFIG),--configfile $(CONFIG) --replace-workflow-config)
 
@@ -37,7 +39,7 @@ ifneq ($(NO_CACHE),)
 export XDG_CACHE_HOME := $(CURDIR)/.venv/cache
 endif
 
-.PHONY: demo test test-all setup detectors lint lock bench side-by-side plan progress report docs environment used
+.PHONY: demo test test-all setup detectors lint lock bench side-by-side starter plan progress report docs environment used
 .DELETE_ON_ERROR:
 
 demo: environment
@@ -66,6 +68,11 @@ side-by-side: environment
 	$(BIN)/snakemake --cores $(CORES) --set-threads train=2 predict=2 predict_shown=1 segment=1 score=1 rasterize=1 \
 	  --configfile workflow/studies/side-by-side.yaml --replace-workflow-config all
 	PYTHONPATH=scripts $(BIN)/python tests/side_by_side.py results/simulated
+
+# MINI=FOLDER: livecell-mini, whose scores then are on the card.
+starter: environment
+	$(BIN)/snakemake --cores $(CORES) --configfile workflow/studies/starter.yaml --replace-workflow-config $(STARTER)
+	$(BIN)/python scripts/ship_starter.py $(STARTER) $(MINI)
 
 # STEP_MS=120, or STEP_MS='resnet50=120 unet=40': milliseconds of a training step, used if none is measured.
 plan: used

@@ -360,6 +360,13 @@ CASES = [
     simulation("height", (64, 64), (80, 80), sees=lambda _, image: image.shape[0]),
     simulation("width", (64, 64), (72, 72), sees=lambda _, image: image.shape[1]),
     simulation("seed", (0, OTHER), (1, OTHER), sees=lambda _, image: int(image.sum())),
+    *(simulation(f"variation.{key}", (before, OTHER), (after, OTHER),
+                 sees=lambda _, image: int(image.astype(int).ravel() @ np.arange(image.size)))
+      for key, before, after in (
+          ("magnification", [1, 1], [1.4, 1.5]), ("focus", [1, 1], [1.8, 2]),
+          ("contrast", [1, 1], [0.4, 0.5]), ("debris", [1, 1], [20, 30]), ("light", 0, 30),
+          ("streaks", 0, 5), ("looks", 0, 0.5), ("spindles", 0, 1), ("rafts", 0, 1),
+          ("veils", 0, 0.8))),
     Case("datasets.*<local>.path", "datasets.official.path",
          [("squares/official", 8), ("squares/moved", 7)], counts("official", "train"),
          ["use_local official: params.settings.path", "parse official: input.annotations",

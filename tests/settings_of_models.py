@@ -61,6 +61,13 @@ def network(world: World, family: str):
     return module(run).build(run, (64, 64))
 
 
+def levels_of_unet(unet) -> tuple[int, int]:
+    """How often it halves the image, and the bottom's channels in multiples of the finest's."""
+    poolings = sum(layer.name.startswith("pool") for layer in unet.layers)
+    bottom, top = (unet.get_layer(f"down_{number}_conv_1").filters for number in (poolings + 1, 1))
+    return poolings, bottom // top
+
+
 def names_of_levels(world: World) -> list[str]:
     names = [layer.name for layer in network(world, "panopticnet").layers]
     return sorted(name for name in names if name.endswith("_reduced"))
@@ -409,9 +416,9 @@ CASES = [
           sees=lambda world: network(world, "panopticnet").get_layer("heads").negative_slope),
     model("<unet>.negative_slope", (0.01, 0.01), (0.5, 0.5),
           sees=lambda world: network(world, "unet").get_layer("inner-distance").negative_slope),
-    model("<unet>.architecture", ("unet", 4), ("unet-expanded", 5), ("unet-deep", 6),
-          sees=lambda world: sum(layer.name.startswith("pool")
-                                 for layer in network(world, "unet").layers)),
+    model("<unet>.architecture", ("unet", (4, 16)), ("unet-expanded", (5, 16)),
+          ("unet-deep", (6, 32)), ("unet-light", (4, 4)),
+          sees=lambda world: levels_of_unet(network(world, "unet"))),
     model("<unet>.width", (2, 2), (3, 3),
           sees=lambda world: network(world, "unet").get_layer("down_1_conv_1").filters),
     Case("models.*<labels>.path", "models.outside.path",

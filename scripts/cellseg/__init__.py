@@ -25,6 +25,7 @@ A package is a stage of the work. It imports only packages that are listed below
     data                       files of images and annotations to tables, label images and tiles
     targets                    label images to what a network learns
     images                     image files to grey values
+    starter                    the network that comes with the library
     runtime                    a script as a process: log, signals, GPU, code
     io                         files that appear whole or not at all
     errors                     errors for the user

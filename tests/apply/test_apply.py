@@ -415,7 +415,6 @@ def test_runs_of_other_versions_are_refused(
 
 def test_what_is_asked_for_is_checked(run, settings, folder, tmp_path):
     for changed, message in [
-        ({"run": None}, "apply.run: say which trained run"),
         ({"run": str(tmp_path / "nowhere")}, "nowhere does not exist"),
         ({"run": str(folder)}, r"lacks weights\.h5, settings\.json, segmentation\.json"),
         (

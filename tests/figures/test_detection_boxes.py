@@ -120,6 +120,6 @@ def test_an_image_without_detections_is_shown_all_the_same():
 @pytest.mark.parametrize("boxes", [True, False])
 def test_rule_script_draws_boxes(checkout, tmp_path, detected, boxes):
     inputs = {**detected, "predicted": detected.pop("prediction")}
-    params = {"images": 2, "boxes": boxes, "tuning": None, "method": "painting"}
+    params = {"images": 2, "boxes": boxes, "tuning": None, "tuned_by": None, "method": "painting"}
     caption = run_script(checkout, "overlay", tmp_path, inputs, params=params, wildcards=RUN)
     assert ("coloured by score" in caption) == boxes

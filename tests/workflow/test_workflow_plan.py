@@ -220,7 +220,7 @@ def test_a_target_that_no_setting_defines_is_refused(fresh):
 
 def test_apply_says_what_it_needs(fresh, tmp_path):
     done = fresh.call("--dry-run", "apply")
-    assert done.returncode != 0 and "apply.run: say which trained run" in done.stdout
+    assert done.returncode != 0 and "apply.images: say which images" in done.stdout
     chosen = f"apply={{run: {tmp_path}, images: {tmp_path}}}"
     done = fresh.call("--dry-run", "apply", "--config", chosen)
     assert done.returncode != 0 and "is not a finished run" in done.stdout

@@ -1,5 +1,5 @@
 rule apply:
-    """Cells of your images, found by a trained run; `apply` in the config says which.
+    """Cells of your images, found by a trained run or the starter network; `apply` in the config says which.
 
     The run is no input: it is taken as it is, and never trained again on the way.
     """

@@ -1,4 +1,4 @@
-"""Doubts about the cells that a trained run found in other images: almost none, or in noise.
+"""Doubts about the cells that a trained run found elsewhere: almost none, noise, other scale.
 
 They only warn: no cell is removed.
 """
@@ -16,6 +16,9 @@ from cellseg.scoring import found_nothing
 LEAST_CORRELATION = 0.05
 """Of neighbouring pixels, below which an image is noise. White noise of a LIVECell image's size has
 0.00; the least of 45 LIVECell images has 0.20."""
+OTHER_SCALE = 1.6
+"""Ratio of the sizes of two pixels, beyond which cells are of another size to the network. Training
+usually varies magnification by up to 1.4 or 1.5."""
 NAMED = 5
 """Images that a warning names; the others are counted."""
 
@@ -60,6 +63,31 @@ def warnings(pages: Sequence[tuple[str, int]], noise: Sequence[str], metrics: Pa
             "in pure noise. Do not trust cells found there; look at the overview."
         )
     return notes
+
+
+def of_pixels(expected: float | None, pages: Sequence[tuple[str, float]]) -> list[str]:
+    """What to say of pixels that are much larger or smaller than those of the training images.
+
+    Parameters
+    ----------
+    expected : side of a pixel of the training images, micrometres; None if not known
+    pages : image and side of a pixel of each page, micrometres; not finite if not known
+    """
+    if expected is None:
+        return []
+    others = {
+        image: size
+        for image, size in pages
+        if np.isfinite(size) and max(size / expected, expected / size) > OTHER_SCALE
+    }
+    if not others:
+        return []
+    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    named = ", ".join(f"{image} ({size:.3g} µm)" for image, size in [*others.items()][:NAMED])
+    return [
+        f"Warning: the network was trained on pixels of {expected:.3g} µm, and those of "
+        f"{named}{more} differ much. Resize these images to that size, or apply another run."
+    ]
 
 
 def _reason(metrics: Path) -> str:

@@ -4,19 +4,31 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from cellseg import starter
 from cellseg.errors import UserError
 from cellseg.inference import record as prediction_record
-from cellseg.io import run_files
+from cellseg.io import exports, run_files
 from cellseg.segmentation import by_cell_type
 from cellseg.segmentation import record as segmentation_record
 
-EXAMPLE = "snakemake --cores 2 apply --config 'apply={run: FOLDER_OF_A_RUN, images: YOUR_FOLDER}'"
+EXAMPLE = "snakemake --cores 2 apply --config 'apply={images: YOUR_FOLDER}'"
 
 RECORD = "applied.json"
 """What was applied to what; a folder that holds it was made by this workflow."""
+
+OF_EXPORT = {
+    run_files.WEIGHTS: run_files.WEIGHTS,
+    run_files.SETTINGS: run_files.SETTINGS,
+    run_files.SEGMENTATION: run_files.SEGMENTATION,
+    run_files.ORIGIN: run_files.ORIGIN,
+    run_files.SCORES_OF_EXPORT: run_files.METRICS,
+}
+"""What is read of an export, and its name in the folder of a run."""
 
 CHOSEN = ("run", "images")
 PARTS = ("channel", "page")
@@ -26,6 +38,11 @@ MADE = ("labels", "outlines", "overview.html", "cells.csv", "images.csv", "skipp
 """What is made next to the record: the latter four are outputs that Snakemake removes."""
 
 
+def named(settings: Mapping) -> str:
+    """The run, export or starter network to apply, as results and messages call it."""
+    return str(settings["run"] or starter.NAME)
+
+
 def files_of_run(settings: Mapping) -> dict[str, Path]:
     """The files that say how a run segments: weights, settings, windows and thresholds.
 
@@ -33,17 +50,25 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
     ----------
     settings : ``apply`` of the configuration, of which run, tuning and cell_type are used
 
+    Returns
+    -------
+    dict
+        Of an export, the starter network among them, only its path, as ``export``.
+
     Raises
     ------
     UserError
-        No run is named, or it is not complete, does not say how it was predicted, or has no
-        thresholds of the cell type.
+        The run is not complete, does not say how it was predicted, has no thresholds of the
+        cell type, or there is none.
     """
-    if not settings["run"]:
-        raise UserError(f"apply.run: say which trained run to apply, such as\n    {EXAMPLE}")
-    run = Path(settings["run"])
+    run = starter.resolved(named(settings))
+    if exports.is_export(run):
+        return _export(run, settings)
     if not run.is_dir():
-        raise UserError(f"apply.run: the folder {run} does not exist. Name the folder of a run.")
+        raise UserError(
+            f"apply.run: the folder {run} does not exist. Name the folder of a run or an export, "
+            "or leave `run` out for the starter network."
+        )
     variant = f"tuning-{settings['tuning']}" if settings["tuning"] else ""
     files = {
         "weights": run / run_files.WEIGHTS,
@@ -63,6 +88,52 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
         found = segmentation_record.read(files["segmentation"])
         by_cell_type.of_type(found, settings["cell_type"], files["segmentation"])
     return files
+
+
+def _export(path: Path, settings: Mapping) -> dict[str, Path]:
+    if not path.is_file():
+        raise UserError(f"apply.run: the export {path} does not exist. Correct the path.")
+    chosen = next((key for key in THRESHOLDS if settings.get(key)), None)
+    if chosen:
+        raise UserError(
+            f"apply.{chosen}: {settings[chosen]} is of a folder of a run, and {path} is an export, "
+            f"which has its thresholds with it. Leave `{chosen}` out."
+        )
+    return {"export": path}
+
+
+@contextmanager
+def unpacked(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
+    """Yield the files of a run, of an export unpacked into a folder that lives as long.
+
+    Parameters
+    ----------
+    files : of :func:`files_of_run`
+
+    Yields
+    ------
+    dict
+        Paths of ``weights``, ``settings`` and ``segmentation``; of an export also of ``origin``.
+
+    Raises
+    ------
+    UserError
+        The export lacks one of them, or is damaged.
+    """
+    if "export" not in files:
+        yield dict(files)
+        return
+    with tempfile.TemporaryDirectory(prefix="export-") as temporary:
+        folder = Path(temporary)
+        exports.unpack(files["export"], OF_EXPORT, folder)
+        run = {
+            "weights": folder / run_files.WEIGHTS,
+            "settings": folder / run_files.SETTINGS,
+            "segmentation": folder / run_files.SEGMENTATION,
+            "origin": folder / run_files.ORIGIN,
+        }
+        prediction_record.read(run["segmentation"])
+        yield run
 
 
 def folder_of_images(settings: Mapping) -> Path:
@@ -168,7 +239,8 @@ def earlier(settings: Mapping) -> list[str]:
             f"apply.output: {there[0]} is there already, and not by this workflow. Name another "
             f"folder: {_elsewhere(settings)}"
         )
-    if any(Path(record[key]).resolve() != Path(settings[key]).resolve() for key in CHOSEN):
+    chosen = {"run": named(settings), "images": settings["images"]}
+    if any(Path(record[key]).resolve() != Path(chosen[key]).resolve() for key in CHOSEN):
         why = f"the cells of {record['images']}, found by {record['run']}"
     elif any(record[key] != settings.get(key) for key in THRESHOLDS):
         key = next(key for key in THRESHOLDS if record[key] != settings.get(key))

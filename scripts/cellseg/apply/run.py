@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cellseg import starter
 from cellseg.apply import doubts as apply_doubts
 from cellseg.apply import geojson, measurements, microscopy, request
 from cellseg.apply import page as overview_page
@@ -17,7 +18,7 @@ from cellseg.data import livecell_names
 from cellseg.errors import UserError
 from cellseg.images import grey_values
 from cellseg.images.decoded import Part
-from cellseg.io import atomic, csv_file, run_files
+from cellseg.io import atomic, csv_file, made_files, run_files
 from cellseg.io.wording import number_of
 from cellseg.segmentation import by_cell_type
 from cellseg.segmentation.segmenter import Segmenter
@@ -66,9 +67,9 @@ def apply(
 
     Parameters
     ----------
-    settings : ``apply`` of the configuration: run, tuning, cell_type (None takes the thresholds of
-        all), images, output, pixel_size (µm; None takes what each file says), channel and page
-        (None takes all)
+    settings : ``apply`` of the configuration: run (None is the starter network), tuning, cell_type
+        (None takes the thresholds of all), images, output, pixel_size (µm; None takes what each
+        file says), channel and page (None takes all)
     outputs : paths of ``overview``, ``cells``, ``images`` and ``skipped``
 
     Raises
@@ -77,7 +78,20 @@ def apply(
         The run or the images are not there, the results would replace others, or none of the
         images can be segmented.
     """
-    run = request.files_of_run(settings)
+    if request.named(settings) == starter.NAME:
+        print(starter.about(), flush=True)
+    with request.unpacked(request.files_of_run(settings)) as run:
+        _apply(run, settings, load_family, outputs, threads)
+
+
+def _apply(
+    run: Mapping[str, Path],
+    settings: Mapping,
+    load_family: Callable[[Mapping], "Family"],
+    outputs: Mapping[str, str],
+    threads: int,
+) -> None:
+    """As :func:`apply`, with the files of the run."""
     source, output = request.folder_of_images(settings), Path(settings["output"])
     folder = source if source.is_dir() else source.parent
     found = request.find_images(settings)
@@ -92,7 +106,7 @@ def apply(
     for stale in sorted(set(earlier) - set(written)):
         request.remove(output, stale)
     # Before the results: what a killed process leaves behind is known to be ours.
-    record = {"run": str(run["weights"].parent),
+    record = {"run": str(Path(request.named(settings))),
               **{key: settings.get(key) for key in request.THRESHOLDS},
               "images": str(source), **part._asdict(), "written": written}  # fmt: skip
     atomic.write_json(output / request.RECORD, record)
@@ -118,7 +132,11 @@ def apply(
         "grey_values": {"percentiles": grey_values.PERCENTILES},
     }
     atomic.write_json(output / request.RECORD, {**record, **settings_used, **segmenter.about})
-    doubts = apply_doubts.warnings(
+    doubts = apply_doubts.of_pixels(
+        _pixel_size(run),
+        [(page.row["image"], page.row["pixel_size_um"]) for page in results.pages],
+    )
+    doubts += apply_doubts.warnings(
         [(page.row["image"], page.row["cells"]) for page in results.pages],
         list(dict.fromkeys(results.noise)),
         run["segmentation"].parent / run_files.METRICS,
@@ -129,6 +147,11 @@ def apply(
     found = f"{number_of(n_cells, 'cell')} on {number_of(len(results.pages), 'page')}"
     print(f"Found {found}{skipped}.", *doubts, sep="\n")
     print(f"Open {outputs['overview']}", flush=True)
+
+
+def _pixel_size(run: Mapping[str, Path]) -> float | None:
+    """Side of a pixel of the images that an export was trained on, µm, if it says so."""
+    return made_files.read_json(run["origin"]).get("pixel_size") if "origin" in run else None
 
 
 def _unprintable(path: Path, folder: Path) -> tuple[str, str]:
@@ -227,7 +250,9 @@ def _write_overview(
         tuning += f" for cell type {cell_type}" if cell_type else " for all cell types together"
     about = [
         f"Images: {record['images']}",
-        f"Segmented by the trained run {record['run']}{tuning}.",
+        f"Segmented by the trained run {record['run']}{tuning}."
+        if record["run"] != starter.NAME
+        else starter.about(),
         *doubts,
     ]
     if any(np.isnan(page.row["pixel_size_um"]) for page in results.pages):

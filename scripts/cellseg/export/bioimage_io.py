@@ -57,9 +57,9 @@ def describe(
         "format_version": FORMAT,
         "name": name.replace("+", " and "),
         "description": (
-            f"PanopticNet of livecell-bench, trained on data set {condition['dataset']} "
-            f"(subset {condition['subset']}, seed {condition['seed']}): maps from which "
-            f"{segmentation} makes cells."
+            f"Network of livecell-bench (family {family}), trained on data set "
+            f"{condition['dataset']} (subset {condition['subset']}, seed {condition['seed']}): "
+            f"maps from which {segmentation} makes cells."
         ),
         "timestamp": timestamp,
         "authors": [{"name": "users of livecell-bench"}],

@@ -94,7 +94,7 @@ def export(
         shutil.copyfile(run["settings"], made / run_files.SETTINGS)
         shutil.copyfile(run["provenance"], made / run_files.PROVENANCE)
         shutil.copyfile(run["segmentation"], made / run_files.SEGMENTATION)
-        shutil.copyfile(run["metrics"], made / "scores.csv")
+        shutil.copyfile(run["metrics"], made / run_files.SCORES_OF_EXPORT)
         example = export_example.example(settings["heads"], thresholds["segmentation"])
         (made / "example.py").write_text(example, encoding="utf-8")
         card = model_card.text(

@@ -44,6 +44,10 @@ class CellType:
     rounded_height : step at the rim of a rounded cell
     debris : number of small bodies in a frame of 520 x 704 pixels that are no cells
     blur : width of the point spread function
+    spindles : share of the spread cells that are drawn out to both sides
+    vigour : standard deviation of the logarithm of each cell's contrast
+    veil : largest width of a margin that is thin and nearly without texture, in radii; each cell
+        draws its own
     """
 
     name: str
@@ -78,6 +82,9 @@ class CellType:
     rounded_height: float
     debris: float
     blur: float
+    spindles: float = 0.0
+    vigour: float = 0.3
+    veil: float = 0.0
 
 
 CELL_TYPES: dict[str, CellType] = {

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from cellseg.simulate import layout, optics, shapes, thickness
 from cellseg.simulate.cell_types import CellType
 from cellseg.simulate.sheet import Sheet, area, outline
+from cellseg.simulate.variation import Departure
 
 PADDING = 32  # pixels simulated around the frame, so that cells are cut by its border
 SMALLEST = 40.0  # square pixels; smaller remains of a cell are not annotated
@@ -28,7 +30,12 @@ class Frame:
 
 
 def simulate_frame(
-    kind: CellType, hours: float, height: int, width: int, random: np.random.Generator
+    kind: CellType,
+    hours: float,
+    height: int,
+    width: int,
+    random: np.random.Generator,
+    departure: Departure | None = None,
 ) -> Frame:
     """Simulate one frame of a cell type.
 
@@ -38,7 +45,12 @@ def simulate_frame(
     hours : since seeding, 0 to about 96
     height, width : pixels
     random : source of all randomness
+    departure : from :func:`cellseg.simulate.variation.draw`, whose cell type replaces `kind`; None
+        for a frame of the table
     """
+    departure = departure or Departure(kind)
+    kind, scale = departure.kind, departure.magnification
+    height, width, wanted = round(height / scale), round(width / scale), (height, width)
     size = (height + 2 * PADDING, width + 2 * PADDING)
     placement = layout.place(kind, hours, *size, random)
     spread, rounded = _sheets(kind, placement, size, random)
@@ -50,6 +62,17 @@ def simulate_frame(
     inner = (slice(PADDING, -PADDING),) * 2
     signal = optics.phase_contrast(object_, focus)[inner]
     outlines = _outlines(spread, 1.2, size, random) + _outlines(rounded, 2.0, size, random)
+    if wanted != signal.shape:
+        factors = np.array(wanted[::-1]) / signal.shape[::-1]
+        shrunk = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        signal = cv2.resize(signal, wanted[::-1], interpolation=shrunk)
+        outlines = [polygon * factors for polygon in outlines]
+        outlines = [polygon for polygon in outlines if area(polygon) >= SMALLEST]
+    signal = departure.contrast * signal
+    if departure.light is not None:
+        signal = signal + optics.uneven_light(signal.shape, departure.light)
+    if departure.streaks:
+        signal = signal + departure.streaks * optics.streaks(signal.shape, random)
     return Frame(optics.camera(signal, random), outlines)
 
 

@@ -41,6 +41,35 @@ def phase_contrast(thickness: np.ndarray, blur: float) -> np.ndarray:
     return GAIN * (0.85 * ring + 0.15 * wide - sharp)
 
 
+def uneven_light(size: tuple[int, int], strength: np.ndarray) -> np.ndarray:
+    """Grey values by which the light differs over a frame.
+
+    Parameters
+    ----------
+    strength : ndarray of shape (2, 2), see :class:`cellseg.simulate.variation.Departure`
+
+    Returns
+    -------
+    ndarray of shape `size`, float32, of zero mean
+    """
+    rows, columns = (np.linspace(-1, 1, side, dtype=np.float32) for side in size)
+    light = strength[0, 0] * rows[:, None] + strength[0, 1] * columns
+    light = light + strength[1, 0] * rows[:, None] ** 2 + strength[1, 1] * columns**2
+    return (light - light.mean()).astype(np.float32)
+
+
+def streaks(size: tuple[int, int], random: np.random.Generator) -> np.ndarray:
+    """Fine parallel streaks in a direction of their own, of zero mean and unit variance."""
+    angle = random.uniform(0, np.pi)
+    reach = 10
+    steps = np.arange(-reach, reach + 1)
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
+    kernel[reach + np.rint(steps * np.sin(angle)).astype(int),
+           reach + np.rint(steps * np.cos(angle)).astype(int)] = 1  # fmt: skip
+    field = cv2.filter2D(random.standard_normal(size, np.float32), -1, kernel)
+    return (field - field.mean()) / field.std()
+
+
 def camera(signal: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Add background, uneven lighting and sensor noise, and digitise.
 

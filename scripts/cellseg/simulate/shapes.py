@@ -38,6 +38,8 @@ def draw(kind: CellType, radius: float, rounded: bool, random: np.random.Generat
     angle = random.uniform(0, 2 * np.pi)
     if rounded:
         return Shape(radius, 1 + abs(random.normal(0, 0.1)), angle, np.empty((0, 4)), 1.0)
+    if kind.spindles and random.random() < kind.spindles:
+        return _spindle(kind, radius, angle, random)
     elongation = 1 + (kind.elongation - 1) * random.gamma(3, 1 / 3)
     count = random.poisson(kind.arms)
     # Processes keep apart from each other, and prefer the long axis.
@@ -52,6 +54,19 @@ def draw(kind: CellType, radius: float, rounded: bool, random: np.random.Generat
     added = ((roots + tips) * np.maximum(lengths - radius, 0)).sum()
     body = radius / np.sqrt(1 + added / (np.pi * radius**2))
     return Shape(body, elongation, angle, arms, max(1.0, kind.fillet * radius))
+
+
+def _spindle(kind: CellType, radius: float, angle: float, random: np.random.Generator) -> Shape:
+    """A cell drawn out to both sides, with a body that tapers into a process at either end."""
+    elongation = random.uniform(2.5, 7)
+    body = 0.85 * radius
+    long, short = body * np.sqrt(elongation), body / np.sqrt(elongation)
+    angles = angle + np.array([0, np.pi]) + random.normal(0, 0.12, 2)
+    lengths = long * random.uniform(1.1, 1.9, 2)
+    roots = short * random.uniform(0.5, 0.8, 2)
+    tips = np.minimum(roots, random.uniform(0.3, 1.0, 2))
+    arms = np.stack([angles, lengths, roots, tips], 1)
+    return Shape(body, elongation, angle, arms, max(1.0, kind.fillet * short))
 
 
 def depth(shape: Shape, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -32,12 +32,16 @@ def add_spread(
     depth = sheet.depth
     inside = depth > 0
     relative = np.clip(depth / radii[sheet.owner].astype(np.float32), 0, 1)
-    vigour = _vigour(len(radii), 0.3, random)[sheet.owner]
+    vigour = _vigour(len(radii), kind.vigour, random)[sheet.owner]
     rim = 1 - np.exp(-np.maximum(depth, 0) / kind.edge)
-    height = kind.height * rim + kind.dome * (1 - (1 - relative) ** 2)
+    within, least = relative, 0.25
+    if kind.veil:
+        width = (kind.veil * random.random(len(radii))).astype(np.float32)[sheet.owner]
+        within, least = np.maximum(relative - width, 0) / (1 - width), 0.05
+    height = kind.height * rim + kind.dome * (1 - (1 - within) ** 2)
 
     patches = 1 + 0.45 * smooth_noise(thickness.shape, 3.5, random)
-    around = np.clip((relative - kind.lamella) / 0.3, 0.25, 1) * np.clip(patches, 0.1, 2.5)
+    around = np.clip((within - kind.lamella) / 0.3, least, 1) * np.clip(patches, 0.1, 2.5)
     centres = [_centre(cell.depth, random, radius) for cell, radius in zip(
         sheet.cells, radii, strict=True
     )]  # fmt: skip
@@ -56,7 +60,7 @@ def add_spread(
     granular = kind.texture * smooth_noise(thickness.shape, 0.6, random)
     granular += kind.granule_height * _specks(thickness.shape, kind.granules, random)
     granular -= kind.granule_height * _specks(thickness.shape, kind.droplets, random)
-    height += _vigour(len(radii), 0.3, random)[sheet.owner] * granular * around
+    height += _vigour(len(radii), kind.vigour, random)[sheet.owner] * granular * around
     # The membrane bends light out of the cell: a bright line just outside the rim, here and there
     # stronger than elsewhere.
     line = np.exp(-(((depth + 0.5) / 0.65) ** 2)) * np.clip(patches, 0.5, 1.6)
@@ -78,7 +82,7 @@ def add_rounded(
         return
     depth = sheet.depth
     relative = np.clip(depth / radii[sheet.owner].astype(np.float32), 0, 1)
-    vigour = _vigour(len(radii), 0.3, random)[sheet.owner]
+    vigour = _vigour(len(radii), kind.vigour, random)[sheet.owner]
     height = np.sqrt(1 - (1 - np.minimum(3 * relative, 1)) ** 2)
     height -= 0.30 * np.clip((relative - 0.35) / 0.4, 0, 1)
     mottle = smooth_noise(thickness.shape, 0.8, random)

@@ -13,9 +13,11 @@ from cellseg.data.splits import SPLITS
 from cellseg.errors import UserError
 from cellseg.images.reading import as_tiff
 from cellseg.io import disk_full
+from cellseg.simulate import variation as departures
 from cellseg.simulate.cell_types import CELL_TYPES, TYPE_NUMBERS, CellType
 from cellseg.simulate.frame import Frame, simulate_frame
 from cellseg.simulate.sheet import area
+from cellseg.simulate.variation import Variation
 from cellseg.simulate.views import View, capacity, draw
 
 SMALLEST_SIDE = 64  # pixels
@@ -27,6 +29,8 @@ SIZE_SPLITS = {  # every n-th training image
     "4_train50percent": 2,
 }
 MARKER = "simulation.json"
+VARIED = 1
+"""Seeds what a frame draws of a variation, so that the rest of it is drawn as without."""
 
 
 def write_dataset(
@@ -36,6 +40,7 @@ def write_dataset(
     height: int = 520,
     width: int = 704,
     seed: int = 0,
+    variation: Mapping | None = None,
 ) -> None:
     """Simulate a data set in the layout of LIVECell.
 
@@ -49,6 +54,7 @@ def write_dataset(
     cell_types : names of LIVECell's cell types; None for all eight
     height, width : of the frames, pixels
     seed : of all randomness; a frame depends on it and its own place in the data set only
+    variation : attributes of :class:`cellseg.simulate.variation.Variation`; None for no variation
 
     Raises
     ------
@@ -57,6 +63,7 @@ def write_dataset(
     """
     folder = Path(folder)
     kinds = _validated(images, cell_types, height, width)
+    varied = Variation.of(variation or {})
     _check_replaceable(folder)
     settings = {
         "images": {split: images.get(split, 0) for split in SPLITS},
@@ -65,12 +72,14 @@ def write_dataset(
         "width": width,
         "seed": seed,
     }
+    if varied != Variation():
+        settings["variation"] = varied.settings()
     with disk_full.explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
             new = aside / "new"
-            _write_all(new, kinds, settings)
+            _write_all(new, kinds, settings, varied)
             _swap(new, folder, aside / "old")
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -134,7 +143,7 @@ def _check_replaceable(folder: Path) -> None:
         )
 
 
-def _write_all(folder: Path, kinds: list[CellType], settings: dict) -> None:
+def _write_all(folder: Path, kinds: list[CellType], settings: dict, variation: Variation) -> None:
     seed, size = settings["seed"], (settings["height"], settings["width"])
     identities = np.random.default_rng([seed, 0])
     following = int(identities.integers(1000, 50_000))
@@ -146,8 +155,10 @@ def _write_all(folder: Path, kinds: list[CellType], settings: dict) -> None:
         for view in views:
             place = [ord(view.well[0]), int(view.well[1:]), view.location, view.hours, view.crop]
             number = TYPE_NUMBERS[view.kind.name]
-            random = np.random.default_rng([seed, 1 + split_number, number, *place])
-            frame = simulate_frame(view.kind, view.hours, *size, random)
+            own = [seed, 1 + split_number, number, *place]
+            departure = departures.draw(view.kind, variation, np.random.default_rng([*own, VARIED]))
+            random = np.random.default_rng(own)
+            frame = simulate_frame(view.kind, view.hours, *size, random, departure)
             _write_image(folder, split, view, frame.image)
             records.append(_image_record(view, following, *size))
             annotations += _annotation_records(frame, following)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from cellseg import starter
 from cellseg.errors import UserError
 from cellseg.study import head_checks, outside, spelling
 from cellseg.study import runs as studies
@@ -22,9 +23,16 @@ def entry_of(study: Mapping, model: str) -> Mapping | None:
 
 
 def file_of(study: Mapping, run: Run) -> str | None:
-    """The file that a run starts from, or None."""
+    """The file that a run starts from, or None.
+
+    Raises
+    ------
+    UserError
+        It is the starter network, which this copy of the library lacks.
+    """
     entry = entry_of(study, run.model)
-    return None if entry is None else entry.get("file")
+    file = None if entry is None else entry.get("file")
+    return None if file is None else str(starter.resolved(file))
 
 
 def source_of(study: Mapping, run: Run) -> Run | None:
@@ -88,9 +96,10 @@ def check_entry(where: str, entry: Mapping, study: Mapping) -> None:
                 f"{where}: `file` and {', '.join(f'`{key}`' for key in named)} name two starts. "
                 "Keep the file, or the keys of a run."
             )
-        if Path(file).suffix.lower() not in SUFFIXES:
+        if file != starter.NAME and Path(file).suffix.lower() not in SUFFIXES:
             raise UserError(
-                f"{where}.file: {file} is neither an export (.zip) nor weights (.h5). Name one."
+                f"{where}.file: {file} is neither an export (.zip) nor weights (.h5), nor "
+                f"`{starter.NAME}`. Name one."
             )
         return
     if "model" not in entry:

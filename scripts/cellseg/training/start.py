@@ -1,8 +1,6 @@
 """What a training starts from: the weights of another run, and what is known of that run."""
 
-import json
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from pathlib import Path
 
 from cellseg.data.kinds import SOURCES
 from cellseg.errors import UserError
-from cellseg.io import made_files, run_files, run_format
+from cellseg.io import exports, made_files, run_files, run_format
 
 KEY = "start_from"
 """Of a model's settings; models without it have no such key, so that they do not train again."""
@@ -173,9 +171,11 @@ def _read(
         }
     else:
         path = Path(files[0])
-        if path.suffix.lower() != ".zip":
+        if not exports.is_export(path):
             return {"file": entry["file"], "kind": None}, [], path
-        _unpacked(path, folder)
+        names = (run_files.WEIGHTS, run_files.SETTINGS, run_files.PROVENANCE, run_files.ORIGIN)
+        otherwise = f", or start from its {run_files.WEIGHTS}"
+        exports.unpack(path, {name: name for name in names}, folder, otherwise)
         weights = folder / run_files.WEIGHTS
         record = made_files.read_json(folder / run_files.PROVENANCE)
         origin = made_files.read_json(folder / run_files.ORIGIN)
@@ -186,26 +186,6 @@ def _read(
         }
     about["train_images"] = len(record["train_images"])
     return about, list(record.get(CHAIN, [])), Path(weights)
-
-
-def _unpacked(path: Path, folder: Path) -> None:
-    """Write what a start needs of an export into a folder."""
-    names = (run_files.WEIGHTS, run_files.SETTINGS, run_files.PROVENANCE, run_files.ORIGIN)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            lacking = [name for name in names if name not in archive.namelist()]
-            if lacking:
-                raise UserError(
-                    f"{path} holds no {lacking[0]}: it is no export of livecell-bench, or one of "
-                    f"an older version. Export the run again, or start from its {names[0]}."
-                )
-            for name in names:
-                (folder / name).write_bytes(archive.read(name))
-            json.loads((folder / run_files.ORIGIN).read_text(encoding="utf-8"))
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise UserError(
-            f"{path} is damaged or no zip ({error}). Copy it again, or export the run again."
-        ) from error
 
 
 def _check_heads(name: str, take: str, own: Mapping, theirs: Mapping) -> None:

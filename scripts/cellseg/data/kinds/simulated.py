@@ -37,7 +37,7 @@ class Simulated(Source):
 
 SOURCE = Simulated(
     rule="simulate",
-    settings=("cell_types", "images", "height", "width", "seed"),
+    settings=("cell_types", "images", "height", "width", "seed", "variation"),
     label="**simulated images**: scores on them say nothing about real cells",
     licence="simulated by livecell-bench; nobody else has rights in them.",
     spdx="MIT",

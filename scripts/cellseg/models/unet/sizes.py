@@ -3,7 +3,8 @@
 Those of the poster *Deep Learning for Cell Segmentation* (Kim, Song, Zheng; Stanford): U-Net, U-Net
 expanded by a level of 1024 channels at the bottom, and by levels of 1024 and 2048 channels. Where
 its plain U-Net ends the poster does not say; here as published, at a bottleneck of 1024 channels,
-so that the added levels lie below that.
+so that the added levels lie below that. ``unet-light`` is ours: no level has more than four times
+the channels of the finest, which makes a network of a megabyte with a width of 12.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ ARCHITECTURES = {
     "unet": (1, 2, 4, 8, 16),
     "unet-expanded": (1, 2, 4, 8, 16, 16),
     "unet-deep": (1, 2, 4, 8, 16, 16, 32),
+    "unet-light": (1, 2, 4, 4, 4),
 }
 """Channels of each level, from the image to the bottom, in multiples of ``width``."""
 

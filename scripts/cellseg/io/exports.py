@@ -1,0 +1,46 @@
+"""Exports of trained runs: what is read of them here."""
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from cellseg.errors import UserError
+
+SUFFIX = ".zip"
+
+
+def is_export(path: str | os.PathLike) -> bool:
+    """Whether a file is one, by its name."""
+    return Path(path).suffix.lower() == SUFFIX
+
+
+def unpack(
+    path: str | os.PathLike, names: Mapping[str, str], folder: Path, otherwise: str = ""
+) -> None:
+    """Write files of an export into a folder.
+
+    Parameters
+    ----------
+    names : of the files in the export, and in the folder
+    otherwise : what else the user can do about an export that lacks a file
+
+    Raises
+    ------
+    UserError
+        It is no export, one of an older version, or damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            lacking = [name for name in names if name not in archive.namelist()]
+            if lacking:
+                raise UserError(
+                    f"{path} holds no {lacking[0]}: it is no export of livecell-bench, or one of "
+                    f"an older version. Export the run again{otherwise}."
+                )
+            for name, target in names.items():
+                (folder / target).write_bytes(archive.read(name))
+    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        raise UserError(
+            f"{path} is damaged or no zip ({error}). Copy it again, or export the run again."
+        ) from error
