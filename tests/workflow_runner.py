@@ -55,9 +55,9 @@ def rule_bodies(checkout: Path) -> dict[str, str]:
     return {name: body for file in files for name, body in rule.findall(file.read_text())}
 
 
-COMPILED = (".pyc", ".nbi", ".nbc")
-"""Ends of what Python and numba have compiled. It holds for a copy, which keeps the dates: without
-it each copy compiles all kernels again."""
+COMPILED = (".pyc", ".nbi", ".nbc", ".json")
+"""Ends of what Python and numba have compiled, and of fingerprints of code. They hold for a copy,
+which keeps the dates: without them each copy compiles all kernels again."""
 
 
 def _unfinished(folder: str, names: list[str]) -> list[str]:

@@ -30,7 +30,7 @@ from cellseg.jobs import network_memory, resources as needs, slurm_refusals
 from cellseg.live import dry_run, handler as live_handler, job as live_job
 from cellseg.runtime import (
     checkout_path,
-    code_fingerprint,
+    fingerprint_store,
     job_environment,
     job_output,
     signals,
@@ -67,10 +67,11 @@ elif REPLACED in given.overwrite_config:
 
 config_models = list(config.get("models") or [])  # without those that searches add
 
-schema = yaml.safe_load(
+schema = yaml.load(
     (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text(
         encoding="utf-8"
-    )
+    ),
+    Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),  # the latter takes 0.3 s
 )
 try:
     checkout_path.check(sys.executable, str(workflow.basedir))
@@ -193,7 +194,7 @@ wildcard_constraints:
     figure=one_of(KNOWN["figure"]),
     tiling=one_of(KNOWN["tiling"]),
     pretrained=one_of(KNOWN["pretrained"]),
-    heads=one_of([*head_names.combinations(), head_names.INSTANCES]),
+    heads=f"{head_names.PATTERN}|{head_names.INSTANCES}",
     seed="[0-9]+",
     tuning=one_of(KNOWN["tuning"]),
     search=one_of(KNOWN["search"]),
@@ -204,9 +205,9 @@ wildcard_constraints:
 
 
 # Of rules for networks that predict maps, for those that find instances, and for both.
-OF_MAPS = {"heads": one_of(head_names.combinations())}
+OF_MAPS = {"heads": head_names.PATTERN}
 OF_INSTANCES = {"heads": head_names.INSTANCES}
-OF_NETWORK = {"heads": one_of([*head_names.combinations(), head_names.INSTANCES])}
+OF_NETWORK = {"heads": f"{head_names.PATTERN}|{head_names.INSTANCES}"}
 # Of rules for runs whose cells another program found, in the place of the two above.
 OF_OUTSIDE = {
     "model": one_of(outside.names(study)),
@@ -222,7 +223,7 @@ def code(script, *modules):
     """
     scripts = Path(workflow.basedir) / "scripts"
     path, library = scripts / f"{script}.py", scripts / "cellseg"
-    return lambda wildcards: code_fingerprint.fingerprint(path, library, modules)
+    return lambda wildcards: fingerprint_store.fingerprint(path, library, modules)
 
 
 def code_with_family(script, facts=False, also=None):

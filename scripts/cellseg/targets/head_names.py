@@ -1,5 +1,6 @@
 """Names of head combinations. Imports nothing heavy: every start of Snakemake reads it."""
 
+import re
 from itertools import compress, product
 
 from cellseg.errors import UserError
@@ -15,6 +16,13 @@ OUTSIDE = "external"
 
 INSTANCES = "instances"
 """In the place of heads of a run of an instance detector, which learns no maps."""
+
+
+PATTERN = "|".join(
+    re.escape(first) + "".join(rf"(\+{re.escape(head)})?" for head in HEADS[number + 1 :])
+    for number, first in enumerate(HEADS)
+)
+"""Regular expression of all combinations; a list of them would double with each head."""
 
 
 def split(name: str) -> list[str]:
