@@ -26,7 +26,7 @@ OF_EXPORT = {
     run_files.SETTINGS: run_files.SETTINGS,
     run_files.SEGMENTATION: run_files.SEGMENTATION,
     run_files.ORIGIN: run_files.ORIGIN,
-    run_files.SCORES_OF_EXPORT: run_files.METRICS,
+    exports.SCORES: run_files.METRICS,
 }
 """What is read of an export, and its name in the folder of a run."""
 

@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from cellseg import models
 from cellseg.data.kinds import SOURCES
-from cellseg.io import run_files
+from cellseg.io import exports, run_files
 from cellseg.segmentation import by_cell_type
 from cellseg.tables import glossary
 from cellseg.training import length, start
@@ -232,7 +232,7 @@ def _scores(metrics: pd.DataFrame, coco: pd.DataFrame, method: str) -> list[str]
         _table(["score", "value", "what"], rows),
         glossary.remarks(shown, _column, {method: ()}),
         _table(["cell type", "images", "cells", *map(_column, SCORES)], types),
-        "Every image: `scores.csv`.",
+        f"Every image: `{exports.SCORES}`.",
     ]
 
 

@@ -16,7 +16,7 @@ from cellseg.errors import UserError
 from cellseg.export import bioimage_io, model_card
 from cellseg.export import example as export_example
 from cellseg.inference import record
-from cellseg.io import atomic, made_files, run_files, run_format
+from cellseg.io import atomic, exports, made_files, run_files, run_format
 from cellseg.segmentation import record as segmentation_record
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
@@ -94,7 +94,7 @@ def export(
         shutil.copyfile(run["settings"], made / run_files.SETTINGS)
         shutil.copyfile(run["provenance"], made / run_files.PROVENANCE)
         shutil.copyfile(run["segmentation"], made / run_files.SEGMENTATION)
-        shutil.copyfile(run["metrics"], made / run_files.SCORES_OF_EXPORT)
+        shutil.copyfile(run["metrics"], made / exports.SCORES)
         example = export_example.example(settings["heads"], thresholds["segmentation"])
         (made / "example.py").write_text(example, encoding="utf-8")
         card = model_card.text(

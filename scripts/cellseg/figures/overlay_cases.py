@@ -9,7 +9,6 @@ from cellseg.figures import shown
 from cellseg.figures.overlay import Case
 from cellseg.inference import stores
 from cellseg.io import run_format
-from cellseg.segmentation import painted
 from cellseg.study import segmentation_methods
 from cellseg.tables import conditions, read
 from cellseg.targets.instances import HEAD, Detections
@@ -113,6 +112,8 @@ def _maps(store: stores.Store, method: str, image: str) -> dict[str, Shown | Non
 
 def _painted(store: stores.Store, settings: Mapping, image: str) -> tuple[str, Detections]:
     """Detections that became cells of an image, as an attribute of a case."""
+    from cellseg.segmentation import painted  # its kernels take seconds to load
+
     return "boxes and scores", painted.detections(store.read(image)[HEAD], settings)
 
 

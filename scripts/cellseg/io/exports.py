@@ -8,6 +8,8 @@ from pathlib import Path
 from cellseg.errors import UserError
 
 SUFFIX = ".zip"
+SCORES = "scores.csv"
+"""Within an export: the scores of the run's images."""
 
 
 def is_export(path: str | os.PathLike) -> bool:

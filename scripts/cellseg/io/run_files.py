@@ -41,8 +41,6 @@ CURVE_PDF = "learning_curve.pdf"
 CURVE_CAPTION = "learning_curve.rst"
 EXPORTED = "export.zip"
 SUBMISSION = "submission.csv"
-SCORES_OF_EXPORT = "scores.csv"
-"""Within an export: METRICS of the run."""
 ORIGIN = "origin.json"
 """Within an export: the run, the kind of its data set and the size of a pixel."""
 
