@@ -8,13 +8,14 @@ import yaml
 
 from cellseg import models
 from cellseg.export import starter_card
-from cellseg.runtime import command
+from cellseg.runtime import command, gpu_lease
 
 STUDY = Path(__file__).resolve().parent.parent / "workflow/studies/starter.yaml"
 
 if len(sys.argv) not in (2, 3):
     sys.exit(f"Usage: {sys.argv[0]} EXPORT [livecell-mini]")
 with command.running(), tempfile.TemporaryDirectory() as folder:
+    gpu_lease.take("cpu")
     study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
     dataset = study["datasets"][study["dataset"]]
     card = starter_card.ship(
