@@ -232,6 +232,7 @@ def test_parameters_are_those_of_the_network(backbone, levels, heads):
 
 def test_every_family_has_a_figure_for_its_weights():
     models = {
+        "cellpose": {"family": "cellpose"},
         "deepcell": {"family": "deepcell", "backbone": "featurenet"},
         "panopticnet": {"family": "panopticnet", "backbone": "featurenet"},
         "stardist": {"family": "stardist", "width": 8},

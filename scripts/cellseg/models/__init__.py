@@ -82,12 +82,12 @@ class Entry:
 
 
 FAMILIES: dict[str, Entry] = {
-    "cellpose": Entry("cellseg.models.cellpose.family", facts="cellseg.models.cellpose.sizes"),
     "deepcell": Entry("cellseg.models.deepcell.family", facts="cellseg.models.panopticnet.sizes"),
     "panopticnet": Entry(
         "cellseg.models.panopticnet.family", facts="cellseg.models.panopticnet.sizes"
     ),
     "stardist": Entry("cellseg.models.stardist.family", facts="cellseg.models.stardist.sizes"),
+    "cellpose": Entry("cellseg.models.cellpose.family", facts="cellseg.models.cellpose.sizes"),
     "unet": Entry("cellseg.models.unet.family", facts="cellseg.models.unet.sizes"),
     **{
         name: Entry("cellseg.models.detectors.family", facts="cellseg.models.detectors.sizes")
