@@ -269,7 +269,7 @@ CASES = [
           *(f"{rule} {TUNED}/thresholds: removed" for rule in ("tune", "predict_validation")),
           *(f"{rule} {TUNED}: removed" for rule in ("predict", "learning_curve")),
           "overview squares: input.*", "papers squares/*: input.*",
-          f"{PAGE}.experiments.tuned.*"], alone=True),
+          "papers squares/*: params.folds", f"{PAGE}.experiments.tuned.*"], alone=True),
     Case("experiments.*.threshold_search", "experiments.tuned.threshold_search",
          [("thresholds", ["thresholds", True]), ("distances", ["distances", True]),
           (None, [None, False])], used_thresholds,
