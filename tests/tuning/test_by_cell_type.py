@@ -11,8 +11,7 @@ from cellseg.errors import UserError
 from cellseg.inference import instance_store
 from cellseg.io import atomic
 from cellseg.scoring import metrics
-from cellseg.segmentation import by_cell_type, methods
-from cellseg.segmentation.methods import painting
+from cellseg.segmentation import by_cell_type, methods, painted
 from cellseg.targets.instances import Detections
 from cellseg.tuning import by_type, grid
 from cellseg.tuning import run as tuning_run
@@ -156,7 +155,7 @@ def test_detectors_too(tmp_path):
         maps=tmp_path / "instances.zip",
         truths=[tmp_path / "truth.npz"],
         tuning={"min_size": [0, 30], "score": "msa", "by": "cell-type"},
-        segmentation={"method": "painting", **painting.DEFAULTS},
+        segmentation={"method": "painting", **painted.DEFAULTS},
         chosen=tmp_path / "chosen.json",
         tried=tmp_path / "tried.csv",
         threads=1,
