@@ -22,7 +22,7 @@ from snakemake.settings.types import (
     ResourceSettings,
 )
 
-from cellseg.runtime import code_fingerprint
+from cellseg.runtime import fingerprint_store
 
 Files = dict[str, "str | list[str]"]
 Change = tuple[str, str]
@@ -211,6 +211,6 @@ def _quick() -> Iterator[None]:
         mock.patch("snakemake.workflow.parse", _parse),
         mock.patch.object(sys, "argv", ["snakemake"]),  # where misspelt files are looked for
         mock.patch.object(yaml, "safe_load", lambda text: yaml.load(text, Loader=fast)),
-        mock.patch.object(code_fingerprint, "fingerprint", lambda *modules: "code"),
+        mock.patch.object(fingerprint_store, "fingerprint", lambda *modules: "code"),
     ):
         yield

@@ -75,6 +75,15 @@ def test_a_damaged_store_is_replaced(library, damage):
     assert before in json.loads(store(library).read_text())["fingerprints"].values()
 
 
+@pytest.mark.parametrize("entry", ["code", "", 1, None])
+def test_entries_that_are_no_fingerprints_are_replaced(library, entry):
+    before = stored(library)
+    content = json.loads(store(library).read_text())
+    content["fingerprints"] = dict.fromkeys(content["fingerprints"], entry)
+    store(library).write_text(json.dumps(content))
+    assert stored(library) == before
+
+
 def test_a_library_that_cannot_be_written_to(library):
     (library / "__pycache__").write_text("in the way")
     assert stored(library) == computed(library)

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sys
 import tempfile
 from functools import cache
@@ -16,6 +17,7 @@ from pathlib import Path
 from cellseg.runtime import code_fingerprint
 
 NAME = "code_fingerprints.json"
+DIGITS = re.compile("[0-9a-f]{12}")
 
 
 def fingerprint(script: Path, library: Path, modules: tuple[str, ...] = ()) -> str:
@@ -39,7 +41,7 @@ def _known(library: Path) -> dict[str, str]:
     try:
         stored = json.loads(_path(library).read_text(encoding="utf-8"))
         found = stored["fingerprints"] if stored["library"] == _digest(library) else {}
-        return {str(key): str(digits) for key, digits in found.items()}
+        return {key: digits for key, digits in found.items() if DIGITS.fullmatch(digits)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
