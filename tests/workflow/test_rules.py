@@ -118,7 +118,7 @@ NAMED_BY_THE_PATH = {
     *("segment.condition", "segment.tuning", "score.condition", "overlay.tuning"),
     "take_labels.condition",
     *("contact_sheet.tuning", "export.kind", "predict.channels", "predict_shown.channels"),
-    *("predict_validation.channels", "papers.kind"),
+    *("predict_validation.channels", "papers.kind", "papers.folds"),
 }
 """Params that only another file name, data set or experiment changes: other jobs, not an edit."""
 
