@@ -206,11 +206,9 @@ def _parse(path, workflow, linemap: dict, overwrite_shellcmd=None, rulecount: in
 @contextmanager
 def _quick() -> Iterator[None]:
     """Leave out what takes long and does not depend on the configuration."""
-    fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     with (
         mock.patch("snakemake.workflow.parse", _parse),
         mock.patch.object(sys, "argv", ["snakemake"]),  # where misspelt files are looked for
-        mock.patch.object(yaml, "safe_load", lambda text: yaml.load(text, Loader=fast)),
         mock.patch.object(fingerprint_store, "fingerprint", lambda *modules: "code"),
     ):
         yield

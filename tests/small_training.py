@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from unittest import mock
 
 import numpy as np
 
@@ -74,6 +75,14 @@ def load(family: str) -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return models.load(settings(1, family=family)["model"])
+
+
+@contextmanager
+def in_this_process(family: str) -> Iterator[ModuleType]:
+    """A model family that leaves the threads as they are: a process may choose them but once."""
+    module = load(family)
+    with mock.patch.object(module, "set_threads", lambda threads: None):
+        yield module
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """From tiles to cells with StarDist's representation: every stage of a run, on cells of seconds."""
 
 import json
-import warnings
 import zipfile
 
 import numpy as np
@@ -49,14 +48,8 @@ def picture() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def family():
-    from cellseg import models
-
-    with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
-        warnings.simplefilter("ignore")
-        module = models.load({"family": "unet", "backend": "tensorflow"})
-    with pytest.MonkeyPatch.context() as patch:  # a process may choose its threads but once
-        patch.setattr(module, "set_threads", lambda threads: None)
-        yield module
+    with small_training.in_this_process("unet") as family:
+        yield family
 
 
 @pytest.fixture(scope="module")

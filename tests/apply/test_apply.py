@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import warnings
 
 import cv2
 import numpy as np
@@ -14,8 +13,8 @@ import tifffile
 import yaml
 from PIL import Image
 
+import small_training
 import tiny_run
-from cellseg import models
 from cellseg.apply import doubts, geojson, request
 from cellseg.apply import page as overview_page
 from cellseg.apply import run as apply_run
@@ -28,12 +27,8 @@ from cellseg.segmentation import by_cell_type
 
 @pytest.fixture(scope="module")
 def family():
-    with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
-        warnings.simplefilter("ignore")
-        module = models.load({"family": "panopticnet", "backend": "tensorflow"})
-    with pytest.MonkeyPatch.context() as patch:  # a process may choose its threads but once
-        patch.setattr(module, "set_threads", lambda threads: None)
-        yield module
+    with small_training.in_this_process("panopticnet") as family:
+        yield family
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Exports applied to images, and the starter network, which is one."""
 
 import json
-import warnings
 import zipfile
 
 import numpy as np
@@ -9,7 +8,8 @@ import pandas as pd
 import pytest
 import tifffile
 
-from cellseg import models, starter
+import small_training
+from cellseg import starter
 from cellseg.apply import doubts, request
 from cellseg.apply import run as apply_run
 from cellseg.errors import UserError
@@ -19,12 +19,8 @@ from cellseg.simulate.frame import simulate_frame
 
 @pytest.fixture(scope="module")
 def family():
-    with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
-        warnings.simplefilter("ignore")
-        module = models.load({"family": "unet", "backend": "tensorflow"})
-    with pytest.MonkeyPatch.context() as patch:  # a process may choose its threads but once
-        patch.setattr(module, "set_threads", lambda threads: None)
-        yield module
+    with small_training.in_this_process("unet") as family:
+        yield family
 
 
 @pytest.fixture

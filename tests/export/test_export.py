@@ -38,13 +38,8 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def family(name):
-    with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
-        warnings.simplefilter("ignore")
-        own = {} if name == "deepcell" else {"backend": "tensorflow"}
-        module = models.load({"family": name, **own})
-    with pytest.MonkeyPatch.context() as patch:  # a process may choose its threads but once
-        patch.setattr(module, "set_threads", lambda threads: None)
-        yield module
+    with small_training.in_this_process(name) as family:
+        yield family
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import warnings
 import zipfile
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from cellseg import models, starter
+import small_training
+from cellseg import starter
 from cellseg.errors import UserError
 from cellseg.export import starter_card
 from cellseg.study import runs
@@ -22,12 +22,8 @@ WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 
 @pytest.fixture(scope="module")
 def family():
-    with warnings.catch_warnings():  # TensorFlow warns about its own deprecations
-        warnings.simplefilter("ignore")
-        module = models.load({"family": "unet", "backend": "tensorflow"})
-    with pytest.MonkeyPatch.context() as patch:  # a process may choose its threads but once
-        patch.setattr(module, "set_threads", lambda threads: None)
-        yield module
+    with small_training.in_this_process("unet") as family:
+        yield family
 
 
 def _read(name: str) -> bytes:

@@ -7,8 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-import yaml
-
 SCRIPTS = str(Path(workflow.basedir) / "scripts")
 sys.path.insert(0, SCRIPTS)
 
@@ -37,6 +35,7 @@ from cellseg.runtime import (
     workflow_profile,
 )
 from cellseg.study import (
+    config_files,
     ensembles,
     folds,
     outside,
@@ -67,11 +66,8 @@ elif REPLACED in given.overwrite_config:
 
 config_models = list(config.get("models") or [])  # without those that searches add
 
-schema = yaml.load(
-    (Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text(
-        encoding="utf-8"
-    ),
-    Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),  # the latter takes 0.3 s
+schema = config_files.read_schema(
+    Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
 )
 try:
     checkout_path.check(sys.executable, str(workflow.basedir))
@@ -559,15 +555,15 @@ def folds_of_experiments(wildcards):
     ]
 
 
-def out_of_fold_tables():
-    """The scores of all folds together, of each experiment that scores held-out images."""
+def out_of_fold_tables(*names):
+    """Tables of all folds together, of each experiment that scores held-out images."""
     return [
         f"{TABLES}/{name}".format(
             dataset=entry.get("dataset", study["dataset"]), experiment=experiment
         )
         for experiment, entry in study["experiments"].items()
         if folds.of_experiment(study, experiment)
-        for name in ("out_of_fold.csv", "out_of_fold_summary.csv")
+        for name in names
     ]
 
 

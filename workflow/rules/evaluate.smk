@@ -269,7 +269,7 @@ rule tables:
     input:
         of_all_experiments(f"{TABLES}/summary.csv"),
         of_all_experiments(f"{TABLES}/summary.html"),
-        out_of_fold_tables(),
+        out_of_fold_tables("out_of_fold.csv", "out_of_fold_summary.csv"),
         [
             of_used_datasets(f"results/{{dataset}}/published/{name}.html")
             for name in KNOWN["paper"]

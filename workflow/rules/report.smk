@@ -3,9 +3,7 @@ rule papers:
     input:
         runs=on_dataset(of_all_experiments(f"{TABLES}/runs.csv")),
         training=on_dataset(of_all_experiments(f"{TABLES}/training.csv")),
-        out_of_fold=on_dataset(
-            [path for path in out_of_fold_tables() if path.endswith("out_of_fold.csv")]
-        ),
+        out_of_fold=on_dataset(out_of_fold_tables("out_of_fold.csv")),
         published=PUBLISHED,
     output:
         html=report(

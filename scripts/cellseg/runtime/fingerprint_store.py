@@ -7,13 +7,12 @@ library. So a copy of a checkout may take them along, and no edit is missed, wha
 import contextlib
 import hashlib
 import json
-import os
 import re
 import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 
+from cellseg.errors import UserError
 from cellseg.runtime import code_fingerprint
 
 NAME = "code_fingerprints.json"
@@ -29,8 +28,8 @@ def fingerprint(script: Path, library: Path, modules: tuple[str, ...] = ()) -> s
     known = _known(library)
     if key not in known:
         known[key] = code_fingerprint.fingerprint(script, library, modules)
-        # A read-only checkout: it is computed at each start.
-        with contextlib.suppress(OSError):
+        # A read-only checkout or a full disk: it is computed at each start.
+        with contextlib.suppress(OSError, UserError):
             _write(library, known)
     return known[key]
 
@@ -47,15 +46,10 @@ def _known(library: Path) -> dict[str, str]:
 
 
 def _write(library: Path, known: dict[str, str]) -> None:
-    path = _path(library)
-    path.parent.mkdir(exist_ok=True)
+    from cellseg.io import atomic  # it loads NumPy, which other starts do without
+
     content = {"library": _digest(library), "fingerprints": known}
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
-    ) as file:
-        json.dump(content, file)
-    os.chmod(file.name, 0o644)  # others may use the checkout, too
-    os.replace(file.name, path)
+    atomic.write_json(_path(library), content, synced=False)
 
 
 def _path(library: Path) -> Path:

@@ -10,8 +10,8 @@ from cellseg.targets.instances import Detections
 DEFAULTS = {"score_threshold": 0.5, "mask_threshold": 0.5, "min_size": 0}
 
 
-def paint(found: Detections, settings: Mapping) -> tuple[np.ndarray, np.ndarray]:
-    """Label image, and the detection that each cell is painted from.
+def cells(found: Detections, settings: Mapping) -> tuple[np.ndarray, np.ndarray]:
+    """Label image of an image's detections, and the score of each cell.
 
     Parameters
     ----------
@@ -19,15 +19,21 @@ def paint(found: Detections, settings: Mapping) -> tuple[np.ndarray, np.ndarray]
 
     Returns
     -------
-    labels : ndarray of shape (H, W), int32; cells 1..n
-    chosen : ndarray of shape (n,), int
+    As :func:`cellseg.segmentation.instances.paint`.
     """
-    options = {name: settings.get(name, default) for name, default in DEFAULTS.items()}
-    return instances.painted(found.boxes, found.scores, found.probabilities, found.shape, **options)
+    return instances.paint(*_arrays(found), found.shape, **_thresholds(settings))
 
 
 def detections(found: Detections, settings: Mapping) -> Detections:
-    """Those that became cells, in the order of their labels; parameters as of :func:`paint`."""
-    _, chosen = paint(found, settings)
-    arrays = (found.boxes, found.scores, found.probabilities)
+    """Those that became cells, in the order of their labels; parameters as of :func:`cells`."""
+    arrays = _arrays(found)
+    _, chosen = instances.painted(*arrays, found.shape, **_thresholds(settings))
     return Detections(found.shape, *(array[chosen] for array in arrays))
+
+
+def _arrays(found: Detections) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return found.boxes, found.scores, found.probabilities
+
+
+def _thresholds(settings: Mapping) -> dict:
+    return {name: settings.get(name, default) for name, default in DEFAULTS.items()}

@@ -69,11 +69,6 @@ def description(model: Mapping) -> str:
     return f"Cellpose's network (`cellpose` 3.1), {model['width']} channels"
 
 
-def _channels(model: Mapping) -> list[int]:
-    """Of each level, the finest first."""
-    return [model["width"] * 2**level for level in range(LEVELS)]
-
-
 def _blocks(model: Mapping) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Channels before and after each block down and each block up, the finest first."""
     own = channels(model)

@@ -22,5 +22,4 @@ def segment(maps: Mapping, settings: Mapping) -> tuple[np.ndarray, np.ndarray]:
     labels : ndarray of shape (H, W), int32; cells 1..n
     scores : ndarray of shape (n,), float64
     """
-    labels, chosen = painted.paint(maps[HEAD], settings)
-    return labels, maps[HEAD].scores[chosen].astype(np.float64)
+    return painted.cells(maps[HEAD], settings)
