@@ -97,15 +97,15 @@ def test_thresholds_of_a_type_are_found_by_its_name(cell_type, threshold):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "remedy"),
     [
         (CHOSEN, "It has those of bright, dim."),
         ({"segmentation": CHOSEN["segmentation"]}, "under apply.tuning"),
     ],
 )
-def test_a_type_without_thresholds_is_refused(content, told):
+def test_a_type_without_thresholds_is_refused(content, remedy):
     with pytest.raises(
-        UserError, match=rf"s\.json has no thresholds of cell type 'rare'\. .*{told}"
+        UserError, match=rf"s\.json has no thresholds of cell type 'rare'\. .*{remedy}"
     ):
         by_cell_type.of_type(content, "rare", "s.json")
 

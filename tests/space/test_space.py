@@ -39,21 +39,21 @@ def put(folder, **sizes):
 
 def test_what_a_full_study_takes(tmp_path):
     """By hand: weights of 113 runs, most of them ResNet50's 102 MB, and tiles of 256 pixels."""
-    told = plan.plan(resolved(FULL), tmp_path / "results")
-    assert told.n_runs == told.n_unfinished == 113
-    assert told.used == 0 and told.unknown == ()
+    estimate = plan.plan(resolved(FULL), tmp_path / "results")
+    assert estimate.n_runs == estimate.n_unfinished == 113
+    assert estimate.used == 0 and estimate.unknown == ()
     # 9 to 12 MB of overlays and cells a run next to them.
-    assert 113 * 0.1 * GB < told.runs < 113 * 0.3 * GB
+    assert 113 * 0.1 * GB < estimate.runs < 113 * 0.3 * GB
     tiles = (3253 + 570) * 3 * 3 * 256**2 * 5  # 520 x 704 pixels make 3 x 3 tiles
-    assert tiles < told.data < tiles + 6 * GB
-    assert told.passing == pytest.approx(7 * 4 * 66.3e6, rel=0.01)  # EfficientNetB7
+    assert tiles < estimate.data < tiles + 6 * GB
+    assert estimate.passing == pytest.approx(7 * 4 * 66.3e6, rel=0.01)  # EfficientNetB7
 
 
 def test_crops_take_whole_images_instead_of_tiles(tmp_path):
-    told = plan.plan(resolved(FULL), tmp_path)
+    estimate = plan.plan(resolved(FULL), tmp_path)
     crops = plan.plan(resolved(FULL, tilings={"cut-256": {"mode": "crop"}}), tmp_path)
     saved = (3253 + 570) * (3 * 3 * 256**2 - 520 * 704) * 5
-    assert told.data - crops.data == pytest.approx(saved, rel=1e-6)
+    assert estimate.data - crops.data == pytest.approx(saved, rel=1e-6)
 
 
 def test_kept_maps_are_no_longer_passing(tmp_path):
@@ -99,10 +99,10 @@ def test_finished_runs_speak_for_their_like(tmp_path):
     for run, size in ((first, 10_000_000), (second, 30_000_000)):
         put(tmp_path / run.folder, weights__h5=size, metrics__csv=0, overlay__png=5)
     put(tmp_path / third.folder, weights__h5=1_000_000)
-    told = plan.plan(own, tmp_path)
-    assert (told.n_runs, told.n_unfinished, told.used) == (8, 6, 41_000_010)
+    estimate = plan.plan(own, tmp_path)
+    assert (estimate.n_runs, estimate.n_unfinished, estimate.used) == (8, 6, 41_000_010)
     # Of the third and the fourth a mean of 20 MB; the other model is as it was.
-    assert told.runs - before.runs == pytest.approx(80_000_020 - 4 * of_one(own, first))
+    assert estimate.runs - before.runs == pytest.approx(80_000_020 - 4 * of_one(own, first))
 
 
 def of_one(own, run):
@@ -116,8 +116,8 @@ def test_tuned_runs_take_more(tmp_path):
     own["threshold_searches"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
     before = plan.plan(resolved(own), tmp_path)
     own["experiments"]["tuned"] = {**own["experiments"]["backbones"], "threshold_search": "grid"}
-    told = plan.plan(resolved(own), tmp_path)
-    assert told.n_runs == before.n_runs and told.runs > before.runs
+    estimate = plan.plan(resolved(own), tmp_path)
+    assert estimate.n_runs == before.n_runs and estimate.runs > before.runs
     # Two validation images more than four that are scored.
     maps = [maps_of({**own, "experiments": {name: own["experiments"][name]}}, tmp_path)
             for name in ("backbones", "tuned")]  # fmt: skip
@@ -129,15 +129,17 @@ def test_synthetic_images_count_once_for_all_runs(tmp_path):
     own["subsets"]["extended"] = {"synthetic_per_image": 3}
     before = plan.plan(resolved(own), tmp_path)
     own["experiments"]["backbones"]["conditions"][0]["subset"] = ["full", "extended"]
-    told = plan.plan(resolved(own), tmp_path)
+    estimate = plan.plan(resolved(own), tmp_path)
     tiles = 3 * 4 * 3 * 3 * 64**2 * 5  # three images of each of four, of about 3 x 3 tiles
-    assert tiles < told.data - before.data < 1.3 * tiles
+    assert tiles < estimate.data - before.data < 1.3 * tiles
     extended = tmp_path / "data/tiny/extended-3/train"
     put(extended / "tiles/cut-64", train__npz=5_000)
     put(extended, labels__npz=1_000)
     made = plan.plan(resolved(own), tmp_path)
     assert made.used == 6_000
-    assert made.data == pytest.approx(told.data + 6_000 - 3 * 4 * 128 * 160 * expected.SYNTHETIC)
+    assert made.data == pytest.approx(
+        estimate.data + 6_000 - 3 * 4 * 128 * 160 * expected.SYNTHETIC
+    )
 
 
 def test_tables_of_images_count_where_they_are(tmp_path):
@@ -154,10 +156,10 @@ def test_tables_of_images_count_where_they_are(tmp_path):
 
 def test_local_images_are_not_known_before_they_are_read(tmp_path):
     own = resolved(TINY, datasets={"tiny": {"kind": "local", "path": str(tmp_path)}})
-    told = plan.plan(own, tmp_path / "results")
-    assert told.unknown == ("tiny",) and told.runs == told.data == 0
+    estimate = plan.plan(own, tmp_path / "results")
+    assert estimate.unknown == ("tiny",) and estimate.runs == estimate.data == 0
     for jobs in (None, 4):
-        first, second = plan.lines(told, jobs)
+        first, second = plan.lines(estimate, jobs)
         assert "what the study takes is not known before the images of tiny are read" in first
         assert second.endswith("are free on the disk of " + f"{tmp_path / 'results'}.")
         assert not re.search(r"(?<![\d.])0(\.0)? [MG]B", first + second)
@@ -170,17 +172,17 @@ def test_local_images_are_not_known_before_they_are_read(tmp_path):
         pretrained=weights,
         models={**TINY["models"], "mobilenetv2": model},
     )
-    told = plan.lines(plan.plan(own, tmp_path / "results"), None)
-    assert re.search(r"Pretrained weights take [1-9][0-9.]* MB", told[0])
+    estimate = plan.lines(plan.plan(own, tmp_path / "results"), None)
+    assert re.search(r"Pretrained weights take [1-9][0-9.]* MB", estimate[0])
 
 
 def test_of_data_sets_known_in_part_the_known_runs_are_counted(tmp_path):
     own = copy.deepcopy(TINY)
     own["datasets"]["mine"] = {"kind": "local", "path": str(tmp_path)}
     own["experiments"]["mine"] = {**own["experiments"]["backbones"], "dataset": "mine"}
-    told = plan.plan(resolved(own), tmp_path / "results")
-    assert (told.n_runs, told.n_unknown) == (4, 2)
-    first, _, third = plan.lines(told, None)
+    estimate = plan.plan(resolved(own), tmp_path / "results")
+    assert (estimate.n_runs, estimate.n_unknown) == (4, 2)
+    first, _, third = plan.lines(estimate, None)
     assert "(runs, 2 of 4: " in first and third.endswith("not known yet: mine.")
 
 
@@ -188,11 +190,14 @@ def test_existing_data_are_measured(tmp_path):
     before = plan.plan(resolved(TINY), tmp_path)
     data = tmp_path / "data/tiny"
     put(data / "source/images", a__tif=1000, b__tif=500)
-    told = plan.plan(resolved(TINY), tmp_path)
-    assert (told.used, told.data) == (1500, pytest.approx(before.data + 1500))  # not complete
+    estimate = plan.plan(resolved(TINY), tmp_path)
+    assert (estimate.used, estimate.data) == (
+        1500,
+        pytest.approx(before.data + 1500),
+    )  # not complete
     put(data, source__json=0)
-    told = plan.plan(resolved(TINY), tmp_path)
-    assert told.used == 1500 and 0 < told.data < before.data
+    estimate = plan.plan(resolved(TINY), tmp_path)
+    assert estimate.used == 1500 and 0 < estimate.data < before.data
     put(data / "tiles/cut-64", train__npz=10_000)
     assert plan.plan(resolved(TINY), tmp_path).used == 11_500
 
@@ -275,8 +280,8 @@ def test_three_thousand_finished_runs_take_less_than_a_second(tmp_path):
         for name in names:
             (folder / name).touch()
     started = time.process_time()  # of this process: others may be at work here
-    told = plan.plan(own, tmp_path)
-    assert told.n_runs == 3000
+    estimate = plan.plan(own, tmp_path)
+    assert estimate.n_runs == 3000
     assert time.process_time() - started < 1
 
 
@@ -296,27 +301,27 @@ def weights_of(**model):
 
 
 def test_a_search_keeps_what_its_trainings_leave(tmp_path):
-    told = plan.plan_of_search(searched(), "rates", tmp_path)
-    assert told.n_runs == told.n_unfinished == 6 + 2
+    estimate = plan.plan_of_search(searched(), "rates", tmp_path)
+    assert estimate.n_runs == estimate.n_unfinished == 6 + 2
     # No cells and no pictures.
-    assert told.runs == pytest.approx(8 * (weights_of() + expected.SMALL_FILES))
-    assert told.passing == 7 * weights_of()
-    assert told.data == plan.plan(resolved(TINY), tmp_path).data
-    first = plan.lines(told, None, "search")[0]
+    assert estimate.runs == pytest.approx(8 * (weights_of() + expected.SMALL_FILES))
+    assert estimate.passing == 7 * weights_of()
+    assert estimate.data == plan.plan(resolved(TINY), tmp_path).data
+    first = plan.lines(estimate, None, "search")[0]
     assert first.startswith("Space: the search keeps about") and "(runs, 8: " in first
     assert plan.plan_of_search(searched(seed=[0, 1]), "rates", tmp_path).n_runs == 16
 
 
 def test_a_tuned_search_predicts_validation_images(tmp_path):
     own = searched(threshold_search="grid")
-    told = plan.plan_of_search(own, "rates", tmp_path)
+    estimate = plan.plan_of_search(own, "rates", tmp_path)
     own["keep_predictions"] = True
     kept = plan.plan_of_search(own, "rates", tmp_path)
     pixels = 8 * 2 * 128 * 160  # of two images in eight runs
-    assert kept.runs - told.runs == pytest.approx(2 * expected.CHANNEL * pixels)
+    assert kept.runs - estimate.runs == pytest.approx(2 * expected.CHANNEL * pixels)
     own = searched()
     own["keep_predictions"] = True
-    assert plan.plan_of_search(own, "rates", tmp_path).runs == told.runs
+    assert plan.plan_of_search(own, "rates", tmp_path).runs == estimate.runs
 
 
 def test_rungs_to_come_are_of_trials_from_all_over_the_space(tmp_path):
@@ -325,11 +330,11 @@ def test_rungs_to_come_are_of_trials_from_all_over_the_space(tmp_path):
         "backbone": ["featurenet", "mobilenetv2", "resnet50"],
         "training.flips": [True, False],
     }
-    told = plan.plan_of_search(
+    estimate = plan.plan_of_search(
         searched(trials="all", rungs=[1, 2], reduction_factor=2, space=backbones), "rates", tmp_path
     )
     networks = [weights_of(backbone=backbone) for backbone in backbones["backbone"]]
-    assert told.runs == pytest.approx(3 * sum(networks), rel=0.02)
+    assert estimate.runs == pytest.approx(3 * sum(networks), rel=0.02)
 
 
 def test_trials_that_are_there_are_measured(tmp_path):
@@ -339,21 +344,25 @@ def test_trials_that_are_there_are_measured(tmp_path):
     [first] = searches.runs_of(own, "rates", 5, 1)
     for run in (first, later):
         put(tmp_path / run.folder, weights__h5=10_000_000)
-    told = plan.plan_of_search(own, "rates", tmp_path)
-    assert (told.n_runs, told.used, told.n_unfinished) == (8, 20_000_000, 6)
+    estimate = plan.plan_of_search(own, "rates", tmp_path)
+    assert (estimate.n_runs, estimate.used, estimate.n_unfinished) == (8, 20_000_000, 6)
     one = weights_of() + expected.SMALL_FILES
-    assert told.runs == pytest.approx(before.runs + 20_000_000 - 2 * one)
+    assert estimate.runs == pytest.approx(before.runs + 20_000_000 - 2 * one)
 
 
 def test_a_plan_names_the_searches_and_does_not_count_them(tmp_path):
-    told, without = plan.plan(searched(), tmp_path), plan.plan(resolved(TINY), tmp_path)
-    assert dataclasses.replace(told, searches={}, free=0) == dataclasses.replace(without, free=0)
-    assert told.searches == {"rates": (8, plan.plan_of_search(searched(), "rates", tmp_path).runs)}
-    [line] = set(plan.lines(told, 1)) - set(plan.lines(without, 1))
+    estimate, without = plan.plan(searched(), tmp_path), plan.plan(resolved(TINY), tmp_path)
+    assert dataclasses.replace(estimate, searches={}, free=0) == dataclasses.replace(
+        without, free=0
+    )
+    assert estimate.searches == {
+        "rates": (8, plan.plan_of_search(searched(), "rates", tmp_path).runs)
+    }
+    [line] = set(plan.lines(estimate, 1)) - set(plan.lines(without, 1))
     assert "Not counted" in line and "rates (8 runs: " in line
     own = searched()
     own["datasets"]["mine"] = {"kind": "local", "path": str(tmp_path)}
     own["hyperparameter_searches"]["rates"]["dataset"] = "mine"
-    told = plan.plan(own, tmp_path)
-    assert told.unknown == () and "rates (8 runs)." in plan.lines(told, 1)[-1]
+    estimate = plan.plan(own, tmp_path)
+    assert estimate.unknown == () and "rates (8 runs)." in plan.lines(estimate, 1)[-1]
     assert plan.plan_of_search(own, "rates", tmp_path).unknown == ("mine",)
