@@ -25,27 +25,30 @@ def assign(images: pd.DataFrame, count: int, group: str | None, seed: int) -> pd
     Series of int, 1 to `count`, with the index of `images`
         Without groups, the folds of a cell type differ by at most one image, and so do the folds.
         With groups, the largest are dealt first, each to the fold with the fewest images of its
-        type.
+        type. A cell type with fewer images or wells than folds is missing in some folds.
 
     Raises
     ------
     UserError
-        A cell type has fewer images or wells than there are folds, or images have no well.
+        There are fewer images or wells than folds, or images have no well.
     """
     order = images.sort_values("image", kind="stable")
+    units_of = {
+        cell_type: _units(rows, group, cell_type)
+        for cell_type, rows in order.groupby("cell_type", sort=True)
+    }
+    dealt = sum(map(len, units_of.values()))
+    if dealt < count:
+        what = "images" if group is None else f"{group}s"
+        raise UserError(
+            f"folds: there are {dealt} {what}, fewer than the {count} folds. Ask for fewer folds"
+            + (", or group by nothing (`group: null`)." if group else ".")
+        )
     fold = pd.Series(0, index=images.index)
     sizes = np.zeros(count, int)  # images in each fold, whatever their type
-    for number, (cell_type, rows) in enumerate(order.groupby("cell_type", sort=True)):
+    for number, units in enumerate(units_of.values()):
         drawn = np.random.default_rng([seed, number])
         own = np.zeros(count, int)
-        units = _units(rows, group, cell_type)
-        if len(units) < count:
-            what = "images" if group is None else f"{group}s"
-            raise UserError(
-                f"folds: cell type {cell_type} has {len(units)} {what}, fewer than the {count} "
-                "folds. Ask for fewer folds"
-                + (", or group by nothing (`group: null`)." if group else ".")
-            )
         shuffled = [units[index] for index in drawn.permutation(len(units))]
         for unit in sorted(shuffled, key=len, reverse=True):
             smallest = min(range(count), key=lambda one: (own[one], sizes[one], one))
