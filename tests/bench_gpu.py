@@ -56,7 +56,7 @@ from cellseg.training.family import Family
 
 GIB = 2**30
 BATCH, TILE = 8, 256
-"""The combination that tells most: it is measured first, and fed by the data stream."""
+"""The most informative combination: it is measured first, and fed by the data stream."""
 WARM_UP = 2
 """Steps after the first that are not counted: buffers settle, kernels are chosen."""
 FORWARD_PASSES = 3

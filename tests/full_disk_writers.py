@@ -29,7 +29,7 @@ WATERSHED = {
     "fill_holes_threshold": 15, "min_size": 0,
 }  # fmt: skip
 Writer = Callable[[Path, bool], None]
-"""Writes into a folder; True stands for the second time, where writers that keep what is complete
+"""Writes into a folder; True means the second time, where writers that keep what is complete
 are given something else to write."""
 
 
@@ -275,19 +275,19 @@ def failures(write: Writer, folder: Path, disk: Path | None) -> list[dict]:
         spaces = [partial(limited, size) for size in (1, max(sizes) // 2, max(sizes) - 1)]
     found = []
     for space in spaces:
-        told = {"kind": "nothing was raised", "message": ""}
+        said = {"kind": "nothing was raised", "message": ""}
         try:
             with space():
                 write(folder, True)
         except Exception as error:
-            told = {"kind": type(error).__name__, "message": str(error)}
+            said = {"kind": type(error).__name__, "message": str(error)}
         after = tree(folder)
         changed = sorted(
             path
             for path in before.keys() | after.keys()
             if before.get(path) != after.get(path) and not path.startswith("tensorboard/")
         )
-        found.append({**told, "folder": str(folder), "changed": changed})
+        found.append({**said, "folder": str(folder), "changed": changed})
     return found
 
 

@@ -258,15 +258,15 @@ def _put_word(changed: bytearray, random: np.random.Generator) -> None:
 def outcome(read: Read, path: Path) -> str:
     """How reading ends: ``result``, ``error``, or what is wrong about it."""
     before = {one.name for one in path.parent.parent.iterdir()}
-    told, telling = os.pipe()
+    shown, telling = os.pipe()
     started = time.monotonic()
     child = os.fork()
     if child == 0:
-        os.close(told)
+        os.close(shown)
         os.write(telling, _within_limits(read, path).encode("utf-8", "replace")[:60000])
         os._exit(0)
     os.close(telling)
-    with os.fdopen(told, "rb") as pipe:
+    with os.fdopen(shown, "rb") as pipe:
         said = pipe.read().decode()
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):

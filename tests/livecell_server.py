@@ -1,4 +1,4 @@
-"""A server on this machine that publishes a mini LIVECell, and breaks off when told to."""
+"""A server on this machine that publishes a mini LIVECell, and breaks off on request."""
 
 import hashlib
 import io
@@ -29,7 +29,7 @@ class Server(ThreadingHTTPServer):
     short : number of bytes of a whole answer that is only a part, one a request from the front
     ranges : whether the server can continue a transfer
     first_bytes_only : answer every request with the first ten bytes, as if it had asked for them
-    weak : whether its tags are weak; the date of the file then tells versions apart
+    weak : whether its tags are weak; the date of the file then separates versions
     dated : whether it says when a file was last changed
     """
 

@@ -149,7 +149,7 @@ def streams(seed: int, heads: Mapping = HEADS) -> tuple[TileStream, TileStream]:
 
 
 def state(folder: Path) -> ResumeFolder:
-    """Where an interrupted training of this kind goes on."""
+    """Where an interrupted training of this kind resumes."""
     return ResumeFolder(folder / "resume", "small")
 
 

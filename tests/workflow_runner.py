@@ -49,7 +49,7 @@ TINY = {
 
 
 def rule_bodies(checkout: Path) -> dict[str, str]:
-    """What stands below the name of each rule; of rules made with `use rule`, nothing."""
+    """What is below the name of each rule; of rules made with `use rule`, nothing."""
     files = sorted((checkout / "workflow/rules").glob("*.smk"))
     rule = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.M | re.S)
     return {name: body for file in files for name, body in rule.findall(file.read_text())}

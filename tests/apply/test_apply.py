@@ -225,7 +225,7 @@ def test_results_of_images_that_are_gone_go_too(family, settings, folder, tmp_pa
         settings["run"], settings["images"], None,
     ]  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    request.stamp({**settings, "images": "images/", "output": "out"})  # the same, otherwise told
+    request.stamp({**settings, "images": "images/", "output": "out"})  # the same, written otherwise
     tables = _apply(settings, family)
     assert sorted(path.name for path in (tmp_path / "out/labels").iterdir()) == [
         "kept_labels.tif", "mine.txt",
@@ -459,8 +459,8 @@ def test_results_are_never_replaced_by_those_of_other_images_or_another_run(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "applied.json", "cells.csv",
     ]  # fmt: skip
-    for told in ({"tuning": "grid"}, {"watershed": {"tuning": "grid"}}):  # now, and once
-        atomic.write_json(tmp_path / "out/applied.json", {**made, **told})
+    for said in ({"tuning": "grid"}, {"watershed": {"tuning": "grid"}}):  # now, and once
+        atomic.write_json(tmp_path / "out/applied.json", {**made, **said})
         request.stamp({**settings, "tuning": "grid"})
         with pytest.raises(UserError, match=r"\(tuning: grid, not none\)"):
             request.stamp(settings)
@@ -546,10 +546,10 @@ def test_almost_no_cells_are_doubted(run, family, settings, folder, capsys, f1, 
     for name in ("a", "b"):
         tifffile.imwrite(folder / f"{name}.tif", np.full((40, 40), 9, np.uint8))
     _apply({**settings, "run": str(own)}, family)
-    told = capsys.readouterr().out
-    assert "Warning: found almost nothing: 0 cells on 2 pages. " in told and reason in told
+    said = capsys.readouterr().out
+    assert "Warning: found almost nothing: 0 cells on 2 pages. " in said and reason in said
     page = (tmp_path / "out/overview.html").read_text()
-    assert "Warning: found almost nothing" in page and "pure noise" not in told
+    assert "Warning: found almost nothing" in page and "pure noise" not in said
 
 
 def test_noise_is_doubted(family, settings, folder, capsys, tmp_path):
@@ -557,8 +557,8 @@ def test_noise_is_doubted(family, settings, folder, capsys, tmp_path):
     tifffile.imwrite(folder / "cells.tif", tiny_run.picture(50, 70))
     tifffile.imwrite(folder / "noise.tif", random.integers(0, 255, (2, 60, 60)).astype(np.uint8))
     _apply(settings, family)
-    (told,) = [line for line in capsys.readouterr().out.splitlines() if "pure noise" in line]
-    assert told.startswith("Warning: noise.tif: neighbouring pixels do not correlate")
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if "pure noise" in line]
+    assert said.startswith("Warning: noise.tif: neighbouring pixels do not correlate")
     assert "neighbouring pixels do not correlate" in (tmp_path / "out/overview.html").read_text()
 
 

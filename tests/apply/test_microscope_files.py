@@ -97,8 +97,8 @@ def test_the_size_of_a_pixel(tmp_path, options, expected):
     tifffile.imwrite(tmp_path / "image.tif", GREY, **options)
     found = microscopy.read(tmp_path / "image.tif").calibration.pixel_size
     assert found == (expected and pytest.approx(expected))
-    told = microscopy.read(tmp_path / "image.tif", 1.24).calibration.pixel_size
-    assert told == (1.24, 1.24)
+    said = microscopy.read(tmp_path / "image.tif", 1.24).calibration.pixel_size
+    assert said == (1.24, 1.24)
 
 
 @pytest.mark.parametrize("most", [300, 70_000])

@@ -43,9 +43,9 @@ def test_images_of_every_split_are_readable_and_of_the_annotated_size(split, tmp
     path = tmp_path / f"{split}.json"
     path.write_text(json.dumps({"images": entries, "annotations": []}))
     described = {"images": str(tmp_path / "images"), "annotations": {split: str(path)}}
-    with pytest.raises(UserError, match="5 of 6 images cannot be used") as told:
+    with pytest.raises(UserError, match="5 of 6 images cannot be used") as said:
         annotations.parse(described, tmp_path / "tables", threads=2)
-    message = str(told.value)
+    message = str(said.value)
     for words in (
         r"broken\.tif cannot be read as an image .* Replace the file",
         r"cut\.tif is cut off: its last part is missing\. Copy it once more",

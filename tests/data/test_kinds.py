@@ -130,27 +130,27 @@ def test_it_is_parsed_and_reported(study, parsed):
     counts = pd.read_csv(outputs["counts"])
     assert counts["cell_type"].tolist() == ["all", "squares"] * 3
     assert (counts["cells"] == 8).all() and (counts["area_median"] == 256).all()
-    told = sections.data(study(), "tiny", counts)
-    assert told.startswith("Data set ``tiny``: checkerboards.\n") and "squares" in told
+    said = sections.data(study(), "tiny", counts)
+    assert said.startswith("Data set ``tiny``: checkerboards.\n") and "squares" in said
 
 
 def test_its_space_is_known_before_it_is_made_and_measured_after(study, parsed, tmp_path):
     own, results = study(), tmp_path / "results"
-    told = plan.plan(own, results)
-    assert told.unknown == () and told.n_unknown == 0 and told.used == 0
-    assert plan.plan(study(side=128), results).data > 3 * told.data > 0
+    said = plan.plan(own, results)
+    assert said.unknown == () and said.n_unknown == 0 and said.used == 0
+    assert plan.plan(study(side=128), results).data > 3 * said.data > 0
     (results / "data").mkdir(parents=True)
     (results / "data/tiny").symlink_to(parsed)
     (parsed / "source.json").touch()
     measured = plan.plan(own, results)
     assert measured.used == sum(path.stat().st_size for path in parsed.rglob("*.*"))
-    assert measured.data == measured.used + told.data - 3 * 3 * 64**2  # its images are made
+    assert measured.data == measured.used + said.data - 3 * 3 * 64**2  # its images are made
 
 
 def test_captions_and_exports_say_what_it_is(study, tmp_path):
     assert len(runs.all_runs(study())) == 2
-    told = published.obstacle(kind="checkerboard", subsample=1, small_objects="kept")
-    assert "this data set is another (checkerboard)" in told
+    said = published.obstacle(kind="checkerboard", subsample=1, small_objects="kept")
+    assert "this data set is another (checkerboard)" in said
     for name in (
         *("README.md", "model.zip", "test_input.npy", "test_output.npy", "example.py"),
         *("settings.json", "segmentation.json", "provenance.json", "origin.json", "weights.h5"),

@@ -221,9 +221,9 @@ def test_names_that_apply_gives_to_two_images_of_one_stem(parse):
 def test_two_label_images_of_one_image_are_refused(parse, other):
     with pytest.raises(UserError) as error:
         parse(["X.png"], ["given/X.tif", f"given/{other}"], {"test": "given"})
-    told = str(error.value)
-    assert "given: X.tif and " in told and f"{other} are both label images of" in told
-    assert told.endswith("X.png. Keep one of them in that folder.")
+    said = str(error.value)
+    assert "given: X.tif and " in said and f"{other} are both label images of" in said
+    assert said.endswith("X.png. Keep one of them in that folder.")
 
 
 def test_images_and_label_images_in_one_folder_as_cellpose_leaves_them(parse):

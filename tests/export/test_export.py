@@ -144,8 +144,8 @@ def test_the_card_says_which_thresholds_are_tuned():
 
 def test_the_card_counts_synthetic_images():
     assert model_card._synthetic({"train_images": ["a"]}) == []
-    told = model_card._synthetic({"train_images": ["a"], "synthetic_images": 1500})
-    assert told == ["And 1,500 synthetic images made of these images."]
+    shown = model_card._synthetic({"train_images": ["a"], "synthetic_images": 1500})
+    assert shown == ["And 1,500 synthetic images made of these images."]
 
 
 def test_the_description_is_one_of_the_model_zoo(name, unpacked):

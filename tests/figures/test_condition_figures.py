@@ -241,8 +241,8 @@ def test_figures_of_tuned_thresholds_say_so_but_not_those_of_losses(name):
     experiment = fabricate(cell_types={"full": "A172"})
     tuned = experiment | {"runs": experiment["runs"].assign(tuning="grid")}
     subtitle = registry.draw(name, tuned).texts[1].get_text().replace("\n", " ")
-    told = "1 seed." if name == "learning-curves" else f"1 seed; {TUNED}."
-    assert subtitle.endswith(told)
+    said = "1 seed." if name == "learning-curves" else f"1 seed; {TUNED}."
+    assert subtitle.endswith(said)
 
 
 def test_thresholds_of_cell_types_are_told():

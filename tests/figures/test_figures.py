@@ -765,7 +765,7 @@ def test_report_has_a_caption_for_every_figure(checkout, figure, tuning):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "said"),
     [
         ("overlay", ["rule *overlay*", "``predicted.npz``", "``metrics.csv``", "``overlay.png``"]),
         ("learning_curve", ["rule *learning_curve*", "``history.csv``"]),
@@ -776,7 +776,7 @@ def test_report_has_a_caption_for_every_figure(checkout, figure, tuning):
         ("provenance", ["rule *provenance*", "``provenance.csv``", "2 runs"]),
     ],
 )
-def test_captions_are_one_line_and_name_file_and_rule(checkout, name, told):
+def test_captions_are_one_line_and_name_file_and_rule(checkout, name, said):
     from jinja2 import Environment, StrictUndefined
 
     text = (checkout / "workflow" / "report" / f"{name}.rst").read_text()
@@ -800,7 +800,7 @@ def test_captions_are_one_line_and_name_file_and_rule(checkout, name, told):
     )  # fmt: skip
     caption = Environment(undefined=StrictUndefined).from_string(text).render(snakemake=job)
     assert caption.strip() and "\n" not in caption.strip()
-    for words in told:
+    for words in said:
         assert words in caption
 
 

@@ -23,8 +23,8 @@ def test_a_document_has_a_figure_with_every_value(figures, name, experiments):
         for container in axes.containers:
             colour = container.lines[0].get_markeredgecolor()
             (black if colour == style.BLACK else blue).append(container.lines[0].get_xdata()[0])
-    told = [f.value * published.UNITS.get(f.unit, 1) for f in (line.figure for line in lines)]
-    assert sorted(black) == pytest.approx(sorted(told))
+    said = [f.value * published.UNITS.get(f.unit, 1) for f in (line.figure for line in lines)]
+    assert sorted(black) == pytest.approx(sorted(said))
     ours = [line.ours.mean for line in lines if line.ours]
     assert sorted(blue) == pytest.approx(sorted(ours))
     # kaggle is of another data set, and the poster's rows are of models that have its names.

@@ -94,7 +94,7 @@ def test_colours_are_the_same_in_every_panel_and_experiment():
     names = [f"unet-long · {OWN}", f"unet · {OWN}, with synthetic images",
              "unet-long · trained on: full", "unet · trained on: extended"]  # fmt: skip
     assert list(colours) == names
-    # What is to be compared stands side by side.
+    # What is compared is side by side.
     assert [colour for _, colour in drawn(figure.axes[0])] == [*colours.values()] * 2
     assert [colours[name] for name in names[:3]] == list(single.values())
     with style.look():
@@ -116,11 +116,11 @@ def test_foreground_is_scored_where_cells_are_not_parted():
     figure = registry.draw("pixel-f1-by-cell-type", experiment)
     (bar,) = [patch for c in figure.axes[0].containers for patch in c.patches]
     assert bar.get_height() == 0.75 and figure.axes[0].get_ylabel() == "pixel F1"
-    told = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    said = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
     assert (
-        "Pixel F1 score" in told
-        and "foreground, whichever cell they belong to" in told
-        and "IoU" not in told
+        "Pixel F1 score" in said
+        and "foreground, whichever cell they belong to" in said
+        and "IoU" not in said
     )
 
 
@@ -143,8 +143,8 @@ def test_sizes_of_extended_subsets_alone_say_so():
     experiment = fabricate(subsets=("percent-5", "full"), train_images=SIZES,
                            synthetic_images={"percent-5": 159, "full": 3170})  # fmt: skip
     figure = registry.draw("data-size", experiment)
-    told = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
-    assert "Training images: 1 synthetic image for each." in told and not figure.legends
+    said = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    assert "Training images: 1 synthetic image for each." in said and not figure.legends
 
 
 def test_sizes_of_other_cell_types_or_validation_have_a_line_each():

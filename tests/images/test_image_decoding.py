@@ -291,7 +291,7 @@ def test_stitched_pictures_beyond_the_limit_of_pillow(tmp_path, monkeypatch):
 
 def test_files_that_are_no_pictures_are_refused(tmp_path):
     deep = png(np.dstack([np.random.default_rng(0).integers(0, 999, (40, 52), np.uint16)] * 3))
-    # Stored without compression, so that only a checksum tells.
+    # Stored without compression, so that only a checksum shows it.
     spoilt = pillow(Image.fromarray(GREY), "PNG", compress_level=0)
     spoilt = spoilt[:500] + b"\0\1" + spoilt[502:]
     for name, content, words in [

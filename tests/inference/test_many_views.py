@@ -201,7 +201,7 @@ def test_scale_one_among_others_does_not_resize(monkeypatch):
 
 
 def test_maps_of_all_scales_count_alike():
-    """A network that tells how many rows it saw: the mean of 4, 8 and 24."""
+    """A network that returns how many rows it saw: the mean of 4, 8 and 24."""
 
     def rows(image):
         values = np.stack([np.full(image.shape, len(image)), np.ones(image.shape)], axis=-1)

@@ -48,7 +48,7 @@ def test_fresh_download(published, fetch, tmp_path, capsys):
     assert left == ["annotations", "images", "images.zip"]  # no part, no temporary folder
     assert "100% of" in capsys.readouterr().err
 
-    # the chain goes on from here
+    # the chain continues here
     annotations.parse(sources.official_layout("livecell", folder), tmp_path / "tables")
     assert (tmp_path / "tables" / "test.cells.parquet").exists()
 
@@ -116,7 +116,7 @@ def test_an_answer_shorter_than_the_rest_of_the_file_is_no_end(published, tmp_pa
 
 @pytest.mark.parametrize("dated", [True, False])
 def test_a_weak_tag_does_not_continue_a_transfer(published, tmp_path, dated):
-    """It tells files of the same meaning, not of the same bytes; a date does for If-Range."""
+    """It means the same content, not the same bytes; a date does for If-Range."""
     published.weak, published.dated = True, dated
     published.cut = [100_000]
     path = tmp_path / "a.json"

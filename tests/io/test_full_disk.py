@@ -1,4 +1,4 @@
-"""A disk that fills up: nothing half-written stays, what was there stays, and the user is told."""
+"""A disk that fills up: no partial file is left, old files are kept, and an error says so."""
 
 import errno
 import json
@@ -55,9 +55,9 @@ def found(request, checkout, tmp_path_factory):
         subprocess.run(["umount", disk], check=True)
 
 
-def check(told, reason):
-    assert told
-    for one in told:
+def check(said, reason):
+    assert said
+    for one in said:
         assert one["kind"] == "UserError", one
         assert one["folder"] in one["message"] or "to unpack" in one["message"], one
         assert reason in one["message"] or "to unpack" in one["message"], one
@@ -67,9 +67,9 @@ def check(told, reason):
 
 @pytest.mark.parametrize("writer", WRITERS)
 def test_what_was_there_stays_and_nothing_else(found, writer):
-    where, told = found
-    assert sorted(told) == sorted(WRITERS)
-    check(told[writer], REASONS[where])
+    where, said = found
+    assert sorted(said) == sorted(WRITERS)
+    check(said[writer], REASONS[where])
 
 
 @pytest.fixture(scope="module", params=["deepcell", "panopticnet"])

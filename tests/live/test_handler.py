@@ -141,9 +141,9 @@ def test_signs_of_life_are_lines_where_lines_cannot_be_rewritten(make, tmp_path)
     assert 2 <= len(lines) <= 5
     assert all("… simulate d (" in line and "20 of 32" in line for line in lines)
     handler.close()
-    told = stream.getvalue()
+    said = stream.getvalue()
     time.sleep(0.5)
-    assert stream.getvalue() == told
+    assert stream.getvalue() == said
 
 
 def test_signs_of_life_of_long_names_are_short(make, tmp_path):

@@ -64,16 +64,16 @@ def with_subset(**settings):
     ],
 )
 def test_steps_are_known_before_any_image_is_made(tmp_path, subset, tiles, batches):
-    told = training(with_subset(**subset), run_on("own"), tmp_path)
-    assert (told.steps, told.tiles) == (2 * batches, 2 * tiles)  # of two epochs
-    assert not told.exact
+    said = training(with_subset(**subset), run_on("own"), tmp_path)
+    assert (said.steps, said.tiles) == (2 * batches, 2 * tiles)  # of two epochs
+    assert not said.exact
 
 
 def test_an_ensemble_has_batches_of_each_cell_type(tmp_path):
     own = copy.deepcopy(TINY)
     own["models"]["featurenet"]["ensemble"] = "cell-type"
-    told = training(resolved(own), run_on(), tmp_path)
-    assert (told.steps, told.tiles) == (2 * (5 + 5), 2 * 36)
+    said = training(resolved(own), run_on(), tmp_path)
+    assert (said.steps, said.tiles) == (2 * (5 + 5), 2 * 36)
 
 
 @pytest.mark.parametrize(
@@ -83,15 +83,15 @@ def test_an_ensemble_has_batches_of_each_cell_type(tmp_path):
 def test_steps_are_those_that_the_training_asks_for(tmp_path, length, seen):
     own = copy.deepcopy(TINY)
     own["models"]["featurenet"]["training"] = length
-    told = training(resolved(own), run_on(), tmp_path)
-    assert told.steps == length.get("steps", 15) and told.tiles == seen
+    said = training(resolved(own), run_on(), tmp_path)
+    assert said.steps == length.get("steps", 15) and said.tiles == seen
 
 
 def test_steps_on_livecell(tmp_path):
     study = resolved(FULL)
-    told = training(study, run_on("percent-5", "resnet50", dataset="livecell"), tmp_path)
+    said = training(study, run_on("percent-5", "resnet50", dataset="livecell"), tmp_path)
     images = 8 * 20  # 5 % of about 407 of each cell type
-    assert (told.steps, told.tiles) == (50 * images * 9 // 2, 50 * images * 9)
+    assert (said.steps, said.tiles) == (50 * images * 9 // 2, 50 * images * 9)
     whole = training(study, run_on("full", "resnet50", dataset="livecell"), tmp_path)
     assert whole.tiles == pytest.approx(50 * 3253 * 9, rel=0.002)
 
@@ -100,8 +100,8 @@ def test_a_model_has_settings_of_its_own(tmp_path):
     own = copy.deepcopy(TINY)
     own["tilings"]["whole"] = {"mode": "resize", "size": 64}
     own["models"]["featurenet"]["training"] = {"tiling": "whole", "epochs": 5, "batch_size": 3}
-    told = training(resolved(own), run_on(), tmp_path)
-    assert (told.steps, told.tiles) == (5 * 2, 5 * 4)
+    said = training(resolved(own), run_on(), tmp_path)
+    assert (said.steps, said.tiles) == (5 * 2, 5 * 4)
     other = training(resolved(own), run_on(model="mobilenetv2"), tmp_path)
     assert other.steps == 2 * 9
 
@@ -111,8 +111,8 @@ def test_crops_of_an_epoch_are_as_many_as_tiles_or_as_said(tmp_path, crops, tile
     own = copy.deepcopy(TINY)
     for tiling in own["tilings"].values():
         tiling.update({"mode": "crop", "crops_per_image": crops})
-    told = training(resolved(own), run_on(), tmp_path)
-    assert (told.steps, told.tiles) == (2 * batches, 2 * tiles) and not told.exact
+    said = training(resolved(own), run_on(), tmp_path)
+    assert (said.steps, said.tiles) == (2 * batches, 2 * tiles) and not said.exact
     read_images(tmp_path, BV2=[(64, 64)] * 2 + [(64, 170)], SkBr3=[(120, 200)])
     counted = training(resolved(own), run_on(), tmp_path)
     assert counted.exact and counted.tiles == 2 * (13 if crops is None else 40)
@@ -152,17 +152,17 @@ def test_images_that_are_read_are_counted(tmp_path, ensemble, batches):
         own["models"]["featurenet"]["ensemble"] = ensemble
     # 1, 1 and 3 tiles, and 8 and 1.
     read_images(tmp_path, BV2=[(64, 64)] * 2 + [(64, 170)], SkBr3=[(120, 200), (64, 64)])
-    told = training(resolved(own), run_on(), tmp_path)
-    assert (told.tiles, told.steps) == (2 * 14, 2 * batches) and told.exact
+    said = training(resolved(own), run_on(), tmp_path)
+    assert (said.tiles, said.steps) == (2 * 14, 2 * batches) and said.exact
     one = training(resolved(own), run_on("round"), tmp_path)
     assert (one.tiles, one.steps) == (2 * 5, 2 * 2)
 
 
 def test_of_images_that_are_not_read_yet_nothing_is_known(tmp_path):
     own = resolved(TINY, datasets={"tiny": {"kind": "local", "path": str(tmp_path)}})
-    told = training(own, run_on(), tmp_path / "results")
-    assert told.steps is None and told.tiles is None
-    (model,) = hours.by_model([told], [], {"featurenet": 100.0})
+    said = training(own, run_on(), tmp_path / "results")
+    assert said.steps is None and said.tiles is None
+    (model,) = hours.by_model([said], [], {"featurenet": 100.0})
     assert (model.n_unknown, model.steps, model.hours) == (1, 0, None)
     shown = "\n".join(text.lines(Jobs({"train": 1}, {}, ()), [], [model], False))
     assert "Steps of 1 training are not known before their images are read" in shown
@@ -183,9 +183,9 @@ def test_the_default_study_takes_two_days_of_a_gpu_by_its_assumption(tmp_path):
 def test_as_the_report_makes_the_reports_steps(tmp_path):
     """50 epochs of batches of two images, each resized to one tile."""
     study = resolved(STUDIES["workflow/studies/as-the-report.yaml"])
-    told = training(study, run_on("full", "resnet50", dataset="livecell"), tmp_path)
+    said = training(study, run_on("full", "resnet50", dataset="livecell"), tmp_path)
     images = 8 * 407  # estimated alike for each cell type
-    assert told.steps == 50 * images // 2
+    assert said.steps == 50 * images // 2
     mine = resolved(STUDIES["config.yaml"])
     one = run_on("percent-5-as-the-report", "resnet50-as-the-report", dataset="livecell")
     same = run_on("percent-5", "resnet50", dataset="livecell")
@@ -250,9 +250,9 @@ def test_finished_runs_give_the_time_of_a_step(tmp_path):
         (model,) = hours.by_model([training(study, run, tmp_path)], found, {})
         return model
 
-    told = time(run_on(seed=3))
-    assert told.hours == pytest.approx(18 * 400 / 3_600_000)  # 18 steps as runs of the same heads
-    assert told.source == "3 runs on cpu"
+    said = time(run_on(seed=3))
+    assert said.hours == pytest.approx(18 * 400 / 3_600_000)  # 18 steps as runs of the same heads
+    assert said.source == "3 runs on cpu"
     assert time(run_on(heads="pixelwise", seed=5)).hours == pytest.approx(18 * 100 / 3_600_000)
     # Of heads without a run, all of the model.
     assert time(run_on(heads="fgbg", seed=5)).hours == pytest.approx(18 * 300 / 3_600_000)
@@ -351,17 +351,17 @@ WRITTEN = "\n".join(
 
 
 def test_jobs_of_a_dry_run():
-    told = jobs.read(WRITTEN)
-    assert told.counts == {"train": 2, "download": 1}
-    assert told.reasons["download"] == Counter({"not made yet": 1})
-    assert told.reasons["train"] == Counter({"code changed": 1, "after other jobs": 1})
-    assert told.trainings == tuple(run_on(heads="pixelwise", seed=seed) for seed in (0, 1))
+    said = jobs.read(WRITTEN)
+    assert said.counts == {"train": 2, "download": 1}
+    assert said.reasons["download"] == Counter({"not made yet": 1})
+    assert said.reasons["train"] == Counter({"code changed": 1, "after other jobs": 1})
+    assert said.trainings == tuple(run_on(heads="pixelwise", seed=seed) for seed in (0, 1))
 
 
 def test_nothing_to_do():
-    told = jobs.read('{"none": true}\n')
-    assert told == Jobs({}, {}, ())
-    first, *_, last = text.lines(told, [], [], False)
+    said = jobs.read('{"none": true}\n')
+    assert said == Jobs({}, {}, ())
+    first, *_, last = text.lines(said, [], [], False)
     assert first.startswith("Jobs: none") and last == "Trainings: none."
 
 

@@ -1,4 +1,4 @@
-"""Where a study stands, on folders of results in every condition."""
+"""The state of a study, on folders of results in every condition."""
 
 import json
 import os
@@ -183,7 +183,7 @@ def test_running_by_slurm(results, study):
     ]
     slurm = parse_squeue("\n".join(lines), "livecell", results.folder)
     results.begin(ZERO, 2, age=40)
-    # Of a group job only the mark tells the run; it holds the job's number while it waits.
+    # Of a group job only the mark names the run; it holds the job's number while it waits.
     results.train(OTHER, 10)
     results.mark(f"{folder_of(OTHER)}/predictions.zip", "4")
     # A job that Slurm does not know any more is not running.
@@ -441,8 +441,8 @@ def test_three_thousand_runs_take_less_than_five_seconds(results, study):
 
 
 def test_durations():
-    told = [progress_text.duration(seconds) for seconds in (None, 59.4, 3599, 3600 * 5, 86399 * 3)]
-    assert told == ["-", "59 s", "1 h 0 min", "5 h 0 min", "3 d 0 h"]
+    shown = [progress_text.duration(seconds) for seconds in (None, 59.4, 3599, 3600 * 5, 86399 * 3)]
+    assert shown == ["-", "59 s", "1 h 0 min", "5 h 0 min", "3 d 0 h"]
 
 
 # The command, with a squeue of our own.

@@ -137,9 +137,9 @@ def test_provenance_has_a_row_a_run(folder, tiny):
 
 def test_steps_tiles_and_hours_are_told_by_model_and_device(folder, tiny):
     table = _provenance(folder, tiny, device="A100", steps=100_000, seconds_of_epochs=36_000.0)
-    told = sections.trainings(table)
-    assert "4 trainings took 10.15 hours, 10.00 of them GPU-hours." in told
-    rows = [line.strip().strip('"').split('", "') for line in told.split("\n") if '", "' in line]
+    said = sections.trainings(table)
+    assert "4 trainings took 10.15 hours, 10.00 of them GPU-hours." in said
+    rows = [line.strip().strip('"').split('", "') for line in said.split("\n") if '", "' in line]
     assert rows[1:] == [
         ["featurenet", "cpu", "1", "1,200", "2,300", "150", "0.05"],
         ["featurenet", "A100", "1", "100,000", "2,300", "360", "10.00"],
@@ -169,9 +169,9 @@ def test_what_runs_started_from_is_listed_with_its_terms(folder, tiny):
     table = _provenance(folder, tiny, started_from=chain)
     name = f"the run theirs/net/{HEADS}/full/seed-2 < the file first.h5"
     assert table["started_from"].tolist() == ["", name, "", ""]
-    told = provenance_section.write(table, "9", folder)
-    assert "All runs were made alike." in told  # they are meant to differ in this
-    [line] = [line for line in told.split("\n") if "theirs/net" in line]
+    said = provenance_section.write(table, "9", folder)
+    assert "All runs were made alike." in said  # they are meant to differ in this
+    [line] = [line for line in said.split("\n") if "theirs/net" in line]
     assert "1 run" in line and "CC BY-NC 4.0" in line and "not known" in line
 
 
@@ -186,9 +186,9 @@ def test_synthetic_images_are_told_beside_the_real_ones(folder, tiny):
     assert table["synthetic_images"].tolist() == [0, 1500, 0, 0]
     assert "All runs were made alike." in provenance_section.write(table, "9", folder)
     shown = [_summary(folder / name / "summary.csv") for name in ("backbones", "tuned")]
-    told = [line.split('", "')[-2] for line in sections.experiments(tiny, shown, table).split("\n")
+    said = [line.split('", "')[-2] for line in sections.experiments(tiny, shown, table).split("\n")
             if "   \"" in line]  # fmt: skip
-    assert told == ["training images", "2 + 0 to 1,500 synthetic", "2"]
+    assert said == ["training images", "2 + 0 to 1,500 synthetic", "2"]
 
 
 def _summary(path):

@@ -31,8 +31,8 @@ SAID = "Warning: found almost nothing"
     ],
 )
 def test_what_is_said(n_true, n_pred, f1, steps, expected):
-    told = found_nothing.warning(n_true, n_pred, f1, "4 images", steps)
-    assert told is None if expected is None else told.startswith(SAID) and expected in told
+    shown = found_nothing.warning(n_true, n_pred, f1, "4 images", steps)
+    assert shown is None if expected is None else shown.startswith(SAID) and expected in shown
 
 
 def _maps(labels, found):
@@ -56,11 +56,11 @@ def test_validation_tiles_are_looked_at(capsys, tmp_path, found, said):
     family = SimpleNamespace(Predictor=lambda settings, folder: lambda tiles: _maps(labels, found))
     settings = {"training": {"normalization": "whole-image"}}
     found_nothing.say_after_training(family, settings, stream, tmp_path, 18)
-    told = capsys.readouterr().out
+    shown = capsys.readouterr().out
     assert len(read) <= 4 * found_nothing.TILES and max(read) > 500
-    assert (SAID in told) == said
+    assert (SAID in shown) == said
     if said:
-        assert "0 cells are predicted where 128 are annotated, on 8 validation tiles" in told
+        assert "0 cells are predicted where 128 are annotated, on 8 validation tiles" in shown
 
 
 def test_no_training_is_lost_for_it(capsys, tmp_path):
@@ -122,8 +122,8 @@ def test_the_summary_says_it(finished):
     from cellseg.report import terminal_summary
 
     workflow, _ = finished
-    told = terminal_summary.table(workflow.folder / "results/tiny")
-    assert f"{SAID} (F1 at IoU 0.5 below 0.05): small." in told
+    shown = terminal_summary.table(workflow.folder / "results/tiny")
+    assert f"{SAID} (F1 at IoU 0.5 below 0.05): small." in shown
     path = workflow.folder / "results/tiny/tables/one/summary.csv"
     table = pd.read_csv(path)
     table.assign(f1_50_mean=0.5).to_csv(path, index=False)

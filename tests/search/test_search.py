@@ -1,4 +1,4 @@
-"""Hyperparameter searches: what is drawn, what goes on, what an interruption leaves."""
+"""Hyperparameter searches: what is drawn, what continues, what an interruption leaves."""
 
 import copy
 import csv
@@ -206,7 +206,7 @@ def test_a_model_does_not_take_a_trials_name(schema):
         validation.resolve({**wrong, "hyperparameter_searches": {"rates": SEARCH}}, schema)
 
 
-# --- what goes on
+# --- what continues
 
 
 def diverge(study, run, folder):
@@ -478,8 +478,8 @@ def test_a_signal_stops_snakemake_and_then_the_search(checkout, tmp_path, name):
         os.killpg(process.pid, signal.SIGINT)
     else:
         process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=30)
-    assert process.returncode == 1 and f"UserError: {name}: stopped" in told
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 1 and f"UserError: {name}: stopped" in said
     assert (tmp_path / "stopped").read_text() == name
     assert (tmp_path / "asked").read_text() == "a b --keep-going --cores 1"
 

@@ -1,4 +1,4 @@
-"""Where a hyperparameter search stands, on folders of results in every condition."""
+"""The state of a hyperparameter search, on folders of results in every condition."""
 
 import copy
 import json

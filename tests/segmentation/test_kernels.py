@@ -50,7 +50,7 @@ def test_h_maxima(kind, seed):
 def test_a_peak_must_rise_from_all_around_it():
     image = np.zeros((9, 15), np.float32)
     image[4, 3], image[4, 11], image[4, 4:11] = 1.0, 0.8, 0.75
-    assert peaks.h_maxima(image, 0.1, 1).max() == 1  # 0.8 stands 0.05 above the bridge
+    assert peaks.h_maxima(image, 0.1, 1).max() == 1  # 0.8 is 0.05 above the bridge
     image[4, 7] = 0.6
     found = peaks.h_maxima(image, 0.1, 1)
     assert found[4, 3] == 1 and found[4, 11] == 2

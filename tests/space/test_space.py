@@ -30,7 +30,7 @@ def resolved(content, **changes):
 
 
 def put(folder, **sizes):
-    """Files of the given sizes, holes on the disk; __ stands for a dot."""
+    """Files of the given sizes, holes on the disk; __ is a dot."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, size in sizes.items():
         with (folder / name.replace("__", ".")).open("wb") as file:
@@ -249,7 +249,7 @@ def test_every_family_has_a_figure_for_its_weights():
 
 
 def test_an_ensemble_takes_a_network_for_each_cell_type(tmp_path):
-    """Weights of as many, and of one in training the state, beside those that are trained."""
+    """Weights of as many, and of one in training the state, next to those that are trained."""
     own = copy.deepcopy(TINY)
     own["experiments"]["backbones"]["conditions"][0]["model"] = "unet"
     plans = []

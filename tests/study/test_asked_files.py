@@ -138,7 +138,7 @@ def fresh(checkout, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def told(fresh):
+def said(fresh):
     """What a plan of all misspelt files says of each."""
     done = fresh.call("--dry-run", *MISSPELT)
     assert done.returncode == 1
@@ -147,10 +147,10 @@ def told(fresh):
 
 
 @pytest.mark.parametrize("target", MISSPELT)
-def test_a_misspelt_file_is_refused_with_the_nearest_one(told, target):
+def test_a_misspelt_file_is_refused_with_the_nearest_one(said, target):
     reason, nearest = MISSPELT[target]
-    assert reason in told[target]
-    assert nearest in told[target]
+    assert reason in said[target]
+    assert nearest in said[target]
 
 
 def test_an_absolute_path_is_refused_with_the_relative_one(fresh):

@@ -81,7 +81,7 @@ def test_text_stays_where_text_is_wanted(read, schema):
 
 
 def test_values_of_config_files_are_not_touched(read, schema):
-    """Text in a file is text, beside what is given and where nothing is."""
+    """Text in a file is text, next to what is given and without it."""
     study = copy.deepcopy(TINY)
     study["training"]["learning_rate"] = "0.1"
     study["experiments"]["backbones"]["title"] = "null"

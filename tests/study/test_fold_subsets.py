@@ -1,4 +1,4 @@
-"""Subsets of folds: what stands in their place, where runs are scored, and what is refused."""
+"""Subsets of folds: what replaces them, where runs are scored, and what is refused."""
 
 import copy
 

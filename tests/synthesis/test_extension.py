@@ -348,7 +348,7 @@ def test_places_are_judged_exactly(side):
 
 
 def test_no_cell_is_used_over_and_over(monkeypatch):
-    """Cells are told by their areas, which turning does not change."""
+    """Cells are recognised by their areas, which turning does not change."""
     image, cells = simulated("BV2", hours=60)
     drawn, paint = [], frame._paint
     monkeypatch.setattr(
@@ -420,7 +420,7 @@ def test_the_same_bytes_for_any_number_of_processes(tables, written, tmp_path):
 
 
 def test_labels_are_the_outlines_of_the_json(written, tmp_path):
-    """Parsed, rasterised and tiled as any data set; every image tells its source."""
+    """Parsed, rasterised and tiled as any data set; every image names its source."""
     from cellseg.data import rasterize_split
 
     folder, source = written

@@ -243,7 +243,7 @@ def handlers():
 
 @pytest.mark.parametrize("ignored", [signal.SIGHUP, signal.SIGINT])
 def test_signals_that_nohup_or_a_shell_ignores_stay_ignored(ignored, handlers, tmp_path):
-    """The training goes on to its end; the others still save the state."""
+    """The training ends; the others still save the state."""
     for number in loop.interruption.SIGNALS:  # this process may run under nohup itself
         signal.signal(number, signal.SIG_DFL)
     signal.signal(ignored, signal.SIG_IGN)

@@ -275,9 +275,9 @@ def test_more_images_in_overlays_predict_those_alone(edited):
 
 def test_the_plan_tells_the_space(finished, checkout):
     schema = yaml.safe_load((checkout / "workflow/schemas/config.schema.yaml").read_text())
-    told = space.plan(config.resolve(TINY, schema), finished.folder / "results")
-    assert told.n_runs == 2 and told.n_unfinished == 0 and told.unknown == ()
-    assert told.used == pytest.approx(told.runs + told.data)
+    said = space.plan(config.resolve(TINY, schema), finished.folder / "results")
+    assert said.n_runs == 2 and said.n_unfinished == 0 and said.unknown == ()
+    assert said.used == pytest.approx(said.runs + said.data)
     for model, entry in TINY["models"].items():
         run = finished.folder / RUN.format(model=model)
         count = json.loads((run / "provenance.json").read_text())["parameters"]

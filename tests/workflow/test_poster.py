@@ -83,8 +83,8 @@ def test_synthetic_images_are_made_and_compared_with_real_ones(finished):
 
 
 def test_a_single_type_is_trained_on_its_own_synthetic_images_too(finished):
-    told = {"SHSY5Y": "18 tiles of 2 images,",
+    said = {"SHSY5Y": "18 tiles of 2 images,",
             "SHSY5Y-extended": "36 tiles of 2 images and 2 synthetic ones,"}  # fmt: skip
-    for subset, trained_on in told.items():
+    for subset, trained_on in said.items():
         run = finished.folder / f"results/tiny/runs/unet/fgbg/{subset}/seed-0"
         assert f"Training on {trained_on}" in (run / "logs/train.log").read_text()

@@ -102,13 +102,13 @@ DYNAMIC = {
 """What is read by a name that is computed."""
 
 NOT_READ = {
-    ("parse", "params", "images"): "stands for images, whose paths are in source.json",
+    ("parse", "params", "images"): "represents images, whose paths are in source.json",
     ("parse", "input", "annotations"): "their paths are in source.json",
-    ("convert", "params", "images"): "stands for images, whose folder is in the settings",
+    ("convert", "params", "images"): "represents images, whose folder is in the settings",
     ("convert", "input", "annotations"): "their folder is in the settings",
-    ("train", "input", "content_of_tiles"): "stands for the tiles, whose date says nothing",
-    ("apply", "params", "chosen"): "stands for the run and the images",
-    ("take_labels", "params", "content"): "stands for the predictions, whose paths are in files",
+    ("train", "input", "content_of_tiles"): "represents the tiles, whose date says nothing",
+    ("apply", "params", "chosen"): "represents the run and the images",
+    ("take_labels", "params", "content"): "represents the predictions, whose paths are in files",
 }
 """What is declared so that a change reruns the rule, and not read by that name."""
 

@@ -128,7 +128,7 @@ class OnSlurm(Workflow):
         return self.log
 
     def progress(self) -> dict:
-        """Where the study stands, as a user is told."""
+        """The state of the study, as a user sees it."""
         arguments = ["--configfile", "study.yaml", "--replace-workflow-config", "--json"]
         done = subprocess.run(
             [sys.executable, self.folder / "scripts/progress.py", *arguments],
@@ -147,7 +147,7 @@ class OnSlurm(Workflow):
         """Number, comment and state of each job of this workflow that Slurm has not ended."""
         lines = _ask("squeue", "-h", "-o", "%i|%k|%T|%j").splitlines()
         rows = [line.split("|") for line in lines]
-        return [tuple(told) for *told, name in rows if name.startswith(self.prefix)]
+        return [tuple(said) for *said, name in rows if name.startswith(self.prefix)]
 
     def job_of(self, model: str) -> str:
         """Number of the running job that trains a model."""

@@ -102,8 +102,8 @@ def test_prefetch_fetches_what_it_can_and_lists_the_rest_at_its_end(
     assert (kept / "annotations/LIVECell/livecell_coco_test.json").is_file()
     assert (kept / "images.zip").is_file() and list((kept / "images").rglob("*.tif"))
     assert (workflow.folder / "results/data/pretrained/imagenet.h5").read_bytes() == b"weights"
-    told = done.stdout.rpartition("Not fetched: 2 files.")[2]
-    assert told.splitlines()[1:] == [
+    said = done.stdout.rpartition("Not fetched: 2 files.")[2]
+    assert said.splitlines()[1:] == [
         f"  {published.url}/{gone}",
         f"    -> {FOLDER}/source/{gone}",
         "  http://127.0.0.1:9/nowhere.h5",
@@ -120,9 +120,9 @@ def test_no_network_at_all(checkout, tmp_path, study, published):
     download.write_text(text.replace("first_wait: float = 2.0", "first_wait: float = 0.0"))
     done = workflow.call("prefetch", "--cores", "1")
     assert done.returncode != 0
-    told = done.stdout.rpartition("Not fetched: 5 files.")[2].splitlines()[1:]
-    assert told[-2:] == [
+    said = done.stdout.rpartition("Not fetched: 5 files.")[2].splitlines()[1:]
+    assert said[-2:] == [
         "  http://127.0.0.1:9/weights.h5",
         "    -> results/data/pretrained/imagenet.h5",
     ]
-    assert len(told) == 10 and f"    -> {FOLDER}/source/images.zip" in told
+    assert len(said) == 10 and f"    -> {FOLDER}/source/images.zip" in said

@@ -16,6 +16,6 @@ def read(path: str | os.PathLike) -> dict[str, float] | None:
     """
     rows = tolerant.table(Path(path))
     # Snakemake writes "-" or "NA" for a job too short to be measured.
-    told = {name: tolerant.number(text) for name, text in rows[0].items()} if rows else {}
-    row = {name: number for name, number in told.items() if number is not None}
+    said = {name: tolerant.number(text) for name, text in rows[0].items()} if rows else {}
+    row = {name: number for name, number in said.items() if number is not None}
     return row if "s" in row else None

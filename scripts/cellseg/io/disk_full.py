@@ -55,8 +55,8 @@ def explained(path: str | os.PathLike) -> Iterator[None]:
         why = reason(error)
         if why is None:
             raise
-        told = next((cause for cause in _chain(error) if isinstance(cause, UserError)), None)
-        raise (told or UserError(message(path, why))) from None
+        said = next((cause for cause in _chain(error) if isinstance(cause, UserError)), None)
+        raise (said or UserError(message(path, why))) from None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -31,11 +31,11 @@ def warnings(job: Job) -> list[str]:
     Of ``apply`` also its doubts, which come between what it found and the page to open.
     """
     lines = _lines(job)
-    told = [line for line in lines if line.startswith(WARNING)]
+    said = [line for line in lines if line.startswith(WARNING)]
     if job.rule == "apply":
         found = [number for number, line in enumerate(lines) if line.startswith(FOUND)]
-        told += lines[found[-1] + 1 : -1] if found else []
-    return told
+        said += lines[found[-1] + 1 : -1] if found else []
+    return said
 
 
 def last_line(job: Job) -> str:
@@ -51,8 +51,8 @@ def _trained(job: Job) -> str:
         return ""
     steps, seconds = (tolerant.number(record.get(name)) for name in ("steps", "seconds"))
     loss = tolerant.number(history[-1].get("val_loss"))
-    told = [] if steps is None else [f"{number_of(int(steps), 'step')} in {duration(seconds)}"]
-    return ", ".join([*told, *([] if loss is None else [f"validation loss {loss:.4f}"])])
+    said = [] if steps is None else [f"{number_of(int(steps), 'step')} in {duration(seconds)}"]
+    return ", ".join([*said, *([] if loss is None else [f"validation loss {loss:.4f}"])])
 
 
 def _scored(job: Job) -> str:
@@ -67,8 +67,8 @@ def _scored(job: Job) -> str:
 
 
 def _applied(job: Job) -> str:
-    told = [line for line in _lines(job) if line.startswith(FOUND)]
-    return told[-1].removeprefix(FOUND).removesuffix(".") if told else ""
+    said = [line for line in _lines(job) if line.startswith(FOUND)]
+    return said[-1].removeprefix(FOUND).removesuffix(".") if said else ""
 
 
 READ: dict[str, Callable[[Job], str]] = {
@@ -90,8 +90,8 @@ def _lines(job: Job) -> list[str]:
 
 
 def _last_line(job: Job) -> str:
-    told = [line for line in _lines(job) if not line.startswith(WARNING)]
-    return told[-1].removesuffix(".") if told else ""
+    said = [line for line in _lines(job) if not line.startswith(WARNING)]
+    return said[-1].removesuffix(".") if said else ""
 
 
 def _in_sentence(line: str, job: Job) -> str:

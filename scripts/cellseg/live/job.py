@@ -101,5 +101,5 @@ class Names:
         return f"{DOING.get(job.rule, (job.rule,))[-1]} {self._of(job)}".strip()
 
     def _of(self, job: Job) -> str:
-        told = {name: value for name, value in job.wildcards.items() if name not in self._common}
-        return job_output.label("", told or job.wildcards)
+        said = {name: value for name, value in job.wildcards.items() if name not in self._common}
+        return job_output.label("", said or job.wildcards)

@@ -85,7 +85,7 @@ class Work:
 
     def _trainings(self, now: float) -> Mapping[tuple, float]:
         """Seconds that running trainings may take in all, by what they have in common."""
-        told: dict[tuple, list[float]] = {}
+        said: dict[tuple, list[float]] = {}
         for job, when in self._running.values():
             training = training_of(job)
             if training is None:
@@ -98,8 +98,8 @@ class Work:
             else:
                 continue
             for kind in (*_kinds(job), job.key):
-                told.setdefault(kind, []).append(whole)
-        return {kind: mean(seconds) for kind, seconds in told.items()}
+                said.setdefault(kind, []).append(whole)
+        return {kind: mean(seconds) for kind, seconds in said.items()}
 
     def _expected(self, job: Job, trainings: Mapping[tuple, float]) -> float | None:
         if job.key in trainings:

@@ -32,7 +32,7 @@ def write(
     problems : ``problems.csv`` of :func:`cellseg.data.annotations.parse`
     outputs : paths of ``counts``, ``problems``, ``sizes`` (CSV), ``png``, ``pdf`` and ``caption``
     title : name of the data set
-    ensembles : runs that are refused where the images do not do for them, see
+    ensembles : runs that are refused where the images do not suffice, see
         :mod:`cellseg.study.ensembles`
     figure_text : whether the picture has its title and note
 

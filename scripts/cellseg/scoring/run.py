@@ -127,9 +127,9 @@ def score_run(
     )
     counts = [int(kept[name].sum()) for name in ("n_true", "n_pred")]
     where = f"{len(names)} images of the {data_split} split"
-    told = found_nothing.warning(*counts, kept["f1_50"].mean(), where, steps)
-    if told:
-        print(told)
+    said = found_nothing.warning(*counts, kept["f1_50"].mean(), where, steps)
+    if said:
+        print(said)
 
 
 def _coco_scores(matches: list[ImageMatches], ranked: bool) -> dict[str, float]:

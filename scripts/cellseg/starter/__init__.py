@@ -11,7 +11,7 @@ from pathlib import Path
 from cellseg.errors import UserError
 
 NAME = "starter"
-"""What stands for it in the configuration."""
+"""Its name in the configuration."""
 
 FILE = Path(__file__).with_name("starter.zip")
 CARD = Path(__file__).with_name("card.json")

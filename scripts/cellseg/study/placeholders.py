@@ -57,8 +57,8 @@ def _meaning(path: tuple, value: object, schema: Mapping) -> str:
         value = value[key]
         inner = (_inner(place, key) for place in places)
         places = [branch for place in inner if place for branch in _branches(place, value, schema)]
-        told = [place["description"] for place in places if "description" in place]
-        described = told[0].strip() if told else described
+        said = [place["description"] for place in places if "description" in place]
+        described = said[0].strip() if said else described
     return f" ({described})" if described else ""
 
 

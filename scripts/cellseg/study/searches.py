@@ -102,7 +102,7 @@ def with_trials(
     ----------
     study : complete but for these
     models : entries of the configuration, without defaults
-    complete : checks a model's entry and fills in its defaults; told the place for its errors
+    complete : checks a model's entry and fills in its defaults; given the place for its errors
 
     Raises
     ------

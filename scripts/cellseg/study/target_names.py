@@ -140,10 +140,10 @@ def _wrong(
     every = (_aligned(pattern.split("/"), parts, nearest) for pattern in patterns)
     _, aligned = min(every, key=lambda pair: pair[0])
     path = "/".join(suggested for _, suggested, _ in aligned if suggested)
-    told = next((pair for pair in aligned if None not in pair and pair[1] != pair[2]), None)
-    if told is None or os.path.exists(target):
+    said = next((pair for pair in aligned if None not in pair and pair[1] != pair[2]), None)
+    if said is None or os.path.exists(target):
         return f"no rule makes this file. Nearest file: {path}"
-    return f"{_reason(*told, known, unlisted)} Nearest file: {path}"
+    return f"{_reason(*said, known, unlisted)} Nearest file: {path}"
 
 
 def _file_below(
