@@ -49,9 +49,11 @@ demo: environment
 	@$(BIN)/python scripts/print_summary.py results/simulated
 
 test: lint detectors
+	PYTHONPATH=scripts $(BIN)/python tests/compile_kernels.py
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 test-all: lint detectors
+	PYTHONPATH=scripts $(BIN)/python tests/compile_kernels.py
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m ""
 
 lint: environment

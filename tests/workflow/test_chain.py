@@ -262,7 +262,7 @@ def test_kept_maps_are_segmented_again_without_the_network(edited):
     kept["segmentation"]["interior_threshold"] = 0.3  # as before, which leaves the run as it was
     edited.configure(kept)
     assert edited.planned(f"{run}/labels.npz") == {"segment": 1}
-    done = edited.call()
+    done = edited.call(f"{run}/metrics.csv", f"{run}/overlay.png")
     assert done.returncode == 0, done.stdout
     assert (edited.folder / run / "predictions.zip").is_file()
     (edited.folder / run / "predictions.zip").unlink()

@@ -3,13 +3,16 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
+from time import monotonic
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD = 16  # items a worker that are under way at once: enough to keep it busy, few in memory
+ALONE = 1.0
+"""Seconds of work that are done in this process first: starting others takes longer."""
 
 
 def ordered_map(
@@ -24,7 +27,8 @@ def ordered_map(
     worker means this process. `processes` is False for threads, which start at once and serve
     where most of the time is spent without Python's lock. The processes are joblib's: unlike those
     of :mod:`multiprocessing` they neither copy the threads of this process nor run its main script
-    a second time, which for a script of Snakemake would start the whole rule again.
+    a second time, which for a script of Snakemake would start the whole rule again. They start once
+    this process has worked for a second.
 
     Raises
     ------
@@ -37,9 +41,17 @@ def ordered_map(
     if not processes:
         yield from _by_threads(function, items, workers)
         return
+    remaining, end = iter(items), monotonic() + ALONE
+    for item in remaining:
+        yield function(item)
+        if monotonic() > end:
+            break
+    first = list(islice(remaining, 1))
+    if not first:
+        return
     from joblib import Parallel, delayed
 
-    remaining = iter(items)
+    remaining = chain(first, remaining)
     with Parallel(n_jobs=workers) as pool:
         while some := list(islice(remaining, AHEAD * workers)):
             yield from pool(delayed(function)(item) for item in some)
