@@ -21,13 +21,19 @@ from cellseg.space import plan as space
 from cellseg.study import validation as config
 from workflow_runner import TINY, Workflow
 
+STUDY = copy.deepcopy(TINY)
+STUDY["models"] = {
+    "featurenet": TINY["models"]["featurenet"],
+    "deepcell": {"family": "deepcell", "backbone": "featurenet"},
+}
+STUDY["experiments"]["backbones"]["conditions"][0]["model"] = list(STUDY["models"])
 RUN = "results/tiny/runs/{model}/inner-distance+pixelwise/full/seed-0"
 
 
 @pytest.fixture(scope="module")
 def finished(checkout, tmp_path_factory):
     """A checkout in which the tiny study has run."""
-    workflow = Workflow.copy(checkout, tmp_path_factory.mktemp("chain"), TINY)
+    workflow = Workflow.copy(checkout, tmp_path_factory.mktemp("chain"), STUDY)
     # One run first, by the name of its scores.
     run = RUN.format(model="featurenet")
     done = workflow.call(f"{run}/metrics.csv")
@@ -48,21 +54,21 @@ def edited(finished):
     yield finished
     shutil.rmtree(finished.folder / "scripts")
     shutil.move(kept, finished.folder / "scripts")
-    finished.configure(TINY)
+    finished.configure(STUDY)
 
 
 def test_tables_figures_and_overlays_are_there(finished):
     folder = finished.folder / "results/tiny"
-    for name in TINY["experiments"]["backbones"]["figures"]:
+    for name in STUDY["experiments"]["backbones"]["figures"]:
         for suffix in ("pdf", "png"):
             assert (folder / f"figures/backbones/{name}.{suffix}").stat().st_size > 5000
-    for model in TINY["models"]:
+    for model in STUDY["models"]:
         run = finished.folder / RUN.format(model=model)
         assert (run / "overlay.png").stat().st_size > 5000
         assert not (run / "resume").exists()
         assert json.loads((run / "progress.json").read_text())["state"] == "finished"
         provenance = json.loads((run / "provenance.json").read_text())
-        family = TINY["models"][model]["family"]
+        family = STUDY["models"][model]["family"]
         assert ("deepcell" in provenance["versions"]) == (family == "deepcell")
         assert provenance["versions"]["tensorflow"]
         assert len(provenance["train_images"]) == 4 and len(provenance["val_images"]) == 2
@@ -126,7 +132,7 @@ def test_formatted_tables_are_there(finished):
     assert set(compared["test"].dropna()) <= {"Wilcoxon signed rank", "none"}
     assert (compared["model_a"] == "featurenet").all()
     page, text = ((folder / f"summary.{kind}").read_text() for kind in ("html", "tex"))
-    for model in TINY["models"]:
+    for model in STUDY["models"]:
         assert model in page and model in text
     assert "No published figure is comparable" in page and r"\toprule" in text
 
@@ -197,8 +203,8 @@ def test_explaining_the_code_reruns_nothing(edited):
 
 
 def test_a_models_learning_rate_reruns_its_runs_only(edited):
-    changed = copy.deepcopy(TINY)
-    changed["models"]["mobilenetv2"]["training"] = {"learning_rate": 0.01}
+    changed = copy.deepcopy(STUDY)
+    changed["models"]["deepcell"]["training"] = {"learning_rate": 0.01}
     edited.configure(changed)
     plan = edited.planned()
     assert plan["train"] == plan["predict"] == plan["score"] == 1
@@ -206,7 +212,7 @@ def test_a_models_learning_rate_reruns_its_runs_only(edited):
 
 
 def test_the_order_of_keys_means_nothing(edited):
-    turned = copy.deepcopy(TINY)
+    turned = copy.deepcopy(STUDY)
     turned["training"] = dict(reversed(turned["training"].items()))
     turned["datasets"]["tiny"] = dict(reversed(turned["datasets"]["tiny"].items()))
     turned["models"] = dict(reversed(turned["models"].items()))
@@ -231,7 +237,7 @@ def test_maps_go_when_the_cells_are_found(finished):
 
 
 def test_settings_of_the_segmentation_do_not_retrain(edited):
-    changed = {**copy.deepcopy(TINY), "segmentation": {"interior_threshold": 0.4}}
+    changed = {**copy.deepcopy(STUDY), "segmentation": {"interior_threshold": 0.4}}
     edited.configure(changed)
     plan = edited.planned()
     assert plan["predict"] == plan["segment"] == plan["score"] == 2
@@ -239,7 +245,7 @@ def test_settings_of_the_segmentation_do_not_retrain(edited):
 
 
 def test_prediction_settings_do_not_retrain(edited):
-    edited.configure({**copy.deepcopy(TINY), "prediction": {"window_overlap": 0.5}})
+    edited.configure({**copy.deepcopy(STUDY), "prediction": {"window_overlap": 0.5}})
     plan = edited.planned()
     assert plan["predict"] == plan["segment"] == 2
     assert set(plan) <= {
@@ -251,7 +257,7 @@ def test_prediction_settings_do_not_retrain(edited):
 def test_kept_maps_are_segmented_again_without_the_network(edited):
     run = RUN.format(model="featurenet")
     kept = {
-        **copy.deepcopy(TINY),
+        **copy.deepcopy(STUDY),
         "keep_predictions": True,
         "segmentation": {"interior_threshold": 0.4},
     }
@@ -269,16 +275,16 @@ def test_kept_maps_are_segmented_again_without_the_network(edited):
 
 
 def test_more_images_in_overlays_predict_those_alone(edited):
-    edited.configure({**copy.deepcopy(TINY), "overlays": {"images": 2}})
+    edited.configure({**copy.deepcopy(STUDY), "overlays": {"images": 2}})
     assert edited.planned() == {"predict_shown": 2, "overlay": 2, "all": 1}
 
 
 def test_the_plan_tells_the_space(finished, checkout):
     schema = yaml.safe_load((checkout / "workflow/schemas/config.schema.yaml").read_text())
-    said = space.plan(config.resolve(TINY, schema), finished.folder / "results")
+    said = space.plan(config.resolve(STUDY, schema), finished.folder / "results")
     assert said.n_runs == 2 and said.n_unfinished == 0 and said.unknown == ()
     assert said.used == pytest.approx(said.runs + said.data)
-    for model, entry in TINY["models"].items():
+    for model, entry in STUDY["models"].items():
         run = finished.folder / RUN.format(model=model)
         count = json.loads((run / "provenance.json").read_text())["parameters"]
         expected = sizes.parameters({**entry, "backbone_levels": ["C3", "C4", "C5"]}, 2)
@@ -291,7 +297,7 @@ def test_the_plan_tells_the_space(finished, checkout):
 
 
 def test_an_experiment_that_shares_runs_trains_only_the_new_ones(edited):
-    more = copy.deepcopy(TINY)
+    more = copy.deepcopy(STUDY)
     more["experiments"]["round-cells"] = {
         "title": "One cell type",
         "conditions": [
@@ -311,7 +317,7 @@ def test_an_experiment_that_shares_runs_trains_only_the_new_ones(edited):
 
 def test_tuning_reuses_the_training(edited):
     """Only what the tuned thresholds change is made again, in a folder of its own."""
-    tuned = copy.deepcopy(TINY)
+    tuned = copy.deepcopy(STUDY)
     tuned["threshold_searches"] = {
         "grid": {"maxima_threshold": [0.02, 0.05], "interior_threshold": [0.2, 0.4], "score": "f1"}
     }
@@ -358,7 +364,7 @@ def test_tuning_reuses_the_training(edited):
 
 def test_each_cell_type_gets_its_thresholds(edited):
     """One more threshold search of a trained run, whose tables say what each type got."""
-    typed = copy.deepcopy(TINY)
+    typed = copy.deepcopy(STUDY)
     values = {"maxima_threshold": [0.02, 0.05], "interior_threshold": [0.2, 0.4]}
     typed["threshold_searches"] = {"typed": {**values, "by": "cell-type"}}
     [condition] = typed["experiments"]["backbones"]["conditions"]
@@ -397,9 +403,11 @@ def test_a_run_starts_from_pretrained_weights(edited, server):
     )
     subprocess.run([sys.executable, "-c", make], check=True)
     server.files["mobilenetv2.h5"] = path.read_bytes()
-    study = copy.deepcopy(TINY)
+    study = copy.deepcopy(STUDY)
     study["pretrained"] = {"net": {"url": f"{server.url}/mobilenetv2.h5"}}
-    study["models"] = {"pretrained": {**study["models"]["mobilenetv2"], "weights": "net"}}
+    study["models"] = {
+        "pretrained": {"family": "deepcell", "backbone": "mobilenetv2", "weights": "net"}
+    }
     # Steps too small to be seen: the first layer stays as it was given.
     study["training"] |= {"epochs": 1, "learning_rate": 1e-12}
     study["experiments"]["backbones"]["conditions"][0]["model"] = "pretrained"
@@ -432,13 +440,13 @@ def test_a_run_is_applied_to_a_folder_and_exported(edited):
     run = RUN.format(model="featurenet")
     images = edited.folder / "results/data/tiny/source/images/livecell_test_images"
     chosen = f"apply={{run: {run}, images: {images}, output: cells of mine}}"
-    other = {**copy.deepcopy(TINY), "prediction": {"window": 128, "window_overlap": 0.5}}
+    other = {**copy.deepcopy(STUDY), "prediction": {"window": 128, "window_overlap": 0.5}}
     for model in other["models"].values():
         model["location"] = False  # with which a network takes no other window
     edited.configure(other)
     done = edited.call("apply", "--config", chosen)  # as the run was scored nevertheless
     assert done.returncode == 0, done.stdout
-    edited.configure(TINY)
+    edited.configure(STUDY)
     done = edited.call("apply", f"{run}/export.zip", "--config", chosen)
     assert done.returncode == 0 and "rule apply:" not in done.stdout, done.stdout
     output, expected = (
@@ -493,7 +501,7 @@ def test_the_report_is_written(finished):
 
 
 def test_bad_local_data_ends_with_a_message_that_names_the_file(checkout, tmp_path):
-    config = copy.deepcopy(TINY)
+    config = copy.deepcopy(STUDY)
     config["datasets"] = {"tiny": {"kind": "local", "path": str(tmp_path / "nowhere")}}
     workflow = Workflow.copy(checkout, tmp_path / "checkout", config)
     done = workflow.call("results/data/tiny/source.json")

@@ -7,7 +7,6 @@ import pytest
 import yaml
 from PIL import Image
 
-from cellseg.data.tiles import offsets
 from cellseg.study import runs as studies
 from cellseg.study import validation
 from workflow_runner import TINY, Workflow
@@ -105,8 +104,8 @@ def test_plan_of_the_demo(fresh, checkout):
     light, distances = "inner-distance+pixelwise", "outer-distance+fgbg"
     try:
         plan = fresh.planned()
-        first = fresh.planned(f"results/simulated/runs/featurenet/{light}/full/seed-1/weights.h5")
-        other = fresh.call("--dry-run", f"results/simulated/runs/featurenet/{distances}/full/"
+        first = fresh.planned(f"results/simulated/runs/recommended/{light}/full/seed-1/weights.h5")
+        other = fresh.call("--dry-run", f"results/simulated/runs/recommended/{distances}/full/"
                            "seed-0/tuning-thresholds/metrics.csv")  # fmt: skip
     finally:
         fresh.configure(TINY)
@@ -119,25 +118,25 @@ def test_plan_of_the_demo(fresh, checkout):
     assert plan["collect"] == plan["format_tables"] == 3
     assert plan["figure"] == 10 and plan["contact_sheet"] == 1
     assert plan["simulate"] == plan["parse"] == plan["overview"] == 1
-    assert plan["rasterize"] == 3 and plan["tile"] == 2
+    assert plan["rasterize"] == 3 and plan["tile"] == 4  # of two splits: cut, and drawn from
     assert "download" not in plan and "fetch_weights" not in plan
     assert first == {"simulate": 1, "parse": 1, "rasterize": 2, "tile": 2, "train": 1}
     assert other.returncode == 0 and "tune" in other.stdout
 
 
-def _without_gpu(text: str) -> str:
-    """The study's recipe for a CPU: the lines that its comments name, changed as they say."""
-    text, accelerators = re.subn("accelerator: gpu +# CPU: cpu", "accelerator: cpu", text)
-    gpu, cpu = re.findall(r"^ +(?:# )?- {model: .*}$", text, re.M)
-    assert "resnet50" in gpu and "# " in cpu and accelerators == 1
-    return text.replace(gpu + "\n", "").replace(cpu, cpu.replace("# ", ""))
+def _with_gpu(text: str) -> str:
+    """The study's recipe for a GPU: the lines that its comments name, changed as they say."""
+    text, accelerators = re.subn("accelerator: cpu +# GPU: gpu", "accelerator: gpu", text)
+    cpu, gpu = re.findall(r"^ +(?:# )?- {model: .*}$", text, re.M)
+    assert "recommended" in cpu and "# " in gpu and accelerators == 1
+    return text.replace(cpu + "\n", "").replace(gpu, gpu.replace("# ", ""))
 
 
 @pytest.mark.parametrize("recipe", ["gpu", "cpu"])
 def test_plan_of_own_images(fresh, checkout, recipe):
     """The study to copy for them, with its blanks filled in as its comments say."""
     text = (checkout / "workflow/studies/own.yaml").read_text()
-    text = _without_gpu(text) if recipe == "cpu" else text
+    text = _with_gpu(text) if recipe == "gpu" else text
     text = text.replace("<FOLDER OF IMAGES>", "own/images")
     for split in ("train", "val", "test"):
         text = text.replace(f"{split}: <FOLDER>", f"{split}: own/labels/{split}")
@@ -159,16 +158,12 @@ def test_plan_of_own_images(fresh, checkout, recipe):
 
 
 def test_own_yaml_says_how_many_steps_each_recipe_makes(checkout):
-    """For 100 images of LIVECell's size, as its head says."""
     text = (checkout / "workflow/studies/own.yaml").read_text()
     content = yaml.safe_load(text)
+    head = text.partition("dataset: mine")[0]
     for model in content["models"].values():
         training = {**content["training"], **model.get("training", {})}
-        tiling = content["tilings"][training["tiling"]]
-        tiles = [len(offsets(side, tiling["size"], tiling["tile_overlap"])) for side in (520, 704)]
-        steps = 100 * tiles[0] * tiles[1] // training["batch_size"]
-        total = f"{steps * training['epochs']:,}"
-        assert f"{steps:,} an epoch, {training['epochs']} epochs: {total}" in text
+        assert f" {training['steps']:,} " in head
 
 
 @pytest.mark.parametrize(("validation", "splits"), [("official", 1), ("by-well", 2)])
