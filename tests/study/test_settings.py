@@ -21,6 +21,7 @@ import settings_of_maps
 import settings_of_models
 import settings_of_results
 import settings_of_searches
+import settings_of_starts
 import settings_of_training
 from cellseg.study import runs as studies
 from cellseg.study import validation
@@ -37,6 +38,7 @@ CASES: list[Case] = [
     *settings_of_results.CASES,
     *settings_of_searches.CASES,
     *settings_of_detectors.CASES,
+    *settings_of_starts.CASES,
 ]
 ROUNDS = setting_cases.rounds(CASES)
 """Cases and values that are planned together."""
