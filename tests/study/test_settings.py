@@ -43,8 +43,9 @@ CASES: list[Case] = [
 ROUNDS = setting_cases.rounds(CASES)
 """Cases and values that are planned together."""
 
-SOME = (".kind", ".family", ".backbone", ".window", ".size")
-"""Keys of many choices, or of some that another case has, of which a few show that they count."""
+SOME = (".kind", ".family", ".backbone", ".window", ".size", ".folds.ensemble")
+"""Keys of many choices, or of some that another case has, of which a few show that they count; and
+one whose default cannot be told from being left out, since the subset stands for its folds."""
 OVERRIDING = tuple(
     f"models.*<{family}>.{block}."
     for family in (*MODELS, *settings_of_models.OF_PACKAGES, *settings_of_detectors.NAMES)

@@ -8,7 +8,7 @@ from cellseg import models, starter
 from cellseg.errors import UserError
 from cellseg.io import exports
 from cellseg.models.detectors import presets
-from cellseg.study import head_checks, outside, spelling
+from cellseg.study import folds, head_checks, outside, spelling
 from cellseg.study import runs as studies
 from cellseg.study.runs import Run
 from cellseg.targets import head_names
@@ -38,13 +38,13 @@ def file_of(study: Mapping, run: Run) -> str | None:
 
 def source_of(study: Mapping, run: Run) -> Run | None:
     """The run that a run starts from, or None."""
-    entry = entry_of(study, run.model)
+    entry = None if run.is_joined else entry_of(study, run.model)
     found = None if entry is None else source(entry, vars(run))
     return None if found is None else Run(**found)
 
 
 def with_sources(study: Mapping, runs: Iterable[Run]) -> list[Run]:
-    """Runs with those that they start from, and so on, sorted, each once."""
+    """Runs with those that they start from or are put together of, and so on, each once, sorted."""
     found: set[Run] = set()
     waiting = list(runs)
     while waiting:
@@ -52,7 +52,7 @@ def with_sources(study: Mapping, runs: Iterable[Run]) -> list[Run]:
         if run not in found:
             found.add(run)
             begun = source_of(study, run)
-            waiting += [] if begun is None else [begun]
+            waiting += [*([] if begun is None else [begun]), *folds.members(study, run)]
     return sorted(found)
 
 
@@ -119,6 +119,11 @@ def check_entry(where: str, model: Mapping, study: Mapping) -> None:
         raise UserError(
             f"{where}.model: '{entry['model']}' is an ensemble, which holds several networks. "
             "Start from a model without `ensemble`; each network of an ensemble may do so."
+        )
+    if entry.get("subset", "").endswith(studies.ALL_FOLDS):
+        raise UserError(
+            f"{where}.subset: '{entry['subset']}' holds the networks of all folds. Start from one "
+            "fold."
         )
     if "heads" in entry:
         try:
