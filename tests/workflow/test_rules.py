@@ -38,6 +38,10 @@ WHOLE["pretrained"] = {"net": {"url": "http://nowhere.example/net.h5"}}
 WHOLE["models"]["mobilenetv2"]["weights"] = "net"
 WHOLE["subsets"]["extended"] = {"synthetic_per_image": 2}
 WHOLE["subsets"]["folded"] = {"folds": {"count": 3}}
+WHOLE["subsets"]["together"] = {
+    "folds": {"count": 2, "images": "training", "validation": "held-out", "scored": "split",
+              "ensemble": True}
+}  # fmt: skip
 WHOLE["threshold_searches"] = {"grid": {"maxima_threshold": [0.02, 0.05], "score": "f1"}}
 _RUNS = {"heads": "inner-distance+pixelwise", "subset": "full", "seed": 0}
 WHOLE["experiments"] |= {
@@ -50,6 +54,8 @@ WHOLE["experiments"] |= {
             "conditions": [{**_RUNS, "model": "featurenet", "heads": "fgbg"}]},
     "folds": {"title": "Held out?", "dataset": "kaggle", "figures": [],
               "conditions": [{**_RUNS, "model": "featurenet", "subset": "folded"}]},
+    "together": {"title": "As one?", "figures": [],
+                 "conditions": [{**_RUNS, "model": "joined", "subset": "together"}]},
 }  # fmt: skip
 WHOLE["segmentation_by_heads"] = {"fgbg": {"method": "threshold-components"}}
 WHOLE["hyperparameter_searches"] = {
@@ -62,6 +68,7 @@ WHOLE["experiments"]["outside"] = {
     "title": "Others?", "figures": [],
     "conditions": [{"model": "outside", "heads": "external", "subset": "full", "seed": 0}],
 }  # fmt: skip
+WHOLE["models"]["joined"] = dict(WHOLE["models"]["featurenet"])
 WHOLE["tilings"] = {**WHOLE["tilings"], "crop-64": {"mode": "crop", "size": 64}}
 WHOLE["models"]["detector"] = {"family": "centermask", "preset": "small",
                                "training": {"tiling": "crop-64"}}  # fmt: skip
@@ -369,8 +376,8 @@ def _of_twins(jobs: dict) -> dict:
 
 
 def _twin(rule: str) -> str:
-    of_maps = {"predict_instances": "predict", "paint": "segment"}
-    return of_maps.get(rule, rule.removesuffix("_from_outside"))
+    others = {"predict_instances": "predict", "paint": "segment", "join_folds": "train"}
+    return others.get(rule, rule.removesuffix("_from_outside"))
 
 
 def _set(*path: str, value: object) -> Callable[[dict], None]:
@@ -489,6 +496,7 @@ def test_an_edit_changes_what_it_must(place, loaded, name):
 def test_another_split_to_score_changes_what_it_must(place):
     before = copy.deepcopy(WHOLE)
     del before["experiments"]["tuned"]  # thresholds tuned on the split are not scored on it
+    del before["experiments"]["together"], before["subsets"]["together"]  # nor are folds of it
     after = copy.deepcopy(before)
     after["scoring"] = {"data_split": "val"}
     plans = [loaded_rules.load(place, config, TARGETS)[1] for config in (before, after)]
@@ -561,8 +569,8 @@ def test_training_compares_the_content_of_all_its_tiles(loaded):
         {path for path in job.inputs if path.endswith(".npz") and not path.endswith(outlines)}
         for job in trainings
     ]
-    # One with synthetic images, and three folds, which are of all splits.
-    assert sorted(map(len, tiles)) == [2, 2, 2, 2, 3, 3, 3, 3]
+    # One with synthetic images, and three folds, which are of all splits; two are of two.
+    assert sorted(map(len, tiles)) == [2, 2, 2, 2, 2, 2, 3, 3, 3, 3]
     for job, paths in zip(trainings, tiles, strict=True):
         assert {f"{path}.content.json" for path in paths} <= set(job.inputs)
 

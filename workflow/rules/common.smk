@@ -203,6 +203,10 @@ wildcard_constraints:
 # Of rules for networks that predict maps, for those that find instances, and for both.
 OF_MAPS = {"heads": head_names.PATTERN}
 OF_INSTANCES = {"heads": head_names.INSTANCES}
+# Of rules for runs that train a network, and for those that put those of all folds together.
+JOINED = [name for name in study["subsets"] if name.endswith(studies.ALL_FOLDS)]
+OF_TRAINED = {"subset": one_of(set(study["subsets"]) - set(JOINED))}
+OF_JOINED = {"subset": one_of(JOINED)}
 OF_NETWORK = {"heads": f"{head_names.PATTERN}|{head_names.INSTANCES}"}
 # Of rules for runs whose cells another program found, in the place of the two above.
 OF_OUTSIDE = {
@@ -637,6 +641,14 @@ def start_of(wildcards):
     return [] if file is None else [file]
 
 
+def of_members(name):
+    """Input function: a file of the run of each fold that a run of all folds puts together."""
+    return lambda wildcards: [
+        f"results/{run.folder}/{name}"
+        for run in folds.members(study, run_of(wildcards))
+    ]
+
+
 def of_runs(name, chosen=studies.runs_of):
     """Input function: one file of every run of an experiment; {variant} is that of its threshold search."""
 
@@ -704,7 +716,7 @@ def of_all_runs(*names, trained=False):
         f"{RUN}/{name}".format(**vars(run), variant=variant)
         for run, variant in studies.all_variants(study)
         for name in names
-        if not (trained and run.is_external)
+        if not (trained and (run.is_external or run.is_joined))
     ]
     return list(dict.fromkeys(files))
 

@@ -21,7 +21,7 @@ from cellseg.segmentation import record as segmentation_record
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
 from cellseg.tables import read
-from cellseg.training import ensemble
+from cellseg.training import ensemble, joined_folds
 from cellseg.training.provenance import SETTINGS as RUN_SETTINGS
 from cellseg.training.start import CHAIN
 
@@ -67,6 +67,7 @@ def export(
     thresholds = segmentation_record.read(run["segmentation"])
     options = record.of(thresholds, run["segmentation"])
     ensemble.refuse(settings, run["weights"], "is exported")
+    joined_folds.refuse(settings, run["weights"])
     if "backend" in settings["model"]:  # which makes no difference to the weights
         settings["model"]["backend"] = "tensorflow"
     model = settings["model"]

@@ -72,6 +72,7 @@ class Job:
 
 
 TRAIN = Job("train", "train", (WEIGHTS, HISTORY, SETTINGS, PROVENANCE))
+JOIN_FOLDS = Job("join_folds", "join_folds", (WEIGHTS, SETTINGS, PROVENANCE), measured=False)
 PREDICT = Job("predict", "predict", (PREDICTIONS,))
 PREDICT_INSTANCES = Job("predict_instances", "predict", (INSTANCES,))
 PREDICT_VALIDATION = Job("predict_validation", "predict", (VALIDATION_PREDICTIONS,))
@@ -101,7 +102,17 @@ SUBMIT_FROM_OUTSIDE = Job("submission_from_outside", "submission", SUBMIT.output
 OF_OUTSIDE = (TAKE_LABELS, SCORE_FROM_OUTSIDE, OVERLAY_FROM_OUTSIDE, SUBMIT_FROM_OUTSIDE)
 """Of the rules for runs whose cells another program found."""
 JOBS = (
-    *(TRAIN, PREDICT, PREDICT_INSTANCES, PREDICT_VALIDATION, TUNE, SEGMENT, PAINT, SCORE),
+    *(
+        TRAIN,
+        JOIN_FOLDS,
+        PREDICT,
+        PREDICT_INSTANCES,
+        PREDICT_VALIDATION,
+        TUNE,
+        SEGMENT,
+        PAINT,
+        SCORE,
+    ),
     *(PREDICT_SHOWN, OVERLAY, LEARNING_CURVE, EXPORT, SUBMIT),
     *OF_OUTSIDE,
 )

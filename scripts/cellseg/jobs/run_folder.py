@@ -84,14 +84,14 @@ class RunFolder:
 
     def state_of(self, variant: str) -> str:
         """State of what the run has to do with one tuning folder, "" for that without tuning."""
-        shared = ("train", "predict", "predict_instances")
+        shared = ("train", "join_folds", "predict", "predict_instances")
         steps = [step for step in self.steps if step.rule in shared or step.variant == variant]
         return self.state if steps == self.steps else self._decide(steps)[0]
 
     def passed(self, stage: str, variant: str = "") -> bool:
         """Whether the run has what a stage makes; maps are removed after use."""
         rules = {
-            "trained": ("train",),
+            "trained": ("train", "join_folds"),
             "tuned": ("tune",),
             "segmented": ("segment", "paint"),
             "scored": ("score",),

@@ -33,7 +33,8 @@ class Step:
 def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
     """Jobs of a run, in their order, for the given tuning folders.
 
-    The training comes first; a run whose cells another program found has none.
+    The training comes first; a run whose cells another program found has none, and one of all
+    folds puts together what theirs trained.
     """
     wildcards = [run.dataset, run.model, run.heads, run.subset, str(run.seed)]
 
@@ -53,7 +54,8 @@ def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
     is_instances = run.heads == head_names.INSTANCES
     predict = run_files.PREDICT_INSTANCES if is_instances else run_files.PREDICT
     segment = run_files.PAINT if is_instances else run_files.SEGMENT
-    steps = [step(run_files.TRAIN, ""), step(predict, "")]
+    first = run_files.JOIN_FOLDS if run.is_joined else run_files.TRAIN
+    steps = [step(first, ""), step(predict, "")]
     for variant in variants:
         tuning = tuning_in(variant)
         if tuning is not None:

@@ -18,6 +18,7 @@ DOING = {
     "fetch_weights": ("download weights", "downloaded weights"),
     "figure": ("draw", "drew"),
     "format_tables": ("format the tables of", "formatted the tables of"),
+    "join_folds": ("put together the folds of", "put together the folds of"),
     "learning_curve": ("draw losses of", "drew losses of"),
     "overlay": ("draw overlay of", "drew overlay of"),
     "overlay_from_outside": ("draw overlay of", "drew overlay of"),

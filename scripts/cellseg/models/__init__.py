@@ -42,6 +42,9 @@ building it:
     ``maps``, the default, or ``instances``;
 ``EXPORTED`` (optional)
     False where a network cannot be exported, because it is no network of maps in TensorFlow.
+``START_FILES`` (optional)
+    endings of the names of weight files that a training may start from, None for any;
+    ``.h5`` and ``.hdf5`` by default.
 
 A new family in Keras 3 is a function that builds the network, these facts, a module with ::
 
@@ -55,7 +58,7 @@ Modules are imported when asked for: some bring TensorFlow along, which takes se
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -144,6 +147,11 @@ def predicts(model: Mapping) -> str:
 def is_exported(model: Mapping) -> bool:
     """Whether a model's network can be exported as a SavedModel."""
     return getattr(_facts(model), "EXPORTED", True)
+
+
+def start_files(model: Mapping) -> Sequence[str] | None:
+    """Endings of the names of weight files that a model may start from; None for any."""
+    return getattr(_facts(model), "START_FILES", (".h5", ".hdf5"))
 
 
 def _facts(model: Mapping) -> ModuleType:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cellseg.data.splits import SPLITS
 from cellseg.io import benchmark_files
+from cellseg.io.run_files import TRAIN
 from cellseg.study.runs import all_variants
 
 NO_MODEL = "-"
@@ -65,6 +66,7 @@ def _jobs(rule: str, pattern: str, study: Mapping, dataset: str) -> list[tuple[s
             if run.dataset == dataset
             and (variant or not of_tuning)
             and (not run.is_external or rule in OF_LABELS)
+            and not (run.is_joined and rule == TRAIN.rule)
         ]
         known.sort(key=lambda values: list(study["models"]).index(values["model"]))
     else:

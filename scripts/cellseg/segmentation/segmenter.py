@@ -1,14 +1,16 @@
 """From one image to its cells, by a trained run."""
 
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cellseg.errors import UserError
-from cellseg.inference import instance_run, map_store, record, sliding_window
+from cellseg.inference import instance_run, map_store, members, record, sliding_window
 from cellseg.inference import run as predict_run
 from cellseg.io import made_files, run_format
 from cellseg.segmentation import by_cell_type, methods
@@ -59,7 +61,11 @@ class Segmenter:
             make = (
                 instance_run.image_detector if self.finds_instances else predict_run.image_predictor
             )
-            self.predict = make(settings, family, self.folder, self.prediction)
+            opened = ExitStack()  # networks may read their weights when they are first used
+            weakref.finalize(self, opened.close)
+            self.predict = opened.enter_context(
+                members.predictor(make, settings, family, self.folder, self.prediction)
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             # Whatever is in a file that somebody handed on.
             raise made_files.damaged(run["settings"], error) from error

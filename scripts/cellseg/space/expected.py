@@ -43,6 +43,7 @@ def of_run(
     network = 4.0 * models.expected_parameters(model, len(heads))
     types = subset["cell_types"] or kinds.of(entry).cell_types(entry) or CELL_TYPES
     networks = len(types) if model["ensemble"] else 1
+    networks *= subset["folds"]["count"] if run.is_joined else 1
     method = segmentation_methods.settings_for(study, run.heads)["method"]
     n_channels = len(segmentation_methods.METHODS[method].stored(heads))
     detects = run.heads == head_names.INSTANCES  # detections of scored images are always kept
@@ -63,7 +64,7 @@ def of_run(
         share = subset["fraction"] / study["threshold_searches"][tuning]["subsample"]
         predicted += images["val"].pixels * share
     predicted *= INSTANCES if detects else CHANNEL * n_channels
-    state = (STATE + networks - 1) * network
+    state = 0.0 if run.is_joined else (STATE + networks - 1) * network
     return (kept + predicted, state) if study["keep_predictions"] else (kept, max(state, predicted))
 
 

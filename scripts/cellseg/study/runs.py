@@ -15,6 +15,9 @@ AXES = ("model", "heads", "subset", "seed")
 OF_RUNS = ("heads", "training")
 """Keys of a model that differ from those of the study, and stand at the top of a run's settings."""
 
+ALL_FOLDS = "-all-folds"
+"""End of the name of a subset whose runs predict with the networks of all folds."""
+
 LARGEST_SEED = 2**32 - 1
 """Of the random generators of NumPy and TensorFlow."""
 
@@ -38,6 +41,11 @@ class Run:
         return self.heads == head_names.OUTSIDE
 
     @property
+    def is_joined(self) -> bool:
+        """Whether it predicts with the networks of all folds: nothing is trained."""
+        return self.subset.endswith(ALL_FOLDS)
+
+    @property
     def folder(self) -> str:
         """Where its files are, within the folder of all results."""
         return RUN_FOLDER.format(**vars(self))
@@ -56,8 +64,9 @@ def runs_of(study: Mapping, experiment: str) -> list[Run]:
 
 
 def trained_runs(study: Mapping, experiment: str) -> list[Run]:
-    """Those of its runs that have a network."""
-    return [run for run in runs_of(study, experiment) if not run.is_external]
+    """Those of its runs that train a network."""
+    runs = runs_of(study, experiment)
+    return [run for run in runs if not (run.is_external or run.is_joined)]
 
 
 def first_runs(study: Mapping, experiment: str) -> list[Run]:
@@ -140,13 +149,17 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
     }
 
 
+NOT_TRAINED_ON = ("scored", "ensemble")
+"""Keys of a subset and of its folds that change no training."""
+
+
 def _trained_on(subset: Mapping) -> dict:
     """Settings of a subset but for what is scored, which changes no training."""
-    kept = {key: value for key, value in subset.items() if key != "scored"}
+    kept = {key: value for key, value in subset.items() if key not in NOT_TRAINED_ON}
     return {key: _trained_on(value) if key == "folds" else value for key, value in kept.items()}
 
 
-OF_TRAINING = ("validation", "scored")
+OF_TRAINING = ("validation", "scored", "ensemble")
 """Keys of folds that do not say which images one of them holds out."""
 
 

@@ -286,7 +286,7 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
             f"{training['tiling']} has mode crop. Use `warp: labels`, or a tiling of mode cut."
         )
     if model.get("start_from") is not None:
-        starts.check_entry(f"{where}.start_from", model["start_from"], study)
+        starts.check_entry(f"{where}.start_from", model, study)
     if model.get("weights") is not None:
         spelling.check(f"{where}.weights", model["weights"], study["pretrained"])
     if "backbone" in model:  # of a detector the preset names it

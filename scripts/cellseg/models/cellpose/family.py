@@ -14,6 +14,7 @@ import torch
 from cellseg.models.cellpose.learner import CellposeLearner
 from cellseg.models.cellpose.predictor import CellposePredictor
 from cellseg.models.pytorch.family import TorchFamily
+from cellseg.training.start import Start
 
 
 class CellposeFamily(TorchFamily):
@@ -22,11 +23,16 @@ class CellposeFamily(TorchFamily):
     Predictor = CellposePredictor
 
     def learner(
-        self, settings: Mapping, size: int, folder: Path, weights: Path | None = None
+        self,
+        settings: Mapping,
+        size: int,
+        folder: Path,
+        weights: Path | None = None,
+        start: Start | None = None,
     ) -> CellposeLearner:
         """A network with its optimiser; tiles may have any `size`, and there are no `weights`."""
         del size, weights
-        return CellposeLearner(self.build, settings, folder)
+        return CellposeLearner(self.build, settings, folder, start)
 
     def versions(self) -> dict[str, str]:
         """Versions of torch and the package."""

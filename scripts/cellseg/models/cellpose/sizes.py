@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 EXPORTED = False
 """An export holds a network in TensorFlow."""
+START_FILES = None
+"""The package's files, such as ``cyto3``, have no ending."""
 LEVELS = 4
 STRIDE = 2 ** (LEVELS - 1)
 """Pixels of the image per pixel of the coarsest map."""

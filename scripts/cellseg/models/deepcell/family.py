@@ -104,7 +104,8 @@ class DeepcellLearner:
             for layer in batch_norms(self.model):
                 layer.momentum = options["batch_norm_momentum"]
         if start is not None:
-            for layer in starting.frozen(start, _parts(self.model)):
+            learning = [layer.name for layer in self.model.layers if layer.trainable_weights]
+            for layer in starting.frozen(start, _parts(self.model), learning):
                 self.model.get_layer(layer).trainable = False
         rates = None if start is None else _rates(self.model, start)
         self.model.compile(

@@ -9,9 +9,10 @@ import timm
 import torch
 import torchvision
 
-from cellseg.models.detectors import learner, network, predictor, sizes
+from cellseg.models.detectors import learner, network, predictor, presets, sizes
 from cellseg.models.pytorch.family import TorchFamily
 from cellseg.training import instance_stream
+from cellseg.training.start import Start
 
 
 class DetectorFamily(TorchFamily):
@@ -24,11 +25,16 @@ class DetectorFamily(TorchFamily):
         return partial(instance_stream.InstanceStream, cells=instance_stream.cells_of(outlines))
 
     def learner(
-        self, settings: Mapping, size: int, folder: Path, weights: Path | None = None
+        self,
+        settings: Mapping,
+        size: int,
+        folder: Path,
+        weights: Path | None = None,
+        start: Start | None = None,
     ) -> learner.DetectorLearner:
         """A network with its optimiser; crops may have any `size`."""
         del size
-        return learner.DetectorLearner(self.build, settings, folder, weights)
+        return learner.DetectorLearner(self.build, settings, folder, weights, start)
 
     def Predictor(self, settings: Mapping, folder: Path) -> predictor.TorchPredictor:
         """A trained network, applied to images of any size."""
@@ -42,7 +48,7 @@ class DetectorFamily(TorchFamily):
 
 def _build(model: Mapping):
     """The network, whose norms depend on whether its backbone is pretrained."""
-    return network.build({**model, "pretrained": model.get("weights") is not None})
+    return network.build(presets.with_pretrained(model))
 
 
 FAMILY = DetectorFamily(_build)

@@ -12,7 +12,8 @@ from cellseg.training.start import Start
 
 def freeze(model: keras.Model, start: Start) -> None:
     """Set the layers to freeze as not trained; before the optimiser is made."""
-    chosen = set(starting.frozen(start, _parts(model)))
+    learning = [layer.name for layer in leaves(model) if layer.trainable_weights]
+    chosen = set(starting.frozen(start, _parts(model), learning))
     for layer in leaves(model):
         if layer.name in chosen:
             layer.trainable = False

@@ -1,4 +1,4 @@
-"""A network of torch as a file: its state dict in HDF5."""
+"""A network of torch as a file: its state dict in HDF5, and those of other programs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +12,8 @@ from cellseg.errors import UserError
 from cellseg.io import atomic, hdf5_checks
 
 FORMAT = "state dict of torch"
+NESTED = ("state_dict", "model", "model_state")
+"""Keys under which training programs put a state dict."""
 
 
 def write(state: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -33,11 +35,7 @@ def load(model: nn.Module, path: Path) -> None:
     UserError
         It is no such file, or of another network.
     """
-    hdf5_checks.refuse(path)
-    with h5py.File(path, "r") as file:
-        if file.attrs.get("format") != FORMAT:
-            raise UserError(f"{path} holds no weights of a torch network. Train the run again.")
-        state = {name: torch.from_numpy(np.asarray(file[name])) for name in file}
+    state = _of_hdf5(path)
     own = model.state_dict()
     wrong = sorted(set(own) ^ set(state))
     wrong += [name for name in own if name in state and own[name].shape != state[name].shape]
@@ -47,3 +45,52 @@ def load(model: nn.Module, path: Path) -> None:
             "not fit. Use the settings that it was trained with, or train it again."
         )
     model.load_state_dict(state)
+
+
+def read(path: Path) -> dict[str, torch.Tensor]:
+    """A state dict: a file of :func:`write`, one saved by ``torch.save``, or safetensors.
+
+    Raises
+    ------
+    UserError
+        It is none of these.
+    """
+    if h5py.is_hdf5(path):
+        return _of_hdf5(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle's own are many
+        content = _of_safetensors(path, error)
+    for name in NESTED:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            content = content[name]
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path} holds no state dict of torch. Name another file.")
+    return {
+        name.removeprefix("module."): value
+        for name, value in content.items()
+        if isinstance(value, torch.Tensor)
+    }
+
+
+def _of_hdf5(path: Path) -> dict[str, torch.Tensor]:
+    hdf5_checks.refuse(path)
+    with h5py.File(path, "r") as file:
+        if file.attrs.get("format") != FORMAT:
+            raise UserError(
+                f"{path} holds no weights of a torch network. Train the run again, or name "
+                "another file."
+            )
+        return {name: torch.from_numpy(np.asarray(file[name])) for name in file}
+
+
+def _of_safetensors(path: Path, error: Exception) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except Exception:
+        raise UserError(
+            f"{path} is neither a state dict of torch ({error}) nor safetensors. Fetch or copy it "
+            "again, or name another file."
+        ) from error
