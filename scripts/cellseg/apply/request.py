@@ -22,13 +22,12 @@ RECORD = "applied.json"
 """What was applied to what; a folder that holds it was made by this workflow."""
 
 OF_EXPORT = {
-    run_files.WEIGHTS: run_files.WEIGHTS,
     run_files.SETTINGS: run_files.SETTINGS,
     run_files.SEGMENTATION: run_files.SEGMENTATION,
     run_files.ORIGIN: run_files.ORIGIN,
     exports.SCORES: run_files.METRICS,
 }
-"""What is read of an export, and its name in the folder of a run."""
+"""What is read of an export next to its weights, and its name in the folder of a run."""
 
 CHOSEN = ("run", "images")
 PARTS = ("channel", "page")
@@ -125,9 +124,10 @@ def unpacked(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
         return
     with tempfile.TemporaryDirectory(prefix="export-") as temporary:
         folder = Path(temporary)
-        exports.unpack(files["export"], OF_EXPORT, folder)
+        weights = exports.weights_in(files["export"])
+        exports.unpack(files["export"], {weights: weights, **OF_EXPORT}, folder)
         run = {
-            "weights": folder / run_files.WEIGHTS,
+            "weights": folder / weights,
             "settings": folder / run_files.SETTINGS,
             "segmentation": folder / run_files.SEGMENTATION,
             "origin": folder / run_files.ORIGIN,

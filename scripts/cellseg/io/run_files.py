@@ -41,6 +41,8 @@ CURVE_PDF = "learning_curve.pdf"
 CURVE_CAPTION = "learning_curve.rst"
 EXPORTED = "export.zip"
 SUBMISSION = "submission.csv"
+SAFETENSORS = "weights.safetensors"
+"""Within an export of a network of torch, in the place of weights.h5."""
 ORIGIN = "origin.json"
 """Within an export: the run, the kind of its data set and the size of a pixel."""
 

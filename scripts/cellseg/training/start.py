@@ -173,6 +173,11 @@ def _read(
         path = Path(files[0])
         if not exports.is_export(path):
             return {"file": entry["file"], "kind": None}, [], path
+        if exports.weights_in(path) != run_files.WEIGHTS:
+            raise UserError(
+                f"{KEY}: {path} holds a network of torch, from which no training starts. Name an "
+                "export of a run of family deepcell, panopticnet or unet."
+            )
         names = (run_files.WEIGHTS, run_files.SETTINGS, run_files.PROVENANCE, run_files.ORIGIN)
         otherwise = f", or start from its {run_files.WEIGHTS}"
         exports.unpack(path, {name: name for name in names}, folder, otherwise)

@@ -18,6 +18,7 @@ class DetectorFamily(TorchFamily):
     """What :mod:`cellseg.models` asks of a family."""
 
     PREDICTS = sizes.PREDICTS
+    Predictor = predictor.Predictor
 
     def streams(self, outlines: Sequence[str]) -> Callable[..., instance_stream.InstanceStream]:
         """What makes streams of crops and cells, from files of true cells."""
@@ -30,20 +31,11 @@ class DetectorFamily(TorchFamily):
         del size
         return learner.DetectorLearner(self.build, settings, folder, weights)
 
-    def Predictor(self, settings: Mapping, folder: Path) -> predictor.TorchPredictor:
-        """A trained network, applied to images of any size."""
-        return predictor.TorchPredictor(self.build, settings, folder)
-
     def versions(self) -> dict[str, str]:
         """Versions of what computes."""
         modules = {"torch": torch, "torchvision": torchvision, "timm": timm}
         return {name: module.__version__ for name, module in modules.items()}
 
 
-def _build(model: Mapping):
-    """The network, whose norms depend on whether its backbone is pretrained."""
-    return network.build({**model, "pretrained": model.get("weights") is not None})
-
-
-FAMILY = DetectorFamily(_build)
+FAMILY = DetectorFamily(network.of_run)
 """The four families; the settings of a model name one."""

@@ -124,5 +124,11 @@ def build(model: Mapping) -> Detector:
     return TwoStages(settings)
 
 
+def of_run(model: Mapping) -> Detector:
+    """As :func:`build`, by a model of the study, whose norms go by whether its backbone is
+    pretrained."""
+    return build({**model, "pretrained": model.get("weights") is not None})
+
+
 def _stride(settings: Mapping) -> int:
     return 2 ** settings["levels"][-1]

@@ -8,11 +8,21 @@ from collections.abc import Mapping
 
 from cellseg.models.detectors.presets import PRESETS, preset_name, resolved
 
-__all__ = ["EXPORTED", "PREDICTS", "PRESETS", "description", "parameters", "values"]
+__all__ = [
+    "PACKAGES",
+    "PREDICTOR",
+    "PREDICTS",
+    "PRESETS",
+    "description",
+    "parameters",
+    "values",
+]
 
 PREDICTS = "instances"
 """What these families give: boxes, scores and masks, not maps."""
-EXPORTED = False
+PREDICTOR = "cellseg.models.detectors.predictor"
+PACKAGES = ("torch", "torchvision", "timm")
+"""What the predictor computes with."""
 
 PARAMETERS = {
     ("maskrcnn", "resnet50"): 43_966_934,

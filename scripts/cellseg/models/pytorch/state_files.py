@@ -1,23 +1,27 @@
-"""A network of torch as a file: its state dict in HDF5."""
+"""A network of torch as a file: its state dict in HDF5, or in an export as safetensors."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 import torch
 from torch import nn
 
 from cellseg.errors import UserError
-from cellseg.io import atomic, hdf5_checks
+from cellseg.io import atomic, run_files
+
+if TYPE_CHECKING:
+    import h5py
 
 FORMAT = "state dict of torch"
+State = dict[str, torch.Tensor]
 
 
 def write(state: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Write a state dict; the file appears whole or not at all."""
+    """Write a state dict as HDF5; the file appears whole or not at all."""
 
-    def fill(file: h5py.File) -> None:
+    def fill(file: "h5py.File") -> None:
         file.attrs["format"] = FORMAT
         for name, value in state.items():
             file.create_dataset(name, data=value.detach().cpu().numpy())
@@ -25,19 +29,29 @@ def write(state: Mapping[str, torch.Tensor], path: Path) -> None:
     atomic.write_hdf5(path, fill)
 
 
+def write_safetensors(path: Path, output: Path) -> None:
+    """Write a file of :func:`write` as safetensors.
+
+    Raises
+    ------
+    UserError
+        It is no such file.
+    """
+    from safetensors.torch import save_file
+
+    with atomic.replacing(output) as temporary:
+        save_file(_read_hdf5(path), temporary, metadata={"format": "pt"})
+
+
 def load(model: nn.Module, path: Path) -> None:
-    """Give a network the weights of a file of :func:`write`.
+    """Give a network the weights of a file of :func:`write` or :func:`write_safetensors`.
 
     Raises
     ------
     UserError
         It is no such file, or of another network.
     """
-    hdf5_checks.refuse(path)
-    with h5py.File(path, "r") as file:
-        if file.attrs.get("format") != FORMAT:
-            raise UserError(f"{path} holds no weights of a torch network. Train the run again.")
-        state = {name: torch.from_numpy(np.asarray(file[name])) for name in file}
+    state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_hdf5(path)
     own = model.state_dict()
     wrong = sorted(set(own) ^ set(state))
     wrong += [name for name in own if name in state and own[name].shape != state[name].shape]
@@ -47,3 +61,33 @@ def load(model: nn.Module, path: Path) -> None:
             "not fit. Use the settings that it was trained with, or train it again."
         )
     model.load_state_dict(state)
+
+
+def load_run(model: nn.Module, folder: Path) -> None:
+    """As :func:`load`, from the folder of a run, or from that of an export."""
+    exported = folder / run_files.SAFETENSORS
+    load(model, exported if exported.is_file() else folder / run_files.WEIGHTS)
+
+
+def _read_hdf5(path: Path) -> State:
+    import h5py  # an export has safetensors, and computes without it
+
+    from cellseg.io import hdf5_checks
+
+    hdf5_checks.refuse(path)
+    with h5py.File(path, "r") as file:
+        if file.attrs.get("format") != FORMAT:
+            raise UserError(f"{path} holds no weights of a torch network. Train the run again.")
+        return {name: torch.from_numpy(np.asarray(file[name])) for name in file}
+
+
+def _read_safetensors(path: Path) -> State:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{path} holds no safetensors ({error}). Copy the export, or export the run, again."
+        ) from error
