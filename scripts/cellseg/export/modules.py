@@ -10,6 +10,7 @@ from cellseg.runtime.code_names import all_imports
 
 LIBRARY = Path(__file__).resolve().parents[1]
 LICENCE = LIBRARY.parents[1] / "LICENSE"
+"""Of a checkout; a copy of its code alone may lack it."""
 
 
 def copy(names: Iterable[str], folder: Path) -> None:
@@ -24,7 +25,8 @@ def copy(names: Iterable[str], folder: Path) -> None:
         target = folder / path.relative_to(LIBRARY.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    shutil.copyfile(LICENCE, folder / LIBRARY.name / LICENCE.name)
+    if LICENCE.is_file():
+        shutil.copyfile(LICENCE, folder / LIBRARY.name / LICENCE.name)
 
 
 def needed(names: Iterable[str]) -> list[Path]:
