@@ -8,9 +8,12 @@ pytest.importorskip("torch")
 import tiny_run
 import torch_run
 from cellseg import models
+from cellseg.apply import request
+from cellseg.errors import UserError
 from cellseg.images.normalization import normalize
 from cellseg.inference import instance_run
 from cellseg.inference.detections import Windows
+from cellseg.io import atomic
 from cellseg.segmentation.methods import painting
 from cellseg.segmentation.segmenter import Segmenter
 from cellseg.targets.instances import HEAD
@@ -68,3 +71,9 @@ def test_windows_find_what_the_whole_image_holds(run):
     assert len(boxes) and len(np.unique(boxes, axis=0)) == len(boxes)
     assert (boxes >= 0).all() and (boxes <= [150, 60, 150, 60]).all()
     assert (np.diff(scores) <= 0).all()
+
+
+def test_a_fused_run_names_its_members(tmp_path):
+    atomic.write_json(tmp_path / "provenance.json", {"members": ["results/one/instances.zip"]})
+    with pytest.raises(UserError, match=r"is fused of other runs.*its provenance\.json lists"):
+        request.files_of_run({"run": str(tmp_path), "tuning": None})

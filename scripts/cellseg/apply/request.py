@@ -12,9 +12,10 @@ from pathlib import Path
 from cellseg import starter
 from cellseg.errors import UserError
 from cellseg.inference import record as prediction_record
-from cellseg.io import exports, run_files
+from cellseg.io import exports, run_files, tolerant
 from cellseg.segmentation import by_cell_type
 from cellseg.segmentation import record as segmentation_record
+from cellseg.study.runs import MEMBERS
 
 EXAMPLE = "snakemake --cores 2 apply --config 'apply={images: YOUR_FOLDER}'"
 
@@ -76,6 +77,12 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
     }
     missing = [path for path in files.values() if not path.is_file()]
     command = f"snakemake --cores 4 {' '.join(path.as_posix() for path in missing)}"
+    about = tolerant.json_file(run / run_files.PROVENANCE) if missing else None
+    if isinstance(about, Mapping) and MEMBERS in about:
+        raise UserError(
+            f"apply.run: {run} is fused of other runs and has no network. Name one of its members, "
+            f"which its {run_files.PROVENANCE} lists."
+        )
     if missing:
         lacking = ", ".join(path.relative_to(run).as_posix() for path in missing)
         raise UserError(

@@ -1,14 +1,17 @@
 """An export whose network computes with torch: weights, the code that predicts, and an example."""
 
-import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cellseg.export import modules
 from cellseg.images import reading
 from cellseg.io import run_files
 from cellseg.segmentation import of_image
 from cellseg.segmentation import record as segmentation_record
+
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
 
 SHARED = ("safetensors", "numba", "opencv-python-headless", "scikit-image", "imagecodecs")
 """Packages that all such exports need, of PyPI; imagecodecs for compressed TIFFs."""
@@ -54,6 +57,7 @@ def install(packages: Sequence[str]) -> str:
 
 
 def write(
+    family: "Family",
     predictor: str,
     packages: Sequence[str],
     settings: Mapping,
@@ -65,6 +69,7 @@ def write(
 
     Parameters
     ----------
+    family : of the run
     predictor, packages : of :func:`cellseg.models.predictor_code`
     settings : of the run
     record : of its segmentation, see :mod:`cellseg.segmentation.record`
@@ -73,13 +78,12 @@ def write(
     Raises
     ------
     UserError
-        A package is missing here, or the weights are not those of the network.
+        The weights are not those of the network.
     """
-    module = importlib.import_module(predictor)  # says which package is missing
     from cellseg.models.pytorch import state_files
 
     state_files.write_safetensors(weights, folder / run_files.SAFETENSORS)
-    module.Predictor(settings, folder)
+    family.Predictor(settings, folder)
     method = segmentation_record.method(record).module
     modules.copy([predictor, method, of_image.__name__, reading.__name__], folder)
     text = TEMPLATE.format(

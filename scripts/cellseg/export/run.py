@@ -81,7 +81,7 @@ def export(
         shutil.copyfile(run["metrics"], made / exports.SCORES)
         code = models.predictor_code(settings["model"])
         if code:
-            portable.write(*code, settings, thresholds, Path(run["weights"]), made)
+            portable.write(family, *code, settings, thresholds, Path(run["weights"]), made)
             use, install, otherwise = portable.USE, portable.install(code[1]), ""
         else:
             network = _build(family, settings, Path(run["weights"]).parent, options)

@@ -77,6 +77,8 @@ TRAIN = Job("train", "train", (WEIGHTS, HISTORY, SETTINGS, PROVENANCE))
 PREDICT = Job("predict", "predict", (PREDICTIONS,))
 PREDICT_INSTANCES = Job("predict_instances", "predict", (INSTANCES,))
 PREDICT_VALIDATION = Job("predict_validation", "predict", (VALIDATION_PREDICTIONS,))
+FUSE = Job("fuse", "fuse", (INSTANCES, PROVENANCE))
+FUSE_VALIDATION = Job("fuse_validation", "fuse", (VALIDATION_PREDICTIONS,))
 TUNE = Job("tune", "tune", (CHOSEN, TRIED))
 TAKE_LABELS = Job(
     "take_labels", "take_labels", (LABELS, CELLS, SEGMENTATION, PROVENANCE), measured=False
@@ -93,6 +95,7 @@ OVERLAY = Job(
     measured=False,
 )
 OVERLAY_FROM_OUTSIDE = Job("overlay_from_outside", "overlay", OVERLAY.outputs, measured=False)
+OVERLAY_OF_FUSION = Job("overlay_of_fusion", "overlay", OVERLAY.outputs, measured=False)
 LEARNING_CURVE = Job(
     "learning_curve", "learning_curve", (CURVE_PNG, CURVE_PDF, CURVE_CAPTION), measured=False
 )
@@ -104,6 +107,7 @@ OF_OUTSIDE = (TAKE_LABELS, SCORE_FROM_OUTSIDE, OVERLAY_FROM_OUTSIDE, SUBMIT_FROM
 """Of the rules for runs whose cells another program found."""
 JOBS = (
     *(TRAIN, PREDICT, PREDICT_INSTANCES, PREDICT_VALIDATION, TUNE, SEGMENT, PAINT, SCORE),
+    *(FUSE, FUSE_VALIDATION, OVERLAY_OF_FUSION),
     *(PREDICT_SHOWN, OVERLAY, LEARNING_CURVE, EXPORT, SUBMIT),
     *OF_OUTSIDE,
 )

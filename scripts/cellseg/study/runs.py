@@ -15,6 +15,11 @@ AXES = ("model", "heads", "subset", "seed")
 OF_RUNS = ("heads", "training")
 """Keys of a model that differ from those of the study, and stand at the top of a run's settings."""
 
+FUSION = "fusion"
+"""Family of models whose runs are fused of others, see :mod:`cellseg.study.fusions`."""
+MEMBERS = "members"
+"""Key of such a model, and of the provenance of its runs."""
+
 LARGEST_SEED = 2**32 - 1
 """Of the random generators of NumPy and TensorFlow."""
 
@@ -56,8 +61,18 @@ def runs_of(study: Mapping, experiment: str) -> list[Run]:
 
 
 def trained_runs(study: Mapping, experiment: str) -> list[Run]:
-    """Those of its runs that have a network."""
-    return [run for run in runs_of(study, experiment) if not run.is_external]
+    """Those of its runs that have their own network."""
+    return [run for run in runs_of(study, experiment) if is_trained(study, run)]
+
+
+def is_fused(model: Mapping) -> bool:
+    """Whether the settings of a model name runs to fuse instead of a network."""
+    return model["family"] == FUSION
+
+
+def is_trained(study: Mapping, run: Run) -> bool:
+    """Whether a run has its own network: it is neither another program's nor fused."""
+    return not (run.is_external or is_fused(study["models"][run.model]))
 
 
 def first_runs(study: Mapping, experiment: str) -> list[Run]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cellseg import starter
 from cellseg.errors import UserError
-from cellseg.study import head_checks, outside, spelling
+from cellseg.study import fusions, head_checks, outside, spelling
 from cellseg.study import runs as studies
 from cellseg.study.runs import Run
 from cellseg.targets import head_names
@@ -43,7 +43,7 @@ def source_of(study: Mapping, run: Run) -> Run | None:
 
 
 def with_sources(study: Mapping, runs: Iterable[Run]) -> list[Run]:
-    """Runs with those that they start from, and so on, sorted, each once."""
+    """Runs with those that they start from or are fused of, and so on, sorted, each once."""
     found: set[Run] = set()
     waiting = list(runs)
     while waiting:
@@ -52,6 +52,7 @@ def with_sources(study: Mapping, runs: Iterable[Run]) -> list[Run]:
             found.add(run)
             begun = source_of(study, run)
             waiting += [] if begun is None else [begun]
+            waiting += [member.run for member in fusions.members_of(study, run)]
     return sorted(found)
 
 
@@ -111,9 +112,9 @@ def check_entry(where: str, entry: Mapping, study: Mapping) -> None:
         if axis in entry:
             spelling.check(f"{where}.{axis}", entry[axis], study[f"{axis}s"])
     other = study["models"][entry["model"]]
-    if outside.is_outside(other):
+    if outside.is_outside(other) or studies.is_fused(other):
         raise UserError(
-            f"{where}.model: '{entry['model']}' is of family {outside.FAMILY}, which has no "
+            f"{where}.model: '{entry['model']}' is of family {other['family']}, which has no "
             "network. Choose another model."
         )
     if other.get("ensemble"):
