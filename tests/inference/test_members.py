@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cellseg.errors import UserError
-from cellseg.inference import map_store, members
+from cellseg.inference import map_run, map_store, members
 from cellseg.inference import run as predict_run
 from cellseg.inference.instance_run import image_detector
 from cellseg.training import joined_folds
@@ -97,7 +97,7 @@ def test_a_run_of_all_folds_says_what_it_is_of(joined):
 
 def test_maps_are_averaged(joined):
     image = np.zeros((20, 24), np.uint8)
-    make = predict_run.image_predictor
+    make = map_run.image_predictor
     with members.predictor(make, settings(), family(MapsOfWeight), joined, OPTIONS) as predict:
         maps = predict(image)
     np.testing.assert_array_equal(maps["fgbg"], np.full((20, 24, 2), 3, np.float32))
@@ -114,13 +114,13 @@ def test_detections_are_fused(joined):
 
 def test_the_run_of_one_fold_predicts_by_itself(joined):
     folder = joined.parent / "fold-2"
-    make, of_family = predict_run.image_predictor, family(MapsOfWeight)
+    make, of_family = map_run.image_predictor, family(MapsOfWeight)
     with members.predictor(make, settings(fold=2), of_family, folder, OPTIONS) as predict:
         assert (predict(np.zeros((16, 16), np.uint8))["fgbg"] == 2).all()
 
 
 def test_weights_that_lack_a_fold_are_refused(joined):
-    four, make = settings(count=4), predict_run.image_predictor
+    four, make = settings(count=4), map_run.image_predictor
     with (
         pytest.raises(UserError, match=r"weights\.h5 does not hold the network fold-4"),
         members.predictor(make, four, family(MapsOfWeight), joined, OPTIONS),

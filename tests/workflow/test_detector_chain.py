@@ -1,6 +1,7 @@
 """An instance detector from images to figures by Snakemake: every rule, and nothing twice."""
 
 import json
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -42,10 +43,11 @@ RUN = "results/tiny/runs/detector/instances/full/seed-0"
 
 def test_a_detector_goes_through_all_rules_once(checkout, tmp_path):
     workflow = Workflow.copy(checkout, tmp_path / "checkout", STUDY)
-    planned = workflow.planned()
-    assert planned["predict_instances"] == planned["paint"] == 1
+    export = f"{RUN}/export.zip"
+    planned = workflow.planned("all", export)
+    assert planned["export"] == planned["predict_instances"] == planned["paint"] == 1
     assert not planned.keys() & {"predict", "segment"}
-    done = workflow.call()
+    done = workflow.call("all", export)
     assert done.returncode == 0, done.stdout
     run = workflow.folder / RUN
     with np.load(run / "labels.npz") as labels:
@@ -59,4 +61,6 @@ def test_a_detector_goes_through_all_rules_once(checkout, tmp_path):
     assert len(cells) >= found.max()
     for name in ("instances.zip", "metrics.csv", "coco.csv"):
         assert (run / name).stat().st_size, name
-    assert workflow.planned() == {}
+    with zipfile.ZipFile(workflow.folder / export) as archive:
+        assert {"weights.safetensors", "example.py", "README.md"} <= set(archive.namelist())
+    assert workflow.planned("all", export) == {}

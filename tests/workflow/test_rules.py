@@ -72,9 +72,16 @@ WHOLE["models"]["joined"] = dict(WHOLE["models"]["featurenet"])
 WHOLE["tilings"] = {**WHOLE["tilings"], "crop-64": {"mode": "crop", "size": 64}}
 WHOLE["models"]["detector"] = {"family": "centermask", "preset": "small",
                                "training": {"tiling": "crop-64"}}  # fmt: skip
+WHOLE["models"]["fused"] = {"family": "fusion",
+                            "members": [{"model": "detector", "seed": [0, 1]}]}  # fmt: skip
+WHOLE["threshold_searches"]["detections"] = {"score_threshold": [0.3, 0.5]}
 WHOLE["experiments"]["instances"] = {
     "title": "One by one?", "figures": [],
     "conditions": [{"model": "detector", "heads": "instances", "subset": "full", "seed": 0}],
+}  # fmt: skip
+WHOLE["experiments"]["fused"] = {
+    "title": "Together?", "figures": [], "threshold_search": "detections",
+    "conditions": [{"model": "fused", "heads": "instances", "subset": "full", "seed": 0}],
 }  # fmt: skip
 WHOLE["apply"] = {"run": "given/run", "images": "given/images", "output": "given/cells"}
 
@@ -376,8 +383,13 @@ def _of_twins(jobs: dict) -> dict:
 
 
 def _twin(rule: str) -> str:
-    others = {"predict_instances": "predict", "paint": "segment", "join_folds": "train"}
-    return others.get(rule, rule.removesuffix("_from_outside"))
+    twins = {
+        "predict_instances": "predict",
+        "paint": "segment",
+        "join_folds": "train",
+        "fuse_validation": "fuse",
+    }
+    return twins.get(rule, rule.removesuffix("_from_outside").removesuffix("_of_fusion"))
 
 
 def _set(*path: str, value: object) -> Callable[[dict], None]:
@@ -453,7 +465,12 @@ EDITS = {
                      "segment.segmentation tune.segmentation"),
     "painting": (_set("segmentation_by_heads", "instances",
                       value={"method": "painting", "score_threshold": 0.4}),
-                 "segment.segmentation"),
+                 "segment.segmentation tune.segmentation"),
+    "fusion": (_set("models", "fused", "iou", value=0.6), "fuse.fusion"),
+    "member": (_set("models", "fused", "members",
+                    value=[{"model": "detector"}, {"model": "detector", "seed": 2}]),
+               "fuse:input -train +train -predict +predict -predict_validation "
+               "+predict_validation"),
     "detector": (_set("models", "detector", "mask_scoring", value=False), "train.settings"),
     "grid": (_set("threshold_searches", "grid", "interior_threshold", value=[0.2, 0.4]),
              "tune.tuning"),
@@ -495,7 +512,8 @@ def test_an_edit_changes_what_it_must(place, loaded, name):
 
 def test_another_split_to_score_changes_what_it_must(place):
     before = copy.deepcopy(WHOLE)
-    del before["experiments"]["tuned"]  # thresholds tuned on the split are not scored on it
+    for tuned in ("tuned", "fused"):  # thresholds tuned on the split are not scored on it
+        del before["experiments"][tuned]
     del before["experiments"]["together"], before["subsets"]["together"]  # nor are folds of it
     after = copy.deepcopy(before)
     after["scoring"] = {"data_split": "val"}

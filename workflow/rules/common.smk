@@ -38,6 +38,7 @@ from cellseg.study import (
     config_files,
     ensembles,
     folds,
+    fusions,
     outside,
     overrides,
     runs as studies,
@@ -114,7 +115,8 @@ SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
 METHOD_MODULES = [method.module for method in segmentation_methods.METHODS.values()]
 RUNS = studies.all_runs(study)
-TRAINED_FROM = starts.with_sources(study, RUNS)  # with the runs that they start from
+# With the runs that they start from or are fused of.
+TRAINED_FROM = starts.with_sources(study, RUNS)
 STARTED = time.time()
 GPUS = 1 if ON_GPU and clusters.counts_gpus(cluster) else 0
 OF_NETWORKS = clusters.of_networks(cluster, ON_GPU)
@@ -156,7 +158,8 @@ def networks():
     trials = [
         searches.trial_models(study, name) for name in study["hyperparameter_searches"]
     ]
-    trained = set(config_models) - set(outside.names(study))
+    untrained = [*outside.names(study), *fusions.names(study)]
+    trained = set(config_models) - set(untrained)
     return "|".join([one_of(trained), *trials])
 
 
@@ -208,7 +211,10 @@ JOINED = [name for name in study["subsets"] if name.endswith(studies.ALL_FOLDS)]
 OF_TRAINED = {"subset": one_of(set(study["subsets"]) - set(JOINED))}
 OF_JOINED = {"subset": one_of(JOINED)}
 OF_NETWORK = {"heads": f"{head_names.PATTERN}|{head_names.INSTANCES}"}
-# Of rules for runs whose cells another program found, in the place of the two above.
+# Of rules for runs that are fused of others, and of those that follow for these and for networks.
+OF_FUSION = {"model": one_of(fusions.names(study)), "heads": head_names.INSTANCES}
+WITH_FUSION = {"model": f"{networks()}|{one_of(fusions.names(study))}"}
+# Of rules for runs whose cells another program found, in the place of the above.
 OF_OUTSIDE = {
     "model": one_of(outside.names(study)),
     "heads": head_names.OUTSIDE,
@@ -378,6 +384,19 @@ def content_from_outside(wildcards):
     run = run_of(wildcards)
     memory = Path(".snakemake/predictions") / f"{run.folder}.json"
     return outside.content(study, run, memory)
+
+
+def of_members(name):
+    """Input function: a file of each run that a run is fused of."""
+    return lambda wildcards: [
+        f"{RUN}/{name}".format(**vars(member.run), tuning=wildcards.get("tuning"))
+        for member in fusions.members_of(study, run_of(wildcards))
+    ]
+
+
+def fusion_of(wildcards):
+    """Params function: how the members of a run are fused."""
+    return fusions.settings_of(study, run_of(wildcards))
 
 
 def sample_of(wildcards):
@@ -716,7 +735,7 @@ def of_all_runs(*names, trained=False):
         f"{RUN}/{name}".format(**vars(run), variant=variant)
         for run, variant in studies.all_variants(study)
         for name in names
-        if not (trained and (run.is_external or run.is_joined))
+        if studies.is_trained(study, run) or not trained
     ]
     return list(dict.fromkeys(files))
 
@@ -757,8 +776,10 @@ def shown_in_overview(wildcards):
         if entry.get("dataset", study["dataset"]) == wildcards.dataset
     }
     used = {run.model for run in RUNS if run.dataset == wildcards.dataset}
+    fused = sorted(used & set(fusions.names(study)))
     return studies.in_order(
         {
+            **({"fused": fused} if fused else {}),
             "dataset": wildcards.dataset,
             "datasets": {
                 wildcards.dataset: {
@@ -807,7 +828,7 @@ def used_tiles():
     used = {
         (run.dataset, studies.tiling_of(study, run.model), split)
         for run in TRAINED_FROM
-        if not run.is_external
+        if studies.is_trained(study, run)
         for split in studies.splits_of(study["subsets"][run.subset])
     }
     return [

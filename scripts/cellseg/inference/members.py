@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellseg.inference import mask_fusion, test_time_augmentation
+from cellseg.inference import fusion, test_time_augmentation
 from cellseg.io import run_files
 from cellseg.targets.instances import Detections
 from cellseg.training import ensemble, joined_folds
@@ -26,7 +26,7 @@ def predictor(
 ) -> Iterator[Callable[[np.ndarray], Predicted]]:
     """Yield what predicts an image; of a run of all folds, with each network.
 
-    Maps are averaged, detections fused (:mod:`.mask_fusion`).
+    Maps are averaged, detections fused (:func:`cellseg.inference.fusion.fuse`).
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def predictor(
             found = (one(image) for one in each)
             first = next(found)
             if isinstance(first, Detections):
-                return mask_fusion.fused([first, *found])
+                return fusion.fuse([first, *found], [1.0] * len(each), fusion.SAME)
             return test_time_augmentation.mean(_with(first, found), len(each))
 
         yield predict

@@ -14,10 +14,10 @@ from cellseg.errors import UserError
 from cellseg.inference import (
     instance_run,
     instance_store,
+    map_run,
     map_store,
     members,
     sliding_window,
-    test_time_augmentation,
 )
 from cellseg.io import made_files, run_files, run_format
 from cellseg.targets.instances import CHANNEL
@@ -84,7 +84,7 @@ def predict(
     started = time.perf_counter()
 
     finds_instances = names == [CHANNEL]
-    of_image = instance_run.image_detector if finds_instances else image_predictor
+    of_image = instance_run.image_detector if finds_instances else map_run.image_predictor
 
     def opened_by(own_folder: Path) -> AbstractContextManager[Callable]:
         if by_member:
@@ -113,31 +113,6 @@ def predict(
         map_store.write(output, names, predicted(), threads, options, channels["precise"])
     seconds = (time.perf_counter() - started) / len(table)
     print(f"Predicted {len(table)} images, {seconds:.2f} s each.")
-
-
-def image_predictor(
-    run: Mapping, family: "Family", folder: Path, options: Mapping
-) -> Callable[[np.ndarray], sliding_window.Maps]:
-    """From whole image to maps, the way the network saw images in training."""
-    normalization = run["training"]["normalization"]
-    size = run["tiling"]["size"]
-    views = options["test_time_augmentation"]
-    predict = test_time_augmentation.averaged(
-        family.Predictor(run, folder), views["flips"], views["rotations"]
-    )
-
-    def predict_image(image: np.ndarray) -> sliding_window.Maps:
-        if run["tiling"]["mode"] == "resize":
-            return sliding_window.predict_resized(predict, image, size, normalization)
-        if options["window"] == "image":
-            return sliding_window.predict_whole(predict, image, normalization)
-        window = options["window"] or size
-        overlap = round(options["window_overlap"] * window)
-        return sliding_window.predict_image(
-            predict, image, window, overlap, normalization, options["batch_size"]
-        )
-
-    return test_time_augmentation.over_scales(predict_image, views["scales"])
 
 
 def scored_images(

@@ -17,6 +17,10 @@ OF_RUNS = ("heads", "training")
 
 ALL_FOLDS = "-all-folds"
 """End of the name of a subset whose runs predict with the networks of all folds."""
+FUSION = "fusion"
+"""Family of models whose runs are fused of others, see :mod:`cellseg.study.fusions`."""
+MEMBERS = "members"
+"""Key of such a model, and of the provenance of its runs."""
 
 LARGEST_SEED = 2**32 - 1
 """Of the random generators of NumPy and TensorFlow."""
@@ -65,8 +69,18 @@ def runs_of(study: Mapping, experiment: str) -> list[Run]:
 
 def trained_runs(study: Mapping, experiment: str) -> list[Run]:
     """Those of its runs that train a network."""
-    runs = runs_of(study, experiment)
-    return [run for run in runs if not (run.is_external or run.is_joined)]
+    return [run for run in runs_of(study, experiment) if is_trained(study, run)]
+
+
+def is_fused(model: Mapping) -> bool:
+    """Whether the settings of a model name runs to fuse instead of a network."""
+    return model["family"] == FUSION
+
+
+def is_trained(study: Mapping, run: Run) -> bool:
+    """Whether a run trains a network: it is neither another program's, nor fused or joined of
+    others."""
+    return not (run.is_external or run.is_joined or is_fused(study["models"][run.model]))
 
 
 def first_runs(study: Mapping, experiment: str) -> list[Run]:

@@ -8,7 +8,7 @@ from cellseg import models, starter
 from cellseg.errors import UserError
 from cellseg.io import exports
 from cellseg.models.detectors import presets
-from cellseg.study import folds, head_checks, outside, spelling
+from cellseg.study import folds, fusions, head_checks, outside, spelling
 from cellseg.study import runs as studies
 from cellseg.study.runs import Run
 from cellseg.targets import head_names
@@ -44,7 +44,8 @@ def source_of(study: Mapping, run: Run) -> Run | None:
 
 
 def with_sources(study: Mapping, runs: Iterable[Run]) -> list[Run]:
-    """Runs with those that they start from or are put together of, and so on, each once, sorted."""
+    """Runs with those that they start from, are put together or fused of, and so on, each once,
+    sorted."""
     found: set[Run] = set()
     waiting = list(runs)
     while waiting:
@@ -53,6 +54,7 @@ def with_sources(study: Mapping, runs: Iterable[Run]) -> list[Run]:
             found.add(run)
             begun = source_of(study, run)
             waiting += [*([] if begun is None else [begun]), *folds.members(study, run)]
+            waiting += [member.run for member in fusions.members_of(study, run)]
     return sorted(found)
 
 
@@ -110,9 +112,9 @@ def check_entry(where: str, model: Mapping, study: Mapping) -> None:
         if axis in entry:
             spelling.check(f"{where}.{axis}", entry[axis], study[f"{axis}s"])
     other = study["models"][entry["model"]]
-    if outside.is_outside(other):
+    if outside.is_outside(other) or studies.is_fused(other):
         raise UserError(
-            f"{where}.model: '{entry['model']}' is of family {outside.FAMILY}, which has no "
+            f"{where}.model: '{entry['model']}' is of family {other['family']}, which has no "
             "network. Choose another model."
         )
     if other.get("ensemble"):
@@ -143,16 +145,11 @@ def _check_file(where: str, file: str, model: Mapping) -> None:
             )
         return
     if exports.is_export(file):
-        if not models.is_exported(model):
-            raise UserError(
-                f"{where}: {file} is an export, and runs of family {family} are not exported. "
-                "Name the weights.h5 of a run, or another file of weights."
-            )
         return
     known = models.start_files(model)
     if known is not None and Path(file).suffix.lower() not in known:
         possible = [
-            *([f"an export ({exports.SUFFIX})"] if models.is_exported(model) else []),
+            f"an export ({exports.SUFFIX})",
             f"weights of family {family} ({', '.join(known)})",
             *([f"`{starter.NAME}`"] if family == starter.FAMILY else []),
         ]

@@ -8,11 +8,10 @@ seeds, augmentation and schedule are those of the other families. The maps are t
 from collections.abc import Mapping
 from pathlib import Path
 
-from cellseg.models.cellpose import package  # isort: skip  (before torch)
+from cellseg.models.cellpose import package, predictor  # isort: skip  (before torch)
 import torch
 
 from cellseg.models.cellpose.learner import CellposeLearner
-from cellseg.models.cellpose.predictor import CellposePredictor
 from cellseg.models.pytorch.family import TorchFamily
 from cellseg.training.start import Start
 
@@ -20,7 +19,7 @@ from cellseg.training.start import Start
 class CellposeFamily(TorchFamily):
     """What :mod:`cellseg.models` asks of a family."""
 
-    Predictor = CellposePredictor
+    Predictor = predictor.Predictor
 
     def learner(
         self,

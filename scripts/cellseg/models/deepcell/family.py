@@ -287,7 +287,7 @@ def load_start(model: tf_keras.Model, start: Start) -> None:
         for name in names
         for number, variable in enumerate(model.get_layer(name).weights)
     }
-    weights = keras_files.read(start.path)
+    weights = keras_files.read_start(start)
     keys = starting.matching(
         start,
         [common[name] for name in starting.taken(start, _parts(model))],

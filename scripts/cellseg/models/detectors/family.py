@@ -9,7 +9,7 @@ import timm
 import torch
 import torchvision
 
-from cellseg.models.detectors import learner, network, predictor, presets, sizes
+from cellseg.models.detectors import learner, network, predictor, sizes
 from cellseg.models.pytorch.family import TorchFamily
 from cellseg.training import instance_stream
 from cellseg.training.start import Start
@@ -19,6 +19,7 @@ class DetectorFamily(TorchFamily):
     """What :mod:`cellseg.models` asks of a family."""
 
     PREDICTS = sizes.PREDICTS
+    Predictor = predictor.Predictor
 
     def streams(self, outlines: Sequence[str]) -> Callable[..., instance_stream.InstanceStream]:
         """What makes streams of crops and cells, from files of true cells."""
@@ -36,20 +37,11 @@ class DetectorFamily(TorchFamily):
         del size
         return learner.DetectorLearner(self.build, settings, folder, weights, start)
 
-    def Predictor(self, settings: Mapping, folder: Path) -> predictor.TorchPredictor:
-        """A trained network, applied to images of any size."""
-        return predictor.TorchPredictor(self.build, settings, folder)
-
     def versions(self) -> dict[str, str]:
         """Versions of what computes."""
         modules = {"torch": torch, "torchvision": torchvision, "timm": timm}
         return {name: module.__version__ for name, module in modules.items()}
 
 
-def _build(model: Mapping):
-    """The network, whose norms depend on whether its backbone is pretrained."""
-    return network.build(presets.with_pretrained(model))
-
-
-FAMILY = DetectorFamily(_build)
+FAMILY = DetectorFamily(network.of_run)
 """The four families; the settings of a model name one."""

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from cellseg.models.detectors.presets import PRESETS, preset_name, resolved
 
 __all__ = [
-    "EXPORTED",
+    "PACKAGES",
+    "PREDICTOR",
     "PREDICTS",
     "PRESETS",
     "START_FILES",
@@ -20,7 +21,9 @@ __all__ = [
 
 PREDICTS = "instances"
 """What these families give: boxes, scores and masks, not maps."""
-EXPORTED = False
+PREDICTOR = "cellseg.models.detectors.predictor"
+PACKAGES = ("torch", "torchvision", "timm")
+"""What the predictor computes with."""
 START_FILES = (".h5", ".hdf5", ".pt", ".pth", ".safetensors")
 
 PARAMETERS = {

@@ -41,7 +41,7 @@ def load(model: keras.Model, start: Start) -> None:
         The file is none of weights, or does not fit; see :func:`.starting.matching`.
     """
     common, own = weight_files.common(model), weight_files.with_common_names(model)
-    weights = keras_files.read(start.path)
+    weights = keras_files.read_start(start)
     layers = [common[layer] for layer in starting.taken(start, _parts(model))]
     keys = starting.matching(
         start,
