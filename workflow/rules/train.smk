@@ -39,7 +39,7 @@ rule train:
     benchmark:
         f"{RUN}/{run_files.TRAIN.benchmark}"
     conda:
-        f"../../envs/train-{study['accelerator']}.yaml"
+        environment_of
     threads: 4
     resources:
         **OF_NETWORKS,

@@ -150,5 +150,10 @@ def predictor_code(model: Mapping) -> tuple[str, tuple[str, ...]] | None:
     return (facts.PREDICTOR, facts.PACKAGES) if hasattr(facts, "PREDICTOR") else None
 
 
+def needs_torch(family: str | None) -> bool:
+    """Whether a family computes with torch, without TensorFlow; None is no family."""
+    return family in FAMILIES and predictor_code({"family": family}) is not None
+
+
 def _facts(model: Mapping) -> ModuleType:
     return importlib.import_module(FAMILIES[model["family"]].facts)
