@@ -18,6 +18,7 @@ pytest.importorskip("cellpose")
 import installed_packages
 import torch_run
 from cellseg import models
+from cellseg.apply import request
 from cellseg.apply import run as apply_run
 from cellseg.data.kinds import SOURCES
 from cellseg.errors import UserError
@@ -88,7 +89,9 @@ def test_the_example_finds_the_cells_of_the_workflow(run, expected, unpacked, tm
     assert scores["score"].between(0, 1).all() and f"{len(scores)} cells" in done.stdout
 
 
-def test_apply_finds_them_too(expected, export, run, tmp_path):
+def test_apply_finds_them_too(family, expected, export, run, tmp_path):
+    for named in (export, run["weights"].parent):
+        assert request.family({"run": str(named), "tuning": None}) == family
     outputs = {name: f"{tmp_path}/out/{name}.csv" for name in ("cells", "images", "skipped")}
     outputs["overview"] = f"{tmp_path}/out/overview.html"
     settings = {"run": str(export), "images": str(run["weights"].parent / "one.tif"),

@@ -1,5 +1,6 @@
 """An instance detector from images to figures by Snakemake: every rule, and nothing twice."""
 
+import copy
 import json
 import zipfile
 
@@ -64,3 +65,33 @@ def test_a_detector_goes_through_all_rules_once(checkout, tmp_path):
     with zipfile.ZipFile(workflow.folder / export) as archive:
         assert {"weights.safetensors", "example.py", "README.md"} <= set(archive.namelist())
     assert workflow.planned("all", export) == {}
+
+
+@pytest.mark.slow
+def test_runs_of_two_seeds_are_fused_tuned_and_scored(checkout, tmp_path):
+    study = copy.deepcopy(STUDY)
+    study["models"]["both"] = {"family": "fusion",
+                               "members": [{"model": "detector", "seed": [0, 1]}]}  # fmt: skip
+    study["threshold_searches"] = {"scores": {"score_threshold": [0.01, 0.1]}}
+    conditions = study["experiments"]["first"]["conditions"]
+    study["experiments"]["first"] |= {
+        "threshold_search": "scores",
+        "conditions": [*conditions, {**conditions[0], "model": "both"}],
+    }  # fmt: skip
+    workflow = Workflow.copy(checkout, tmp_path / "checkout", study)
+    planned = workflow.planned()
+    assert planned["train"] == planned["predict_instances"] == 2
+    assert planned["fuse"] == planned["fuse_validation"] == planned["overlay_of_fusion"] == 1
+    done = workflow.call()
+    assert done.returncode == 0, done.stdout
+    run = workflow.folder / "results/tiny/runs/both/instances/full/seed-0"
+    about = json.loads((run / "provenance.json").read_text())
+    assert about["members"] == [
+        f"results/tiny/runs/detector/instances/full/seed-{seed}/instances.zip" for seed in (0, 1)
+    ]
+    metrics = pd.read_csv(run / "tuning-scores/metrics.csv")
+    assert set(metrics["model"]) == {"both"} and len(metrics) == 2
+    assert (run / "tuning-scores/overlay.png").stat().st_size
+    summary = pd.read_csv(workflow.folder / "results/tiny/tables/first/summary.csv")
+    assert {"detector", "both"} <= set(summary["model"])
+    assert workflow.planned() == {}

@@ -251,6 +251,22 @@ def test_no_module_is_imported_by_name_but_families_methods_and_layouts(place):
     assert names == by_name | of_packages
 
 
+def test_each_network_has_the_environment_of_its_packages(loaded, place):
+    """With `--sdm conda`."""
+    found = {}
+    for job in loaded[1].values():
+        if "train-" in job.environment:
+            found.setdefault(job.wildcards.get("model"), {}).setdefault(job.environment, set()).add(
+                job.rule
+            )
+    assert found["detector"] == {
+        "train-torch.yaml": {"train", "predict_instances", "predict_validation", "predict_shown"}
+    }
+    assert set(found["featurenet"]) == set(found[None]) == {"train-cpu.yaml"}
+    assert "export" in found["featurenet"]["train-cpu.yaml"] and "fused" not in found
+    assert all((place / "envs" / name).is_file() for one in found.values() for name in one)
+
+
 # --- what scripts read ---
 
 

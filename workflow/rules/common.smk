@@ -250,6 +250,17 @@ def code_with_family(script, facts=False, also=None):
     return digits
 
 
+def environment_of(wildcards):
+    """Conda environment of a run's network; for `apply` of the one that it names."""
+    model = study["models"].get(wildcards.get("model"))
+    try:
+        family = model["family"] if model else request.family(study["apply"])
+    except UserError:  # said once the job asks which run it is
+        family = None
+    computes = "torch" if families.needs_torch(family) else study["accelerator"]
+    return f"../../envs/train-{computes}.yaml"
+
+
 def segmentation_of(wildcards):
     """Params function: the settings of the segmentation of a run, sorted at every depth."""
     return studies.in_order(segmentation_methods.settings_for(study, wildcards.heads))

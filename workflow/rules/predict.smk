@@ -13,7 +13,7 @@ rule predict:
     wildcard_constraints:
         **OF_MAPS,
     conda:
-        f"../../envs/train-{study['accelerator']}.yaml"
+        environment_of
     threads: 4
     resources:
         **OF_NETWORKS,
@@ -130,7 +130,7 @@ rule predict_shown:
     log:
         f"{RUN}/{{variant}}{run_files.PREDICT_SHOWN.log}",
     conda:
-        f"../../envs/train-{study['accelerator']}.yaml"
+        environment_of
     threads: 4
     resources:
         **SHORT,

@@ -41,7 +41,7 @@ rule train:
     wildcard_constraints:
         **OF_TRAINED,
     conda:
-        f"../../envs/train-{study['accelerator']}.yaml"
+        environment_of
     threads: 4
     resources:
         **OF_NETWORKS,

@@ -108,6 +108,29 @@ def _export(path: Path, settings: Mapping) -> dict[str, Path]:
     return {"export": path}
 
 
+def family(settings: Mapping) -> str | None:
+    """Name of the family of the run to apply, as far as its files say.
+
+    Parameters
+    ----------
+    settings : ``apply`` of the configuration
+
+    Raises
+    ------
+    UserError
+        As :func:`files_of_run`, or the export is damaged.
+    """
+    files = files_of_run(settings)
+    if "export" in files:
+        content = exports.settings_in(files["export"])
+    else:
+        content = tolerant.json_file(files["settings"])
+    try:
+        return content["model"]["family"]
+    except (TypeError, LookupError):
+        return None
+
+
 @contextmanager
 def unpacked(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
     """Yield the files of a run, of an export unpacked into a folder that lives as long.

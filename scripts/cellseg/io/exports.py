@@ -1,5 +1,6 @@
 """Exports of trained runs: what is read of them here."""
 
+import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -56,6 +57,24 @@ def weights_in(path: str | os.PathLike) -> str:
     with _opened(path) as archive:
         of_torch = run_files.SAFETENSORS in archive.namelist()
     return run_files.SAFETENSORS if of_torch else run_files.WEIGHTS
+
+
+def settings_in(path: str | os.PathLike) -> object:
+    """Settings of the run in an export; None if it holds none that can be read.
+
+    Raises
+    ------
+    UserError
+        It is damaged or no zip.
+    """
+    with _opened(path) as archive:
+        if run_files.SETTINGS not in archive.namelist():
+            return None
+        content = archive.read(run_files.SETTINGS)
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 @contextmanager

@@ -158,5 +158,10 @@ def start_files(model: Mapping) -> Sequence[str] | None:
     return getattr(_facts(model), "START_FILES", (".h5", ".hdf5"))
 
 
+def needs_torch(family: str | None) -> bool:
+    """Whether a family computes with torch, without TensorFlow; None is no family."""
+    return family in FAMILIES and predictor_code({"family": family}) is not None
+
+
 def _facts(model: Mapping) -> ModuleType:
     return importlib.import_module(FAMILIES[model["family"]].facts)
