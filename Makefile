@@ -127,4 +127,5 @@ lock: environment
 	awk '/^[a-z]/ {keep = /^(cython|numpy|setuptools|uv)==/} keep' envs/cpu.lock > envs/build.lock
 	$(BIN)/$(CONDA) --extra cpu --constraint envs/cpu.lock --override .venv/override.txt --output-file .venv/train-cpu.txt
 	$(BIN)/$(CONDA) --extra gpu --constraint envs/gpu.lock --output-file .venv/train-gpu.txt
+	$(BIN)/$(CONDA) --extra torch --constraint envs/cpu.lock --constraint envs/detectors.lock --output-file .venv/train-torch.txt
 	$(BIN)/python envs/render.py

@@ -12,10 +12,12 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take(snakemake.config["accelerator"])
     # Of a run to be tuned, the images that it was validated with; else all.
     run = snakemake.input.get("run")
+    record = json.loads(Path(run).read_text(encoding="utf-8")) if run else {}
     predict_run.predict(
         settings=snakemake.input.settings,
         images=snakemake.input.images,
-        only=json.loads(Path(run).read_text(encoding="utf-8"))["val_images"] if run else None,
+        only=record.get("val_images"),
+        by_member=record.get("members"),
         subsample=snakemake.params.subsample,
         sample=snakemake.params.get("sample"),
         options=snakemake.params.prediction,

@@ -3,7 +3,8 @@
     PYTHONPATH=scripts python tests/conda_environments.py [NAME ...]
 
 conda itself is not needed: its part is Python and a C compiler, and both come from this machine.
-`train-gpu`, several GB, is resolved only. Takes some minutes and 2.5 GB below the temporary folder.
+`train-gpu` and `train-torch`, several GB, are resolved only. Takes some minutes and 2.5 GB below
+the temporary folder.
 """
 
 import json
@@ -24,6 +25,7 @@ TARGETS = {
     "analysis": ["data"],
     "train-cpu": [RUNS.format(model) for model in TINY["models"]],  # of both families
     "train-gpu": [],
+    "train-torch": [],
 }
 
 

@@ -38,6 +38,7 @@ class Job:
     params: dict[str, object]
     log: list[str]
     benchmark: str | None
+    environment: str
 
 
 def load(folder: Path, config: dict, targets: Sequence[str]) -> tuple[dict[str, Rule], dict]:
@@ -92,4 +93,12 @@ def _job(job) -> Job:
         dict(job.params.items()),
         list(map(str, job.log)),
         str(job.benchmark) if job.benchmark else None,
+        environment_of(job),
     )
+
+
+def environment_of(job) -> str:
+    """File name of a job's conda environment; empty for none."""
+    found = job.rule.conda_env
+    found = found(job.wildcards) if callable(found) else found
+    return Path(str(found or "")).name

@@ -22,6 +22,7 @@ from snakemake.settings.types import (
     ResourceSettings,
 )
 
+import loaded_rules
 from cellseg.runtime import fingerprint_store
 
 Files = dict[str, "str | list[str]"]
@@ -162,7 +163,7 @@ def _job(job) -> Job:
             name for name in output if any(is_flagged(f, "temp") for f in _list(job.output[name]))
         ],
         gpu=job.resources.get("gpu", 0),
-        environment=Path(str(job.rule.conda_env or "")).name,
+        environment=loaded_rules.environment_of(job),
         log=str(job.log[0]) if job.log else "none.log",
         threads=job.threads,
     )

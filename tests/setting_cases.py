@@ -19,7 +19,7 @@ from planned_jobs import Change, Job, Plan
 from recording_family import RecordingFamily
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
-SCRIPT_OF = {"predict_validation": "predict", "paint": "segment"}
+SCRIPT_OF = {"predict_validation": "predict", "paint": "segment", "fuse_validation": "fuse"}
 """Rules whose script has another name."""
 ABSENT = "left out"
 """Value of a key that is left out."""

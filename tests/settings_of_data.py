@@ -293,6 +293,13 @@ def held_out(world: World, **columns) -> list[str]:
     return sorted(subsets.held_out(table, folds)["image"])
 
 
+def folds_scored(world: World) -> list[str]:
+    """Ends of the names of the subsets whose runs are scored."""
+    jobs = world.plan.find("score squares/unet/fgbg/folded-*")
+    return sorted(job.label.split("/folded-")[1].split("/")[0].removeprefix("fold-")
+                  for job in jobs)  # fmt: skip
+
+
 def held_out_rows(world: World) -> list[str]:
     """As if each row of the plate were a well."""
     return held_out(world, well=lambda table: table["well"].str[0])
@@ -459,6 +466,12 @@ CASES = [
           "pool squares: removed", "pool_folds squares/folds: removed"],
          given={"subsets.folded.folds.images": "training",
                 "subsets.folded.folds.validation": "held-out"}, alone=True),
+    Case("subsets.*.folds.ensemble", "subsets.folded.folds.ensemble",
+         [(ABSENT, ["1", "2"]), (True, ["1", "2", "all-folds"])], folds_scored,
+         ["* squares/*/folded-all-folds/*: added", "collect squares/folds: input.*",
+          "overview squares: input.*"],
+         given={"subsets.folded.folds": {"count": 2, "images": "training", "scored": "split",
+                                         "validation": "held-out"}}, alone=True),
     Case("synthesis.seed", "synthesis.seed", [(0, OTHER), (1, OTHER)], sum_of_extension,
          [pattern.format("seed") for pattern in EXTENDS]),
     Case("synthesis.doublings", "synthesis.doublings", [(2, OTHER), (0.1, OTHER)],

@@ -162,7 +162,82 @@ def tuning(key: str, *seen: tuple) -> Case:
                 [f"tune */found: params.tuning.{key}"], given)  # fmt: skip
 
 
+# --- fusion
+
+FUSED = {
+    **GIVEN,
+    "models.fused": {"family": "fusion", "members": [
+        {"model": NAMES["centermask"]}, {"model": NAMES["maskrcnn"], "seed": 1},
+    ]},
+    "experiments.fused": {
+        "title": "Together?",
+        "conditions": [{"model": "fused", "heads": "instances", "subset": "full", "seed": 0}],
+        "figures": [],
+    },
+}  # fmt: skip
+BESIDE = Detections(
+    (40, 60), np.float32([[4, 2, 14, 12]]), np.float32([0.5]), np.full((1, 28, 28), 255, np.uint8)
+)
+"""The first cell of :data:`FOUND`, as another detector finds it: the IoU of the two is 2 / 3."""
+
+
+def fused(world: World) -> list[float]:
+    """Scores, the best first."""
+    job = world.plan.one("fuse squares/fused/*")
+    maps, runs = [], []
+    for number, path in enumerate(job.input["maps"]):
+        maps.append(str(world.folder / f"member-{number}.zip"))
+        runs.append(str(world.folder / f"member-{number}.json"))
+        instance_store.write(maps[-1], [("one", BESIDE if number else FOUND)])
+        atomic.write_json(runs[-1], {"train_images": [path], "val_images": ["a", path]})
+    made = world.run("fuse squares/fused/*", maps=maps, runs=runs)
+    about = json.loads(Path(made.provenance).read_text())
+    assert about["train_images"] == sorted(job.input["maps"]) and about["members"] == maps
+    assert about["val_images"] == (["a"] if len(maps) > 1 else ["a", maps[0]])
+    scores = instance_store.open(made.maps).read("one")["instances"].scores
+    return [round(float(score), 3) for score in scores]
+
+
+def members(world: World) -> list[str]:
+    return [path.removeprefix("results/squares/runs/").removesuffix("/instances.zip")
+            for path in world.plan.one("fuse squares/fused/*").input["maps"]]  # fmt: skip
+
+
+def _run(family: str, seed: int) -> str:
+    return f"{NAMES[family]}/instances/full/seed-{seed}"
+
+
+def fusion(key: str, *seen: tuple, sees=fused, plan=(), alone: bool = False) -> Case:
+    name = key.replace("[]", "").replace("members.", "members.1.")
+    return Case(f"models.*<fusion>.{key}", f"models.fused.{name}", seen, sees, plan, FUSED,
+                alone=alone)  # fmt: skip
+
+
+OF_FUSION = [
+    fusion("iou", (0.5, [0.7, 0.4, 0.2]), (0.7, [0.45, 0.4, 0.25, 0.2]),
+           plan=["fuse squares/fused/*: params.fusion.iou"]),
+    fusion("members[].weight", (ABSENT, [0.7, 0.4, 0.2]), (3, [0.6, 0.2, 0.1]),
+           plan=["fuse squares/fused/*: params.fusion.weights*"]),
+    fusion("members[].model",
+           (NAMES["maskrcnn"], [_run("centermask", 0), _run("maskrcnn", 1)]),
+           (NAMES["cascade"], [_run("centermask", 0), _run("cascade", 1)]), sees=members,
+           plan=["fuse squares/fused/*: input.*",
+                 *(f"{rule} squares/{NAMES[family]}/instances/full/1: {what}"
+                   for rule in ("train", "predict_instances")
+                   for family, what in (("maskrcnn", "removed"), ("cascade", "added")))],
+           alone=True),
+    fusion("members[].seed",
+           (1, [_run("centermask", 0), _run("maskrcnn", 1)]),
+           (None, [_run("centermask", 0), _run("maskrcnn", 0)]),
+           sees=members, alone=True,
+           plan=["fuse squares/fused/*: input.*",
+                 *(f"{rule} squares/{NAMES['maskrcnn']}/instances/full/1: removed"
+                   for rule in ("train", "predict_instances"))]),
+]  # fmt: skip
+
+
 CASES = [
+    *OF_FUSION,
     Case("overlays.detections", "overlays.detections", [(True, True), (False, False)],
          lambda world: world.plan.one(f"overlay {RUN}/").params["boxes"],
          ["overlay squares/*/instances/*: params.boxes"], GIVEN),

@@ -8,7 +8,7 @@ import pandas as pd
 import tifffile
 
 import small_training
-from cellseg.inference import map_store
+from cellseg.inference import map_run, map_store
 from cellseg.inference import run as predict_run
 from cellseg.io import atomic, run_format
 from cellseg.segmentation import run as segmentation
@@ -89,7 +89,7 @@ def make(family: Family, name: str, folder: Path) -> dict[str, Path]:
 
 def _thresholds(settings: dict, family: Family, folder: Path) -> dict:
     """Thresholds with which even a network that has learnt nothing finds cells."""
-    predict = predict_run.image_predictor(settings, family, folder, OPTIONS)
+    predict = map_run.image_predictor(settings, family, folder, OPTIONS)
     maps = predict(picture(50, 70))
     peaks, interior = maps["inner-distance"][..., 0], maps["pixelwise"][..., 1]
     return {

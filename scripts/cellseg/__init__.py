@@ -3,7 +3,7 @@
 A package is a stage of the work. It imports only packages that are listed below it::
 
     apply                      a trained run on a folder of images
-    export                     a trained run as a SavedModel
+    export                     a trained run as one file to hand on
     report                     the pages that show a study
     figures                    pictures of tables, scores and cells
     tables                     scores of runs, collected, compared and formatted

@@ -23,8 +23,7 @@ from cellseg.export import example, model_card
 from cellseg.export import run as export_run
 from cellseg.images import reading
 from cellseg.images.normalization import normalize
-from cellseg.inference import run as predict_run
-from cellseg.inference import sliding_window
+from cellseg.inference import map_run, sliding_window
 from cellseg.io import run_format
 from cellseg.models import keras_files
 from cellseg.segmentation import by_cell_type
@@ -104,7 +103,7 @@ def test_the_example_computes_the_maps_of_the_run(run, family, unpacked, tmp_pat
     assert done.returncode == 0, done.stderr
     assert done.stderr == "" and done.stdout.count("\n") == 1
     settings = yaml.safe_load(run["settings"].read_text())
-    predict = predict_run.image_predictor(settings, family, run["weights"].parent, tiny_run.OPTIONS)
+    predict = map_run.image_predictor(settings, family, run["weights"].parent, tiny_run.OPTIONS)
     maps = np.load(unpacked / "maps.npz")
     for head, values in predict(image).items():
         np.testing.assert_allclose(maps[head.replace("-", "_")], values, atol=1e-4)

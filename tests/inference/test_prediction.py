@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from cellseg.errors import UserError
+from cellseg.inference import map_run, sliding_window
 from cellseg.inference import run as predict_run
-from cellseg.inference import sliding_window
 from cellseg.study import segmentation_methods
 
 
@@ -92,7 +92,7 @@ def test_options_decide_what_the_network_sees(tiling, options, shapes):
 
     run = {"training": {"normalization": "none"}, "tiling": tiling}
     defaults = {"window": None, "window_overlap": 0, "batch_size": 8, **views()}
-    predict = predict_run.image_predictor(
+    predict = map_run.image_predictor(
         run, SimpleNamespace(Predictor=Predictor), Path(), {**defaults, **options}
     )
     maps = predict(np.full((32, 64), 7, np.uint8))

@@ -11,7 +11,7 @@ from torch import nn
 from cellseg.errors import UserError
 from cellseg.models.detectors.detector import Detector
 from cellseg.models.detectors.learner import DetectorLearner
-from cellseg.models.detectors.predictor import TorchPredictor
+from cellseg.models.detectors.predictor import Predictor
 from cellseg.models.pytorch import state_files
 from cellseg.targets.instances import Instances
 
@@ -99,7 +99,7 @@ def test_averages_are_saved_and_the_own_weights_come_back(tmp_path):
 def test_a_predictor_gives_the_scores_of_the_weights_that_were_saved(tmp_path):
     learner = _learner(tmp_path)
     learner.save_weights(tmp_path / "weights.h5")
-    predictor = TorchPredictor(lambda model: Tiny(), {"model": {}}, tmp_path)
+    predictor = Predictor({"model": {}}, tmp_path, lambda model: Tiny())
     image = _batch(0)[0][0, ..., 0]
     boxes, scores = predictor.boxes(image)
     learner.model.eval()

@@ -328,12 +328,6 @@ def test_weights_of_another_size_are_refused(family, trained):
         family.Predictor({**settings, "model": {**settings["model"], "width": 5}}, folder)
 
 
-def test_it_is_not_exported():
-    """tests/apply/test_apply_detector.py has the message."""
-    assert not models.is_exported({"family": "cellpose"})
-    assert models.is_exported({"family": "unet"})
-
-
 def test_the_provenance_names_the_package(family):
     from importlib.metadata import version
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 import warnings
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,9 +20,11 @@ import yaml
 import small_training
 from cellseg import models
 from cellseg.errors import UserError
+from cellseg.models import keras_files
 from cellseg.models.stardist import sizes
 from cellseg.study import validation
 from cellseg.targets.heads import HEADS
+from cellseg.training.start import Start
 from workflow_runner import TINY, Workflow
 
 STARS = small_training.STARS
@@ -93,6 +96,96 @@ def test_the_loss_is_that_of_the_package(family, trained, tmp_path):
     assert ours["object-probability_loss"] == pytest.approx(found["prob_loss"], rel=1e-5)
     assert ours["star-distances_loss"] == pytest.approx(0.2 * found["dist_loss"], rel=1e-5)
     assert ours["loss"] == pytest.approx(found["loss"], rel=1e-5)
+
+
+def _layers(model):
+    """Weights by layer, under names that do not count on from other networks."""
+    from cellseg.models.keras3 import weight_files
+
+    found = {}
+    for (layer, _), variable in weight_files.with_common_names(model).items():
+        found.setdefault(layer, []).append(weight_files.to_array(variable))
+    return found
+
+
+def _started(family, folder, path, settings, take, **more):
+    """The learner as the loop gets it."""
+    caught = []
+    begun = Start(path, take, more.get("freeze"), more.get("rate", 1), "the other run", [])
+    with mock.patch(
+        "cellseg.models.keras3.learner.fit", lambda learner, *_: caught.append(learner)
+    ):
+        stream = small_training.streams(0, settings["heads"])[0]
+        family.train(settings, stream, stream, folder, small_training.state(folder), start=begun)
+    return caught[0]
+
+
+OF_STARTS = {"all": [], "all-but-heads": ["prob", "dist"],
+             "backbone": ["up_level_1_no_0", "up_level_1_no_2", "up_level_0_no_0",
+                          "up_level_0_no_2", "features", "prob", "dist"]}  # fmt: skip
+"""Layers that are not taken."""
+
+
+@pytest.mark.parametrize("take", OF_STARTS)
+def test_it_starts_from_another_run(family, trained, tmp_path, take):
+    folder, settings, _ = trained
+    learner = _started(family, tmp_path, folder / "weights.h5", settings, take)
+    given = keras_files.read(folder / "weights.h5")
+    at_random = []
+    for layer, weights in _layers(learner.model).items():
+        alike = [np.array_equal(one, given[layer, n]) for n, one in enumerate(weights)]
+        at_random += [] if all(alike) else [layer]
+    assert at_random == OF_STARTS[take]
+
+
+def test_a_frozen_backbone_stays_and_the_rest_is_slow(family, trained, tmp_path):
+    folder, settings, _ = trained
+    settings = {**settings, "training": {**settings["training"], "weight_decay": 0.5}}
+    more = {"freeze": "backbone", "rate": 0.125}
+    learner = _started(family, tmp_path, folder / "weights.h5", settings, "all-but-heads", **more)
+    before = _layers(learner.model)
+    learner.train_batch(_batch(), 1e-3)
+    steps = {}
+    for layer, weights in _layers(learner.model).items():
+        old, new = before[layer][0], weights[0]
+        rate = 1e-3 * (1 if layer in ("prob", "dist") else 0.125)
+        steps[layer] = np.abs(new - old * (1 - 0.5 * rate)).max() / rate
+        if layer.startswith(("conv2d", "down_", "middle_")):
+            assert np.array_equal(old, new), layer
+            del steps[layer]
+    assert len(steps) == 7 and all(0.95 < step < 1.02 for step in steps.values()), steps
+
+
+def test_it_starts_from_a_file_of_the_package(family, tmp_path):
+    """As ``StarDist2D`` saves its best weights, and as those that its authors publish."""
+    from cellseg.models.stardist import package
+
+    settings = _settings()
+    theirs = package.network(settings["model"], settings["heads"]).keras_model
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy warns of what csbdeep does with variables
+        theirs.save_weights(tmp_path / "weights_best.h5")
+    learner = _started(family, tmp_path, tmp_path / "weights_best.h5", settings, "all")
+    started = _layers(learner.model)
+    assert list(started) == list(_layers(theirs))
+    for layer, weights in _layers(theirs).items():
+        for own, value in zip(started[layer], weights, strict=True):
+            np.testing.assert_array_equal(own, value, err_msg=layer)
+
+
+@pytest.mark.parametrize(
+    ("model", "grid", "why"),
+    [
+        ({"width": 4}, 2, "of other shapes are conv2d 3x3x1x8 instead of 3x3x1x4"),
+        ({}, 1, "the network has no layer conv2d, conv2d_1"),
+    ],
+)
+def test_a_network_of_another_shape_is_named(family, trained, tmp_path, model, grid, why):
+    folder, settings, _ = trained
+    heads = {**STARS, "star-distances": {"grid": grid}}
+    other = {**settings, "model": {**settings["model"], **model}, "heads": heads}
+    with pytest.raises(UserError, match=why):
+        _started(family, tmp_path, folder / "weights.h5", other, "all")
 
 
 def test_the_truth_of_the_probability_is_the_packages(family):

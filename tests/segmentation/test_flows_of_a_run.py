@@ -9,6 +9,7 @@ import pytest
 
 import small_training
 import tiny_run
+from cellseg.inference import map_run
 from cellseg.inference import run as predict_run
 from cellseg.io import atomic, run_format
 from cellseg.segmentation import run as segment_run
@@ -87,7 +88,7 @@ def test_an_exported_network_gives_the_same_flows(trained, tmp_path):
     folder = run["weights"].parent
     network = saved_model.build(family, settings, folder, tiny_run.OPTIONS)
     image = tiny_run.picture(50, 70)
-    expected = predict_run.image_predictor(settings, family, folder, tiny_run.OPTIONS)(image)
+    expected = map_run.image_predictor(settings, family, folder, tiny_run.OPTIONS)(image)
     found = network.maps(image.astype(np.float32))
     for head in HEADS:
         assert found[head].shape == (50, 70, 2)

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from cellseg.errors import UserError
-from cellseg.study import folds, runs, validation
+from cellseg.study import folds, runs, starts, validation
+from cellseg.training import joined_folds
 from workflow_runner import TINY
 
 
@@ -33,6 +34,8 @@ def resolved(checkout):
 
 
 FIVE = {"five": {"folds": {"count": 5}}}
+TOGETHER = {"count": 5, "images": "training", "validation": "held-out", "scored": "split",
+            "ensemble": True}  # fmt: skip
 
 
 def test_a_subset_of_folds_stands_for_one_of_each(resolved):
@@ -80,6 +83,8 @@ def test_settings_of_a_run_say_its_fold_and_not_where_it_is_scored(resolved):
         ({"count": 5, "fold": 6}, "folds.fold: 6 of 5 folds"),
         ({"count": 5, "scored": "split"}, r"folds.scored: .*images: training"),
         ({"count": 5, "scored": "split", "images": "training"}, r"validation: held-out"),
+        ({"count": 5, "ensemble": True}, "folds.ensemble: .*Set `scored: split`"),
+        ({**TOGETHER, "fold": 2}, "folds.ensemble: .*name no `fold`"),
         ({"count": 5, "group": "plate"}, "'plate' is not possible"),
         ({"counts": 5}, "there is no key 'counts'"),
     ],
@@ -97,6 +102,7 @@ def test_folds_that_contradict_themselves_are_refused(resolved, given, message):
         ({**FIVE, "five-fold-3": {}}, {}, r"subsets.five-fold-3: .*Rename one"),
         (FIVE, {"conditions": ["five", "full"]}, "Make two experiments of them"),
         (FIVE, {"conditions": ["six"]}, "six"),
+        ({"my-all-folds": {}}, {"conditions": ["my-all-folds"]}, "my-all-folds: names that end in"),
         (FIVE, {"figures": ["contact-sheet"]}, "contact-sheet compares runs on the same images"),
     ],
 )
@@ -112,3 +118,63 @@ def test_a_search_on_all_folds_is_refused(resolved):
     }  # fmt: skip
     with pytest.raises(UserError, match=r"five is 5 folds. Name one, such as five-fold-1"):
         resolved(FIVE, hyperparameter_searches={"rates": search})
+
+
+def test_the_networks_of_all_folds_are_one_more_subset(resolved):
+    study = resolved({"five": {"folds": TOGETHER}})
+    assert list(study["subsets"])[1:] == [
+        *(f"five-fold-{n}" for n in range(1, 6)),
+        "five-all-folds",
+    ]
+    joined = [run for run in runs.all_runs(study) if run.is_joined]
+    assert [(run.subset, run.seed) for run in joined] == [
+        ("five-all-folds", 0),
+        ("five-all-folds", 1),
+    ]
+    assert folds.members(study, joined[1]) == [
+        runs.Run("tiny", "featurenet", "fgbg", f"five-fold-{n}", 1) for n in range(1, 6)
+    ]
+    assert all(folds.members(study, run) == [] for run in runs.trained_runs(study, "folds"))
+    assert set(runs.trained_runs(study, "folds")) == set(runs.all_runs(study)) - set(joined)
+    assert folds.scored_split(study, "five-all-folds") == "test"
+    assert runs.sample_of(study, "five-all-folds", 0) is None
+    assert folds.of_experiment(study, "folds") == {}
+
+
+def test_asking_for_them_together_trains_nothing_again(resolved):
+    of_run = "featurenet", "fgbg", "five-fold-2", 0
+    apart = resolved({"five": {"folds": {**TOGETHER, "ensemble": False}}})
+    together = resolved({"five": {"folds": TOGETHER}})
+    assert runs.run_settings(apart, *of_run) == runs.run_settings(together, *of_run)
+    assert "five-all-folds" not in apart["subsets"]
+    settings = runs.run_settings(together, "featurenet", "fgbg", "five-all-folds", 0)
+    assert joined_folds.members(settings) == [f"fold-{n}" for n in range(1, 6)]
+    assert joined_folds.members(runs.run_settings(together, *of_run)) == []
+    assert joined_folds.members(runs.run_settings(together, "featurenet", "fgbg", "full", 0)) == []
+
+
+def test_they_are_made_of_their_folds_wherever_those_are_asked_for(resolved):
+    study = resolved({"five": {"folds": TOGETHER}}, ["five-all-folds"])
+    found = starts.with_sources(study, runs.all_runs(study))
+    assert {run.subset for run in found} == {
+        "five-all-folds",
+        *(f"five-fold-{n}" for n in range(1, 6)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"family": "unet", "ensemble": "cell-type"}, "models.odd has several in each fold"),
+        ({"family": "labels", "path": "given"}, "models.odd has none in each fold"),
+        ({"family": "unet", "start_from": {"model": "featurenet", "subset": "five-all-folds"}},
+         "start_from.subset: 'five-all-folds' holds the networks of all folds"),
+    ],
+)  # fmt: skip
+def test_models_that_do_not_go_together_are_refused(resolved, model, message):
+    heads = "external" if model["family"] == "labels" else "fgbg"
+    block = {"model": "odd", "heads": heads, "subset": "five", "seed": 0}
+    experiments = {"one": {"title": "?", "figures": [], "conditions": [block]}}
+    models = {**TINY["models"], "odd": model}
+    with pytest.raises(UserError, match=message):
+        resolved({"five": {"folds": TOGETHER}}, models=models, experiments=experiments)

@@ -21,6 +21,7 @@ import settings_of_maps
 import settings_of_models
 import settings_of_results
 import settings_of_searches
+import settings_of_starts
 import settings_of_training
 from cellseg.study import runs as studies
 from cellseg.study import validation
@@ -37,12 +38,14 @@ CASES: list[Case] = [
     *settings_of_results.CASES,
     *settings_of_searches.CASES,
     *settings_of_detectors.CASES,
+    *settings_of_starts.CASES,
 ]
 ROUNDS = setting_cases.rounds(CASES)
 """Cases and values that are planned together."""
 
-SOME = (".kind", ".family", ".backbone", ".window", ".size")
-"""Keys of many choices, or of some that another case has, of which a few show that they count."""
+SOME = (".kind", ".family", ".backbone", ".window", ".size", ".folds.ensemble")
+"""Keys of many choices, or of some that another case has, of which a few show that they count; and
+one whose default cannot be told from being left out, since the subset stands for its folds."""
 OVERRIDING = tuple(
     f"models.*<{family}>.{block}."
     for family in (*MODELS, *settings_of_models.OF_PACKAGES, *settings_of_detectors.NAMES)

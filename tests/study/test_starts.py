@@ -98,7 +98,7 @@ def test_circles_are_named(schema, name):
 REFUSED = {
     "nothing": ({"take": "all"}, "start_from: name the `model`"),
     "two starts": ({"model": "plain", "file": "a.zip"}, "`file` and `model` name two starts"),
-    "no network file": ({"file": "a.tif"}, "a.tif is neither an export"),
+    "no network file": ({"file": "a.tif"}, r"a.tif is not an export \(.zip\) or"),
     "model": ({"model": "plian"}, "models.fine.start_from.model.*plain"),
     "data set": ({"model": "plain", "dataset": "mein"}, "start_from.dataset.*mine"),
     "subset": ({"model": "plain", "subset": "fall"}, "start_from.subset.*full"),
@@ -131,6 +131,76 @@ def test_what_cannot_be_started_from_is_refused(schema, name):
     }
     with pytest.raises(UserError, match=why):
         study(schema, models, experiments=experiments)
+
+
+STARS = {"family": "stardist", "width": 4}
+CELLS = {"family": "cellpose", "width": 4}
+MASKS = {"family": "maskrcnn", "preset": "small"}
+CASCADE = {"family": "cascade", "preset": "small"}
+TRANSFERS = {
+    "stardist": ("star-distances+object-probability", STARS, STARS, {}),
+    "stardist's package": ("star-distances+object-probability", STARS, {"file": "a.h5"}, {}),
+    "cellpose": ("flows+fgbg", CELLS, CELLS, {"take": "all-but-heads", "rate": 0.1}),
+    "cellpose's package": ("flows+fgbg", CELLS, {"file": "given/cyto3"}, {"take": "backbone"}),
+    "maskrcnn": ("instances", MASKS, MASKS, {"freeze": "backbone"}),
+    "cascade from maskrcnn": ("instances", CASCADE, MASKS, {"take": "all-but-heads"}),
+    "retinamask": ("instances", {**MASKS, "family": "retinamask"}, MASKS, {"take": "backbone"}),
+    "centermask": ("instances", *[{"family": "centermask", "preset": "small"}] * 2, {}),
+    "an export of a detector": ("instances", MASKS, {"file": "a.zip"}, {}),
+    "an export of cellpose": ("flows+fgbg", CELLS, {"file": "a.zip"}, {}),
+    "torchvision": ("instances", {**MASKS, "norm": "frozen"}, {"file": "coco.pth"}, {}),
+    "heads of torchvision v2": ("instances", {**MASKS, "v2_heads": True}, MASKS,
+                                {"take": "all-but-heads"}),
+    "starter": ("instances", MASKS, {"file": "starter"}, {},
+                "starter network is of family unet, whose weights do not fit one of .* maskrcnn"),
+    "an image": ("instances", MASKS, {"file": "a.tif"}, {},
+                 r"a.tif is not an export \(.zip\) or weights of family maskrcnn \(.h5, .hdf5,"),
+    "heads of another detector": ("instances", CASCADE, MASKS, {},
+                                  "whose heads do not fit one of family cascade. Set `take: all-"),
+    "a backbone": ("instances", {**CASCADE, "preset": "resnet50"}, MASKS, {"take": "backbone"},
+                   "'plain' has the backbone resnet18, and 'fine' resnet50. Give both a `preset`"),
+    "a norm": ("instances", MASKS, {**MASKS, "norm": "frozen"}, {},
+               "norm frozen, and that of 'fine' group. Set models.fine.norm: frozen"),
+    "deformable": ("instances", MASKS, {**CASCADE, "deformable": True}, {"take": "backbone"},
+                   "deformable true, and that of 'fine' false. Choose another model"),
+    "a family": ("flows+fgbg", CELLS, STARS, {"take": "backbone"},
+                 "of family stardist, whose weights do not fit one of family cellpose"),
+    "a detector": ("fgbg", UNET, MASKS, {"take": "backbone"}, "maskrcnn, whose weights do not fit"),
+}  # fmt: skip
+"""Heads, model, what it starts from, how, and why that is refused."""
+
+
+@pytest.mark.parametrize("name", TRANSFERS)
+def test_models_of_packages_and_detectors_start_too(schema, name):
+    heads, model, source, how, *refused = TRANSFERS[name]
+    of_run = "family" in source
+    entry = {**({"model": "plain"} if of_run else source), **how}
+    models = {"fine": {**model, "start_from": entry}, **({"plain": source} if of_run else {})}
+    made = {
+        "tilings": {"crops": {"mode": "crop", "size": 64, "tile_overlap": 0}},
+        "training": {"tiling": "crops", "clipnorm": None},
+        "segmentation_by_heads": {
+            "flows+fgbg": {"method": "flow-tracking"},
+            "star-distances+object-probability": {"method": "star-nms"},
+        },
+        "experiments": {
+            "one": {
+                "title": "?",
+                "figures": [],
+                "conditions": [{"model": "fine", "heads": heads, "subset": "full", "seed": 3}],
+            }
+        },
+    }
+    own = Run("mine", "fine", heads, "full", 3)
+    if refused:
+        with pytest.raises(UserError, match=refused[0]):
+            study(schema, models, **made)
+        return
+    resolved = study(schema, models, **made)
+    expected = Run("mine", "plain", heads, "full", 3) if of_run else None
+    assert starts.source_of(resolved, own) == expected
+    settings = runs.run_settings(resolved, "fine", heads, "full", 3)["model"]["start_from"]
+    assert {key: settings[key] for key in how} == how
 
 
 def test_an_ensemble_may_start_from_one_network(schema):

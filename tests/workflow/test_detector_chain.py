@@ -1,6 +1,8 @@
 """An instance detector from images to figures by Snakemake: every rule, and nothing twice."""
 
+import copy
 import json
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -42,10 +44,11 @@ RUN = "results/tiny/runs/detector/instances/full/seed-0"
 
 def test_a_detector_goes_through_all_rules_once(checkout, tmp_path):
     workflow = Workflow.copy(checkout, tmp_path / "checkout", STUDY)
-    planned = workflow.planned()
-    assert planned["predict_instances"] == planned["paint"] == 1
+    export = f"{RUN}/export.zip"
+    planned = workflow.planned("all", export)
+    assert planned["export"] == planned["predict_instances"] == planned["paint"] == 1
     assert not planned.keys() & {"predict", "segment"}
-    done = workflow.call()
+    done = workflow.call("all", export)
     assert done.returncode == 0, done.stdout
     run = workflow.folder / RUN
     with np.load(run / "labels.npz") as labels:
@@ -59,4 +62,36 @@ def test_a_detector_goes_through_all_rules_once(checkout, tmp_path):
     assert len(cells) >= found.max()
     for name in ("instances.zip", "metrics.csv", "coco.csv"):
         assert (run / name).stat().st_size, name
+    with zipfile.ZipFile(workflow.folder / export) as archive:
+        assert {"weights.safetensors", "example.py", "README.md"} <= set(archive.namelist())
+    assert workflow.planned("all", export) == {}
+
+
+@pytest.mark.slow
+def test_runs_of_two_seeds_are_fused_tuned_and_scored(checkout, tmp_path):
+    study = copy.deepcopy(STUDY)
+    study["models"]["both"] = {"family": "fusion",
+                               "members": [{"model": "detector", "seed": [0, 1]}]}  # fmt: skip
+    study["threshold_searches"] = {"scores": {"score_threshold": [0.01, 0.1]}}
+    conditions = study["experiments"]["first"]["conditions"]
+    study["experiments"]["first"] |= {
+        "threshold_search": "scores",
+        "conditions": [*conditions, {**conditions[0], "model": "both"}],
+    }  # fmt: skip
+    workflow = Workflow.copy(checkout, tmp_path / "checkout", study)
+    planned = workflow.planned()
+    assert planned["train"] == planned["predict_instances"] == 2
+    assert planned["fuse"] == planned["fuse_validation"] == planned["overlay_of_fusion"] == 1
+    done = workflow.call()
+    assert done.returncode == 0, done.stdout
+    run = workflow.folder / "results/tiny/runs/both/instances/full/seed-0"
+    about = json.loads((run / "provenance.json").read_text())
+    assert about["members"] == [
+        f"results/tiny/runs/detector/instances/full/seed-{seed}/instances.zip" for seed in (0, 1)
+    ]
+    metrics = pd.read_csv(run / "tuning-scores/metrics.csv")
+    assert set(metrics["model"]) == {"both"} and len(metrics) == 2
+    assert (run / "tuning-scores/overlay.png").stat().st_size
+    summary = pd.read_csv(workflow.folder / "results/tiny/tables/first/summary.csv")
+    assert {"detector", "both"} <= set(summary["model"])
     assert workflow.planned() == {}

@@ -37,12 +37,15 @@ def test_no_lock_or_environment_names_a_registry(checkout):
 
 
 @pytest.mark.parametrize(
-    ("environment", "lock"), [("analysis", "analysis"), ("train-cpu", "cpu"), ("train-gpu", "gpu")]
-)
-def test_conda_environments_give_the_versions_of_the_locks(checkout, environment, lock):
+    ("environment", "locks"),
+    [("analysis", ["analysis"]), ("train-cpu", ["cpu"]), ("train-gpu", ["gpu"]),
+     ("train-torch", ["cpu", "detectors"])],
+)  # fmt: skip
+def test_conda_environments_give_the_versions_of_the_locks(checkout, environment, locks):
     versions = {}
-    for requirement in _pins(checkout / "envs" / f"{lock}.lock"):
-        versions.setdefault(requirement.name, set()).add(str(requirement.specifier))
+    for lock in locks:
+        for requirement in _pins(checkout / "envs" / f"{lock}.lock"):
+            versions.setdefault(requirement.name, set()).add(str(requirement.specifier))
     content = yaml.safe_load((checkout / "envs" / f"{environment}.yaml").read_text())
     pip = content["dependencies"][-1]["pip"]
     for line in pip:
@@ -50,19 +53,25 @@ def test_conda_environments_give_the_versions_of_the_locks(checkout, environment
         assert str(requirement.specifier) in versions[requirement.name], line
     names = {Requirement(line).name for line in pip}
     assert {"numpy", "pandas", "scikit-image", "snakemake"} <= names
-    tensorflow = {"analysis": set(), "train-cpu": {"tensorflow-cpu"}, "train-gpu": {"tensorflow"}}
-    assert names & {"tensorflow", "tensorflow-cpu"} == tensorflow[environment]
+    tensorflow = {"train-cpu": {"tensorflow-cpu"}, "train-gpu": {"tensorflow"}}
+    assert names & {"tensorflow", "tensorflow-cpu"} == tensorflow.get(environment, set())
     # Of what pip resolves nothing may ask for the other TensorFlow, or for deepcell's old one.
     assert not names & {"tf-keras", "deepcell"}
     after = checkout / "envs" / f"{environment}.post-deploy.sh"
     assert after.exists() == (environment != "analysis")
-    if after.exists():
+    if environment == "train-torch":
+        assert {"torch", "torchvision", "timm", "safetensors", "tensorboard"} <= names
+        # Its requirement of NumPy is not that of the others.
+        assert "cellpose" not in names and f"cellpose{versions['cellpose'].pop()}" in (
+            after.read_text()
+        )
+    elif after.exists():
         assert f"tf-keras{versions['tf-keras'].pop()} deepcell==" in after.read_text()
         assert {"cython", "setuptools"} <= names  # they build deepcell-toolbox
         assert (environment == "train-gpu") == any(name.startswith("nvidia-") for name in names)
 
 
-@pytest.mark.parametrize("environment", ["analysis", "train-cpu", "train-gpu"])
+@pytest.mark.parametrize("environment", ["analysis", "train-cpu", "train-gpu", "train-torch"])
 def test_conda_environments_hold_nothing_that_only_tests_use(checkout, environment):
     project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
     content = yaml.safe_load((checkout / "envs" / f"{environment}.yaml").read_text())

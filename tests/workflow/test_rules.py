@@ -38,6 +38,10 @@ WHOLE["pretrained"] = {"net": {"url": "http://nowhere.example/net.h5"}}
 WHOLE["models"]["mobilenetv2"]["weights"] = "net"
 WHOLE["subsets"]["extended"] = {"synthetic_per_image": 2}
 WHOLE["subsets"]["folded"] = {"folds": {"count": 3}}
+WHOLE["subsets"]["together"] = {
+    "folds": {"count": 2, "images": "training", "validation": "held-out", "scored": "split",
+              "ensemble": True}
+}  # fmt: skip
 WHOLE["threshold_searches"] = {"grid": {"maxima_threshold": [0.02, 0.05], "score": "f1"}}
 _RUNS = {"heads": "inner-distance+pixelwise", "subset": "full", "seed": 0}
 WHOLE["experiments"] |= {
@@ -50,6 +54,8 @@ WHOLE["experiments"] |= {
             "conditions": [{**_RUNS, "model": "featurenet", "heads": "fgbg"}]},
     "folds": {"title": "Held out?", "dataset": "kaggle", "figures": [],
               "conditions": [{**_RUNS, "model": "featurenet", "subset": "folded"}]},
+    "together": {"title": "As one?", "figures": [],
+                 "conditions": [{**_RUNS, "model": "joined", "subset": "together"}]},
 }  # fmt: skip
 WHOLE["segmentation_by_heads"] = {"fgbg": {"method": "threshold-components"}}
 WHOLE["hyperparameter_searches"] = {
@@ -62,12 +68,20 @@ WHOLE["experiments"]["outside"] = {
     "title": "Others?", "figures": [],
     "conditions": [{"model": "outside", "heads": "external", "subset": "full", "seed": 0}],
 }  # fmt: skip
+WHOLE["models"]["joined"] = dict(WHOLE["models"]["featurenet"])
 WHOLE["tilings"] = {**WHOLE["tilings"], "crop-64": {"mode": "crop", "size": 64}}
 WHOLE["models"]["detector"] = {"family": "centermask", "preset": "small",
                                "training": {"tiling": "crop-64"}}  # fmt: skip
+WHOLE["models"]["fused"] = {"family": "fusion",
+                            "members": [{"model": "detector", "seed": [0, 1]}]}  # fmt: skip
+WHOLE["threshold_searches"]["detections"] = {"score_threshold": [0.3, 0.5]}
 WHOLE["experiments"]["instances"] = {
     "title": "One by one?", "figures": [],
     "conditions": [{"model": "detector", "heads": "instances", "subset": "full", "seed": 0}],
+}  # fmt: skip
+WHOLE["experiments"]["fused"] = {
+    "title": "Together?", "figures": [], "threshold_search": "detections",
+    "conditions": [{"model": "fused", "heads": "instances", "subset": "full", "seed": 0}],
 }  # fmt: skip
 WHOLE["apply"] = {"run": "given/run", "images": "given/images", "output": "given/cells"}
 
@@ -237,6 +251,22 @@ def test_no_module_is_imported_by_name_but_families_methods_and_layouts(place):
     assert names == by_name | of_packages
 
 
+def test_each_network_has_the_environment_of_its_packages(loaded, place):
+    """With `--sdm conda`."""
+    found = {}
+    for job in loaded[1].values():
+        if "train-" in job.environment:
+            found.setdefault(job.wildcards.get("model"), {}).setdefault(job.environment, set()).add(
+                job.rule
+            )
+    assert found["detector"] == {
+        "train-torch.yaml": {"train", "predict_instances", "predict_validation", "predict_shown"}
+    }
+    assert set(found["featurenet"]) == set(found[None]) == {"train-cpu.yaml"}
+    assert "export" in found["featurenet"]["train-cpu.yaml"] and "fused" not in found
+    assert all((place / "envs" / name).is_file() for one in found.values() for name in one)
+
+
 # --- what scripts read ---
 
 
@@ -369,8 +399,13 @@ def _of_twins(jobs: dict) -> dict:
 
 
 def _twin(rule: str) -> str:
-    of_maps = {"predict_instances": "predict", "paint": "segment"}
-    return of_maps.get(rule, rule.removesuffix("_from_outside"))
+    twins = {
+        "predict_instances": "predict",
+        "paint": "segment",
+        "join_folds": "train",
+        "fuse_validation": "fuse",
+    }
+    return twins.get(rule, rule.removesuffix("_from_outside").removesuffix("_of_fusion"))
 
 
 def _set(*path: str, value: object) -> Callable[[dict], None]:
@@ -446,7 +481,12 @@ EDITS = {
                      "segment.segmentation tune.segmentation"),
     "painting": (_set("segmentation_by_heads", "instances",
                       value={"method": "painting", "score_threshold": 0.4}),
-                 "segment.segmentation"),
+                 "segment.segmentation tune.segmentation"),
+    "fusion": (_set("models", "fused", "iou", value=0.6), "fuse.fusion"),
+    "member": (_set("models", "fused", "members",
+                    value=[{"model": "detector"}, {"model": "detector", "seed": 2}]),
+               "fuse:input -train +train -predict +predict -predict_validation "
+               "+predict_validation"),
     "detector": (_set("models", "detector", "mask_scoring", value=False), "train.settings"),
     "grid": (_set("threshold_searches", "grid", "interior_threshold", value=[0.2, 0.4]),
              "tune.tuning"),
@@ -488,7 +528,9 @@ def test_an_edit_changes_what_it_must(place, loaded, name):
 
 def test_another_split_to_score_changes_what_it_must(place):
     before = copy.deepcopy(WHOLE)
-    del before["experiments"]["tuned"]  # thresholds tuned on the split are not scored on it
+    for tuned in ("tuned", "fused"):  # thresholds tuned on the split are not scored on it
+        del before["experiments"][tuned]
+    del before["experiments"]["together"], before["subsets"]["together"]  # nor are folds of it
     after = copy.deepcopy(before)
     after["scoring"] = {"data_split": "val"}
     plans = [loaded_rules.load(place, config, TARGETS)[1] for config in (before, after)]
@@ -561,8 +603,8 @@ def test_training_compares_the_content_of_all_its_tiles(loaded):
         {path for path in job.inputs if path.endswith(".npz") and not path.endswith(outlines)}
         for job in trainings
     ]
-    # One with synthetic images, and three folds, which are of all splits.
-    assert sorted(map(len, tiles)) == [2, 2, 2, 2, 3, 3, 3, 3]
+    # One with synthetic images, and three folds, which are of all splits; two are of two.
+    assert sorted(map(len, tiles)) == [2, 2, 2, 2, 2, 2, 3, 3, 3, 3]
     for job, paths in zip(trainings, tiles, strict=True):
         assert {f"{path}.content.json" for path in paths} <= set(job.inputs)
 

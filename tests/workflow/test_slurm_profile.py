@@ -166,7 +166,7 @@ def test_no_job_and_no_group_asks_for_more_time_than_partitions_allow(fresh, sin
         if group == "scores":  # a run is segmented or painted, and this study has maps only
             members.remove("paint")
         if group == "others":  # of which this study has none: as long as their twins
-            twins = {"take_labels": "segment"}
+            twins = {"take_labels": "segment", "join_folds": "segment"}
             members = [twins.get(rule, rule.removesuffix("_from_outside")) for rule in members]
         of_one = sum(longest[rule] for rule in members)
         assert 0 < of_one * int(count) <= 500, group

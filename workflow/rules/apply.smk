@@ -11,7 +11,7 @@ rule apply:
     log:
         f"{APPLIED}/apply.log",
     conda:
-        f"../../envs/train-{study['accelerator']}.yaml"
+        environment_of
     threads: 4
     resources:
         **OF_NETWORKS,
@@ -49,7 +49,7 @@ rule export:
     log:
         f"{RUN}/{{variant}}{run_files.EXPORT.log}",
     conda:
-        f"../../envs/train-{study['accelerator']}.yaml"
+        environment_of
     threads: 2
     resources:
         mem_mb=8000,

@@ -38,6 +38,7 @@ from cellseg.study import (
     config_files,
     ensembles,
     folds,
+    fusions,
     outside,
     overrides,
     runs as studies,
@@ -114,7 +115,8 @@ SEARCH = "results/{dataset}/searches/{search}"
 APPLIED = study["apply"]["output"]
 METHOD_MODULES = [method.module for method in segmentation_methods.METHODS.values()]
 RUNS = studies.all_runs(study)
-TRAINED_FROM = starts.with_sources(study, RUNS)  # with the runs that they start from
+# With the runs that they start from or are fused of.
+TRAINED_FROM = starts.with_sources(study, RUNS)
 STARTED = time.time()
 GPUS = 1 if ON_GPU and clusters.counts_gpus(cluster) else 0
 OF_NETWORKS = clusters.of_networks(cluster, ON_GPU)
@@ -156,7 +158,8 @@ def networks():
     trials = [
         searches.trial_models(study, name) for name in study["hyperparameter_searches"]
     ]
-    trained = set(config_models) - set(outside.names(study))
+    untrained = [*outside.names(study), *fusions.names(study)]
+    trained = set(config_models) - set(untrained)
     return "|".join([one_of(trained), *trials])
 
 
@@ -203,8 +206,15 @@ wildcard_constraints:
 # Of rules for networks that predict maps, for those that find instances, and for both.
 OF_MAPS = {"heads": head_names.PATTERN}
 OF_INSTANCES = {"heads": head_names.INSTANCES}
+# Of rules for runs that train a network, and for those that put those of all folds together.
+JOINED = [name for name in study["subsets"] if name.endswith(studies.ALL_FOLDS)]
+OF_TRAINED = {"subset": one_of(set(study["subsets"]) - set(JOINED))}
+OF_JOINED = {"subset": one_of(JOINED)}
 OF_NETWORK = {"heads": f"{head_names.PATTERN}|{head_names.INSTANCES}"}
-# Of rules for runs whose cells another program found, in the place of the two above.
+# Of rules for runs that are fused of others, and of those that follow for these and for networks.
+OF_FUSION = {"model": one_of(fusions.names(study)), "heads": head_names.INSTANCES}
+WITH_FUSION = {"model": f"{networks()}|{one_of(fusions.names(study))}"}
+# Of rules for runs whose cells another program found, in the place of the above.
 OF_OUTSIDE = {
     "model": one_of(outside.names(study)),
     "heads": head_names.OUTSIDE,
@@ -238,6 +248,17 @@ def code_with_family(script, facts=False, also=None):
         return code(script, *modules)(wildcards)
 
     return digits
+
+
+def environment_of(wildcards):
+    """Conda environment of a run's network; for `apply` of the one that it names."""
+    model = study["models"].get(wildcards.get("model"))
+    try:
+        family = model["family"] if model else request.family(study["apply"])
+    except UserError:  # said once the job asks which run it is
+        family = None
+    computes = "torch" if families.needs_torch(family) else study["accelerator"]
+    return f"../../envs/train-{computes}.yaml"
 
 
 def segmentation_of(wildcards):
@@ -374,6 +395,19 @@ def content_from_outside(wildcards):
     run = run_of(wildcards)
     memory = Path(".snakemake/predictions") / f"{run.folder}.json"
     return outside.content(study, run, memory)
+
+
+def of_members(name):
+    """Input function: a file of each run that a run is fused of."""
+    return lambda wildcards: [
+        f"{RUN}/{name}".format(**vars(member.run), tuning=wildcards.get("tuning"))
+        for member in fusions.members_of(study, run_of(wildcards))
+    ]
+
+
+def fusion_of(wildcards):
+    """Params function: how the members of a run are fused."""
+    return fusions.settings_of(study, run_of(wildcards))
 
 
 def sample_of(wildcards):
@@ -637,6 +671,14 @@ def start_of(wildcards):
     return [] if file is None else [file]
 
 
+def of_members(name):
+    """Input function: a file of the run of each fold that a run of all folds puts together."""
+    return lambda wildcards: [
+        f"results/{run.folder}/{name}"
+        for run in folds.members(study, run_of(wildcards))
+    ]
+
+
 def of_runs(name, chosen=studies.runs_of):
     """Input function: one file of every run of an experiment; {variant} is that of its threshold search."""
 
@@ -704,7 +746,7 @@ def of_all_runs(*names, trained=False):
         f"{RUN}/{name}".format(**vars(run), variant=variant)
         for run, variant in studies.all_variants(study)
         for name in names
-        if not (trained and run.is_external)
+        if studies.is_trained(study, run) or not trained
     ]
     return list(dict.fromkeys(files))
 
@@ -745,8 +787,10 @@ def shown_in_overview(wildcards):
         if entry.get("dataset", study["dataset"]) == wildcards.dataset
     }
     used = {run.model for run in RUNS if run.dataset == wildcards.dataset}
+    fused = sorted(used & set(fusions.names(study)))
     return studies.in_order(
         {
+            **({"fused": fused} if fused else {}),
             "dataset": wildcards.dataset,
             "datasets": {
                 wildcards.dataset: {
@@ -795,7 +839,7 @@ def used_tiles():
     used = {
         (run.dataset, studies.tiling_of(study, run.model), split)
         for run in TRAINED_FROM
-        if not run.is_external
+        if studies.is_trained(study, run)
         for split in studies.splits_of(study["subsets"][run.subset])
     }
     return [

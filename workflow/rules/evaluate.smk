@@ -11,6 +11,8 @@ rule tune:
         f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.log}",
     benchmark:
         f"{RUN}/tuning-{{tuning}}/{run_files.TUNE.benchmark}"
+    wildcard_constraints:
+        **WITH_FUSION,
     priority: 1  # before other runs are predicted: maps go when the cells are found
     conda:
         "../../envs/analysis.yaml"
@@ -72,6 +74,7 @@ use rule segment as paint with:
         images=by_cell_type(of_scored(f"{DATA}/annotations/{{split}}.images.parquet")),
     wildcard_constraints:
         **OF_INSTANCES,
+        **WITH_FUSION,
 
 
 rule take_labels:
@@ -122,6 +125,8 @@ rule score:
         f"{RUN}/{{variant}}{run_files.SCORE.log}",
     benchmark:
         f"{RUN}/{{variant}}{run_files.SCORE.benchmark}"
+    wildcard_constraints:
+        **WITH_FUSION,
     conda:
         "../../envs/analysis.yaml"
     threads: processors(f"{RUN}/{{variant}}{run_files.SCORE.benchmark}", 4)
@@ -154,6 +159,8 @@ rule submission:
         submission=f"{RUN}/{{variant}}{run_files.SUBMISSION}",
     log:
         f"{RUN}/{{variant}}{run_files.SUBMIT.log}",
+    wildcard_constraints:
+        **WITH_FUSION,
     conda:
         "../../envs/analysis.yaml"
     resources:

@@ -112,6 +112,18 @@ rule overlay:
         "../../scripts/overlay.py"
 
 
+use rule overlay as overlay_of_fusion with:
+    input:
+        maps=f"{RUN}/{run_files.INSTANCES}",
+        predicted=f"{RUN}/{{variant}}{run_files.LABELS}",
+        truth=of_scored(f"{DATA}/labels/{{split}}.npz"),
+        metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
+        images=of_scored(f"{DATA}/annotations/{{split}}.images.parquet"),
+        segmentation=settings_of_painting,
+    wildcard_constraints:
+        **OF_FUSION,
+
+
 use rule overlay as overlay_from_outside with:
     input:
         predicted=f"{RUN}/{{variant}}{run_files.LABELS}",

@@ -13,7 +13,7 @@ rule predict:
     wildcard_constraints:
         **OF_MAPS,
     conda:
-        f"../../envs/train-{study['accelerator']}.yaml"
+        environment_of
     threads: 4
     resources:
         **OF_NETWORKS,
@@ -70,6 +70,54 @@ use rule predict as predict_validation with:
         sample=None,  # of all images that the run was validated with
 
 
+rule fuse:
+    """Detections of several runs, fused into those of one."""
+    input:
+        maps=of_members(run_files.INSTANCES),
+        runs=of_members(run_files.PROVENANCE),
+    output:
+        maps=f"{RUN}/{run_files.INSTANCES}",
+        provenance=f"{RUN}/{run_files.PROVENANCE}",
+    log:
+        f"{RUN}/{run_files.FUSE.log}",
+    benchmark:
+        f"{RUN}/{run_files.FUSE.benchmark}"
+    wildcard_constraints:
+        **OF_FUSION,
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        **SHORT,
+        mem_mb=memory(f"{RUN}/{run_files.FUSE.benchmark}", 4000),
+        runtime=minutes(f"{RUN}/{run_files.FUSE.benchmark}", 60, MINUTES_OF_SHORT),
+    params:
+        code=code("fuse"),
+        fusion=fusion_of,
+    script:
+        "../../scripts/fuse.py"
+
+
+use rule fuse as fuse_validation with:
+    input:
+        maps=of_members(f"tuning-{{tuning}}/{run_files.VALIDATION_PREDICTIONS}"),
+    output:
+        maps=passing(f"{RUN}/tuning-{{tuning}}/{run_files.VALIDATION_PREDICTIONS}"),
+    log:
+        f"{RUN}/tuning-{{tuning}}/{run_files.FUSE_VALIDATION.log}",
+    benchmark:
+        f"{RUN}/tuning-{{tuning}}/{run_files.FUSE_VALIDATION.benchmark}"
+    resources:
+        **SHORT,
+        mem_mb=memory(
+            f"{RUN}/tuning-{{tuning}}/{run_files.FUSE_VALIDATION.benchmark}", 4000
+        ),
+        runtime=minutes(
+            f"{RUN}/tuning-{{tuning}}/{run_files.FUSE_VALIDATION.benchmark}",
+            60,
+            MINUTES_OF_SHORT,
+        ),
+
+
 rule predict_shown:
     """Predict once more the few images that an overlay shows; the maps of all may be gone by then."""
     input:
@@ -82,7 +130,7 @@ rule predict_shown:
     log:
         f"{RUN}/{{variant}}{run_files.PREDICT_SHOWN.log}",
     conda:
-        f"../../envs/train-{study['accelerator']}.yaml"
+        environment_of
     threads: 4
     resources:
         **SHORT,

@@ -38,8 +38,10 @@ rule train:
         f"{RUN}/{run_files.TRAIN.log}",
     benchmark:
         f"{RUN}/{run_files.TRAIN.benchmark}"
+    wildcard_constraints:
+        **OF_TRAINED,
     conda:
-        f"../../envs/train-{study['accelerator']}.yaml"
+        environment_of
     threads: 4
     resources:
         **OF_NETWORKS,
@@ -51,3 +53,29 @@ rule train:
         settings=settings_of,
     script:
         "../../scripts/train.py"
+
+
+rule join_folds:
+    """Put the networks of all folds into one run, which predicts with each of them."""
+    input:
+        weights=of_members(run_files.WEIGHTS),
+        provenance=of_members(run_files.PROVENANCE),
+    output:
+        weights=f"{RUN}/{run_files.WEIGHTS}",
+        settings=f"{RUN}/{run_files.SETTINGS}",
+        provenance=f"{RUN}/{run_files.PROVENANCE}",
+    log:
+        f"{RUN}/{run_files.JOIN_FOLDS.log}",
+    wildcard_constraints:
+        **OF_JOINED,
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        **SHORT,
+        mem_mb=4000,
+        runtime=min(60, MINUTES_OF_SHORT),
+    params:
+        code=code("join_folds"),
+        settings=settings_of,
+    script:
+        "../../scripts/join_folds.py"

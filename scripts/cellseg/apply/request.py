@@ -12,9 +12,10 @@ from pathlib import Path
 from cellseg import starter
 from cellseg.errors import UserError
 from cellseg.inference import record as prediction_record
-from cellseg.io import exports, run_files
+from cellseg.io import exports, run_files, tolerant
 from cellseg.segmentation import by_cell_type
 from cellseg.segmentation import record as segmentation_record
+from cellseg.study.runs import MEMBERS
 
 EXAMPLE = "snakemake --cores 2 apply --config 'apply={images: YOUR_FOLDER}'"
 
@@ -22,13 +23,12 @@ RECORD = "applied.json"
 """What was applied to what; a folder that holds it was made by this workflow."""
 
 OF_EXPORT = {
-    run_files.WEIGHTS: run_files.WEIGHTS,
     run_files.SETTINGS: run_files.SETTINGS,
     run_files.SEGMENTATION: run_files.SEGMENTATION,
     run_files.ORIGIN: run_files.ORIGIN,
     exports.SCORES: run_files.METRICS,
 }
-"""What is read of an export, and its name in the folder of a run."""
+"""What is read of an export next to its weights, and its name in the folder of a run."""
 
 CHOSEN = ("run", "images")
 PARTS = ("channel", "page")
@@ -77,6 +77,12 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
     }
     missing = [path for path in files.values() if not path.is_file()]
     command = f"snakemake --cores 4 {' '.join(path.as_posix() for path in missing)}"
+    about = tolerant.json_file(run / run_files.PROVENANCE) if missing else None
+    if isinstance(about, Mapping) and MEMBERS in about:
+        raise UserError(
+            f"apply.run: {run} is fused of other runs and has no network. Name one of its members, "
+            f"which its {run_files.PROVENANCE} lists."
+        )
     if missing:
         lacking = ", ".join(path.relative_to(run).as_posix() for path in missing)
         raise UserError(
@@ -102,6 +108,29 @@ def _export(path: Path, settings: Mapping) -> dict[str, Path]:
     return {"export": path}
 
 
+def family(settings: Mapping) -> str | None:
+    """Name of the family of the run to apply, as far as its files say.
+
+    Parameters
+    ----------
+    settings : ``apply`` of the configuration
+
+    Raises
+    ------
+    UserError
+        As :func:`files_of_run`, or the export is damaged.
+    """
+    files = files_of_run(settings)
+    if "export" in files:
+        content = exports.settings_in(files["export"])
+    else:
+        content = tolerant.json_file(files["settings"])
+    try:
+        return content["model"]["family"]
+    except (TypeError, LookupError):
+        return None
+
+
 @contextmanager
 def unpacked(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
     """Yield the files of a run, of an export unpacked into a folder that lives as long.
@@ -125,9 +154,10 @@ def unpacked(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
         return
     with tempfile.TemporaryDirectory(prefix="export-") as temporary:
         folder = Path(temporary)
-        exports.unpack(files["export"], OF_EXPORT, folder)
+        weights = exports.weights_in(files["export"])
+        exports.unpack(files["export"], {weights: weights, **OF_EXPORT}, folder)
         run = {
-            "weights": folder / run_files.WEIGHTS,
+            "weights": folder / weights,
             "settings": folder / run_files.SETTINGS,
             "segmentation": folder / run_files.SEGMENTATION,
             "origin": folder / run_files.ORIGIN,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cellseg.data.kinds import SOURCES
-from cellseg.export.model_card import CITE
+from cellseg.export.terms import cited
 from cellseg.io import run_files, run_format
 from cellseg.targets import channels
 
@@ -63,7 +63,7 @@ def describe(
         ),
         "timestamp": timestamp,
         "authors": [{"name": "users of livecell-bench"}],
-        "cite": [{"text": text, "doi": doi} for text, doi in CITE.items()],
+        "cite": [{"text": text, "doi": doi} for text, doi in cited(family)],
         "documentation": "README.md",
         "tags": ["cells", "phase-contrast", "instance-segmentation", "2d", "tensorflow"],
         "inputs": [_tensor(folder, "windows", window, ["grey"], "test_input.npy")],

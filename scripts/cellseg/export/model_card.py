@@ -7,7 +7,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from cellseg import models
-from cellseg.data.kinds import SOURCES
+from cellseg.export import terms
 from cellseg.io import exports, run_files
 from cellseg.segmentation import by_cell_type
 from cellseg.tables import glossary
@@ -19,21 +19,6 @@ SCORES = glossary.named("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1
 
 COCO_SCORES = glossary.named("ap", "ap50", "afnr")
 """Columns of coco.csv."""
-
-DEEPCELL = (
-    "- The network was built by the package deepcell (Van Valen Lab, Caltech), whose licence is "
-    "for non-commercial, academic use only."
-)
-
-CITE = {
-    "Greenwald et al., Nature Biotechnology 40, 555-565, 2022 (Mesmer; the network)": (
-        "10.1038/s41587-021-01094-0"
-    ),
-    "Edlund et al., Nature Methods 18, 1038-1045, 2021 (LIVECell; data and scores)": (
-        "10.1038/s41592-021-01249-6"
-    ),
-}
-"""What to cite, with its DOI."""
 
 
 def trained_on(provenance: Mapping, images: pd.DataFrame) -> pd.DataFrame:
@@ -64,13 +49,12 @@ def text(
     settings: Mapping,
     provenance: Mapping,
     segmentation: Mapping,
-    prediction: Mapping,
+    otherwise: str,
     data: pd.DataFrame,
     metrics: pd.DataFrame,
     coco: pd.DataFrame,
-    window: int,
+    use: str,
     install: str,
-    example_note: str,
 ) -> str:
     """The card, in Markdown.
 
@@ -78,16 +62,16 @@ def text(
     ----------
     condition : dataset, model, heads, subset and seed of the run
     kind : of its data set, a key of :data:`cellseg.data.kinds.SOURCES`
-    settings, provenance, segmentation, prediction : what the run recorded
+    settings, provenance, segmentation : what the run recorded
+    otherwise : of :func:`otherwise`, or nothing if the export predicts as the scores had it
     data : of :func:`trained_on`
     metrics, coco : tables of its scores
-    window : side of the windows that the network sees, pixels
-    install : command that installs what the example needs
-    example_note : how its cells differ from those of the run
+    use : paragraph that says what the example does
+    install : command that installs what it needs
     """
     model, training = settings["model"], settings["training"]
-    imagenet = model.get("weights")
-    weights = f"ImageNet weights `{imagenet}`" if imagenet else "random weights"
+    pretrained = model.get("weights")
+    weights = f"pretrained weights `{pretrained}`" if pretrained else "random weights"
     chain = provenance.get(CHAIN, [])
     if chain:
         weights = f"{start.of_link(chain[0])} ({start.taken(chain[0])})"
@@ -98,12 +82,7 @@ def text(
         f"`{condition['heads']}`, subset `{condition['subset']}`, seed {condition['seed']}.",
         "## Use",
         f"    {install}\n    python example.py IMAGE.tif",
-        "`example.py` needs nothing of livecell-bench. `maps` of the SavedModel in `model.zip` "
-        "takes a grey image of any size, values from 0 to 255, as float32 (height, width), and "
-        f"gives a map for each head; it cuts windows of {window} pixels, normalises each "
-        f"(`{training['normalization']}`), predicts and blends them. Its signature "
-        f"`serving_default` takes such windows, (N, {window}, {window}, 1), and gives all maps in "
-        f"one. {example_note}",
+        use,
         "## What it is",
         f"{models.description(model)}, {provenance['parameters']:,} weights, started "
         f"from {weights}; {length.in_words(training)} on tiles of {settings['tiling']['size']} "
@@ -111,7 +90,7 @@ def text(
         f"{_versions(provenance['versions'])}. All settings: `{run_files.SETTINGS}`, "
         f"`{run_files.PROVENANCE}`; thresholds: `{run_files.SEGMENTATION}`."
         f"{tuned(segmentation)} How the images of the scores below were "
-        f"predicted: `{run_files.SEGMENTATION}`.{otherwise(prediction)}",
+        f"predicted: `{run_files.SEGMENTATION}`.{otherwise}",
         "## What it was trained on",
         _table(
             ["cell type", "images", "annotated cells in them", "validation images"],
@@ -131,19 +110,30 @@ def text(
         "pixel belongs to one cell, so that cells on top of each other are not separated. Not for "
         "diagnosis.",
         "## Licences",
-        f"- The images it was trained on: {SOURCES[kind].licence}",
-        *_licences_of_chain(chain),
-        *([DEEPCELL] if "deepcell" in [model["family"], *(one.get("family") for one in chain)]
-          else []),
-        *(
-            f"- The backbone started from `{name}`, published with Keras: its terms apply too."
-            for name in dict.fromkeys([imagenet, *(one.get("imagenet") for one in chain)]) if name
-        ),
+        *terms.licences(kind, model, chain),
         "- livecell-bench itself, with `example.py`: MIT.",
         "Please cite:",
-        "\n".join(f"- {name}, doi:{doi}" for name, doi in CITE.items()),
+        "\n".join(f"- {name}, doi:{doi}" for name, doi in terms.cited(model["family"])),
     ]  # fmt: skip
     return "\n\n".join(sections) + "\n"
+
+
+def use_of_maps(window: int, normalization: str, example_note: str) -> str:
+    """Paragraph that says what the example of a SavedModel does.
+
+    Parameters
+    ----------
+    window : side of the windows that the network sees, pixels
+    normalization : of these windows
+    example_note : how the cells of the example differ from those of the run
+    """
+    return (
+        "`example.py` needs nothing of livecell-bench. `maps` of the SavedModel in `model.zip` "
+        "takes a grey image of any size, values from 0 to 255, as float32 (height, width), and "
+        f"gives a map for each head; it cuts windows of {window} pixels, normalises each "
+        f"(`{normalization}`), predicts and blends them. Its signature `serving_default` takes "
+        f"such windows, (N, {window}, {window}, 1), and gives all maps in one. {example_note}"
+    )
 
 
 def _synthetic(provenance: Mapping) -> list[str]:
@@ -168,13 +158,6 @@ def _chain(chain: Sequence[Mapping]) -> list[str]:
 
 def _images(link: Mapping) -> str:
     return f"{link['train_images']:,}" if "train_images" in link else "not known"
-
-
-def _licences_of_chain(chain: Sequence[Mapping]) -> list[str]:
-    return list(dict.fromkeys(
-        f"- The images that {start.of_link(one)} was trained on: {start.licence(one)}"
-        for one in chain
-    ))  # fmt: skip
 
 
 def tuned(segmentation: Mapping) -> str:

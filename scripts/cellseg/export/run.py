@@ -12,8 +12,7 @@ import pandas as pd
 import yaml
 
 from cellseg import models
-from cellseg.errors import UserError
-from cellseg.export import bioimage_io, model_card
+from cellseg.export import bioimage_io, model_card, portable
 from cellseg.export import example as export_example
 from cellseg.inference import record
 from cellseg.io import atomic, exports, made_files, run_files, run_format
@@ -21,7 +20,7 @@ from cellseg.segmentation import record as segmentation_record
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
 from cellseg.tables import read
-from cellseg.training import ensemble
+from cellseg.training import ensemble, joined_folds
 from cellseg.training.provenance import SETTINGS as RUN_SETTINGS
 from cellseg.training.start import CHAIN
 
@@ -49,13 +48,14 @@ def export(
     kind : of its data set, a key of :data:`cellseg.data.kinds.SOURCES`
     load_family : from the model's settings to the module of its family
     pixel_size : micrometres of a side of a pixel of its images, or None
-    output : zip to write; rdf.yaml at its top makes it a package of the BioImage Model Zoo
+    output : zip to write; of a network in TensorFlow, rdf.yaml at its top makes it a package of the
+        BioImage Model Zoo
 
     Raises
     ------
     UserError
-        The network cannot be exported, see :func:`cellseg.export.saved_model.build`, or the run
-        does not say how it was predicted.
+        The network cannot be exported, see :func:`cellseg.export.saved_model.build` and
+        :func:`cellseg.export.portable.write`, or the run does not say how it was predicted.
     """
     settings, provenance = (
         read_json(run[name], *keys)
@@ -67,69 +67,83 @@ def export(
     thresholds = segmentation_record.read(run["segmentation"])
     options = record.of(thresholds, run["segmentation"])
     ensemble.refuse(settings, run["weights"], "is exported")
+    joined_folds.refuse(settings, run["weights"])
     if "backend" in settings["model"]:  # which makes no difference to the weights
         settings["model"]["backend"] = "tensorflow"
-    model = settings["model"]
-    if model["family"] in models.FAMILIES and not models.is_exported(model):
-        raise UserError(
-            f"{run['weights']} is of a network of family {model['family']}, which is not exported: "
-            "an export holds a network of maps in TensorFlow. Hand on the folder of the run, which "
-            "`snakemake apply` takes."
-        )
-    family = load_family(model)
+    family = load_family(settings["model"])
     family.set_threads(threads)
-    from cellseg.export import saved_model
-
-    folder = Path(run["weights"]).parent
-    network = saved_model.build(family, settings, folder, options)
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary)
-        saved_model.save(network, made / "model")
-        shutil.make_archive(str(made / "model"), "zip", made / "model")
-        shutil.rmtree(made / "model")
-        _write_test_tensors(network, made)
-        shutil.copyfile(run["weights"], made / run_files.WEIGHTS)
         origin = {**thresholds["condition"], "kind": kind, "pixel_size": pixel_size}
         atomic.write_json(made / run_files.ORIGIN, origin)
         shutil.copyfile(run["settings"], made / run_files.SETTINGS)
         shutil.copyfile(run["provenance"], made / run_files.PROVENANCE)
         shutil.copyfile(run["segmentation"], made / run_files.SEGMENTATION)
         shutil.copyfile(run["metrics"], made / exports.SCORES)
-        example = export_example.example(settings["heads"], thresholds["segmentation"])
-        (made / "example.py").write_text(example, encoding="utf-8")
+        code = models.predictor_code(settings["model"])
+        if code:
+            portable.write(family, *code, settings, thresholds, Path(run["weights"]), made)
+            use, install, otherwise = portable.USE, portable.install(code[1]), ""
+        else:
+            network = _build(family, settings, Path(run["weights"]).parent, options)
+            _write_saved_model(network, Path(run["weights"]), made)
+            example = export_example.example(settings["heads"], thresholds["segmentation"])
+            (made / "example.py").write_text(example, encoding="utf-8")
+            use = model_card.use_of_maps(
+                network.window, settings["training"]["normalization"],
+                export_example.note(thresholds["segmentation"]),
+            )  # fmt: skip
+            install, otherwise = export_example.INSTALL, model_card.otherwise(options)
         card = model_card.text(
             condition=thresholds["condition"],
             kind=kind,
             settings=settings,
             provenance=provenance,
             segmentation=thresholds,
-            prediction=options,
+            otherwise=otherwise,
             data=model_card.trained_on(
                 provenance, pd.concat([made_files.read_parquet(path) for path in images])
             ),
             metrics=read.read(run["metrics"], ["small_objects", "msa"]),
             coco=read.read(run["coco"], ["small_objects", "ap"]),
-            window=network.window,
-            install=export_example.INSTALL,
-            example_note=export_example.note(thresholds["segmentation"]),
+            use=use,
+            install=install,
         )
         (made / "README.md").write_text(card, encoding="utf-8")
-        description = bioimage_io.describe(
-            made,
-            condition=thresholds["condition"],
-            kind=kind,
-            family=model["family"],
-            segmentation=segmentation_record.method(thresholds).words,
-            window=network.window,
-            heads=list(settings["heads"]),
-            tensorflow_version=family.versions()["tensorflow"],
-            timestamp=provenance["finished"],
-            chain=provenance.get(CHAIN, []),
-        )
-        (made / "rdf.yaml").write_text(
-            yaml.safe_dump(description, sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
+        if not code:
+            description = bioimage_io.describe(
+                made,
+                condition=thresholds["condition"],
+                kind=kind,
+                family=settings["model"]["family"],
+                segmentation=segmentation_record.method(thresholds).words,
+                window=network.window,
+                heads=list(settings["heads"]),
+                tensorflow_version=family.versions()["tensorflow"],
+                timestamp=provenance["finished"],
+                chain=provenance.get(CHAIN, []),
+            )
+            (made / "rdf.yaml").write_text(
+                yaml.safe_dump(description, sort_keys=False, allow_unicode=True), encoding="utf-8"
+            )
         _pack(made, output)
+
+
+def _build(family: "Family", settings: Mapping, folder: Path, options: Mapping) -> "WholeImages":
+    from cellseg.export import saved_model  # TensorFlow, which the family has started
+
+    return saved_model.build(family, settings, folder, options)
+
+
+def _write_saved_model(network: "WholeImages", weights: Path, folder: Path) -> None:
+    """model.zip and tensors to test it with, and the weights for another run to start from."""
+    from cellseg.export import saved_model
+
+    saved_model.save(network, folder / "model")
+    shutil.make_archive(str(folder / "model"), "zip", folder / "model")
+    shutil.rmtree(folder / "model")
+    _write_test_tensors(network, folder)
+    shutil.copyfile(weights, folder / run_files.WEIGHTS)
 
 
 def _write_test_tensors(network: "WholeImages", folder: Path) -> None:
@@ -147,6 +161,6 @@ def _write_test_tensors(network: "WholeImages", folder: Path) -> None:
 def _pack(folder: Path, output: str) -> None:
     with atomic.replacing(output) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(folder.iterdir()):
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
                 packed = zipfile.ZIP_STORED if path.suffix == ".zip" else zipfile.ZIP_DEFLATED
-                archive.write(path, path.name, packed)
+                archive.write(path, path.relative_to(folder), packed)

@@ -63,6 +63,39 @@ def merged_windows(
     return np.flatnonzero(kept)
 
 
+def same_cells(
+    boxes: np.ndarray, weights: np.ndarray, members: np.ndarray, threshold: float
+) -> np.ndarray:
+    """Number the cells that several detectors found, each at most once.
+
+    After weighted boxes fusion (Solovyev, Wang, Gabruseva, Image and Vision Computing 107, 2021):
+    boxes are taken the weightiest first, and each joins the cell whose mean box it overlaps most,
+    of those cells that its detector has not found yet. The mean is weighted.
+
+    Parameters
+    ----------
+    boxes : ndarray of shape (n, 4); x0, y0, x1, y1
+    weights : ndarray of shape (n,); at least 0
+    members : ndarray of shape (n,), int64; number of the detector of each box, from 0
+    threshold : IoU from which a box belongs to a cell
+
+    Returns
+    -------
+    ndarray of shape (n,), int64 : number of the cell of each box, from 0, the weightiest first
+    """
+    order = np.argsort(-weights, kind="stable")
+    n_members = int(members.max()) + 1 if len(members) else 0
+    cells = np.empty(len(boxes), np.int64)
+    cells[order] = _joined(
+        np.ascontiguousarray(boxes[order], np.float64),
+        np.ascontiguousarray(weights[order], np.float64),
+        np.ascontiguousarray(members[order], np.int64),
+        n_members,
+        threshold,
+    )
+    return cells
+
+
 @njit(cache=True, nogil=True)
 def _shared(a, b):
     """Area that two boxes share."""
@@ -122,3 +155,33 @@ def _merge(boxes, windows, whole, edges, first, order):
             if best >= 0:
                 dropped[best] = True
     return kept
+
+
+@njit(cache=True, nogil=True)
+def _joined(boxes, weights, members, n_members, threshold):
+    """Cell of each box, the boxes being sorted by weight."""
+    cells = np.empty(len(boxes), np.int64)
+    means, sums = np.empty_like(boxes), np.zeros(len(boxes))
+    found = np.zeros((len(boxes), n_members), np.bool_)
+    number = 0
+    for here in range(len(boxes)):
+        best, most = -1, threshold
+        for cell in range(number):
+            if found[cell, members[here]]:
+                continue
+            both = _shared(boxes[here], means[cell])
+            if both > 0:
+                iou = both / (_size(boxes[here]) + _size(means[cell]) - both)
+                if iou >= most:
+                    best, most = cell, iou
+        if best < 0:
+            best = number
+            means[best] = boxes[here]
+            number += 1
+        elif sums[best] + weights[here] > 0:
+            share = weights[here] / (sums[best] + weights[here])
+            means[best] += share * (boxes[here] - means[best])
+        sums[best] += weights[here]
+        found[best, members[here]] = True
+        cells[here] = best
+    return cells

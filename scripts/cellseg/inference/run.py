@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,10 @@ from cellseg.errors import UserError
 from cellseg.inference import (
     instance_run,
     instance_store,
+    map_run,
     map_store,
+    members,
     sliding_window,
-    test_time_augmentation,
 )
 from cellseg.io import made_files, run_files, run_format
 from cellseg.targets.instances import CHANNEL
@@ -38,6 +39,7 @@ def predict(
     output: str,
     threads: int,
     sample: Mapping | None = None,
+    by_member: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Predict whole images and store what the segmentation uses: channels of maps, or detections.
 
@@ -57,6 +59,8 @@ def predict(
     output : to write, see :mod:`cellseg.inference.stores`
     sample : predict a ``fraction`` of the images of each cell type, drawn by a ``seed``, or those
         that one of ``folds`` holds out; None predicts all
+    by_member : of a run of all folds, the images that each network alone predicts, which was not
+        trained on them; None predicts every image with all networks
     """
     run = run_format.read(settings, *provenance.SETTINGS)
     family = load_family(run["model"])
@@ -72,16 +76,24 @@ def predict(
             (ensemble.network(weights, cell_type), rows)
             for cell_type, rows in table.groupby("cell_type", sort=True)
         ]
+    elif by_member:
+        weights = folder / run_files.WEIGHTS
+        chosen = {name: table[table["image"].isin(own)] for name, own in by_member.items()}
+        parts = [(ensemble.part(weights, name), rows) for name, rows in chosen.items() if len(rows)]
     names = list(channels["stored"])
     started = time.perf_counter()
 
     finds_instances = names == [CHANNEL]
-    of_image = instance_run.image_detector if finds_instances else image_predictor
+    of_image = instance_run.image_detector if finds_instances else map_run.image_predictor
+
+    def opened_by(own_folder: Path) -> AbstractContextManager[Callable]:
+        if by_member:
+            return nullcontext(of_image(run, family, own_folder, options))
+        return members.predictor(of_image, run, family, own_folder, options)
 
     def predicted() -> Iterator[tuple[str, object]]:
         for opened, rows in parts:
-            with opened as own_folder:
-                predict_image = of_image(run, family, own_folder, options)
+            with opened as own_folder, opened_by(own_folder) as predict_image:
                 for key, picture in zip(
                     rows["image"], annotation_tables.pictures(rows), strict=True
                 ):
@@ -101,31 +113,6 @@ def predict(
         map_store.write(output, names, predicted(), threads, options, channels["precise"])
     seconds = (time.perf_counter() - started) / len(table)
     print(f"Predicted {len(table)} images, {seconds:.2f} s each.")
-
-
-def image_predictor(
-    run: Mapping, family: "Family", folder: Path, options: Mapping
-) -> Callable[[np.ndarray], sliding_window.Maps]:
-    """From whole image to maps, the way the network saw images in training."""
-    normalization = run["training"]["normalization"]
-    size = run["tiling"]["size"]
-    views = options["test_time_augmentation"]
-    predict = test_time_augmentation.averaged(
-        family.Predictor(run, folder), views["flips"], views["rotations"]
-    )
-
-    def predict_image(image: np.ndarray) -> sliding_window.Maps:
-        if run["tiling"]["mode"] == "resize":
-            return sliding_window.predict_resized(predict, image, size, normalization)
-        if options["window"] == "image":
-            return sliding_window.predict_whole(predict, image, normalization)
-        window = options["window"] or size
-        overlap = round(options["window_overlap"] * window)
-        return sliding_window.predict_image(
-            predict, image, window, overlap, normalization, options["batch_size"]
-        )
-
-    return test_time_augmentation.over_scales(predict_image, views["scales"])
 
 
 def scored_images(

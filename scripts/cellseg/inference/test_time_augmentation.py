@@ -40,7 +40,7 @@ def averaged(
 
     def predict_averaged(tiles: np.ndarray) -> Maps:
         predictions = (_predict_turned(predict, tiles, *each) for each in orientations)
-        return _mean(predictions, len(orientations))
+        return mean(predictions, len(orientations))
 
     return predict_averaged
 
@@ -72,7 +72,7 @@ def over_scales(
 
     def predict_scales(image: np.ndarray) -> Maps:
         predictions = (_predict_scaled(predict_image, image, scale) for scale in scales)
-        return _mean(predictions, len(scales))
+        return mean(predictions, len(scales))
 
     return predict_scales
 
@@ -108,7 +108,7 @@ def _predict_scaled(
     }
 
 
-def _mean(predictions: Iterable[Maps], number: int) -> Maps:
+def mean(predictions: Iterable[Maps], number: int) -> Maps:
     """Mean of each head over `number` predictions, float32; holds one at a time and the sums."""
     sums: Maps = {}
     for maps in predictions:

@@ -1,11 +1,14 @@
 """Exports of trained runs: what is read of them here."""
 
+import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from cellseg.errors import UserError
+from cellseg.io import run_files
 
 SUFFIX = ".zip"
 SCORES = "scores.csv"
@@ -32,16 +35,53 @@ def unpack(
     UserError
         It is no export, one of an older version, or damaged.
     """
+    with _opened(path) as archive:
+        lacking = [name for name in names if name not in archive.namelist()]
+        if lacking:
+            raise UserError(
+                f"{path} holds no {lacking[0]}: it is no export of livecell-bench, or one of "
+                f"an older version. Export the run again{otherwise}."
+            )
+        for name, target in names.items():
+            (folder / target).write_bytes(archive.read(name))
+
+
+def weights_in(path: str | os.PathLike) -> str:
+    """Name of the weights in an export: those of a network of torch have another format.
+
+    Raises
+    ------
+    UserError
+        It is damaged or no zip.
+    """
+    with _opened(path) as archive:
+        of_torch = run_files.SAFETENSORS in archive.namelist()
+    return run_files.SAFETENSORS if of_torch else run_files.WEIGHTS
+
+
+def settings_in(path: str | os.PathLike) -> object:
+    """Settings of the run in an export; None if it holds none that can be read.
+
+    Raises
+    ------
+    UserError
+        It is damaged or no zip.
+    """
+    with _opened(path) as archive:
+        if run_files.SETTINGS not in archive.namelist():
+            return None
+        content = archive.read(run_files.SETTINGS)
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+@contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
-            lacking = [name for name in names if name not in archive.namelist()]
-            if lacking:
-                raise UserError(
-                    f"{path} holds no {lacking[0]}: it is no export of livecell-bench, or one of "
-                    f"an older version. Export the run again{otherwise}."
-                )
-            for name, target in names.items():
-                (folder / target).write_bytes(archive.read(name))
+            yield archive
     except (OSError, zipfile.BadZipFile, ValueError) as error:
         raise UserError(
             f"{path} is damaged or no zip ({error}). Copy it again, or export the run again."

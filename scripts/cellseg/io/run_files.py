@@ -41,6 +41,8 @@ CURVE_PDF = "learning_curve.pdf"
 CURVE_CAPTION = "learning_curve.rst"
 EXPORTED = "export.zip"
 SUBMISSION = "submission.csv"
+SAFETENSORS = "weights.safetensors"
+"""Within an export of a network of torch, in the place of weights.h5."""
 ORIGIN = "origin.json"
 """Within an export: the run, the kind of its data set and the size of a pixel."""
 
@@ -72,9 +74,12 @@ class Job:
 
 
 TRAIN = Job("train", "train", (WEIGHTS, HISTORY, SETTINGS, PROVENANCE))
+JOIN_FOLDS = Job("join_folds", "join_folds", (WEIGHTS, SETTINGS, PROVENANCE), measured=False)
 PREDICT = Job("predict", "predict", (PREDICTIONS,))
 PREDICT_INSTANCES = Job("predict_instances", "predict", (INSTANCES,))
 PREDICT_VALIDATION = Job("predict_validation", "predict", (VALIDATION_PREDICTIONS,))
+FUSE = Job("fuse", "fuse", (INSTANCES, PROVENANCE))
+FUSE_VALIDATION = Job("fuse_validation", "fuse", (VALIDATION_PREDICTIONS,))
 TUNE = Job("tune", "tune", (CHOSEN, TRIED))
 TAKE_LABELS = Job(
     "take_labels", "take_labels", (LABELS, CELLS, SEGMENTATION, PROVENANCE), measured=False
@@ -91,6 +96,7 @@ OVERLAY = Job(
     measured=False,
 )
 OVERLAY_FROM_OUTSIDE = Job("overlay_from_outside", "overlay", OVERLAY.outputs, measured=False)
+OVERLAY_OF_FUSION = Job("overlay_of_fusion", "overlay", OVERLAY.outputs, measured=False)
 LEARNING_CURVE = Job(
     "learning_curve", "learning_curve", (CURVE_PNG, CURVE_PDF, CURVE_CAPTION), measured=False
 )
@@ -101,7 +107,8 @@ SUBMIT_FROM_OUTSIDE = Job("submission_from_outside", "submission", SUBMIT.output
 OF_OUTSIDE = (TAKE_LABELS, SCORE_FROM_OUTSIDE, OVERLAY_FROM_OUTSIDE, SUBMIT_FROM_OUTSIDE)
 """Of the rules for runs whose cells another program found."""
 JOBS = (
-    *(TRAIN, PREDICT, PREDICT_INSTANCES, PREDICT_VALIDATION, TUNE, SEGMENT, PAINT, SCORE),
+    *(TRAIN, JOIN_FOLDS, PREDICT, PREDICT_INSTANCES, PREDICT_VALIDATION, TUNE),
+    *(SEGMENT, PAINT, SCORE, FUSE, FUSE_VALIDATION, OVERLAY_OF_FUSION),
     *(PREDICT_SHOWN, OVERLAY, LEARNING_CURVE, EXPORT, SUBMIT),
     *OF_OUTSIDE,
 )

@@ -84,14 +84,14 @@ class RunFolder:
 
     def state_of(self, variant: str) -> str:
         """State of what the run has to do with one tuning folder, "" for that without tuning."""
-        shared = ("train", "predict", "predict_instances")
+        shared = ("train", "join_folds", "predict", "predict_instances", "fuse")
         steps = [step for step in self.steps if step.rule in shared or step.variant == variant]
         return self.state if steps == self.steps else self._decide(steps)[0]
 
     def passed(self, stage: str, variant: str = "") -> bool:
         """Whether the run has what a stage makes; maps are removed after use."""
         rules = {
-            "trained": ("train",),
+            "trained": ("train", "join_folds"),
             "tuned": ("tune",),
             "segmented": ("segment", "paint"),
             "scored": ("score",),
@@ -100,7 +100,8 @@ class RunFolder:
             return any(
                 self.made[step] or (step.rule == "predict" and self._ended_well(step))
                 for step in self.steps
-                if step.rule in ("predict", "predict_instances", "segment", "paint", "score")
+                if step.rule
+                in ("predict", "predict_instances", "fuse", "segment", "paint", "score")
             )
         return any(
             self.made[step]
@@ -109,10 +110,15 @@ class RunFolder:
         )
 
     @property
+    def has_network(self) -> bool:
+        """Whether a training is one of its jobs."""
+        return self.steps[0].rule == "train"
+
+    @property
     def to_train(self) -> bool:
         """Whether a training is still to be done, or to be ended."""
         first = self.steps[0]
-        if first.rule != "train":
+        if not self.has_network:
             return False
         return first in self.active or not (self.made[first] or self.state == DONE)
 

@@ -27,13 +27,14 @@ class Step:
     @property
     def temporary(self) -> bool:
         """Whether its outputs may be removed once they are used."""
-        return self.rule.startswith("predict")
+        return self.rule.startswith("predict") or self.rule == run_files.FUSE_VALIDATION.rule
 
 
-def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
+def steps_of(run: Run, variants: Iterable[str], fused: bool = False) -> list[Step]:
     """Jobs of a run, in their order, for the given tuning folders.
 
-    The training comes first; a run whose cells another program found has none.
+    The training comes first; a run whose cells another program found has none, nor has one that is
+    `fused` of others, and one of all folds puts together what theirs trained.
     """
     wildcards = [run.dataset, run.model, run.heads, run.subset, str(run.seed)]
 
@@ -53,11 +54,14 @@ def steps_of(run: Run, variants: Iterable[str]) -> list[Step]:
     is_instances = run.heads == head_names.INSTANCES
     predict = run_files.PREDICT_INSTANCES if is_instances else run_files.PREDICT
     segment = run_files.PAINT if is_instances else run_files.SEGMENT
-    steps = [step(run_files.TRAIN, ""), step(predict, "")]
+    first = run_files.JOIN_FOLDS if run.is_joined else run_files.TRAIN
+    steps, validate = [step(first, ""), step(predict, "")], run_files.PREDICT_VALIDATION
+    if fused:
+        steps, validate = [step(run_files.FUSE, "")], run_files.FUSE_VALIDATION
     for variant in variants:
         tuning = tuning_in(variant)
         if tuning is not None:
-            steps.append(step(run_files.PREDICT_VALIDATION, variant, tuning))
+            steps.append(step(validate, variant, tuning))
             steps.append(step(run_files.TUNE, variant, tuning))
         steps.append(step(segment, variant, variant))
         steps.append(step(SCORE, variant, variant))

@@ -14,7 +14,7 @@ A family is a module, or an object ``FAMILY`` in one, that offers
     ``(N, H, W, channels)`` float32;
 ``exportable(settings, folder, size) -> function, variables``
     the same on TensorFlow tensors, for export as a SavedModel; not asked of a family whose
-    facts have ``EXPORTED = False``;
+    facts name a ``PREDICTOR``;
 ``parameters(settings) -> int``
     number of weights of the network;
 ``PREDICTS`` (optional)
@@ -40,8 +40,13 @@ building it:
     a few words in Markdown;
 ``PREDICTS`` (optional)
     ``maps``, the default, or ``instances``;
-``EXPORTED`` (optional)
-    False where a network cannot be exported, because it is no network of maps in TensorFlow.
+``START_FILES`` (optional)
+    endings of the names of weight files that a training may start from, None for any;
+    ``.h5`` and ``.hdf5`` by default;
+``PREDICTOR`` and ``PACKAGES`` (optional)
+    of a family that is exported as Python code: the module that has its ``Predictor``, and packages
+    that this computes with. An export holds a copy of the module and of all that it imports, so it
+    imports no code of training.
 
 A new family in Keras 3 is a function that builds the network, these facts, a module with ::
 
@@ -55,7 +60,7 @@ Modules are imported when asked for: some bring TensorFlow along, which takes se
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -141,9 +146,21 @@ def predicts(model: Mapping) -> str:
     return getattr(_facts(model), "PREDICTS", "maps")
 
 
-def is_exported(model: Mapping) -> bool:
-    """Whether a model's network can be exported as a SavedModel."""
-    return getattr(_facts(model), "EXPORTED", True)
+def predictor_code(model: Mapping) -> tuple[str, tuple[str, ...]] | None:
+    """Module of a model's ``Predictor`` and packages that this needs; None if it is exported as a
+    SavedModel."""
+    facts = _facts(model)
+    return (facts.PREDICTOR, facts.PACKAGES) if hasattr(facts, "PREDICTOR") else None
+
+
+def start_files(model: Mapping) -> Sequence[str] | None:
+    """Endings of the names of weight files that a model may start from; None for any."""
+    return getattr(_facts(model), "START_FILES", (".h5", ".hdf5"))
+
+
+def needs_torch(family: str | None) -> bool:
+    """Whether a family computes with torch, without TensorFlow; None is no family."""
+    return family in FAMILIES and predictor_code({"family": family}) is not None
 
 
 def _facts(model: Mapping) -> ModuleType:

@@ -8,11 +8,28 @@ import numpy as np
 
 from cellseg.errors import UserError
 from cellseg.io import hdf5_checks
+from cellseg.training.start import KEY, Start
 
 Weights = dict[tuple[str, int], np.ndarray]
 """By layer and number of the weight within the layer."""
 
 _NUMBERED = re.compile(r"(conv2d|batch_normalization|normalization)(?:_(\d+))?")
+
+
+def read_start(start: Start) -> Weights:
+    """Weights that a training starts from, see :func:`read`.
+
+    Raises
+    ------
+    UserError
+        They are those of a network of torch, or no weights.
+    """
+    if start.path.suffix == ".safetensors":
+        raise UserError(
+            f"{KEY}: {start.name} holds a network of torch, whose weights do not fit one of Keras. "
+            "Start from an export of a run of the same family."
+        )
+    return read(start.path)
 
 
 def read(path: Path) -> Weights:

@@ -13,8 +13,8 @@ from cellseg.training.start import KEY, Start
 BACKBONE, HEADS, REST = "backbone", "heads", "rest"
 """Parts of a network: what makes features of the image, a target map's own layers, all others."""
 
-Key = tuple[str, int]
-"""Layer, and number of the weight within it."""
+Key = tuple[str, int | str]
+"""Layer, and number or name of the weight within it."""
 
 
 def parts(layers: Iterable[str], backbone: Iterable[str], heads: Iterable[str]) -> dict[str, str]:
@@ -44,8 +44,12 @@ def taken(start: Start, part_of: Mapping[str, str]) -> list[str]:
     return found
 
 
-def frozen(start: Start, part_of: Mapping[str, str]) -> list[str]:
+def frozen(start: Start, part_of: Mapping[str, str], learning: Iterable[str]) -> list[str]:
     """Layers that training leaves as they are.
+
+    Parameters
+    ----------
+    learning : layers that training changes if none is frozen; others have fixed weights alone
 
     Raises
     ------
@@ -66,7 +70,7 @@ def frozen(start: Start, part_of: Mapping[str, str]) -> list[str]:
             f"{KEY}.freeze: {_some(at_random)} would stay at random: `take: {start.take}` does not "
             "take it. Freeze less, or take more."
         )
-    if len(found) == len(part_of):
+    if set(learning) <= set(found):
         raise UserError(f"{KEY}.freeze: nothing is left to train. Freeze fewer layers.")
     return found
 
@@ -92,27 +96,31 @@ def matching(
     Parameters
     ----------
     layers : of :func:`taken`
-    own, found : shapes of the weights of the network and of the file, by layer and number
+    own, found : shapes of the weights of the network and of the file, by layer and number or name
 
     Raises
     ------
     UserError
-        The file lacks a weight or has one of another shape; of `take: all`, also where it has one
-        more. Names layers and shapes.
+        The file lacks a weight of these layers, or has one more or one of another shape; of
+        `take: all`, also where it has one more layer. Names layers and shapes.
     """
     chosen = set(layers)
     wanted = [key for key in own if key[0] in chosen]
-    lacking = dict.fromkeys(layer for layer, _ in [key for key in wanted if key not in found])
-    shapes = {
-        layer: f"{layer} {_shape(found[layer, number])} instead of {_shape(own[layer, number])}"
-        for layer, number in wanted
-        if (layer, number) in found and found[layer, number] != own[layer, number]
-    }
-    more = dict.fromkeys(layer for layer, _ in found.keys() - own.keys() if start.take == "all")
+    theirs, ours = ({layer for layer, _ in one} for one in (found, own))
+    lacking = dict.fromkeys(layer for layer in layers if layer in ours - theirs)
+    differing = {layer for layer, _ in own.keys() ^ found.keys()} & ours & theirs
+    odd = [layer for layer in layers if layer in differing]
+    shapes: dict[str, str] = {}
+    for key in wanted:
+        if found.get(key, own[key]) != own[key]:  # of a layer's, the first: kernel before bias
+            words = f"{key[0]} {_shape(found[key])} instead of {_shape(own[key])}"
+            shapes.setdefault(key[0], words)
+    more = sorted(theirs - ours) if start.take == "all" else []
     wrong = [
         *([f"it has no layer {_some(list(lacking))}"] if lacking else []),
         *([f"of other shapes are {_some(list(shapes.values()))}"] if shapes else []),
-        *([f"the network has no layer {_some(sorted(more))}"] if more else []),
+        *([f"more or fewer weights are in {_some(odd)}"] if odd else []),
+        *([f"the network has no layer {_some(more)}"] if more else []),
     ]
     if wrong:
         raise UserError(

@@ -98,7 +98,10 @@ def collect(
         return RunFolder(run, steps, results / run.folder, slurm, marks, now)
 
     variants = studies.variants_by_run(study)
-    folders = {run: folder_of(run, steps_of(run, names)) for run, names in variants.items()}
+    folders = {
+        run: folder_of(run, steps_of(run, names, studies.is_fused(study["models"][run.model])))
+        for run, names in variants.items()
+    }
     experiments = {}
     for name in study["experiments"]:
         variant = studies.variant_of(study, name)
@@ -141,6 +144,7 @@ def _stages(
         wanted = {
             run: [name for name in names if name or stage != "tuned"]
             for run, names in variants.items()
+            if stage != "trained" or folders[run].has_network
         }
         passed = [
             all(folders[run].passed(stage, name) for name in names)

@@ -1,7 +1,7 @@
 """Times and memory of all jobs of a study, from their benchmark files."""
 
 import glob
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from string import Formatter
 
 import numpy as np
@@ -9,13 +9,18 @@ import pandas as pd
 
 from cellseg.data.splits import SPLITS
 from cellseg.io import benchmark_files
-from cellseg.study.runs import all_variants
+from cellseg.io.run_files import TRAIN
+from cellseg.study.runs import Run, all_variants
 
 NO_MODEL = "-"
 """In the column model, of jobs that prepare the data."""
 
 OF_LABELS = ("score",)
 """Rules that are measured of runs whose cells another program found."""
+OF_FUSION = ("fuse", "fuse_validation")
+"""Rules for runs that are fused of others alone."""
+AFTER_FUSION = (*OF_FUSION, "tune", "paint", "score")
+"""Rules that are measured of such runs."""
 
 COLUMNS = [
     *("rule", "model", "jobs", "missing", "seconds_median", "seconds_total"),
@@ -64,7 +69,7 @@ def _jobs(rule: str, pattern: str, study: Mapping, dataset: str) -> list[tuple[s
             for run, variant in all_variants(study)
             if run.dataset == dataset
             and (variant or not of_tuning)
-            and (not run.is_external or rule in OF_LABELS)
+            and _measured(rule, run, study.get("fused", ()))
         ]
         known.sort(key=lambda values: list(study["models"]).index(values["model"]))
     else:
@@ -82,6 +87,15 @@ def _jobs(rule: str, pattern: str, study: Mapping, dataset: str) -> list[tuple[s
             paths = sorted(glob.glob(pattern.format(**escaped, **others)))
         jobs.update(dict.fromkeys(paths, values["model"]))
     return [(model, path) for path, model in jobs.items()]
+
+
+def _measured(rule: str, run: Run, fused: Sequence[str]) -> bool:
+    """Whether a rule has a measured job for a run; `fused` are models of family fusion."""
+    if run.is_external:
+        return rule in OF_LABELS
+    if run.is_joined and rule == TRAIN.rule:
+        return False
+    return rule in AFTER_FUSION if run.model in fused else rule not in OF_FUSION
 
 
 def _sum(jobs: list[dict[str, float] | None]) -> dict[str, float]:

@@ -9,21 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numba import njit
 
 from cellseg.errors import UserError
 from cellseg.io.atomic import replacing
 
-SCHEMA = pa.schema(
-    [
-        ("image", pa.string()),
-        ("cell", pa.int32()),
-        ("pixels", pa.int32()),
-        ("score", pa.float64()),
-    ]
-)
+COLUMNS = {"image": "string", "cell": "int32", "pixels": "int32", "score": "float64"}
+"""Of the table, with their types."""
 
 
 @njit(cache=True, nogil=True)
@@ -73,6 +65,9 @@ def write(path: str | Path, images: Mapping[str, tuple[np.ndarray, np.ndarray]])
     ----------
     images : from image to pixels and score of each cell
     """
+    import pyarrow as pa  # an export computes without it
+    import pyarrow.parquet as pq
+
     counts = [len(pixels) for pixels, _ in images.values()]
     columns = {
         "image": pa.array(list(images), pa.string()).take(
@@ -82,8 +77,9 @@ def write(path: str | Path, images: Mapping[str, tuple[np.ndarray, np.ndarray]])
         "pixels": _joined([pixels for pixels, _ in images.values()]),
         "score": _joined([mean for _, mean in images.values()]),
     }
+    schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()])
     with replacing(path) as temporary:
-        pq.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
+        pq.write_table(pa.table(columns, schema=schema), temporary, compression="zstd")
 
 
 def _joined(arrays: list[np.ndarray]) -> np.ndarray:
@@ -98,6 +94,9 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     UserError
         The file is no such table.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         table = pq.read_table(path, columns=["image", "score"])
     except (OSError, pa.ArrowException) as error:

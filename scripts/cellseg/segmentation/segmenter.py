@@ -1,19 +1,17 @@
 """From one image to its cells, by a trained run."""
 
-import tempfile
+import weakref
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellseg.errors import UserError
-from cellseg.inference import instance_run, map_store, record, sliding_window
-from cellseg.inference import run as predict_run
+from cellseg.inference import members, record
 from cellseg.io import made_files, run_format
-from cellseg.segmentation import by_cell_type, methods
+from cellseg.segmentation import by_cell_type, of_image
 from cellseg.segmentation import record as segmentation_record
-from cellseg.targets.instances import CHANNEL, HEAD
 from cellseg.training import ensemble, provenance
 
 if TYPE_CHECKING:
@@ -50,16 +48,14 @@ class Segmenter:
         self.settings = by_cell_type.of_type(self.segmentation, cell_type, run["segmentation"])
         self.folder = run["weights"].parent
         try:
-            method = segmentation_record.method(self.segmentation)
-            self.names = method.stored(settings["heads"])
-            self.precise = method.precise(settings["heads"])
             family = load_family(settings["model"])
             family.set_threads(threads)
-            self.finds_instances = list(self.names) == [CHANNEL]
-            make = (
-                instance_run.image_detector if self.finds_instances else predict_run.image_predictor
-            )
-            self.predict = make(settings, family, self.folder, self.prediction)
+            opened = ExitStack()  # networks may read their weights when they are first used
+            weakref.finalize(self, opened.close)
+            self.find = of_image.finder(
+                settings, self.settings, self.prediction, family, self.folder,
+                by=lambda *of_run: opened.enter_context(members.predictor(*of_run)),
+            )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             # Whatever is in a file that somebody handed on.
             raise made_files.damaged(run["settings"], error) from error
@@ -77,20 +73,4 @@ class Segmenter:
         labels : ndarray of shape (H, W), int32; cells 1..n
         scores : ndarray of shape (n,), float64
         """
-        found = self.predict(image)
-        if self.finds_instances:
-            self._check_finite(found.scores)
-            return methods.segment({HEAD: found}, self.settings)
-        stack = sliding_window.stacked(found, self.names)
-        self._check_finite(stack)
-        # Stored maps are rounded, and cells are those of rounded maps.
-        with tempfile.TemporaryDirectory() as folder:
-            map_store.write(
-                f"{folder}/page.zip", self.names, [("page", stack)], precise=self.precise
-            )
-            maps = map_store.open(f"{folder}/page.zip").read("page")
-        return methods.segment(maps, self.settings)
-
-    def _check_finite(self, values: np.ndarray) -> None:
-        if not np.isfinite(values).all():
-            raise UserError(f"the network of {self.folder} predicts values that are not finite.")
+        return self.find(image)

@@ -40,9 +40,10 @@ def of_run(
     """
     model, subset = study["models"][run.model], study["subsets"][run.subset]
     heads, entry = head_names.split(run.heads), study["datasets"][run.dataset]
-    network = 4.0 * models.expected_parameters(model, len(heads))
+    network = 4.0 * _parameters(model, len(heads))
     types = subset["cell_types"] or kinds.of(entry).cell_types(entry) or CELL_TYPES
     networks = len(types) if model["ensemble"] else 1
+    networks *= subset["folds"]["count"] if run.is_joined else 1
     method = segmentation_methods.settings_for(study, run.heads)["method"]
     n_channels = len(segmentation_methods.METHODS[method].stored(heads))
     detects = run.heads == head_names.INSTANCES  # detections of scored images are always kept
@@ -63,7 +64,7 @@ def of_run(
         share = subset["fraction"] / study["threshold_searches"][tuning]["subsample"]
         predicted += images["val"].pixels * share
     predicted *= INSTANCES if detects else CHANNEL * n_channels
-    state = (STATE + networks - 1) * network
+    state = 0.0 if run.is_joined else (STATE + networks - 1) * network
     return (kept + predicted, state) if study["keep_predictions"] else (kept, max(state, predicted))
 
 
@@ -90,8 +91,10 @@ def of_data(
     for run in runs:
         model, tiling = study["models"][run.model], studies.tiling_of(study, run.model)
         if model.get("weights"):
-            size = 4.0 * declared(model["backbone"]).parameters
-            parts[f"pretrained/{model['weights']}.h5",] = size
+            # Of a detector at most: its preset names the backbone.
+            known = "backbone" in model
+            size = declared(model["backbone"]).parameters if known else _parameters(model)
+            parts[f"pretrained/{model['weights']}.h5",] = 4.0 * size
         if run.dataset not in images:
             continue
         cut, splits = study["tilings"][tiling], images[run.dataset]
@@ -102,6 +105,10 @@ def of_data(
             parts[f"{folder}/labels.npz",] = SYNTHETIC * some.pixels
             parts[f"{folder}/tiles/{tiling}.npz",] = _tiles(cut, some)
     return parts
+
+
+def _parameters(model: Mapping, n_heads: int = 1) -> int:
+    return models.expected_parameters(model, n_heads)
 
 
 def _tiles(tiling: Mapping, images: Images) -> float:

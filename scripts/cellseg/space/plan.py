@@ -16,7 +16,8 @@ from cellseg.data.expected_images import images_of
 from cellseg.io import disk_full, run_files
 from cellseg.search import rungs
 from cellseg.space import expected
-from cellseg.study.runs import Run, variants_by_run
+from cellseg.study import fusions
+from cellseg.study.runs import Run, is_fused, variants_by_run
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,12 @@ def plan(study: Mapping, results: str | os.PathLike) -> Space:
     results : folder of all results; it need not exist
     """
     variants = variants_by_run(study)
-    trained = {run: folders for run, folders in variants.items() if not run.is_external}
+    # Not counted: what labels, tables and pictures of runs without a network take.
+    trained = {
+        run: variants.get(run, [])
+        for run in fusions.with_members(study, variants)
+        if not (run.is_external or is_fused(study["models"][run.model]))
+    }
     searches = {}
     for name in study["hyperparameter_searches"]:
         search = plan_of_search(study, name, results)

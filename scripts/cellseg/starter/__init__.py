@@ -12,6 +12,7 @@ from cellseg.errors import UserError
 
 NAME = "starter"
 """Its name in the configuration."""
+FAMILY = "unet"
 
 FILE = Path(__file__).with_name("starter.zip")
 CARD = Path(__file__).with_name("card.json")

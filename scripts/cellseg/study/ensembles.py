@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cellseg.data import kinds
 from cellseg.errors import UserError
-from cellseg.study import folds
+from cellseg.study import folds, fusions
 from cellseg.study import runs as studies
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def check_study(study: Mapping) -> None:
         Names the first such run, and what to do.
     """
     for name in study["experiments"]:
-        for run in studies.runs_of(study, name):
+        for run in fusions.with_members(study, studies.runs_of(study, name)):
             chosen = study["subsets"][run.subset]["cell_types"]
             dataset = study["datasets"][run.dataset]
             known = kinds.of(dataset).cell_types(dataset)
@@ -53,7 +53,7 @@ def runs_on(study: Mapping, dataset: str) -> list[dict]:
             "seed": run.seed,
             "subset": studies.in_order(study["subsets"][run.subset]),
         }
-        for run in studies.all_runs(study)
+        for run in fusions.with_members(study, studies.all_runs(study))
         if run.dataset == dataset and study["models"][run.model].get("ensemble")
     ]
 

@@ -1,11 +1,12 @@
 """Subsets that stand for the folds of a cross-validation, and where their runs are scored."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cellseg.errors import UserError
 from cellseg.study import runs as studies
 from cellseg.study import spelling
-from cellseg.study.runs import as_list
+from cellseg.study.runs import Run, as_list
 
 HELD_OUT = "held-out"
 """What tables call the split of images that a fold holds out."""
@@ -36,6 +37,11 @@ def expanded(study: Mapping) -> dict:
     """
     subsets, folds = {}, {}
     for name, subset in study["subsets"].items():
+        if name.endswith(studies.ALL_FOLDS):
+            raise UserError(
+                f"subsets.{name}: names that end in {studies.ALL_FOLDS} are for the networks of "
+                "all folds together. Rename it."
+            )
         if "folds" not in subset:
             subsets[name] = subset
             continue
@@ -51,11 +57,14 @@ def expanded(study: Mapping) -> dict:
                     f"subsets.{own}: the fold {number} of subsets.{name} has this name. Rename one."
                 )
             subsets[own] = {**subset, "folds": {**subset["folds"], "fold": number}}
+        if subset["folds"]["ensemble"]:
+            subsets[name + studies.ALL_FOLDS] = subset
+            folds[name].append(name + studies.ALL_FOLDS)
     for name, search in study["hyperparameter_searches"].items():
         if search["subset"] in folds:
             raise UserError(
                 f"hyperparameter_searches.{name}.subset: {search['subset']} is "
-                f"{len(folds[search['subset']])} folds. Name one, such as "
+                f"{study['subsets'][search['subset']]['folds']['count']} folds. Name one, such as "
                 f"{folds[search['subset']][0]}."
             )
     experiments = {
@@ -69,6 +78,15 @@ def expanded(study: Mapping) -> dict:
     for name, experiment in experiments.items():
         _check_experiment(f"experiments.{name}", experiment, done)
     return done
+
+
+def members(study: Mapping, run: Run) -> list[Run]:
+    """The runs of the folds whose networks a run of all folds predicts with; none of others."""
+    if not run.is_joined:
+        return []
+    family = run.subset.removesuffix(studies.ALL_FOLDS)
+    count = study["subsets"][run.subset]["folds"]["count"]
+    return [replace(run, subset=name_of(family, number)) for number in range(1, count + 1)]
 
 
 def _with_folds(block: Mapping, folds: Mapping[str, list[str]]) -> dict:
@@ -125,6 +143,11 @@ def _check(where: str, subset: Mapping, study: Mapping) -> None:
             f"{where}.folds.scored: the images of the {split} split are dealt to folds, and so "
             "trained on. Set `images: training` and score the test split, or score `held-out`."
         )
+    if folds["ensemble"] and (folds["scored"] == "held-out" or "fold" in folds):
+        raise UserError(
+            f"{where}.folds.ensemble: all networks predict the same images, which none was trained "
+            "on. Set `scored: split`, and name no `fold`."
+        )
     if folds["scored"] == "split" and folds["validation"] == "next":
         raise UserError(
             f"{where}.folds.validation: with `scored: split` nothing is done with the held-out "
@@ -137,6 +160,17 @@ def _check_experiment(where: str, experiment: Mapping, study: Mapping) -> None:
     named = [name for block in experiment["conditions"] for name in as_list(block["subset"])]
     for name in named:
         spelling.check(f"{where}.conditions.subset", name, study["subsets"])
+    for block in experiment["conditions"]:
+        joined = [name for name in as_list(block["subset"]) if name.endswith(studies.ALL_FOLDS)]
+        for model in as_list(block["model"]) if joined else ():
+            spelling.check(f"{where}.conditions.model", model, study["models"])
+            entry = study["models"][model]
+            if entry["family"] == "labels" or entry.get("ensemble"):
+                raise UserError(
+                    f"{where}.conditions: {joined[0]} puts the networks of folds together, and "
+                    f"models.{model} has {'none' if entry['family'] == 'labels' else 'several'} in "
+                    "each fold. Choose another model, or remove `ensemble`."
+                )
     scored = {scores_its_fold(study, name) for name in named}
     if scored == {False, True}:
         raise UserError(

@@ -15,6 +15,13 @@ AXES = ("model", "heads", "subset", "seed")
 OF_RUNS = ("heads", "training")
 """Keys of a model that differ from those of the study, and stand at the top of a run's settings."""
 
+ALL_FOLDS = "-all-folds"
+"""End of the name of a subset whose runs predict with the networks of all folds."""
+FUSION = "fusion"
+"""Family of models whose runs are fused of others, see :mod:`cellseg.study.fusions`."""
+MEMBERS = "members"
+"""Key of such a model, and of the provenance of its runs."""
+
 LARGEST_SEED = 2**32 - 1
 """Of the random generators of NumPy and TensorFlow."""
 
@@ -38,6 +45,11 @@ class Run:
         return self.heads == head_names.OUTSIDE
 
     @property
+    def is_joined(self) -> bool:
+        """Whether it predicts with the networks of all folds: nothing is trained."""
+        return self.subset.endswith(ALL_FOLDS)
+
+    @property
     def folder(self) -> str:
         """Where its files are, within the folder of all results."""
         return RUN_FOLDER.format(**vars(self))
@@ -56,8 +68,19 @@ def runs_of(study: Mapping, experiment: str) -> list[Run]:
 
 
 def trained_runs(study: Mapping, experiment: str) -> list[Run]:
-    """Those of its runs that have a network."""
-    return [run for run in runs_of(study, experiment) if not run.is_external]
+    """Those of its runs that train a network."""
+    return [run for run in runs_of(study, experiment) if is_trained(study, run)]
+
+
+def is_fused(model: Mapping) -> bool:
+    """Whether the settings of a model name runs to fuse instead of a network."""
+    return model["family"] == FUSION
+
+
+def is_trained(study: Mapping, run: Run) -> bool:
+    """Whether a run trains a network: it is neither another program's, nor fused or joined of
+    others."""
+    return not (run.is_external or run.is_joined or is_fused(study["models"][run.model]))
 
 
 def first_runs(study: Mapping, experiment: str) -> list[Run]:
@@ -140,13 +163,17 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
     }
 
 
+NOT_TRAINED_ON = ("scored", "ensemble")
+"""Keys of a subset and of its folds that change no training."""
+
+
 def _trained_on(subset: Mapping) -> dict:
     """Settings of a subset but for what is scored, which changes no training."""
-    kept = {key: value for key, value in subset.items() if key != "scored"}
+    kept = {key: value for key, value in subset.items() if key not in NOT_TRAINED_ON}
     return {key: _trained_on(value) if key == "folds" else value for key, value in kept.items()}
 
 
-OF_TRAINING = ("validation", "scored")
+OF_TRAINING = ("validation", "scored", "ensemble")
 """Keys of folds that do not say which images one of them holds out."""
 
 

@@ -4,9 +4,11 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from cellseg import starter
+from cellseg import models, starter
 from cellseg.errors import UserError
-from cellseg.study import head_checks, outside, spelling
+from cellseg.io import exports
+from cellseg.models.detectors import presets
+from cellseg.study import folds, fusions, head_checks, outside, spelling
 from cellseg.study import runs as studies
 from cellseg.study.runs import Run
 from cellseg.targets import head_names
@@ -14,7 +16,6 @@ from cellseg.training.start import KEY, RUN, doubts, other_heads, source
 
 FITTING = ({"deepcell", "panopticnet"},)
 """Families whose weights fit each other, but for those that are the same."""
-SUFFIXES = (".zip", ".h5", ".hdf5")
 
 
 def entry_of(study: Mapping, model: str) -> Mapping | None:
@@ -37,13 +38,14 @@ def file_of(study: Mapping, run: Run) -> str | None:
 
 def source_of(study: Mapping, run: Run) -> Run | None:
     """The run that a run starts from, or None."""
-    entry = entry_of(study, run.model)
+    entry = None if run.is_joined else entry_of(study, run.model)
     found = None if entry is None else source(entry, vars(run))
     return None if found is None else Run(**found)
 
 
 def with_sources(study: Mapping, runs: Iterable[Run]) -> list[Run]:
-    """Runs with those that they start from, and so on, sorted, each once."""
+    """Runs with those that they start from, are put together or fused of, and so on, each once,
+    sorted."""
     found: set[Run] = set()
     waiting = list(runs)
     while waiting:
@@ -51,7 +53,8 @@ def with_sources(study: Mapping, runs: Iterable[Run]) -> list[Run]:
         if run not in found:
             found.add(run)
             begun = source_of(study, run)
-            waiting += [] if begun is None else [begun]
+            waiting += [*([] if begun is None else [begun]), *folds.members(study, run)]
+            waiting += [member.run for member in fusions.members_of(study, run)]
     return sorted(found)
 
 
@@ -76,18 +79,20 @@ def check(study: Mapping) -> None:
         _check_run(study, run)
 
 
-def check_entry(where: str, entry: Mapping, study: Mapping) -> None:
+def check_entry(where: str, model: Mapping, study: Mapping) -> None:
     """Refuse an entry that names no start, two of them, or one that does not exist.
 
     Parameters
     ----------
     where : key of the entry, for the error
+    model : entry of ``models`` that has it
 
     Raises
     ------
     UserError
         Names the key and what to do.
     """
+    entry = model[KEY]
     file = entry.get("file")
     named = [key for key in RUN if key in entry]
     if file is not None:
@@ -96,11 +101,7 @@ def check_entry(where: str, entry: Mapping, study: Mapping) -> None:
                 f"{where}: `file` and {', '.join(f'`{key}`' for key in named)} name two starts. "
                 "Keep the file, or the keys of a run."
             )
-        if file != starter.NAME and Path(file).suffix.lower() not in SUFFIXES:
-            raise UserError(
-                f"{where}.file: {file} is neither an export (.zip) nor weights (.h5), nor "
-                f"`{starter.NAME}`. Name one."
-            )
+        _check_file(f"{where}.file", file, model)
         return
     if "model" not in entry:
         raise UserError(
@@ -111,9 +112,9 @@ def check_entry(where: str, entry: Mapping, study: Mapping) -> None:
         if axis in entry:
             spelling.check(f"{where}.{axis}", entry[axis], study[f"{axis}s"])
     other = study["models"][entry["model"]]
-    if outside.is_outside(other):
+    if outside.is_outside(other) or studies.is_fused(other):
         raise UserError(
-            f"{where}.model: '{entry['model']}' is of family {outside.FAMILY}, which has no "
+            f"{where}.model: '{entry['model']}' is of family {other['family']}, which has no "
             "network. Choose another model."
         )
     if other.get("ensemble"):
@@ -121,11 +122,38 @@ def check_entry(where: str, entry: Mapping, study: Mapping) -> None:
             f"{where}.model: '{entry['model']}' is an ensemble, which holds several networks. "
             "Start from a model without `ensemble`; each network of an ensemble may do so."
         )
+    if entry.get("subset", "").endswith(studies.ALL_FOLDS):
+        raise UserError(
+            f"{where}.subset: '{entry['subset']}' holds the networks of all folds. Start from one "
+            "fold."
+        )
     if "heads" in entry:
         try:
             head_names.split(entry["heads"])
         except UserError as error:
             raise UserError(f"{where}.{error}") from None
+
+
+def _check_file(where: str, file: str, model: Mapping) -> None:
+    """Refuse a file that holds no network of a model's family, as far as its name says."""
+    family = model["family"]
+    if file == starter.NAME:
+        if family != starter.FAMILY:
+            raise UserError(
+                f"{where}: the {starter.NAME} network is of family {starter.FAMILY}, whose weights "
+                f"do not fit one of family {family}. Start from a model of that family."
+            )
+        return
+    if exports.is_export(file):
+        return
+    known = models.start_files(model)
+    if known is not None and Path(file).suffix.lower() not in known:
+        possible = [
+            f"an export ({exports.SUFFIX})",
+            f"weights of family {family} ({', '.join(known)})",
+            *([f"`{starter.NAME}`"] if family == starter.FAMILY else []),
+        ]
+        raise UserError(f"{where}: {file} is not {' or '.join(possible)}. Name one.")
 
 
 def _check_circle(name: str, study: Mapping) -> None:
@@ -147,19 +175,49 @@ def _check_run(study: Mapping, run: Run) -> None:
     if begun is None:
         return
     entry, where = entry_of(study, run.model), f"models.{run.model}.{KEY}"
-    families = {study["models"][one.model]["family"] for one in (run, begun)}
-    if len(families) > 1 and families not in FITTING:
-        raise UserError(
-            f"{where}.model: '{begun.model}' is of family {study['models'][begun.model]['family']},"
-            f" whose weights do not fit one of family {study['models'][run.model]['family']}. "
-            "Start from a model of the same family."
-        )
+    _check_networks(f"{where}.model", study, run.model, begun.model, entry["take"])
     if begun.is_external:
         raise UserError(f"{where}.heads: '{begun.heads}' has no network. Name heads of a network.")
     theirs, own = head_names.split(begun.heads), head_names.split(run.heads)
     head_checks.check(f"{where}.heads", study, begun.model, theirs)
     if entry["take"] == "all" and theirs != own:
         raise UserError(other_heads(where, begun.folder, theirs, own))
+
+
+def _check_networks(where: str, study: Mapping, own: str, other: str, take: str) -> None:
+    """Refuse a model to start from whose network has none of the layers that are taken."""
+    ours, theirs = (study["models"][name] for name in (own, other))
+    differ = f"{where}: '{other}' is of family {theirs['family']}, "
+    detectors = all(head_checks.finds_instances(one) for one in (ours, theirs))
+    families = {ours["family"], theirs["family"]}
+    if len(families) > 1 and families not in FITTING:
+        if not detectors:
+            raise UserError(
+                f"{differ}whose weights do not fit one of family {ours['family']}. Start from a "
+                "model of the same family."
+            )
+        if take == "all":
+            raise UserError(
+                f"{differ}whose heads do not fit one of family {ours['family']}. Set `take: "
+                "all-but-heads` or `take: backbone`."
+            )
+    if not detectors:
+        return
+    wanted, given = (presets.of_backbone(one) for one in (ours, theirs))
+    if wanted["backbone"] != given["backbone"]:
+        raise UserError(
+            f"{where}: '{other}' has the backbone {given['backbone']}, and '{own}' "
+            f"{wanted['backbone']}. Give both a `preset` with the same backbone."
+        )
+    for key in wanted:
+        if wanted[key] != given[key]:
+            value = str(given[key]).lower()
+            can_be_set = key in presets.OPTIONS[ours["family"]]
+            raise UserError(
+                f"{where}: the backbone of '{other}' has {key} {value}, and that of '{own}' "
+                f"{str(wanted[key]).lower()}. "
+                f"{f'Set models.{own}.{key}: {value}.' if can_be_set else 'Choose another model.'}"
+            )
 
 
 def refuse_missing(study: Mapping, runs: Iterable[Run], results: Path) -> None:

@@ -15,6 +15,7 @@ from cellseg.study import (
     config_values,
     ensembles,
     folds,
+    fusions,
     head_checks,
     home_folder,
     outside,
@@ -26,7 +27,7 @@ from cellseg.study import (
     star_grids,
     starts,
 )
-from cellseg.study.runs import as_list, with_own_training
+from cellseg.study.runs import as_list, is_fused, with_own_training
 from cellseg.targets import head_names
 
 _NUMBER = re.compile(r"(?=[-+.]*\d)([-+]?\d*)(?:\.(\d*))?(?:[eE]([-+]?\d+))?")
@@ -63,6 +64,7 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     study = folds.expanded(study)
     _check_names(study)
     outside.check(study)
+    fusions.check(study)
     ensembles.check_study(study)
     starts.check(study)
     for name in study["hyperparameter_searches"]:
@@ -194,7 +196,7 @@ def _check_names(study: Mapping) -> None:
     }
     for name, model in study["models"].items():
         _check_model(f"models.{name}", model, study)
-        if name in used and not outside.is_outside(model):
+        if name in used and not (outside.is_outside(model) or is_fused(model)):
             _check_window(f"models.{name}", model, study)
     for name in study["step_ms"]:
         spelling.check("step_ms", name, study["models"])
@@ -245,6 +247,8 @@ def _check_names(study: Mapping) -> None:
                 except UserError as error:
                     raise UserError(f"{where}.conditions.{error}") from None
                 for model in as_list(block["model"]):
+                    if is_fused(study["models"][model]):
+                        continue
                     head_checks.check(f"{where}.conditions.heads", study, model, heads)
                     for subset in as_list(block["subset"]):
                         head_checks.check_subset(f"{where}.conditions.subset", study, model, subset)
@@ -274,6 +278,9 @@ def _check_search(name: str, study: Mapping) -> None:
 def _check_model(where: str, model: Mapping, study: Mapping) -> None:
     if outside.is_outside(model):
         return
+    if is_fused(model):
+        fusions.check_model(where, model, study)
+        return
     head_checks.check_model(where, model)
     alternatives.check(f"{where}.training", model["training"])
     training = with_own_training(study, model["training"])
@@ -286,7 +293,7 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
             f"{training['tiling']} has mode crop. Use `warp: labels`, or a tiling of mode cut."
         )
     if model.get("start_from") is not None:
-        starts.check_entry(f"{where}.start_from", model["start_from"], study)
+        starts.check_entry(f"{where}.start_from", model, study)
     if model.get("weights") is not None:
         spelling.check(f"{where}.weights", model["weights"], study["pretrained"])
     if "backbone" in model:  # of a detector the preset names it

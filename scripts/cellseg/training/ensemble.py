@@ -244,14 +244,32 @@ def network(path: Path, cell_type: str) -> Iterator[Path]:
         The file holds no network for this cell type.
     """
     check(path, [cell_type])
+    with part(path, cell_type) as folder:
+        yield folder
+
+
+@contextmanager
+def part(path: Path, name: str) -> Iterator[Path]:
+    """Yield a folder that holds the ``weights.h5`` of one group alone; it goes after the block.
+
+    Raises
+    ------
+    UserError
+        The file holds no such group.
+    """
+    if name not in cell_types(path):
+        raise UserError(
+            f"{path} does not hold the network {name}. Delete it and rerun the workflow to make it "
+            "again."
+        )
 
     def fill(file: h5py.File) -> None:
         with h5py.File(path) as source:
-            group = source[cell_type]
-            for name in group:
-                group.copy(name, file)
-            for name, value in group.attrs.items():
-                file.attrs[name] = value
+            group = source[name]
+            for inner in group:
+                group.copy(inner, file)
+            for key, value in group.attrs.items():
+                file.attrs[key] = value
 
     with tempfile.TemporaryDirectory(prefix="ensemble-") as folder:
         atomic.write_hdf5(Path(folder) / run_files.WEIGHTS, fill)

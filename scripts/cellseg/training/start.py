@@ -173,10 +173,11 @@ def _read(
         path = Path(files[0])
         if not exports.is_export(path):
             return {"file": entry["file"], "kind": None}, [], path
-        names = (run_files.WEIGHTS, run_files.SETTINGS, run_files.PROVENANCE, run_files.ORIGIN)
+        of_network = exports.weights_in(path)
+        names = (of_network, run_files.SETTINGS, run_files.PROVENANCE, run_files.ORIGIN)
         otherwise = f", or start from its {run_files.WEIGHTS}"
         exports.unpack(path, {name: name for name in names}, folder, otherwise)
-        weights = folder / run_files.WEIGHTS
+        weights = folder / of_network
         record = made_files.read_json(folder / run_files.PROVENANCE)
         origin = made_files.read_json(folder / run_files.ORIGIN)
         about = {

@@ -8,25 +8,30 @@ seeds, augmentation and schedule are those of the other families. The maps are t
 from collections.abc import Mapping
 from pathlib import Path
 
-from cellseg.models.cellpose import package  # isort: skip  (before torch)
+from cellseg.models.cellpose import package, predictor  # isort: skip  (before torch)
 import torch
 
 from cellseg.models.cellpose.learner import CellposeLearner
-from cellseg.models.cellpose.predictor import CellposePredictor
 from cellseg.models.pytorch.family import TorchFamily
+from cellseg.training.start import Start
 
 
 class CellposeFamily(TorchFamily):
     """What :mod:`cellseg.models` asks of a family."""
 
-    Predictor = CellposePredictor
+    Predictor = predictor.Predictor
 
     def learner(
-        self, settings: Mapping, size: int, folder: Path, weights: Path | None = None
+        self,
+        settings: Mapping,
+        size: int,
+        folder: Path,
+        weights: Path | None = None,
+        start: Start | None = None,
     ) -> CellposeLearner:
         """A network with its optimiser; tiles may have any `size`, and there are no `weights`."""
         del size, weights
-        return CellposeLearner(self.build, settings, folder)
+        return CellposeLearner(self.build, settings, folder, start)
 
     def versions(self) -> dict[str, str]:
         """Versions of torch and the package."""

@@ -10,8 +10,10 @@ from cellseg.training.batches import Batch
 class CellposeLearner(TorchLearner):
     """A network with its optimiser; see :class:`.pytorch.learner.TorchLearner`.
 
-    All weights decay, as in ``cellpose.train.train_seg``.
+    All weights decay, as in ``cellpose.train.train_seg``. The backbone is the path down.
     """
+
+    BACKBONE, HEADS = "downsample.", ("output.",)
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         images, targets = batch

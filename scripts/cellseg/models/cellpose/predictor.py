@@ -7,24 +7,23 @@ from cellseg.models.cellpose import maps, package, sizes  # isort: skip  (before
 import numpy as np
 import torch
 
-from cellseg.io import run_files
 from cellseg.models.pytorch import state_files
 
 
-class CellposePredictor:
+class Predictor:
     """A trained network.
 
     Parameters
     ----------
     settings : from :func:`cellseg.study.runs.run_settings`
-    folder : holds weights.h5
+    folder : holds the weights, see :func:`cellseg.models.pytorch.state_files.load_run`
     """
 
     def __init__(self, settings: Mapping, folder: Path) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.heads = list(settings["heads"])
         self.model = package.network(settings["model"])
-        state_files.load(self.model, folder / run_files.WEIGHTS)
+        state_files.load_run(self.model, folder)
         self.model.to(self.device).eval()
 
     @torch.no_grad()

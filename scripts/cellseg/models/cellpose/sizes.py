@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
-EXPORTED = False
-"""An export holds a network in TensorFlow."""
+PREDICTOR = "cellseg.models.cellpose.predictor"
+PACKAGES = ("torch", "cellpose==3.1.1.3")
+"""What the predictor computes with; Cellpose 4 has another network."""
+START_FILES = None
+"""The package's files, such as ``cyto3``, have no ending."""
 LEVELS = 4
 STRIDE = 2 ** (LEVELS - 1)
 """Pixels of the image per pixel of the coarsest map."""

@@ -104,7 +104,8 @@ class DeepcellLearner:
             for layer in batch_norms(self.model):
                 layer.momentum = options["batch_norm_momentum"]
         if start is not None:
-            for layer in starting.frozen(start, _parts(self.model)):
+            learning = [layer.name for layer in self.model.layers if layer.trainable_weights]
+            for layer in starting.frozen(start, _parts(self.model), learning):
                 self.model.get_layer(layer).trainable = False
         rates = None if start is None else _rates(self.model, start)
         self.model.compile(
@@ -286,7 +287,7 @@ def load_start(model: tf_keras.Model, start: Start) -> None:
         for name in names
         for number, variable in enumerate(model.get_layer(name).weights)
     }
-    weights = keras_files.read(start.path)
+    weights = keras_files.read_start(start)
     keys = starting.matching(
         start,
         [common[name] for name in starting.taken(start, _parts(model))],

@@ -1,15 +1,13 @@
 """Weights of others that fit the backbone of a detector."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from cellseg.errors import UserError
+from cellseg.models.pytorch import state_files
 
-NESTED = ("state_dict", "model", "model_state")
-"""Keys under which training programs put a state dict."""
 PREFIXES = ("module.", "backbone.", "encoder.", "body.")
 """Of names in files of others, where the network is a part of another one."""
 LEAST_TAKEN = 0.9
@@ -63,33 +61,8 @@ def _backbone(model: nn.Module) -> nn.Module:
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle's own are many
-        content = _safetensors(path, error)
-    for name in NESTED:
-        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
-            content = content[name]
-    if not isinstance(content, Mapping):
-        raise UserError(f"{path} holds no state dict of torch. Name another file.")
-    found = {}
-    for name, value in content.items():
-        bare = _bare(name)
-        if isinstance(value, torch.Tensor) and not bare.startswith(CLASSIFIERS):
-            found[bare] = value
-    return found
-
-
-def _safetensors(path: Path, error: Exception) -> dict[str, torch.Tensor]:
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except Exception:
-        raise UserError(
-            f"{path} is neither a state dict of torch ({error}) nor safetensors. Fetch it again, "
-            "or name another file under `pretrained`."
-        ) from error
+    found = {_bare(name): value for name, value in state_files.read(path).items()}
+    return {name: value for name, value in found.items() if not name.startswith(CLASSIFIERS)}
 
 
 def _bare(name: str) -> str:

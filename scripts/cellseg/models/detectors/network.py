@@ -10,7 +10,7 @@ from cellseg.models.detectors.detector import Detector, Instances
 from cellseg.models.detectors.fcos import Fcos
 from cellseg.models.detectors.mask_heads import Masks
 from cellseg.models.detectors.matching import match
-from cellseg.models.detectors.presets import resolved
+from cellseg.models.detectors.presets import resolved, with_pretrained
 from cellseg.models.detectors.proposals import Proposals
 from cellseg.models.detectors.pyramid import Pyramid
 from cellseg.models.detectors.retinanet import RetinaNet
@@ -122,6 +122,12 @@ def build(model: Mapping) -> Detector:
     if model["family"] == "retinamask":
         return OneStage(settings, RetinaNet(settings), attention=False)
     return TwoStages(settings)
+
+
+def of_run(model: Mapping) -> Detector:
+    """As :func:`build`, by a model of the study, whose norms go by whether its backbone is
+    pretrained."""
+    return build(with_pretrained(model))
 
 
 def _stride(settings: Mapping) -> int:

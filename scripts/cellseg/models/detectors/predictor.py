@@ -7,28 +7,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cellseg.io import run_files
+from cellseg.models.detectors import network
 from cellseg.models.detectors.detector import Detector
 from cellseg.models.pytorch import state_files
 from cellseg.targets.instances import HEAD, Detections, detected
 
 
-class TorchPredictor:
+class Predictor:
     """A trained network; images are normalised, (H, W), float32.
 
     Parameters
     ----------
-    build : makes the network from the settings of a model
     settings : from :func:`cellseg.study.runs.run_settings`
-    folder : holds weights.h5
+    folder : holds the weights, see :func:`cellseg.models.pytorch.state_files.load_run`
+    build : makes the network from the settings of a model
     """
 
     def __init__(
-        self, build: Callable[[Mapping], Detector], settings: Mapping, folder: Path
+        self,
+        settings: Mapping,
+        folder: Path,
+        build: Callable[[Mapping], Detector] = network.of_run,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = build(settings["model"])
-        state_files.load(self.model, folder / run_files.WEIGHTS)
+        state_files.load_run(self.model, folder)
         self.model.to(self.device).eval()
         self._last: tuple[np.ndarray, Tensor] | None = None
 

@@ -147,6 +147,17 @@ def preset_name(model: Mapping) -> str:
     return model.get("preset") or next(iter(PRESETS[model["family"]]))
 
 
+def with_pretrained(model: Mapping) -> dict[str, Any]:
+    """An entry of ``models`` for :func:`resolved`: its norms depend on its `weights`."""
+    return {**model, "pretrained": model.get("weights") is not None}
+
+
+def of_backbone(model: Mapping) -> dict[str, Any]:
+    """Settings that the layers of the backbone of an entry of ``models`` depend on."""
+    settings = resolved(with_pretrained(model))
+    return {key: settings.get(key, False) for key in ("backbone", "norm", "deformable")}
+
+
 def resolved(model: Mapping) -> dict[str, Any]:
     """All settings of a network.
 

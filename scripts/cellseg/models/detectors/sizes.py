@@ -8,11 +8,23 @@ from collections.abc import Mapping
 
 from cellseg.models.detectors.presets import PRESETS, preset_name, resolved
 
-__all__ = ["EXPORTED", "PREDICTS", "PRESETS", "description", "parameters", "values"]
+__all__ = [
+    "PACKAGES",
+    "PREDICTOR",
+    "PREDICTS",
+    "PRESETS",
+    "START_FILES",
+    "description",
+    "parameters",
+    "values",
+]
 
 PREDICTS = "instances"
 """What these families give: boxes, scores and masks, not maps."""
-EXPORTED = False
+PREDICTOR = "cellseg.models.detectors.predictor"
+PACKAGES = ("torch", "torchvision", "timm")
+"""What the predictor computes with."""
+START_FILES = (".h5", ".hdf5", ".pt", ".pth", ".safetensors")
 
 PARAMETERS = {
     ("maskrcnn", "resnet50"): 43_966_934,

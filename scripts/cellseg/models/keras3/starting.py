@@ -12,7 +12,8 @@ from cellseg.training.start import Start
 
 def freeze(model: keras.Model, start: Start) -> None:
     """Set the layers to freeze as not trained; before the optimiser is made."""
-    chosen = set(starting.frozen(start, _parts(model)))
+    learning = [layer.name for layer in leaves(model) if layer.trainable_weights]
+    chosen = set(starting.frozen(start, _parts(model), learning))
     for layer in leaves(model):
         if layer.name in chosen:
             layer.trainable = False
@@ -40,7 +41,7 @@ def load(model: keras.Model, start: Start) -> None:
         The file is none of weights, or does not fit; see :func:`.starting.matching`.
     """
     common, own = weight_files.common(model), weight_files.with_common_names(model)
-    weights = keras_files.read(start.path)
+    weights = keras_files.read_start(start)
     layers = [common[layer] for layer in starting.taken(start, _parts(model))]
     keys = starting.matching(
         start,

@@ -11,6 +11,7 @@ import torch
 from cellseg.io import run_files
 from cellseg.models.pytorch.learner import Build, TorchLearner
 from cellseg.training.loop import fit
+from cellseg.training.start import Start
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,12 @@ class TorchFamily(ABC):
 
     @abstractmethod
     def learner(
-        self, settings: Mapping, size: int, folder: Path, weights: Path | None = None
+        self,
+        settings: Mapping,
+        size: int,
+        folder: Path,
+        weights: Path | None = None,
+        start: Start | None = None,
     ) -> TorchLearner:
         """A network for tiles of `size` pixels, with its optimiser and losses."""
 
@@ -46,6 +52,7 @@ class TorchFamily(ABC):
         folder: Path,
         resume: "ResumeFolder",
         weights: Path | None = None,
+        start: Start | None = None,
     ) -> "pd.DataFrame":
         """Train one network and save its weights; see :func:`cellseg.training.loop.fit`.
 
@@ -54,8 +61,9 @@ class TorchFamily(ABC):
         settings : from :func:`cellseg.study.runs.run_settings`
         folder : gets weights.h5 and tensorboard/
         weights : state dict of a pretrained backbone, or None
+        start : what to start from, on top of those, or None
         """
-        learner = self.learner(settings, train.tiles.size, folder, weights)
+        learner = self.learner(settings, train.tiles.size, folder, weights, start)
         history = fit(learner, train, validation, settings["training"], resume)
         learner.save_weights(folder / run_files.WEIGHTS)
         return history

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from cellseg.io import run_files
 from cellseg.models.keras3.tensorboard import EventFile
-from cellseg.models.pytorch import state_files
+from cellseg.models.pytorch import starting, state_files
 from cellseg.models.weight_averages import WARM_UP
 from cellseg.training.batches import TileStream
+from cellseg.training.start import Start
 
 Build = Callable[[Mapping], nn.Module]
 """From the settings of a model to a network with random weights."""
@@ -27,21 +28,43 @@ class TorchLearner(ABC):
 
     The seed decides initial weights and all that is drawn in training. On a CPU equal seeds and
     threads give equal weights, bit by bit, resumed or not.
+
+    Attributes
+    ----------
+    BACKBONE, HEADS : beginnings of the names, in the state dict, of what makes features of the
+        image, and of what gives the heads; see :mod:`cellseg.models.starting`
     """
 
-    def __init__(self, build: Build, settings: Mapping, folder: Path) -> None:
+    BACKBONE: str
+    HEADS: Sequence[str]
+
+    def __init__(
+        self, build: Build, settings: Mapping, folder: Path, start: Start | None = None
+    ) -> None:
         options = settings["training"]
         self.seed = settings["seed"]
         torch.manual_seed(self.seed)
         torch.backends.cudnn.deterministic = True
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = build(settings["model"])
+        parts = self.BACKBONE, self.HEADS
+        self._begun = (
+            starting.Begun()
+            if start is None
+            else starting.begin(self.model, start, *parts, self._renamed)
+        )
         self.model.to(self.device)
-        self._norms = [one for one in self.model.modules() if isinstance(one, BATCH_NORMS)]
+        norms = {name: one for name, one in self.model.named_modules()
+                 if isinstance(one, BATCH_NORMS)}  # fmt: skip
+        fixed = [name for name in norms if f"{name}.running_mean" in self._begun.frozen]
+        self._norms = [one for name, one in norms.items() if name not in fixed]
+        self._fixed_norms = [norms[name] for name in fixed]
         if options["batch_norm_momentum"] is not None:
             for norm in self._norms:
                 norm.momentum = 1 - options["batch_norm_momentum"]
-        self.trained = [one for one in self.model.parameters() if one.requires_grad]
+        named = dict(self.model.named_parameters())
+        self.trained = [one for one in named.values() if one.requires_grad]
+        self._slow = {id(named[name]) for name in self._begun.slow & named.keys()}
         self.kernels = [one for one in self.trained if one.ndim > 1]
         self.l2, self.clip = options["l2"], options["clipnorm"]
         self.global_clip = options["global_clipnorm"]
@@ -50,31 +73,31 @@ class TorchLearner(ABC):
         scaled = self.half is torch.float16 and self.device.type == "cuda"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
         self.ema, self.steps = options["ema"], 0
-        kept = [one for one in self.model.state_dict().values() if one.is_floating_point()]
-        self._averages = None if self.ema is None else [one.clone() for one in kept]
+        self._averages = None if self.ema is None else self._floats(copied=True)
         self._last: list[Tensor] | None = None
         self.events = EventFile(folder / run_files.TENSORBOARD)
 
     def train_batch(self, batch: Batch, rate: float) -> dict[str, float]:
         self._put_back()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.model.train()
+        for group, factor in zip(self.optimizer.param_groups, self._factors, strict=True):
+            group["lr"] = rate * factor
+        self._training_mode()
         losses = self._losses(batch)
         total = sum(losses.values())
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(total).backward()
-        self.scaler.unscale_(self.optimizer)
-        self._change_gradients()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        if total.requires_grad:  # not of images without cells, where masks alone are trained
+            self.scaler.scale(total).backward()
+            self.scaler.unscale_(self.optimizer)
+            self._change_gradients()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
         self.steps += 1
         self._average()
         return _named(losses)
 
     def validate_batch(self, batch: Batch) -> dict[str, float]:
         self._use_averages()
-        self.model.train()  # torchvision gives losses in training only
+        self._training_mode()  # torchvision gives losses in training only
         for norm in self._norms:
             norm.eval()
         devices = [self.device] if self.device.type == "cuda" else []
@@ -88,7 +111,7 @@ class TorchLearner(ABC):
         if not self._norms:
             return
         self._use_averages()
-        self.model.train()
+        self._training_mode()
         momenta = [norm.momentum for norm in self._norms]
         for norm in self._norms:
             norm.reset_running_stats()
@@ -143,17 +166,30 @@ class TorchLearner(ABC):
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         """Losses by name, whose sum is minimised; computed in :meth:`_precision`."""
 
+    def _renamed(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """A state dict to start from, with the names of this network."""
+        return state
+
+    def _training_mode(self) -> None:
+        self.model.train()
+        for norm in self._fixed_norms:
+            norm.eval()
+
     def _precision(self) -> torch.autocast:
         """Context in which the network computes in half floats, if settings say so."""
         return torch.autocast(self.device.type, self.half, enabled=self.half is not None)
 
     def _optimizer(self, model: Mapping, options: Mapping) -> torch.optim.Optimizer:
         """Adam with decoupled decay, or SGD with momentum."""
+        kinds = [(decays, slow) for slow in (False, True)[: 1 + bool(self._slow)]
+                 for decays in (True, False)]  # fmt: skip
         groups = [
-            {"params": [one for one in self.trained if self._decays(one) == decays],
-             "weight_decay": options["weight_decay"] if decays else 0.0}
-            for decays in (True, False)
+            {"params": [one for one in self.trained
+                        if (self._decays(one), id(one) in self._slow) == kind],
+             "weight_decay": options["weight_decay"] if kind[0] else 0.0}
+            for kind in kinds
         ]  # fmt: skip
+        self._factors = [self._begun.rate if slow else 1.0 for _, slow in kinds]
         rate = options["learning_rate"]
         if model["optimizer"] == "sgd":
             return torch.optim.SGD(groups, lr=rate, momentum=model["momentum"])
@@ -177,7 +213,12 @@ class TorchLearner(ABC):
             nn.utils.clip_grad_norm_(self.trained, self.global_clip)
 
     def _floats(self, copied: bool = False) -> list[Tensor]:
-        values = [one for one in self.model.state_dict().values() if one.is_floating_point()]
+        """What training changes, of which averages are made."""
+        values = [
+            one
+            for name, one in self.model.state_dict().items()
+            if one.is_floating_point() and name not in self._begun.frozen
+        ]
         return [one.clone() for one in values] if copied else values
 
     def _average(self) -> None:

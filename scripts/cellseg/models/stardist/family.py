@@ -37,7 +37,8 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     -------
     Model from (N, H, W, 1) to a dict of head name to (N, H, W, channels), float32
         Values of the grid are repeated: each `grid`-th row and column, from the first, are those
-        that the package predicts.
+        that the package predicts. Attributes ``backbone_layers`` and ``head_layers`` are the names
+        of the layers of the path down, and of those that give the two maps.
     """
     predicted = package.network(settings["model"], settings["heads"]).keras_model
     grid = package.grid_of(settings["heads"])
@@ -47,7 +48,11 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
         head: keras.layers.UpSampling2D(grid, dtype="float32", name=head)(one)
         for head, one in zip((PROBABILITY, DISTANCES), x, strict=True)
     }
-    return keras.Model(image, {head: maps[head] for head in settings["heads"]})
+    network = keras.Model(image, {head: maps[head] for head in settings["heads"]})
+    named = [layer.name for layer in network.layers]
+    network.backbone_layers = tuple(name for name in named if name.startswith(package.PATH_DOWN))
+    network.head_layers = package.LAST
+    return network
 
 
 def _again(model: keras.Model, image: keras.KerasTensor) -> list[keras.KerasTensor]:

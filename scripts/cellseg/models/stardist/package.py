@@ -17,6 +17,12 @@ from cellseg.targets.heads import HEADS
 REQUIREMENT = "stardist>=0.9.2,<0.10"
 """As the extra ``stardist`` of pyproject.toml has it."""
 
+PATH_DOWN = ("conv2d", "down_level_", "middle_")
+"""Beginnings of the names of the layers down to the coarsest map; those before the U-Net, which
+make the grid, have no other names."""
+LAST = ("prob", "dist")
+"""Names of the layers that give the two maps."""
+
 
 def _imported() -> ModuleType:
     """``stardist.models``.

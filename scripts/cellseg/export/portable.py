@@ -1,0 +1,95 @@
+"""An export whose network computes with torch: weights, the code that predicts, and an example."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellseg.export import modules
+from cellseg.images import reading
+from cellseg.io import run_files
+from cellseg.segmentation import of_image
+from cellseg.segmentation import record as segmentation_record
+
+if TYPE_CHECKING:
+    from cellseg.training.family import Family
+
+SHARED = ("safetensors", "numba", "opencv-python-headless", "scikit-image", "imagecodecs")
+"""Packages that all such exports need, of PyPI; imagecodecs for compressed TIFFs."""
+
+TEMPLATE = '''\
+"""Cells of one image: python example.py IMAGE  ({install})"""
+import json, sys
+from pathlib import Path
+
+import numpy as np
+from skimage import io
+
+from {package} import predictor
+from cellseg.images import reading
+from cellseg.segmentation import of_image
+
+folder = Path(__file__).resolve().parent
+run = json.loads((folder / "{settings}").read_text(encoding="utf-8"))
+record = json.loads((folder / "{record}").read_text(encoding="utf-8"))
+find = of_image.finder(run, record["segmentation"], record["prediction"], predictor, folder)
+image = reading.read(sys.argv[1])  # any size; 8 or 16 bits, grey or colour
+cells, scores = find(image)  # a label image, 0 is background, and a score for each cell
+kind = "uint16" if len(scores) < 2**16 else "uint32"
+io.imsave("cells.tif", cells.astype(kind), check_contrast=False)
+rows = [f"{{cell}},{{score:.6f}}" for cell, score in enumerate(scores, 1)]
+Path("scores.csv").write_text("\\n".join(["cell,score", *rows, ""]), encoding="utf-8")
+print(len(scores), "cells in cells.tif, their scores in scores.csv")
+'''
+
+USE = (
+    "`example.py` computes with the modules of livecell-bench in `cellseg/`, which come along, and "
+    f"the weights in `{run_files.SAFETENSORS}`. It reads an image of any size, in 8 or 16 bits, "
+    "grey or colour, and writes the label image `cells.tif` and `scores.csv`. It normalises, cuts "
+    "windows, predicts, merges and segments as livecell-bench does, with the settings of "
+    f"`{run_files.SEGMENTATION}`: its cells are those that `snakemake apply` finds with this file."
+)
+"""Paragraph of the card."""
+
+
+def install(packages: Sequence[str]) -> str:
+    """The command that installs what the example needs."""
+    return f"pip install {' '.join([*packages, *SHARED])}"
+
+
+def write(
+    family: "Family",
+    predictor: str,
+    packages: Sequence[str],
+    settings: Mapping,
+    record: Mapping,
+    weights: Path,
+    folder: Path,
+) -> None:
+    """Write weights, code and example into the folder of an export, and load the network once.
+
+    Parameters
+    ----------
+    family : of the run
+    predictor, packages : of :func:`cellseg.models.predictor_code`
+    settings : of the run
+    record : of its segmentation, see :mod:`cellseg.segmentation.record`
+    weights : weights.h5 of the run
+
+    Raises
+    ------
+    UserError
+        The weights are not those of the network.
+    """
+    from cellseg.models.pytorch import state_files
+
+    state_files.write_safetensors(weights, folder / run_files.SAFETENSORS)
+    family.Predictor(settings, folder)
+    method = segmentation_record.method(record).module
+    modules.copy([predictor, method, of_image.__name__, reading.__name__], folder)
+    text = TEMPLATE.format(
+        install=install(packages),
+        package=predictor.rpartition(".")[0],
+        settings=run_files.SETTINGS,
+        record=run_files.SEGMENTATION,
+    )
+    (folder / "example.py").write_text(text, encoding="utf-8")

@@ -1,0 +1,25 @@
+"""Detections of several runs, fused into those of one."""
+
+import platform
+
+import numba
+
+from cellseg.inference import fusion
+from cellseg.io import atomic, made_files
+from cellseg.runtime.script import running
+from cellseg.study.runs import MEMBERS
+from cellseg.training import provenance
+
+with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
+    settings, paths = snakemake.params.fusion, list(snakemake.input.maps)
+    images = fusion.fuse_runs(paths, settings["weights"], settings["iou"], snakemake.output.maps)
+    print(f"Fused the detections of {len(paths)} runs in {len(images)} images.")
+    made = snakemake.output.get("provenance")  # of the images to be scored, not of the validation
+    if made:
+        runs = [made_files.read_json(path) for path in snakemake.input.get("runs")]
+        trained = sorted({image for run in runs for image in run["train_images"]})
+        validated = set.intersection(*(set(run["val_images"]) for run in runs))
+        versions = {"numba": numba.__version__}
+        about = {MEMBERS: paths, "train_images": trained, "val_images": sorted(validated)}
+        device = platform.processor() or "cpu"
+        atomic.write_json(made, provenance.record(settings, versions, device, **about))
