@@ -229,11 +229,123 @@ def _distances(labels, vertical, squares, far, distance):
     largest = nearest.dtype.type(0)
     for row in range(rows):
         _square(vertical[row], squares[far : far + columns])
-        for start in range(0, columns, _TOGETHER):
-            length = min(_TOGETHER, columns - start)
-            largest = max(largest, _along(squares, far + start, nearest, start, length))
+        nearest[:] = far * far
+        largest = max(largest, _nearest_of_row(squares, far, nearest))
         _square_roots(nearest, distance[row])
     return largest < far * far
+
+
+@njit(cache=True, nogil=True)
+def squares_to_others(
+    labels: np.ndarray,
+    run_row: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    frame_is_border: bool,
+) -> np.ndarray:
+    """Square of the distance of each pixel of a cell to the nearest pixel of another value, exact.
+
+    As :func:`distance_to_background`, but that neighbouring cells are not inside.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), int32; H + W below 30,000
+    run_row, start, end : their runs, see :func:`runs_of_pieces`
+    frame_is_border : bool
+        Pixels beyond the border of the image are of another value. Else they are not looked at.
+
+    Returns
+    -------
+    ndarray of shape (H, W), int32; 0 in the background
+        Where there is no other value, the square of H + W.
+    """
+    rows, columns = labels.shape
+    runs = run_row, start, end
+    found = np.zeros(labels.shape, np.int32)
+    far = min(rows + columns, _NEAR)
+    squares = np.full(columns + 2 * far, far * far, np.int16)
+    vertical = np.empty(labels.shape, np.int16)
+    if not _squares_to_others(labels, runs, frame_is_border, vertical, squares, far, found):
+        far = rows + columns
+        wide = np.full(columns + 2 * far, far * far, np.int32)
+        vertical_wide = np.empty(labels.shape, np.int32)
+        _squares_to_others(labels, runs, frame_is_border, vertical_wide, wide, far, found)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _squares_to_others(labels, runs, frame_is_border, vertical, squares, far, found):
+    """As :func:`_distances`, of the squares of distances to other values."""
+    run_row, start, end = runs
+    if len(run_row) == 0:
+        return True
+    rows, columns = labels.shape
+    kind = vertical.dtype.type
+    above = np.full_like(vertical[0], kind(0 if frame_is_border else far - 1))
+    for row in range(rows):
+        _down_of_same(labels[row], labels[max(row - 1, 0)], above, vertical[row], kind(far - 1))
+        above = vertical[row]
+    if frame_is_border:
+        vertical[-1] = np.minimum(vertical[-1], kind(1))
+    for row in range(rows - 2, -1, -1):
+        _up_of_same(labels[row], labels[row + 1], vertical[row + 1], vertical[row])
+    nearest = np.empty_like(vertical[0])
+    largest = kind(0)
+    run = 0
+    while run < len(run_row):
+        row = run_row[run]
+        nearest[:] = 0
+        while run < len(run_row) and run_row[run] == row:
+            # In a row a cell's pixel is nearer to the end of its run than to what lies beyond.
+            first, past = start[run], end[run]
+            has_left, has_right = first > 0 or frame_is_border, past < columns or frame_is_border
+            _square_to_ends(has_left, has_right, kind(far), nearest[first:past])
+            run += 1
+        _square(vertical[row], squares[far : far + columns])
+        largest = max(largest, _nearest_of_row(squares, far, nearest))
+        found[row] = nearest
+    return largest < far * far
+
+
+@njit(cache=True, nogil=True)
+def _down_of_same(line, line_above, above, found, most):
+    """As :func:`_down`, of pixels of the same value as that above."""
+    none, one = found.dtype.type(0), found.dtype.type(1)
+    for column in range(np.uint64(len(line))):
+        before = min(above[column], most) if line[column] == line_above[column] else none
+        found[column] = found.dtype.type(before + one) if line[column] != 0 else none
+
+
+@njit(cache=True, nogil=True)
+def _up_of_same(line, line_below, below, found):
+    one = found.dtype.type(1)
+    for column in range(np.uint64(len(line))):
+        more = below[column] + one if line[column] == line_below[column] else one
+        found[column] = min(found.dtype.type(more), found[column])
+
+
+@njit(cache=True, nogil=True)
+def _square_to_ends(has_left, has_right, most, found):
+    """Squares of distances to the nearer end of a run, at most `most`, of the ends that count."""
+    kind = found.dtype.type
+    length = kind(min(len(found), 30_000))
+    left, right = kind(1 if has_left else most), length if has_right else most
+    back = kind(1 if has_right else 0)
+    for column in range(np.uint64(len(found))):
+        steps = kind(column)
+        away = min(min(kind(left + steps), kind(right - back * steps)), most)
+        found[column] = kind(away * away)
+
+
+@njit(cache=True, nogil=True)
+def _nearest_of_row(squares, margin, nearest):
+    """Lower `nearest` to the least of all squares plus that of the way there; the largest found."""
+    columns = len(nearest)
+    largest = nearest.dtype.type(0)
+    for start in range(0, columns, _TOGETHER):
+        length = min(_TOGETHER, columns - start)
+        largest = max(largest, _along(squares, margin + start, nearest, start, length))
+    return largest
 
 
 @njit(cache=True, nogil=True)
@@ -264,11 +376,11 @@ def _square_roots(squares, found):
 
 @njit(cache=True, nogil=True)
 def _along(squares, start, nearest, place, length):
-    """Least of all squares, each with the square of how far it is from the pixel; the largest."""
+    """:func:`_nearest_of_row` of some of its pixels."""
     length, first, place = np.uint64(length), np.uint64(start), np.uint64(place)
     largest = nearest.dtype.type(0)
     for column in range(length):
-        value = squares[first + column]
+        value = min(squares[first + column], nearest[place + column])
         nearest[place + column] = value
         largest = max(largest, value)
     step = 1
