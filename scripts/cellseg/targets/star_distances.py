@@ -18,7 +18,12 @@ import functools
 import numpy as np
 from numba import njit
 
-from cellseg.targets.distances import runs_of_pieces, squares_to_others
+from cellseg.targets.distances import (
+    largest_of,
+    roots_of_shares,
+    runs_of_pieces,
+    squares_to_others,
+)
 
 _TOGETHER = 256  # pixels; what is left over of them would be counted one by one
 _LONGEST = 250  # diagonal of a piece whose steps are counted in bytes, pixels
@@ -144,34 +149,19 @@ def _share_of_largest_distance(labels, is_full):
     for run in range(len(run_row)):
         row, first = run_row[run], start[run]
         value = labels[row, first]
-        largest[value] = max(largest[value], _largest(squares[row, first : end[run]]))
+        largest[value] = max(largest[value], largest_of(squares[row, first : end[run]]))
     of_pixels = np.empty(labels.shape[1], np.int32)
     shares = np.empty(labels.shape, np.float32)
     for row in range(len(labels)):
         _look_up(largest, labels[row], of_pixels)
-        _square_roots_of_shares(squares[row], of_pixels, shares[row])
+        roots_of_shares(squares[row], of_pixels, shares[row])
     return shares
-
-
-@njit(cache=True, nogil=True)
-def _largest(values):
-    largest = values[0]
-    for place in range(np.uint64(len(values))):
-        largest = max(largest, values[place])
-    return largest
 
 
 @njit(cache=True, nogil=True)
 def _look_up(values, places, found):
     for column in range(np.uint64(len(found))):
         found[column] = values[np.uint32(places[column])]
-
-
-# NumPy's errors: to look for a division by zero at each pixel would take as long as the rest.
-@njit(cache=True, nogil=True, error_model="numpy")
-def _square_roots_of_shares(parts, wholes, found):
-    for column in range(np.uint64(len(found))):
-        found[column] = np.sqrt(np.float64(parts[column]) / np.float64(wholes[column]))
 
 
 @functools.lru_cache(8)
