@@ -6,7 +6,8 @@ from scipy import ndimage
 
 from cellseg.inference import test_time_augmentation
 from cellseg.targets import heads
-from cellseg.targets.flows import connected_pieces, flows_of, flows_of_pieces, turned
+from cellseg.targets.distances import runs_of_pieces
+from cellseg.targets.flows import flows_of, flows_of_pieces, turned
 from made_labels import ellipses
 
 SYMMETRIES = [(quarters, mirrored) for quarters in range(4) for mirrored in (False, True)]
@@ -52,7 +53,9 @@ def test_what_has_no_gradient_stays():
 def test_pieces_are_those_of_scipy(seed):
     """Label by label; each is connected, by sides or corners."""
     labels = np.random.default_rng(seed).integers(0, 2 + seed, (17, 23)).astype(np.int32)
-    found = connected_pieces(labels)
+    found = np.zeros(labels.shape, np.int32)
+    for row, start, end, piece in zip(*runs_of_pieces(labels)[:4], strict=True):
+        found[row, start:end] = piece + 1
     count = 0
     for value in range(1, 2 + seed):
         expected, number = ndimage.label(labels == value, np.ones((3, 3)))

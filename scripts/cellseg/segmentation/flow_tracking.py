@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from cellseg.segmentation.cleanup import remove_small
-from cellseg.targets.flows import bounding_boxes, flows_of
+from cellseg.targets.flows import flows_of
 
 LEAST_POINTS = 11
 """Pixels that end in a pixel for it to be a seed."""
@@ -371,10 +371,28 @@ def _mean_squares(labels, of_cells, flows):
 
 
 @njit(cache=True, nogil=True)
+def _bounding_boxes(labels):
+    """First row and column, rows and columns of each label; no rows of one that is not there."""
+    rows, columns = labels.shape
+    boxes = np.zeros(((labels.max() if labels.size else 0) + 1, 4), np.int64)
+    boxes[:, 0], boxes[:, 1] = rows, columns
+    for row in range(rows):
+        for column in range(columns):
+            value = labels[row, column]
+            if value != 0:
+                box = boxes[value]
+                box[0], box[1] = min(box[0], row), min(box[1], column)
+                box[2], box[3] = max(box[2], row + 1), max(box[3], column + 1)
+    for box in boxes:
+        box[2], box[3] = max(box[2] - box[0], 0), max(box[3] - box[1], 0)
+    return boxes
+
+
+@njit(cache=True, nogil=True)
 def _filled(labels):
     """Fill all that a cell encloses on four sides, other cells included, in the order of labels."""
     filled = labels.copy()
-    boxes, _ = bounding_boxes(labels)
+    boxes = _bounding_boxes(labels)
     most = 0
     for value in range(len(boxes)):
         most = max(most, boxes[value, 2] * boxes[value, 3])

@@ -14,6 +14,7 @@ from numba import njit
 from cellseg.targets.distances import (
     distance_to_background,
     erode,
+    roots_of_shares,
     runs_of_pieces,
     share_of_largest,
 )
@@ -39,7 +40,7 @@ def center_target(labels: np.ndarray) -> np.ndarray:
         cells; then 1 in cells and 0 elsewhere.
     """
     labels = np.ascontiguousarray(labels, np.int32)
-    return _with_mask(_center_shares(labels, _to_border(labels)), labels)
+    return _with_mask(_center_shares(labels), labels)
 
 
 def boundary_target(labels: np.ndarray) -> np.ndarray:
@@ -60,13 +61,19 @@ def boundary_target(labels: np.ndarray) -> np.ndarray:
     return _with_mask(share_of_largest(labels, _to_border(labels)), labels)
 
 
-def _with_mask(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    target = np.empty((*labels.shape, 2), np.float32)
-    target[..., 0], target[..., 1] = values, labels > 0
+@njit(cache=True, nogil=True)
+def _with_mask(values, labels):
+    rows, columns = labels.shape
+    target = np.empty((rows, columns, 2), np.float32)
+    for row in range(rows):
+        for column in range(columns):
+            target[row, column, 0] = values[row, column]
+            target[row, column, 1] = labels[row, column] > 0
     return target
 
 
-def _to_border(labels: np.ndarray) -> np.ndarray:
+@njit(cache=True, nogil=True)
+def _to_border(labels):
     """Distance to the nearest outermost pixel of a cell, pixels; that of a full image is 0."""
     inside = erode(labels, 1)
     if inside.all():  # nowhere is a border to measure to
@@ -75,32 +82,44 @@ def _to_border(labels: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _center_shares(labels, to_border):
+def _center_shares(labels):
     """Distances to the centre divided by the largest in the same piece."""
     run_row, start, end, piece, n_pieces = runs_of_pieces(labels)
     area, rows, columns = _sums(run_row, start, end, piece, n_pieces)
     inside = _contains_mean(run_row, start, end, piece, area, rows, columns)
     # Squares of the distance times the area, which are whole numbers.
-    squares = np.empty(labels.shape, np.float64)
+    squares = np.full(labels.shape, np.float64(BEYOND))
     largest = np.zeros(n_pieces, np.float64)
     for run in range(len(piece)):
-        number, row = piece[run], run_row[run]
+        number, row, first, past = piece[run], run_row[run], start[run], end[run]
         down = np.float64(area[number] * row - rows[number])
-        most = largest[number]
-        for column in range(start[run], end[run]):
-            right = np.float64(area[number] * column - columns[number])
-            squares[row, column] = down * down + right * right
-            most = max(most, squares[row, column])
-        largest[number] = most
-    for number in np.flatnonzero(~inside):
-        largest[number] = _to_thickest(run_row, start, end, piece, number, to_border, squares)
-    shares = np.full(labels.shape, np.float32(BEYOND))
-    for run in range(len(piece)):
-        row, most = run_row[run], largest[piece[run]]
-        for column in range(start[run], end[run]):
-            value = np.sqrt(squares[row, column] / most) if most > 0 else 0.0
-            shares[row, column] = value
+        _squares_of_run(down, area[number], columns[number], first, squares[row, first:past])
+        # In a row one of the ends is farthest.
+        most = max(squares[row, first], squares[row, past - 1])
+        largest[number] = max(largest[number], most)
+    if not inside.all():
+        to_border = _to_border(labels)
+        for number in np.flatnonzero(~inside):
+            largest[number] = _to_thickest(run_row, start, end, piece, number, to_border, squares)
+    shares, divisor = np.empty(labels.shape, np.float32), np.empty(labels.shape[1], np.float64)
+    run = 0
+    for row in range(len(labels)):
+        divisor[:] = 1
+        while run < len(piece) and run_row[run] == row:
+            most = largest[piece[run]]
+            if most > 0:  # else all squares are 0
+                divisor[start[run] : end[run]] = most
+            run += 1
+        roots_of_shares(squares[row], divisor, shares[row])
     return shares
+
+
+@njit(cache=True, nogil=True)
+def _squares_of_run(down, area, columns, first, squares):
+    """Squares of the distance times the area of a run that begins in a column."""
+    for pixel in range(np.uint64(len(squares))):
+        right = np.float64(area * (first + np.int64(pixel)) - columns)
+        squares[pixel] = down * down + right * right
 
 
 @njit(cache=True, nogil=True)

@@ -106,7 +106,7 @@ def runs_of_pieces(
     """
     rows, columns = labels.shape
     changes = np.zeros(columns // 8 * 8 + 8, np.uint8)  # whole words of 8 bytes
-    places = np.empty(len(changes) + 1, np.int32)
+    filled, places = np.empty(len(changes) // 8, np.int32), np.empty(len(changes) + 1, np.int32)
     room = columns + rows
     run_row, start, end, parent = (
         np.empty(room, np.int32), np.empty(room, np.int32),
@@ -117,7 +117,7 @@ def runs_of_pieces(
     for row in range(rows):
         line = labels[row]
         _mark_changes(line, changes)
-        n_places = _nonzero(changes, places)
+        n_places = _nonzero(changes, filled, places)
         if n_runs + n_places > room:
             room = 2 * (n_runs + n_places)
             run_row, start = _enlarged(run_row, room), _enlarged(start, room)
@@ -162,15 +162,22 @@ def _mark_changes(line, changes):
 
 
 @njit(cache=True, nogil=True)
-def _nonzero(flags, places):
+def _nonzero(flags, filled, places):
     """Write down the places of flags of 1; how many there are. Most words of 8 flags have none."""
-    words, count = flags.view(np.uint64), np.uint64(0)
+    words, one = flags.view(np.uint64), np.uint64(1)
+    # First the words that have one, without a branch that processors would often guess wrong.
+    n_filled = np.uint64(0)
     for word in range(np.uint64(len(words))):
+        filled[n_filled] = word
+        n_filled += one if words[word] != 0 else np.uint64(0)
+    count = np.uint64(0)
+    for number in range(n_filled):
+        word = np.uint64(filled[number])
         left = words[word]
         while left:
-            lowest = left & (~left + np.uint64(1))  # 1 in the byte of the first flag
+            lowest = left & (~left + one)  # 1 in the byte of the first flag
             places[count] = word * np.uint64(8) + ((lowest * _BYTE) >> np.uint64(56))
-            count += np.uint64(1)
+            count += one
             left ^= lowest
     return np.int64(count)
 
@@ -229,11 +236,123 @@ def _distances(labels, vertical, squares, far, distance):
     largest = nearest.dtype.type(0)
     for row in range(rows):
         _square(vertical[row], squares[far : far + columns])
-        for start in range(0, columns, _TOGETHER):
-            length = min(_TOGETHER, columns - start)
-            largest = max(largest, _along(squares, far + start, nearest, start, length))
+        nearest[:] = far * far
+        largest = max(largest, _nearest_of_row(squares, far, nearest))
         _square_roots(nearest, distance[row])
     return largest < far * far
+
+
+@njit(cache=True, nogil=True)
+def squares_to_others(
+    labels: np.ndarray,
+    run_row: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    frame_is_border: bool,
+) -> np.ndarray:
+    """Square of the distance of each pixel of a cell to the nearest pixel of another value, exact.
+
+    As :func:`distance_to_background`, but that neighbouring cells are not inside.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), int32; H + W below 30,000
+    run_row, start, end : their runs, see :func:`runs_of_pieces`
+    frame_is_border : bool
+        Pixels beyond the border of the image are of another value. Else they are not looked at.
+
+    Returns
+    -------
+    ndarray of shape (H, W), int32; 0 in the background
+        Where there is no other value, the square of H + W.
+    """
+    rows, columns = labels.shape
+    runs = run_row, start, end
+    found = np.zeros(labels.shape, np.int32)
+    far = min(rows + columns, _NEAR)
+    squares = np.full(columns + 2 * far, far * far, np.int16)
+    vertical = np.empty(labels.shape, np.int16)
+    if not _squares_to_others(labels, runs, frame_is_border, vertical, squares, far, found):
+        far = rows + columns
+        wide = np.full(columns + 2 * far, far * far, np.int32)
+        vertical_wide = np.empty(labels.shape, np.int32)
+        _squares_to_others(labels, runs, frame_is_border, vertical_wide, wide, far, found)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _squares_to_others(labels, runs, frame_is_border, vertical, squares, far, found):
+    """As :func:`_distances`, of the squares of distances to other values."""
+    run_row, start, end = runs
+    if len(run_row) == 0:
+        return True
+    rows, columns = labels.shape
+    kind = vertical.dtype.type
+    above = np.full_like(vertical[0], kind(0 if frame_is_border else far - 1))
+    for row in range(rows):
+        _down_of_same(labels[row], labels[max(row - 1, 0)], above, vertical[row], kind(far - 1))
+        above = vertical[row]
+    if frame_is_border:
+        vertical[-1] = np.minimum(vertical[-1], kind(1))
+    for row in range(rows - 2, -1, -1):
+        _up_of_same(labels[row], labels[row + 1], vertical[row + 1], vertical[row])
+    nearest = np.empty_like(vertical[0])
+    largest = kind(0)
+    run = 0
+    while run < len(run_row):
+        row = run_row[run]
+        nearest[:] = 0
+        while run < len(run_row) and run_row[run] == row:
+            # In a row a cell's pixel is nearer to the end of its run than to what lies beyond.
+            first, past = start[run], end[run]
+            has_left, has_right = first > 0 or frame_is_border, past < columns or frame_is_border
+            _square_to_ends(has_left, has_right, kind(far), nearest[first:past])
+            run += 1
+        _square(vertical[row], squares[far : far + columns])
+        largest = max(largest, _nearest_of_row(squares, far, nearest))
+        found[row] = nearest
+    return largest < far * far
+
+
+@njit(cache=True, nogil=True)
+def _down_of_same(line, line_above, above, found, most):
+    """As :func:`_down`, of pixels of the same value as that above."""
+    none, one = found.dtype.type(0), found.dtype.type(1)
+    for column in range(np.uint64(len(line))):
+        before = min(above[column], most) if line[column] == line_above[column] else none
+        found[column] = found.dtype.type(before + one) if line[column] != 0 else none
+
+
+@njit(cache=True, nogil=True)
+def _up_of_same(line, line_below, below, found):
+    one = found.dtype.type(1)
+    for column in range(np.uint64(len(line))):
+        more = below[column] + one if line[column] == line_below[column] else one
+        found[column] = min(found.dtype.type(more), found[column])
+
+
+@njit(cache=True, nogil=True)
+def _square_to_ends(has_left, has_right, most, found):
+    """Squares of distances to the nearer end of a run, at most `most`, of the ends that count."""
+    kind = found.dtype.type
+    length = kind(min(len(found), 30_000))
+    left, right = kind(1 if has_left else most), length if has_right else most
+    back = kind(1 if has_right else 0)
+    for column in range(np.uint64(len(found))):
+        steps = kind(column)
+        away = min(min(kind(left + steps), kind(right - back * steps)), most)
+        found[column] = kind(away * away)
+
+
+@njit(cache=True, nogil=True)
+def _nearest_of_row(squares, margin, nearest):
+    """Lower `nearest` to the least of all squares plus that of the way there; the largest found."""
+    columns = len(nearest)
+    largest = nearest.dtype.type(0)
+    for start in range(0, columns, _TOGETHER):
+        length = min(_TOGETHER, columns - start)
+        largest = max(largest, _along(squares, margin + start, nearest, start, length))
+    return largest
 
 
 @njit(cache=True, nogil=True)
@@ -264,11 +383,11 @@ def _square_roots(squares, found):
 
 @njit(cache=True, nogil=True)
 def _along(squares, start, nearest, place, length):
-    """Least of all squares, each with the square of how far it is from the pixel; the largest."""
+    """:func:`_nearest_of_row` of some of its pixels."""
     length, first, place = np.uint64(length), np.uint64(start), np.uint64(place)
     largest = nearest.dtype.type(0)
     for column in range(length):
-        value = squares[first + column]
+        value = min(squares[first + column], nearest[place + column])
         nearest[place + column] = value
         largest = max(largest, value)
     step = 1
@@ -355,7 +474,7 @@ def share_of_largest(labels: np.ndarray, distance: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     labels : ndarray of shape (H, W), int32
-    distance : ndarray of shape (H, W), float32; 0 or more
+    distance : ndarray of shape (H, W), float32; 0 or more, in the background 0
 
     Returns
     -------
@@ -363,13 +482,52 @@ def share_of_largest(labels: np.ndarray, distance: np.ndarray) -> np.ndarray:
         pixels have it, and 1.
     """
     run_row, start, end, piece, n_pieces = runs_of_pieces(labels)
-    largest = np.zeros(n_pieces, np.float32)
+    # Of numbers of at least 0 the bits have the same order, and are compared faster.
+    bits, most_bits = distance.view(np.int32), np.zeros(n_pieces, np.int32)
     for run in range(len(piece)):
-        for column in range(start[run], end[run]):
-            largest[piece[run]] = max(largest[piece[run]], distance[run_row[run], column])
-    shares = np.zeros(labels.shape, np.float32)
-    for run in range(len(piece)):
-        row, most = run_row[run], largest[piece[run]]
-        for column in range(start[run], end[run]):
-            shares[row, column] = distance[row, column] / most if most > 0 else 1
+        of_run = largest_of(bits[run_row[run], start[run] : end[run]])
+        most_bits[piece[run]] = max(most_bits[piece[run]], of_run)
+    largest = most_bits.view(np.float32)
+    shares, divisor = np.empty(labels.shape, np.float32), np.empty(labels.shape[1], np.float32)
+    run = 0
+    for row in range(len(labels)):
+        divisor[:] = 1
+        first_of_row = run
+        while run < len(piece) and run_row[run] == row:
+            if largest[piece[run]] > 0:
+                _set(divisor[start[run] : end[run]], largest[piece[run]])
+            run += 1
+        _divide(distance[row], divisor, shares[row])
+        for number in range(first_of_row, run):
+            if largest[piece[number]] == 0:
+                _set(shares[row, start[number] : end[number]], np.float32(1))
     return shares
+
+
+@njit(cache=True, nogil=True)
+def _set(values, value):
+    for place in range(np.uint64(len(values))):
+        values[place] = value
+
+
+@njit(cache=True, nogil=True)
+def largest_of(values: np.ndarray) -> int:
+    """The largest of at least one whole number."""
+    largest = values[0]
+    for place in range(np.uint64(len(values))):
+        largest = max(largest, values[place])
+    return largest
+
+
+# NumPy's errors: to look for a division by zero at each pixel would take as long as the rest.
+@njit(cache=True, nogil=True, error_model="numpy")
+def _divide(parts, wholes, found):
+    for column in range(np.uint64(len(found))):
+        found[column] = parts[column] / wholes[column]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def roots_of_shares(parts: np.ndarray, wholes: np.ndarray, found: np.ndarray) -> None:
+    """Square roots of quotients, of as many numbers as `found` has room for, in float64."""
+    for column in range(np.uint64(len(found))):
+        found[column] = np.sqrt(np.float64(parts[column]) / np.float64(wholes[column]))

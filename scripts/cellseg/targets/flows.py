@@ -9,9 +9,7 @@ import numpy as np
 from numba import njit
 
 from cellseg.targets.distances import runs_of_pieces
-
-SHARE = 1 / 9
-"""Of a pixel's heat, what it and each of its eight neighbours get in a step."""
+from cellseg.targets.heat import COLUMNS, spread
 
 
 def flows_of(labels: np.ndarray) -> np.ndarray:
@@ -34,7 +32,7 @@ def flows_of(labels: np.ndarray) -> np.ndarray:
         Down and to the right, of length 1; 0 in the background, and where there is no gradient:
         in single pixels, and in pieces without the centre.
     """
-    return _flows(np.ascontiguousarray(labels, np.int32))
+    return _flows(np.ascontiguousarray(labels, np.int32), False)
 
 
 def flows_of_pieces(labels: np.ndarray) -> np.ndarray:
@@ -51,7 +49,7 @@ def flows_of_pieces(labels: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (H, W, 2), float32; as of :func:`flows_of`
     """
-    return _flows(connected_pieces(np.ascontiguousarray(labels, np.int32)))
+    return _flows(np.ascontiguousarray(labels, np.int32), True)
 
 
 def turned(values: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
@@ -76,136 +74,163 @@ def turned(values: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def connected_pieces(labels: np.ndarray) -> np.ndarray:
-    """Number the connected pieces of all labels (eight neighbours).
+def _flows(labels, of_pieces):
+    """Flows with one centre in every piece of a label, or in every label."""
+    run_row, start, end, cell, n_cells = runs_of_pieces(labels)
+    if not of_pieces:
+        n_cells = labels.max() + 1 if labels.size else 0
+        for run in range(len(cell)):
+            cell[run] = labels[run_row[run], start[run]]
+    boxes, means = _boxes_of_runs(run_row, start, end, cell, n_cells)
+    first, order = _sorted_runs(cell, n_cells)
+    most_strips, most_rows, most = 0, 0, 0
+    for number in range(n_cells):
+        height, strips = boxes[number, 2], _strips(boxes[number, 3])
+        most_strips, most_rows = max(most_strips, strips), max(most_rows, strips * height)
+        most = max(most, (height + 2) * strips * COLUMNS + 2 * COLUMNS)
+    heat, next_heat, room = np.empty(most), np.empty(most), np.empty((2, most), np.float32)
+    mask, bounds = np.empty(most_rows, np.uint8), np.empty((most_strips, 2), np.int64)
+    vectors = np.zeros((labels.shape[0], labels.shape[1], 2), np.float32)
+    for number in range(n_cells):
+        top, left, height, width = boxes[number]
+        if height * width > 1:
+            strips = _strips(width)
+            stride = strips * COLUMNS
+            runs = order[first[number] : first[number + 1]]
+            heat_of_cell = heat[: (height + 2) * stride + 2 * COLUMNS]
+            next_of_cell = next_heat[: len(heat_of_cell)]
+            heat_of_cell[:] = 0
+            next_of_cell[:] = 0
+            bits = mask[: strips * height]
+            _draw(run_row, start, end, runs, top, left, height, bits, bounds[:strips])
+            row, column = _centre(run_row, start, end, runs, top, left, means[number])
+            warm = _heated(heat_of_cell, next_of_cell, bits, bounds[:strips], height, row, column,
+                           2 * (height + width + 4))  # fmt: skip
+            downs, rights = room[0, : height * stride], room[1, : height * stride]
+            _directions(warm, stride, downs, rights)
+            for run in runs:
+                line = vectors[run_row[run], start[run] : end[run]]
+                place = (run_row[run] - top) * stride + start[run] - left
+                of_run = slice(place, place + len(line))
+                _interleave(downs[of_run], rights[of_run], line)
+    return vectors
 
-    Parameters
-    ----------
-    labels : ndarray of shape (H, W), int32; 0 is background
 
-    Returns
-    -------
-    ndarray of shape (H, W), int32; pieces are 1..n
-    """
-    row, start, end, piece, _ = runs_of_pieces(labels)
-    pieces = np.zeros(labels.shape, np.int32)
-    for run in range(len(row)):
-        pieces[row[run], start[run] : end[run]] = piece[run] + 1
-    return pieces
+@njit(cache=True, nogil=True, inline="always")
+def _strips(width):
+    """Strips that hold the columns of a cell and at least one of nothing, at the end."""
+    return width // COLUMNS + 1
 
 
 @njit(cache=True, nogil=True)
-def bounding_boxes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bounding box and mean place of each label.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (H, W), int32, none negative
-
-    Returns
-    -------
-    boxes : ndarray of shape (largest label + 1, 4), int64
-        First row and column, rows and columns; no rows where there is no such label.
-    means : ndarray of shape (largest label + 1, 2), float64
-        Mean row and column, counted from the first ones.
-    """
-    rows, columns = labels.shape
-    n_labels = (labels.max() if labels.size else 0) + 1
-    boxes = np.zeros((n_labels, 4), np.int64)
-    boxes[:, 0], boxes[:, 1] = rows, columns
-    last = np.full((n_labels, 2), -1, np.int64)
-    count, total = np.zeros(n_labels, np.int64), np.zeros((n_labels, 2), np.int64)
-    for row in range(rows):
-        for column in range(columns):
-            value = labels[row, column]
-            if value != 0:
-                boxes[value, 0] = min(boxes[value, 0], row)
-                boxes[value, 1] = min(boxes[value, 1], column)
-                last[value, 0] = row
-                last[value, 1] = max(last[value, 1], column)
-                count[value] += 1
-                total[value, 0] += row
-                total[value, 1] += column
-    means = np.zeros((n_labels, 2), np.float64)
-    for value in range(1, n_labels):
-        if count[value] > 0:
+def _boxes_of_runs(run_row, start, end, cell, n_cells):
+    """First row and column, rows and columns of each cell, and its mean place from there."""
+    boxes, last = np.zeros((n_cells, 4), np.int64), np.zeros((n_cells, 2), np.int64)
+    boxes[:, :2] = np.iinfo(np.int64).max
+    count, total = np.zeros(n_cells, np.int64), np.zeros((n_cells, 2), np.int64)
+    for run in range(len(cell)):
+        number = cell[run]
+        row, first, past = np.int64(run_row[run]), np.int64(start[run]), np.int64(end[run])
+        boxes[number, 0] = min(boxes[number, 0], row)
+        boxes[number, 1] = min(boxes[number, 1], first)
+        last[number, 0] = row
+        last[number, 1] = max(last[number, 1], past - 1)
+        count[number] += past - first
+        total[number, 0] += row * (past - first)
+        total[number, 1] += (first + past - 1) * (past - first) // 2
+    means = np.zeros((n_cells, 2), np.float64)
+    for number in range(n_cells):
+        if count[number] > 0:
             for axis in range(2):
-                boxes[value, 2 + axis] = last[value, axis] - boxes[value, axis] + 1
-                moment = total[value, axis] - boxes[value, axis] * count[value]
-                means[value, axis] = moment / count[value]
+                boxes[number, 2 + axis] = last[number, axis] - boxes[number, axis] + 1
+                moment = total[number, axis] - boxes[number, axis] * count[number]
+                means[number, axis] = moment / count[number]
     return boxes, means
 
 
 @njit(cache=True, nogil=True)
-def _flows(labels):
-    boxes, means = bounding_boxes(labels)
-    rows, columns = labels.shape
-    vectors = np.zeros((rows, columns, 2), np.float32)
-    most = 0
-    for value in range(len(boxes)):
-        most = max(most, (boxes[value, 2] + 2) * (boxes[value, 3] + 1) + 2)
-    heat, next_heat, share = np.empty(most), np.empty(most), np.empty(most)
-    for value in range(1, len(boxes)):
-        height, width = boxes[value, 2], boxes[value, 3]
-        if height * width > 1:
-            size = (height + 2) * (width + 1) + 2
-            rooms = heat[:size], next_heat[:size], share[:size]
-            _of_cell(labels, value, boxes[value], means[value], *rooms, vectors)
-    return vectors
+def _sorted_runs(cell, n_cells):
+    """Where the runs of each cell begin in a list of the runs of all cells, and that list."""
+    first = np.zeros(n_cells + 1, np.int64)
+    for number in cell:
+        first[number + 1] += 1
+    first = np.cumsum(first)
+    order, filled = np.empty(len(cell), np.int64), first[:-1].copy()
+    for run in range(len(cell)):
+        order[filled[cell[run]]] = run
+        filled[cell[run]] += 1
+    return first, order
 
 
 @njit(cache=True, nogil=True)
-def _of_cell(labels, value, box, mean, heat, next_heat, share, vectors):
-    """Write the vectors of one cell; the three arrays are room for its box.
+def _draw(run_row, start, end, runs, top, left, height, bits, bounds):
+    """Bits of a cell's pixels, strip after strip, and first and last + 1 row of each strip."""
+    bits[:] = 0
+    bounds[:, 0], bounds[:, 1] = height, 0
+    for run in runs:
+        row, begin, past = run_row[run] - top, start[run] - left, end[run] - left
+        for strip in range(begin // COLUMNS, (past - 1) // COLUMNS + 1):
+            low, high = max(begin - strip * COLUMNS, 0), min(past - strip * COLUMNS, COLUMNS)
+            bits[strip * height + row] |= np.uint8((1 << high) - (1 << low))
+            bounds[strip, 0] = min(bounds[strip, 0], row)
+            bounds[strip, 1] = max(bounds[strip, 1], row + 1)
 
-    They hold the rows one after the other with a pixel of nothing between, so that a step is one
-    loop over all of them.
-    """
-    top, start, height, width = box
-    stride = width + 1
-    heat[:] = 0
-    next_heat[:] = 0
-    share[:] = 0
-    nearest, centre = np.inf, 0
-    for row in range(height):
-        for column in range(width):
-            if labels[top + row, start + column] == value:
-                place = (row + 1) * stride + column + 1
-                share[place] = SHARE
-                distance = (column - mean[1]) ** 2 + (row - mean[0]) ** 2
-                if distance < nearest:
-                    nearest, centre = distance, place
-    row_of_centre = centre // stride
-    for step in range(2 * (height + width + 4)):
+
+@njit(cache=True, nogil=True)
+def _centre(run_row, start, end, runs, top, left, mean):
+    """Row and column of the pixel nearest to the mean, the first one in reading order."""
+    nearest, centre_row, centre_column = np.inf, 0, 0
+    for run in runs:
+        row, begin, last = run_row[run] - top, start[run] - left, end[run] - left - 1
+        before = min(max(int(mean[1]), begin), last)
+        for column in (before, min(before + 1, last)):
+            distance = (column - mean[1]) ** 2 + (row - mean[0]) ** 2
+            if distance < nearest:
+                nearest, centre_row, centre_column = distance, row, column
+    return centre_row, centre_column
+
+
+@njit(cache=True, nogil=True)
+def _heated(heat, next_heat, bits, bounds, height, centre_row, centre_column, steps):
+    """Heat after so many steps. Both arrays of heat hold zeros, and a strip before the first row's
+    pixels; the returned one is one of them."""
+    strips = len(bounds)
+    stride = strips * COLUMNS
+    centre = (centre_row + 1) * stride + COLUMNS + centre_column
+    for step in range(1, steps + 1):
         heat[centre] += 1
-        # Heat spreads by a row a step: rows that it has not reached are left out.
-        first = max(row_of_centre - step - 1, 1) * stride + 1
-        last = (min(row_of_centre + step + 1, height) + 1) * stride
-        _spread(heat, next_heat, share, stride, first, last)
+        # Heat spreads by a pixel a step: strips and rows that it has not reached are left out.
+        first_strip = max(centre_column - step, 0) // COLUMNS
+        last_strip = min((centre_column + step) // COLUMNS, strips - 1)
+        for strip in range(first_strip, last_strip + 1):
+            first = max(bounds[strip, 0], centre_row - step)
+            past = min(bounds[strip, 1], centre_row + step + 1)
+            if first < past:
+                place = (first + 1) * stride + COLUMNS + strip * COLUMNS
+                spread(
+                    heat, next_heat, bits, np.uint64(place), np.uint64(strip * height + first),
+                    np.uint64(past - first), np.uint64(stride),
+                )  # fmt: skip
         heat, next_heat = next_heat, heat
-    for row in range(height):
-        for column in range(width):
-            if labels[top + row, start + column] == value:
-                place = (row + 1) * stride + column + 1
-                down = heat[place + stride] - heat[place - stride]
-                right = heat[place + 1] - heat[place - 1]
-                length = 1e-60 + np.sqrt(down * down + right * right)
-                vectors[top + row, start + column, 0] = down / length
-                vectors[top + row, start + column, 1] = right / length
+    return heat
+
+
+# NumPy's errors: no length is 0. Whole rows at once: in runs most pixels would be a remainder.
+@njit(cache=True, nogil=True, error_model="numpy")
+def _directions(heat, stride, downs, rights):
+    """Unit vectors of the gradient of heat, in the rows and columns of a cell's box."""
+    begin = np.uint64(stride + COLUMNS)
+    step, one = np.uint64(stride), np.uint64(1)
+    for pixel in range(np.uint64(len(downs))):
+        place = begin + pixel
+        down, right = heat[place + step] - heat[place - step], heat[place + one] - heat[place - one]
+        length = 1e-60 + np.sqrt(down * down + right * right)
+        downs[pixel] = down / length
+        rights[pixel] = right / length
 
 
 @njit(cache=True, nogil=True)
-def _spread(heat, next_heat, share, stride, first, last):
-    """One step from `heat` to `next_heat`, for the places from `first` to before `last`."""
-    # Slices of one length, which the compiler turns into vector instructions.
-    here, above, below = heat[first:last], heat[first - stride :], heat[first + stride :]
-    left, right = heat[first - 1 :], heat[first + 1 :]
-    above_left, above_right = heat[first - stride - 1 :], heat[first - stride + 1 :]
-    below_left, below_right = heat[first + stride - 1 :], heat[first + stride + 1 :]
-    mine, spread = share[first:last], next_heat[first:last]
-    for place in range(len(here)):
-        # The order of the sum decides its last bits, and where heat is even all around, the vector.
-        total = here[place] + above[place] + below[place] + left[place] + right[place]
-        total = total + above_left[place] + above_right[place]
-        total = total + below_left[place] + below_right[place]
-        spread[place] = total * mine[place]
+def _interleave(downs, rights, vectors):
+    for pixel in range(np.uint64(len(vectors))):
+        vectors[pixel, 0] = downs[pixel]
+        vectors[pixel, 1] = rights[pixel]

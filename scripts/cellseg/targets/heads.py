@@ -98,8 +98,18 @@ def foreground(labels: np.ndarray) -> np.ndarray:
     ndarray of shape (H, W, 2), uint8
         Always two channels. (deepcell's generator gives one on a tile without cells, and fails.)
     """
-    cells = labels > 0
-    return np.stack([~cells, cells], axis=-1).astype(np.uint8)
+    return _background_foreground(np.ascontiguousarray(labels, np.int32))
+
+
+@njit(cache=True, nogil=True)
+def _background_foreground(labels):
+    rows, columns = labels.shape
+    classes = np.empty((rows, columns, 2), np.uint8)
+    for row in range(rows):
+        for column in range(columns):
+            classes[row, column, 0] = labels[row, column] <= 0
+            classes[row, column, 1] = labels[row, column] > 0
+    return classes
 
 
 def pixelwise(labels: np.ndarray, dilation_radius: int = 1) -> np.ndarray:

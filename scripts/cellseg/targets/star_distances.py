@@ -18,9 +18,14 @@ import functools
 import numpy as np
 from numba import njit
 
-from cellseg.targets.distances import runs_of_pieces
+from cellseg.targets.distances import (
+    largest_of,
+    roots_of_shares,
+    runs_of_pieces,
+    squares_to_others,
+)
 
-_TOGETHER = 128  # pixels; what is left over of them would be counted one by one
+_TOGETHER = 256  # pixels; what is left over of them would be counted one by one
 _LONGEST = 250  # diagonal of a piece whose steps are counted in bytes, pixels
 
 
@@ -120,7 +125,7 @@ def object_probability(labels: np.ndarray, grid: int = 1) -> np.ndarray:
 
     Parameters
     ----------
-    labels : ndarray of shape (H, W), int32; 0 is background
+    labels : ndarray of shape (H, W), int32; 0 is background; H + W below 30,000
     grid : int
         Take each `grid`-th row and column first.
 
@@ -138,63 +143,25 @@ def object_probability(labels: np.ndarray, grid: int = 1) -> np.ndarray:
 
 @njit(cache=True, nogil=True)
 def _share_of_largest_distance(labels, is_full):
-    rows, columns = labels.shape
-    far = rows + columns
-    outside = 0 if is_full else far  # distance of what is outside the image, beyond a pixel
-    vertical = np.empty(labels.shape, np.int32)
-    for row in range(rows):
-        for column in range(columns):
-            value = labels[row, column]
-            if row == 0:
-                above = outside
-            else:
-                above = vertical[row - 1, column] if labels[row - 1, column] == value else 0
-            vertical[row, column] = min(above, far) + 1
-    for row in range(rows - 1, -1, -1):
-        for column in range(columns):
-            value = labels[row, column]
-            if row == rows - 1:
-                below = outside
-            else:
-                below = vertical[row + 1, column] if labels[row + 1, column] == value else 0
-            vertical[row, column] = min(vertical[row, column], below + 1)
-    squares = np.empty(labels.shape, np.int64)
-    largest = np.zeros(labels.max() + 1 if labels.size else 1, np.int64)
-    for row in range(rows):
-        line, found = labels[row], vertical[row]
-        start = 0
-        while start < columns:
-            value, end = line[start], start + 1
-            while end < columns and line[end] == value:
-                end += 1
-            if value != 0:
-                # In a row a cell's pixel is nearer to the end of its run than to what lies beyond.
-                left = start - 1 if start > 0 or is_full else -far - 1
-                right = end if end < columns or is_full else columns + far
-                for column in range(start, end):
-                    nearest = min(column - left, right - column) ** 2
-                    nearest = min(nearest, np.int64(found[column]) ** 2)
-                    step = 1
-                    while step * step < nearest:
-                        if column - step >= start:
-                            nearest = min(
-                                nearest, step * step + np.int64(found[column - step]) ** 2
-                            )
-                        if column + step < end:
-                            nearest = min(
-                                nearest, step * step + np.int64(found[column + step]) ** 2
-                            )
-                        step += 1
-                    squares[row, column] = nearest
-                    largest[value] = max(largest[value], nearest)
-            start = end
-    shares = np.zeros(labels.shape, np.float32)
-    for row in range(rows):
-        for column in range(columns):
-            value = labels[row, column]
-            if value != 0:
-                shares[row, column] = np.sqrt(squares[row, column] / largest[value])
+    run_row, start, end, _, _ = runs_of_pieces(labels)
+    squares = squares_to_others(labels, run_row, start, end, is_full)
+    largest = np.ones(labels.max() + 1 if labels.size else 1, np.int32)
+    for run in range(len(run_row)):
+        row, first = run_row[run], start[run]
+        value = labels[row, first]
+        largest[value] = max(largest[value], largest_of(squares[row, first : end[run]]))
+    of_pixels = np.empty(labels.shape[1], np.int32)
+    shares = np.empty(labels.shape, np.float32)
+    for row in range(len(labels)):
+        _look_up(largest, labels[row], of_pixels)
+        roots_of_shares(squares[row], of_pixels, shares[row])
     return shares
+
+
+@njit(cache=True, nogil=True)
+def _look_up(values, places, found):
+    for column in range(np.uint64(len(found))):
+        found[column] = values[np.uint32(places[column])]
 
 
 @functools.lru_cache(8)
@@ -213,7 +180,7 @@ def _tables(
     depends : ndarray of shape (n_rays, longest), bool
         The sum of start and step may round to another pixel than the step alone, of this step or
         one of the next three.
-    distances : ndarray of shape (n_rays, longest), float32
+    distances : ndarray of shape (longest, n_rays), float32
         Distance of a ray that is outside for the first time after a step.
     """
     # As float32 of sine and cosine in double precision, of an angle in float32.
@@ -230,7 +197,8 @@ def _tables(
     overshoot = np.float32(0.5) / np.abs(steps).max(-1)[:, None, None] - np.float32(1)
     ends = places + overshoot * steps[:, None]
     squares = ends * ends
-    distances = np.sqrt(squares[..., 0] + squares[..., 1])
+    # Rays next to each other, as they are written: else all would lie in the same lines of a cache.
+    distances = np.sqrt(squares[..., 0] + squares[..., 1]).T.copy()
     (row, column), (within_row, within_column) = np.moveaxis(
         np.divmod(np.rint(places).astype(np.int64), grid), -1, 1
     )
@@ -276,14 +244,12 @@ def _fill(labels, grid, places, offsets, depends, distances, out):
         inside = np.zeros((grid * grid, size + 2 * margin), np.uint8)
         for run in runs:
             row = run_row[run] - top
-            images = inside[row % grid * grid : row % grid * grid + grid]
             begin = margin + row // grid * width
-            if grid == 1:
-                images[0, begin + start[run] - left : begin + end[run] - left] = 1
-            else:
-                for column in range(start[run] - left, end[run] - left):
-                    images[column % grid, begin + column // grid] = 1
-        flat, length, begin = inside.ravel(), inside.shape[1], margin
+            for phase in range(grid):
+                front = begin - (phase + left - start[run]) // grid
+                past = begin - (phase + left - end[run]) // grid
+                inside[row % grid * grid + phase, front:past] = 1
+        flat, length = inside.ravel(), inside.shape[1]
         counts = np.zeros((n_rays, size), np.uint8)
         for ray in range(n_rays):
             count = counts[ray]
@@ -298,10 +264,10 @@ def _fill(labels, grid, places, offsets, depends, distances, out):
                 else:
                     some = _four_steps(
                         flat,
-                        begin + _place(width, length, offsets[ray, step]),
-                        begin + _place(width, length, offsets[ray, step + 1]),
-                        begin + _place(width, length, offsets[ray, step + 2]),
-                        begin + _place(width, length, offsets[ray, step + 3]),
+                        margin + _place(width, length, offsets[ray, step]),
+                        margin + _place(width, length, offsets[ray, step + 1]),
+                        margin + _place(width, length, offsets[ray, step + 2]),
+                        margin + _place(width, length, offsets[ray, step + 3]),
                         np.uint8(step - 1),
                         count,
                     )
@@ -311,9 +277,10 @@ def _fill(labels, grid, places, offsets, depends, distances, out):
                 begin = (run_row[run] - top) // grid * width
                 line = out[run_row[run] // grid]
                 for column in range(-(-start[run] // grid), -(-end[run] // grid)):
-                    pixel = begin + column - left // grid
-                    for ray in range(n_rays):
-                        line[column, ray] = distances[ray, counts[ray, pixel] + 1]
+                    pixel = np.uint64(begin + column - left // grid)
+                    for ray in range(np.uint64(n_rays)):
+                        step = np.uint64(counts[ray, pixel]) + np.uint64(1)
+                        line[column, ray] = distances[step, ray]
 
 
 @njit(cache=True, nogil=True)
@@ -329,14 +296,15 @@ def _four_steps(flat, first, second, third, fourth, before, count):
     one_at, two_at = np.uint64(first), np.uint64(second)
     three_at, four_at = np.uint64(third), np.uint64(fourth)
     some = np.uint8(0)
-    for pixel in range(np.uint64(len(count))):
+    # A multiple of it to the compiler, too: nothing is left over.
+    for pixel in range(np.uint64(len(count) // _TOGETHER * _TOGETHER)):
         known = count[pixel]
         one = flat[one_at + pixel] if known == before else np.uint8(0)
-        two = one & flat[two_at + pixel]
-        three = two & flat[three_at + pixel]
-        four = three & flat[four_at + pixel]
-        count[pixel] = known + one + two + three + four
-        some |= four
+        two = np.uint8(one & flat[two_at + pixel])
+        three = np.uint8(two & flat[three_at + pixel])
+        four = np.uint8(three & flat[four_at + pixel])
+        count[pixel] = np.uint8(known + one + two + three + four)
+        some = np.uint8(some | four)  # of a wider type it would be the only one in its register
     return some
 
 
@@ -369,7 +337,7 @@ def _walk(labels, row, column, places, distances, out):
             ):  # fmt: skip
                 break
             step += 1
-        out[ray] = distances[ray, step]
+        out[ray] = distances[step, ray]
 
 
 @njit(cache=True, nogil=True)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from cellseg.images.normalization import BATCH_WISE, normalize
+from cellseg.images.normalization import BATCH_WISE, normalize_in_place
 from cellseg.targets import heads as head_registry
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.warping import warp, warp_target
@@ -185,27 +185,29 @@ class TileStream:
     def _finish(self, batch: Batch, futures: list[Future]) -> Batch:
         for future in futures:
             future.result()
-        x, y = batch
-        return (normalize(x, self.normalization) if self._is_batch_wise else x), y
+        if self._is_batch_wise:
+            normalize_in_place(batch[0], self.normalization)
+        return batch
 
     @property
     def _is_batch_wise(self) -> bool:
         return self.normalization in BATCH_WISE
 
     def _fill(self, x: np.ndarray, y: dict[str, np.ndarray], epoch: int, tile: int) -> None:
-        matrix = None
+        matrix, grey = None, x[..., 0]
         if self.augmentation is None:
-            image, labels = self.tiles.tile(tile)
+            grey[:], labels = self.tiles.tile(tile)
         else:
             random = np.random.default_rng([self.seed, epoch, tile])
             image, labels, to_source = self.tiles.source(tile, random)
             matrix = after(to_source, self.augmentation.draw(random, self.tiles.size))
-            image, warped_labels = warp(image, labels, matrix, self.tiles.size)
+            _, warped_labels = warp(image, labels, matrix, self.tiles.size, out=grey)
             labels = labels if self.targets_first else warped_labels
-            image = self.augmentation.intensity.apply(image, random)
-        x[..., 0] = image
+            changed = self.augmentation.intensity.apply(grey, random)
+            if changed is not grey:
+                grey[:] = changed
         if not self._is_batch_wise:
-            x[:] = normalize(x[None], self.normalization)[0]
+            normalize_in_place(x[None], self.normalization)
         for name, target in head_registry.compute(labels, self.heads).items():
             if matrix is not None and self.targets_first:
                 target = warp_target(target, matrix)

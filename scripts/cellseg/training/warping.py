@@ -9,7 +9,11 @@ from numba import njit
 
 
 def warp(
-    image: np.ndarray, labels: np.ndarray, matrix: np.ndarray, size: int | None = None
+    image: np.ndarray,
+    labels: np.ndarray,
+    matrix: np.ndarray,
+    size: int | None = None,
+    out: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Warp an image and its labels.
 
@@ -22,10 +26,12 @@ def warp(
     matrix : ndarray of shape (2, 3), float64
         From (column, row) of the result to those of the source.
     size : side of the result, pixels; None for the shape of the source
+    out : ndarray of the shape of the result, float32, contiguous
+        Written instead of a new image.
 
     Returns
     -------
-    image : ndarray of shape (size, size), float32
+    image : ndarray of shape (size, size), float32; `out` if given
     labels : ndarray of shape (size, size), int32
 
     Raises
@@ -36,7 +42,8 @@ def warp(
     if image.dtype != np.uint8:
         raise TypeError(f"an image to warp has grey values of 8 bits, not {image.dtype}")
     shape = image.shape if size is None else (size, size)
-    warped, warped_labels = np.empty(shape, np.float32), np.empty(shape, np.int32)
+    warped = np.empty(shape, np.float32) if out is None else out
+    warped_labels = np.empty(shape, np.int32)
     if image.size:
         _warp(_readable(image), _readable(labels), matrix, warped, warped_labels)
     return warped, warped_labels
