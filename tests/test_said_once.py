@@ -1,6 +1,7 @@
 """What the library has in one place only: the splits, the plural, and the writer of CSV files."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,10 @@ def test_numbers_have_their_nouns():
     assert number_of(1, "cell") == "1 cell"
     assert [number_of(n, "cell") for n in (0, 2, 1032)] == ["0 cells", "2 cells", "1,032 cells"]
     assert plural(1, "run") == "run" and plural(2, "run") == "runs"
+
+
+def test_no_function_of_the_rules_is_defined_twice():
+    """The second of a name would replace the first in all rules, without a word."""
+    rules = sorted((LIBRARY.parents[1] / "workflow/rules").glob("*.smk"))
+    names = [name for path in rules for name in re.findall(r"^def (\w+)", path.read_text(), re.M)]
+    assert len(rules) > 5 and [name for name in set(names) if names.count(name) > 1] == []

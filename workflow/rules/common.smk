@@ -398,11 +398,17 @@ def content_from_outside(wildcards):
 
 
 def of_members(name):
-    """Input function: a file of each run that a run is fused of."""
-    return lambda wildcards: [
-        f"{RUN}/{name}".format(**vars(member.run), tuning=wildcards.get("tuning"))
-        for member in fusions.members_of(study, run_of(wildcards))
-    ]
+    """Input function: a file of each run that a run is fused, or put together, of."""
+
+    def files(wildcards):
+        run = run_of(wildcards)
+        fused = [member.run for member in fusions.members_of(study, run)]
+        return [
+            f"{RUN}/{name}".format(**vars(member), tuning=wildcards.get("tuning"))
+            for member in fused or folds.members(study, run)
+        ]
+
+    return files
 
 
 def fusion_of(wildcards):
@@ -669,14 +675,6 @@ def start_of(wildcards):
         names = run_files.WEIGHTS, run_files.SETTINGS, run_files.PROVENANCE
         return [f"results/{begun.folder}/{name}" for name in names]
     return [] if file is None else [file]
-
-
-def of_members(name):
-    """Input function: a file of the run of each fold that a run of all folds puts together."""
-    return lambda wildcards: [
-        f"results/{run.folder}/{name}"
-        for run in folds.members(study, run_of(wildcards))
-    ]
 
 
 def of_runs(name, chosen=studies.runs_of):
