@@ -3,8 +3,8 @@
     PYTHONPATH=scripts python tests/conda_environments.py [NAME ...]
 
 conda itself is not needed: its part is Python and a C compiler, and both come from this machine.
-`train-gpu` and `train-torch`, several GB, are resolved only. Takes some minutes and 2.5 GB below
-the temporary folder.
+`train-gpu`, several GB, is resolved only. Takes some minutes, and below the temporary folder 2.5 GB
+or, for `train-torch`, 8 GB.
 """
 
 import json
@@ -20,12 +20,41 @@ from workflow_runner import TINY, Workflow
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 UV = Path(sys.executable).parent / "uv"
-RUNS = "results/tiny/runs/{}/inner-distance+pixelwise/full/seed-0/weights.h5"
+RUNS = "results/tiny/runs/{}/{}/full/seed-0/{}"
+OF_TORCH = {
+    **TINY,
+    "tilings": {**TINY["tilings"], "crop-64": {"mode": "crop", "size": 64}},
+    "models": {
+        "detector": {
+            "family": "centermask",
+            "preset": "small",
+            "training": {"tiling": "crop-64"},
+        },
+        "cellpose": {"family": "cellpose", "width": 4, "training": {"clipnorm": None}},
+    },
+    "segmentation_by_heads": {"flows+fgbg": {"method": "flow-tracking"}},
+    "experiments": {
+        "first": {
+            "title": "Do they run?",
+            "conditions": [
+                {"model": "detector", "heads": "instances", "subset": "full", "seed": 0},
+                {"model": "cellpose", "heads": "flows+fgbg", "subset": "full", "seed": 0},
+            ],
+            "figures": [],
+        }
+    },
+}
+STUDIES = {"train-torch": OF_TORCH}
 TARGETS = {
     "analysis": ["data"],
-    "train-cpu": [RUNS.format(model) for model in TINY["models"]],  # of both families
+    "train-cpu": [  # of both families
+        RUNS.format(model, "inner-distance+pixelwise", "weights.h5") for model in TINY["models"]
+    ],
     "train-gpu": [],
-    "train-torch": [],
+    "train-torch": [
+        RUNS.format("detector", "instances", "export.zip"),
+        RUNS.format("cellpose", "flows+fgbg", "weights.h5"),
+    ],
 }
 
 
@@ -69,7 +98,9 @@ def main() -> None:
             names = {package["name"] for package in json.loads(listed.stdout)}
             assert len(names & {"tensorflow", "tensorflow-cpu"}) <= 1, names
             if TARGETS[name]:
-                workflow = Workflow.copy(CHECKOUT, Path(temporary) / "checkout", TINY)
+                workflow = Workflow.copy(
+                    CHECKOUT, Path(temporary) / "checkout", STUDIES.get(name, TINY)
+                )
                 done = workflow.call(*TARGETS[name], python=str(python))
                 assert done.returncode == 0, done.stdout
             print(f"{name}: {'runs' if TARGETS[name] else 'resolves'}", flush=True)

@@ -67,6 +67,19 @@ def _run(folder, model, seed):
     return folder / f"here/tiny/runs/{model}/{HEADS}/full/seed-{seed}"
 
 
+def test_rules_are_measured_of_the_runs_that_have_them():
+    detector, fused = (study.Run("tiny", name, "instances", "full", 0) for name in ("net", "both"))
+    outside = study.Run("tiny", "theirs", "external", "full", 0)
+    measured = {
+        rule: [resources._measured(rule, run, ["both"]) for run in (detector, fused, outside)]
+        for rule in ("train", "predict_instances", "fuse", "tune", "score")
+    }
+    assert measured == {
+        "train": [True, False, False], "predict_instances": [True, False, False],
+        "fuse": [False, True, False], "tune": [True, True, False], "score": [True, True, True],
+    }  # fmt: skip
+
+
 def test_times_and_memory_by_rule_and_model(folder, tiny):
     _benchmark(_run(folder, "featurenet", 0) / "train.tsv", 10, 1000, 100)
     _benchmark(_run(folder, "featurenet", 1) / "train.tsv", 30, 500, 200)

@@ -111,6 +111,25 @@ def of_one(own, run):
     return expected.of_run(own, run, [""], images, scored=True)[0]
 
 
+def test_detectors_that_are_fused_are_counted_with_their_pretrained_weights(tmp_path):
+    own = copy.deepcopy(TINY)
+    own["tilings"]["crop-64"] = {"mode": "crop", "size": 64}
+    own["pretrained"] = {"net": {"url": "http://nowhere.example/net.h5"}}
+    own["models"] = {
+        "detector": {"family": "maskrcnn", "preset": "small", "training": {"tiling": "crop-64"}},
+        "fused": {"family": "fusion", "members": [{"model": "detector", "seed": [0, 1]}]},
+    }
+    condition = {"model": "fused", "heads": "instances", "subset": "full", "seed": 0}
+    own["experiments"]["backbones"] |= {"conditions": [condition], "figures": []}
+    estimate = plan.plan(resolved(own), tmp_path)
+    assert estimate.n_runs == 2  # its members, of 12.3 million weights each
+    assert 2 * 4 * 12.3e6 < estimate.runs < 2 * 4 * 13e6
+    own["models"]["detector"]["weights"] = "net"
+    assert plan.plan(resolved(own), tmp_path).data - estimate.data == pytest.approx(
+        4 * 12.3e6, rel=0.01
+    )
+
+
 def test_tuned_runs_take_more(tmp_path):
     own = copy.deepcopy(TINY)
     own["threshold_searches"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
