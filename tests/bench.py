@@ -36,6 +36,12 @@ from cellseg.training.crops import CropPool
 HEIGHT, WIDTH = 520, 704
 REPEATS = 5
 HEADS = {"inner-distance": {}, "pixelwise": {"dilation_radius": 1}}
+REPRESENTATIONS = (
+    HEADS,
+    {"flows": {}, "fgbg": {}},
+    {"star-distances": {}, "object-probability": {}},
+    {"center-distance": {}, "boundary-distance": {}, "fgbg": {}},
+)
 COCO = "COCO scores (pycocotools)"
 SLOW = {(COCO, 2500)}  # more than a minute a time: timed once
 
@@ -69,16 +75,24 @@ def outlines(image: np.ndarray) -> list[list[list[float]]]:
     return found
 
 
-def compare(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple:
-    """Median milliseconds of ours, of theirs, and median ratio of the pairs."""
+def compare(
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    repeats: int,
+    clock: Callable[[], float] = time.process_time,
+) -> tuple:
+    """Median milliseconds of ours, of theirs, and median ratio of the pairs.
+
+    Of processor time, which other programs on the machine lengthen less than the clock's.
+    """
     ours()  # compiles
     pairs = []
     for _ in range(repeats + (repeats > 1)):  # the first pair warms up
         times = []
         for function in (ours, theirs):
-            begun = time.perf_counter()
+            begun = clock()
             function()
-            times.append(1000 * (time.perf_counter() - begun))
+            times.append(1000 * (clock() - begun))
         pairs.append(times)
     pairs = pairs[-repeats:]
     first, second = zip(*pairs, strict=True)
@@ -217,53 +231,62 @@ def coco_pair(polygons: list, predicted: np.ndarray) -> tuple[Callable, Callable
     )
 
 
-def stream_of_tiles(workers: int) -> TileStream:
+def tiles() -> TilePool:
     """64 tiles of 256 pixels with 60 cells each."""
-    tiles = np.stack([frame(60, 256, 256)] * 64)[..., None]
-    images = (100 + 50 * (tiles > 0)).astype(np.uint8)
-    pool = TilePool([SimpleNamespace(X=images, y=tiles, image=np.zeros(len(tiles), str))])
-    return TileStream(pool, np.arange(64), HEADS, 8, "none", 0, Augmentation(), workers=workers)
+    labels = np.stack([frame(60, 256, 256)] * 64)[..., None]
+    images = (100 + 50 * (labels > 0)).astype(np.uint8)
+    return TilePool([SimpleNamespace(X=images, y=labels, image=np.zeros(len(labels), str))])
 
 
-def stream_of_crops(workers: int) -> TileStream:
+def crops() -> CropPool:
     """64 crops of 256 pixels an epoch, of eight frames with 320 cells, so 57 a crop."""
     labels = np.concatenate([frame(320).ravel()] * 8)
     sizes = {"height": np.full(8, HEIGHT), "width": np.full(8, WIDTH)}
     frames = Frames((100 + 50 * (labels > 0)).astype(np.uint8), labels, np.zeros(8, str), **sizes)
-    pool = CropPool([frames], 256, 0, crops_per_image=8)
-    return TileStream(pool, np.arange(64), HEADS, 8, "none", 0, Augmentation(), workers=workers)
+    return CropPool([frames], 256, 0, crops_per_image=8)
+
+
+POOLS = {"tiles": tiles, "crops": crops}
+
+
+def stream_of(
+    pool: TilePool | CropPool, heads: dict, normalization: str, workers: int = 1
+) -> TileStream:
+    """Batches of eight, with rotation, zoom and flips."""
+    return TileStream(
+        pool, np.arange(64), heads, 8, normalization, 0, Augmentation(), workers=workers
+    )
 
 
 def tiles_a_second(stream: TileStream) -> float:
-    """Of processor time, which other programs on the machine lengthen less than the clock's."""
-    list(stream.epoch(0))
-    times = []
-    for epoch in range(REPEATS):
+    """Of processor time."""
+    rates = []
+    for epoch in range(REPEATS + 1):  # the first compiles
         begun = time.process_time()
         count = sum(len(images) for images, _ in stream.epoch(epoch))
-        times.append((time.process_time() - begun) / count)
-    return 1 / statistics.median(times)
+        rates.append(count / (time.process_time() - begun))
+    return statistics.median(rates[1:])
 
 
 def data_stream(stream: TileStream) -> tuple[Callable, Callable, int]:
     """An epoch of ours and of deepcell's generator, with the number of tiles."""
     from deepcell.image_generators import SemanticDataGenerator
 
-    tiles = np.stack([frame(60, 256, 256)] * 64)[..., None]
-    images = (100 + 50 * (tiles > 0)).astype(np.uint8)
+    labels = np.stack([frame(60, 256, 256)] * 64)[..., None]
+    images = (100 + 50 * (labels > 0)).astype(np.uint8)
     generator = SemanticDataGenerator(
         rotation_range=180, zoom_range=(0.7, 1 / 0.7), horizontal_flip=True, vertical_flip=True
     )
     theirs = generator.flow(
-        {"X": images.astype(np.float32), "y": tiles}, batch_size=8, seed=0,
+        {"X": images.astype(np.float32), "y": labels}, batch_size=8, seed=0,
         transforms=["inner-distance", "pixelwise"],
         transforms_kwargs={"inner-distance": {"alpha": "auto", "beta": 1, "erosion_width": 1},
                            "pixelwise": {"dilation_radius": 1}},
     )  # fmt: skip
     return (
-        lambda: list(stream.epoch(0)),
-        lambda: [next(theirs) for _ in range(len(stream))],
-        len(tiles),
+        lambda: sum(len(images) for images, _ in stream.epoch(0)),
+        lambda: sum(len(next(theirs)[0]) for _ in range(len(stream))),
+        len(labels),
     )
 
 
@@ -342,22 +365,6 @@ def _thread_ms(function: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def flows_stream() -> float:
-    """Processor time of a tile of 256 pixels with flows and foreground, augmented, ms."""
-    tiles = np.stack([frame(60, 256, 256)] * 64)[..., None]
-    images = (100 + 50 * (tiles > 0)).astype(np.uint8)
-    pool = TilePool([SimpleNamespace(X=images, y=tiles, image=np.zeros(len(tiles), str))])
-    heads = {"flows": {}, "fgbg": {}}
-    stream = TileStream(pool, np.arange(len(tiles)), heads, 8, "whole-image", 0, Augmentation())
-    times = []
-    for epoch in range(REPEATS + 1):  # the first compiles
-        begun = time.process_time()
-        for _ in stream.epoch(epoch):
-            pass
-        times.append(1000 * (time.process_time() - begun) / len(tiles))
-    return statistics.median(times[1:])
-
-
 def main() -> None:
     """Print the table in Markdown."""
     warnings.simplefilter("ignore")
@@ -377,19 +384,17 @@ def main() -> None:
         print("\n".join(flows_rows(n_cells, frame(n_cells))), flush=True)
     for n_cells in (320, 1000, 2500):
         print(instances_row(n_cells, frame(n_cells)), flush=True)
-    stage = "data stream of flows and fgbg, a tile of 256 pixels"
-    print(f"| {stage} | 60 | {flows_stream():.2f} | - | - |", flush=True)
-    streams = {"tiles": stream_of_tiles, "crops": stream_of_crops}
-    for kind, stream in streams.items():
+    for kind, pool in POOLS.items():
         for workers in (1, 2):
-            ours, theirs, count = data_stream(stream(workers))
-            times = compare(ours, theirs, REPEATS)
+            ours, theirs, count = data_stream(stream_of(pool(), HEADS, "none", workers))
+            times = compare(ours, theirs, REPEATS, time.perf_counter)
             print(f"| stream of {kind}, {workers} workers, for one of 256 pixels (deepcell, one) "
                   f"| 60 | {times[0] / count:.2f} | {times[1] / count:.1f} | {times[2]:.1f} |",
                   flush=True)  # fmt: skip
-    print()
-    for kind, stream in streams.items():
-        print(f"stream of {kind}: {tiles_a_second(stream(1)):.0f} a second of processor time")
+    print("\n| samples of 256 pixels a second of processor time | tiles | crops |\n|---|---|---|")
+    for heads in REPRESENTATIONS:
+        rates = [tiles_a_second(stream_of(pool(), heads, "whole-image")) for pool in POOLS.values()]
+        print(f"| `{'+'.join(heads)}` | {rates[0]:.0f} | {rates[1]:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

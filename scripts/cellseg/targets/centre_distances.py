@@ -40,7 +40,12 @@ def center_target(labels: np.ndarray) -> np.ndarray:
         cells; then 1 in cells and 0 elsewhere.
     """
     labels = np.ascontiguousarray(labels, np.int32)
-    return _with_mask(_center_shares(labels), labels)
+    # Called one by one, since all that a kernel calls is compiled with it once more.
+    runs = runs_of_pieces(labels)
+    squares, largest, outside = _squares_to_means(labels.shape, *runs)
+    if len(outside) > 0:
+        _to_thickest_places(*runs[:4], outside, _to_border(labels), squares, largest)
+    return _with_mask(_shares(*runs[:4], squares, largest), labels)
 
 
 def boundary_target(labels: np.ndarray) -> np.ndarray:
@@ -72,8 +77,7 @@ def _with_mask(values, labels):
     return target
 
 
-@njit(cache=True, nogil=True)
-def _to_border(labels):
+def _to_border(labels: np.ndarray) -> np.ndarray:
     """Distance to the nearest outermost pixel of a cell, pixels; that of a full image is 0."""
     inside = erode(labels, 1)
     if inside.all():  # nowhere is a border to measure to
@@ -82,13 +86,14 @@ def _to_border(labels):
 
 
 @njit(cache=True, nogil=True)
-def _center_shares(labels):
-    """Distances to the centre divided by the largest in the same piece."""
-    run_row, start, end, piece, n_pieces = runs_of_pieces(labels)
+def _squares_to_means(shape, run_row, start, end, piece, n_pieces):
+    """Squares of the distance to the mean of the piece times its area, which are whole numbers.
+
+    Also the largest of each piece, and the pieces that do not contain their mean.
+    """
     area, rows, columns = _sums(run_row, start, end, piece, n_pieces)
     inside = _contains_mean(run_row, start, end, piece, area, rows, columns)
-    # Squares of the distance times the area, which are whole numbers.
-    squares = np.full(labels.shape, np.float64(BEYOND))
+    squares = np.full(shape, np.float64(BEYOND))
     largest = np.zeros(n_pieces, np.float64)
     for run in range(len(piece)):
         number, row, first, past = piece[run], run_row[run], start[run], end[run]
@@ -97,13 +102,22 @@ def _center_shares(labels):
         # In a row one of the ends is farthest.
         most = max(squares[row, first], squares[row, past - 1])
         largest[number] = max(largest[number], most)
-    if not inside.all():
-        to_border = _to_border(labels)
-        for number in np.flatnonzero(~inside):
-            largest[number] = _to_thickest(run_row, start, end, piece, number, to_border, squares)
-    shares, divisor = np.empty(labels.shape, np.float32), np.empty(labels.shape[1], np.float64)
+    return squares, largest, np.flatnonzero(~inside)
+
+
+@njit(cache=True, nogil=True)
+def _to_thickest_places(run_row, start, end, piece, numbers, to_border, squares, largest):
+    for number in numbers:
+        largest[number] = _to_thickest(run_row, start, end, piece, number, to_border, squares)
+
+
+@njit(cache=True, nogil=True)
+def _shares(run_row, start, end, piece, squares, largest):
+    """Distances divided by the largest in the same piece, of their squares."""
+    rows, columns = squares.shape
+    shares, divisor = np.empty((rows, columns), np.float32), np.empty(columns, np.float64)
     run = 0
-    for row in range(len(labels)):
+    for row in range(rows):
         divisor[:] = 1
         while run < len(piece) and run_row[run] == row:
             most = largest[piece[run]]

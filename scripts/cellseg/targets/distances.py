@@ -3,6 +3,8 @@
 They hold no lock of Python's, so that several tiles can be worked on at once.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import njit
 
@@ -189,7 +191,6 @@ def _enlarged(array, room):
     return larger
 
 
-@njit(cache=True, nogil=True)
 def distance_to_background(labels: np.ndarray) -> np.ndarray:
     """Euclidean distance of each pixel to the nearest of value 0, exact.
 
@@ -206,25 +207,30 @@ def distance_to_background(labels: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (H, W), float32; pixels
     """
-    rows, columns = labels.shape
     distance = np.empty(labels.shape, np.float32)
-    far = min(rows + columns, _NEAR)
-    squares = np.full(columns + 2 * far, far * far, np.int16)
-    is_exact = _distances(labels, np.empty(labels.shape, np.int16), squares, far, distance)
-    if not is_exact:
-        far = rows + columns
-        wide = np.full(columns + 2 * far, far * far, np.int32)
-        _distances(labels, np.empty(labels.shape, np.int32), wide, far, distance)
+    for far, *room in _rooms(labels.shape):
+        if _distances(labels, *room, far, distance):
+            break
     return distance
+
+
+def _rooms(shape: tuple[int, int]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """How far to look, and room of the numbers to compute in: of 16 bits, then of 32 if needed.
+
+    Yields
+    ------
+    far : int; distances of at least that are not exact, in the second room there are none
+    vertical : ndarray of shape (H, W), for the distances along the columns
+    squares : ndarray of shape (W + 2 * far,), holds ``far ** 2``
+        So much of it around a row that no step can leave.
+    """
+    for far, kind in ((min(sum(shape), _NEAR), np.int16), (sum(shape), np.int32)):
+        yield far, np.empty(shape, kind), np.full(shape[1] + 2 * far, far * far, kind)
 
 
 @njit(cache=True, nogil=True)
 def _distances(labels, vertical, squares, far, distance):
-    """Distances up to `far`; whether none reaches it, which makes them exact.
-
-    `vertical` is room for the distances along the columns; `squares` holds ``far ** 2``, so much
-    of it around a row that no step can leave. Both are of the type that is computed in.
-    """
+    """Distances up to `far`; whether none reaches it, which makes them exact: :func:`_rooms`."""
     rows, columns = labels.shape
     above = np.full_like(vertical[0], far)
     for row in range(rows):
@@ -242,7 +248,6 @@ def _distances(labels, vertical, squares, far, distance):
     return largest < far * far
 
 
-@njit(cache=True, nogil=True)
 def squares_to_others(
     labels: np.ndarray,
     run_row: np.ndarray,
@@ -266,17 +271,11 @@ def squares_to_others(
     ndarray of shape (H, W), int32; 0 in the background
         Where there is no other value, the square of H + W.
     """
-    rows, columns = labels.shape
-    runs = run_row, start, end
     found = np.zeros(labels.shape, np.int32)
-    far = min(rows + columns, _NEAR)
-    squares = np.full(columns + 2 * far, far * far, np.int16)
-    vertical = np.empty(labels.shape, np.int16)
-    if not _squares_to_others(labels, runs, frame_is_border, vertical, squares, far, found):
-        far = rows + columns
-        wide = np.full(columns + 2 * far, far * far, np.int32)
-        vertical_wide = np.empty(labels.shape, np.int32)
-        _squares_to_others(labels, runs, frame_is_border, vertical_wide, wide, far, found)
+    runs = run_row, start, end
+    for far, *room in _rooms(labels.shape):
+        if _squares_to_others(labels, runs, frame_is_border, *room, far, found):
+            break
     return found
 
 
@@ -310,8 +309,14 @@ def _squares_to_others(labels, runs, frame_is_border, vertical, squares, far, fo
             run += 1
         _square(vertical[row], squares[far : far + columns])
         largest = max(largest, _nearest_of_row(squares, far, nearest))
-        found[row] = nearest
+        _copy(nearest, found[row])
     return largest < far * far
+
+
+@njit(cache=True, nogil=True)
+def _copy(numbers, found):
+    for place in range(np.uint64(len(found))):
+        found[place] = numbers[place]
 
 
 @njit(cache=True, nogil=True)

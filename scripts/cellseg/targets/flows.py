@@ -32,7 +32,9 @@ def flows_of(labels: np.ndarray) -> np.ndarray:
         Down and to the right, of length 1; 0 in the background, and where there is no gradient:
         in single pixels, and in pieces without the centre.
     """
-    return _flows(np.ascontiguousarray(labels, np.int32), False)
+    labels = np.ascontiguousarray(labels, np.int32)
+    row, start, end, _, _ = runs_of_pieces(labels)
+    return _flows(labels.shape, row, start, end, labels[row, start], labels.max(initial=0) + 1)
 
 
 def flows_of_pieces(labels: np.ndarray) -> np.ndarray:
@@ -49,7 +51,8 @@ def flows_of_pieces(labels: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (H, W, 2), float32; as of :func:`flows_of`
     """
-    return _flows(np.ascontiguousarray(labels, np.int32), True)
+    labels = np.ascontiguousarray(labels, np.int32)
+    return _flows(labels.shape, *runs_of_pieces(labels))
 
 
 def turned(values: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
@@ -74,13 +77,8 @@ def turned(values: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _flows(labels, of_pieces):
-    """Flows with one centre in every piece of a label, or in every label."""
-    run_row, start, end, cell, n_cells = runs_of_pieces(labels)
-    if not of_pieces:
-        n_cells = labels.max() + 1 if labels.size else 0
-        for run in range(len(cell)):
-            cell[run] = labels[run_row[run], start[run]]
+def _flows(shape, run_row, start, end, cell, n_cells):
+    """Flows with one centre in every cell, given the cell of each run."""
     boxes, means = _boxes_of_runs(run_row, start, end, cell, n_cells)
     first, order = _sorted_runs(cell, n_cells)
     most_strips, most_rows, most = 0, 0, 0
@@ -90,7 +88,7 @@ def _flows(labels, of_pieces):
         most = max(most, (height + 2) * strips * COLUMNS + 2 * COLUMNS)
     heat, next_heat, room = np.empty(most), np.empty(most), np.empty((2, most), np.float32)
     mask, bounds = np.empty(most_rows, np.uint8), np.empty((most_strips, 2), np.int64)
-    vectors = np.zeros((labels.shape[0], labels.shape[1], 2), np.float32)
+    vectors = np.zeros((shape[0], shape[1], 2), np.float32)
     for number in range(n_cells):
         top, left, height, width = boxes[number]
         if height * width > 1:

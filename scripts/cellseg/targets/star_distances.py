@@ -114,7 +114,8 @@ def fill_star_distances(labels: np.ndarray, grid: int, out: np.ndarray) -> None:
     out : ndarray of shape (ceil(H / grid), ceil(W / grid), n_rays), float32
     """
     longest = 1 << int(np.hypot(*labels.shape) + 4).bit_length()
-    _fill(labels, grid, *_tables(out.shape[-1], longest, grid), out)
+    runs = runs_of_pieces(labels)
+    _fill(labels, runs, grid, *_tables(out.shape[-1], longest, grid), out)
 
 
 def object_probability(labels: np.ndarray, grid: int = 1) -> np.ndarray:
@@ -138,13 +139,14 @@ def object_probability(labels: np.ndarray, grid: int = 1) -> np.ndarray:
         numbers = np.unique(np.append(0, labels), return_inverse=True)[1][1:]
         labels = numbers.reshape(labels.shape).astype(np.int32)
     is_full = labels.size > 0 and labels[0, 0] > 0 and bool((labels == labels[0, 0]).all())
-    return _share_of_largest_distance(labels, is_full)
+    # Called one by one, since all that a kernel calls is compiled with it once more.
+    run_row, start, end, _, _ = runs_of_pieces(labels)
+    squares = squares_to_others(labels, run_row, start, end, is_full)
+    return _share_of_largest_distance(labels, run_row, start, end, squares)
 
 
 @njit(cache=True, nogil=True)
-def _share_of_largest_distance(labels, is_full):
-    run_row, start, end, _, _ = runs_of_pieces(labels)
-    squares = squares_to_others(labels, run_row, start, end, is_full)
+def _share_of_largest_distance(labels, run_row, start, end, squares):
     largest = np.ones(labels.max() + 1 if labels.size else 1, np.int32)
     for run in range(len(run_row)):
         row, first = run_row[run], start[run]
@@ -207,8 +209,8 @@ def _tables(
 
 
 @njit(cache=True, nogil=True)
-def _fill(labels, grid, places, offsets, depends, distances, out):
-    run_row, start, end, piece, n_pieces = runs_of_pieces(labels)
+def _fill(labels, runs, grid, places, offsets, depends, distances, out):
+    run_row, start, end, piece, n_pieces = runs
     n_rays = len(offsets)
     first = np.zeros(n_pieces + 1, np.int64)
     low_row, high_row = np.full(n_pieces, len(labels)), np.zeros(n_pieces, np.int64)
