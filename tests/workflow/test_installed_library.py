@@ -17,7 +17,7 @@ import installed_packages
 from workflow_runner import TINY, Workflow
 
 PAGE = "docs/how-to/library.md"
-LIGHT = ["numpy", "scipy", "numba", "opencv-python-headless"]
+LIGHT = ["numpy", "scipy", "numba", "llvmlite", "opencv-python-headless"]
 WITHOUT_OPENCV = ["cellseg.scoring.metrics", "cellseg.segmentation.watershed"]
 HEAVY = ("cv2", "keras", "matplotlib", "pandas", "skimage", "snakemake", "tensorflow", "yaml")
 
