@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cellseg import models, starter
 from cellseg.errors import UserError
-from cellseg.io import exports
+from cellseg.io import exports, run_files
 from cellseg.models.detectors import presets
 from cellseg.study import folds, head_checks, outside, spelling
 from cellseg.study import runs as studies
@@ -146,7 +146,7 @@ def _check_file(where: str, file: str, model: Mapping) -> None:
         if not models.is_exported(model):
             raise UserError(
                 f"{where}: {file} is an export, and runs of family {family} are not exported. "
-                "Name the weights.h5 of a run, or another file of weights."
+                f"Name the {run_files.WEIGHTS} of a run, or another file of weights."
             )
         return
     known = models.start_files(model)
