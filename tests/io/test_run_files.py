@@ -94,8 +94,10 @@ def test_they_are_recognised(line, names, tmp_path):
 
 def test_every_output_of_a_job_is_a_name_of_the_list():
     made = []
-    usual = set(run_files.JOBS) - {*run_files.OF_OUTSIDE, run_files.PAINT}  # paint is a segment
+    twins = run_files.PAINT, run_files.JOIN_FOLDS  # of segment and of train
+    usual = set(run_files.JOBS) - {*run_files.OF_OUTSIDE, *twins}
     assert run_files.PAINT.outputs == run_files.SEGMENT.outputs
+    assert set(run_files.JOIN_FOLDS.outputs) < set(run_files.TRAIN.outputs)
     for jobs in (usual, run_files.OF_OUTSIDE):
         own = [output for job in jobs for output in job.outputs]
         assert len(set(own)) == len(own)

@@ -81,7 +81,7 @@ def prediction_mb(settings: Mapping, options: Mapping, pixels_of_image: int, gpu
     else:
         at_once = options["batch_size"] * (window or tiling["size"]) ** 2
     parameters, values = _of_network(settings)
-    folds = settings["subset"].get("folds", {"fold": 1})
+    folds = settings.get("subset", {}).get("folds", {"fold": 1})
     parameters *= 1 if "fold" in folds else folds["count"]  # networks of all folds together
     return _megabytes(PREDICTION, COPIES_APPLIED * parameters + KEPT * at_once * values, gpu)
 
