@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -147,3 +149,28 @@ def test_a_stack_is_opened_once_until_it_changes(tmp_path):
     assert atomic.open_stack(str(path)) is first
     atomic.write_stack(path, [("a", np.arange(4))])
     assert atomic.open_stack(path)["a"].tolist() == [0, 1, 2, 3]
+
+
+def test_threads_read_arrays_of_a_stack_one_at_a_time(tmp_path, monkeypatch):
+    """zipfile of Python 3.12 and 3.13 mixes up members that threads open at once."""
+    arrays = [(str(number), np.arange(number)) for number in range(9)]
+    atomic.write_stack(tmp_path / "a.npz", arrays)
+    stack, within, most = atomic.open_stack(tmp_path / "a.npz"), [], []
+    read = np.lib.npyio.NpzFile.__getitem__
+
+    def watched(self, name):
+        within.append(name)
+        most.append(len(within))
+        time.sleep(0.002)
+        array = read(self, name)
+        within.remove(name)
+        return array
+
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", watched)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(stack.__getitem__, stack.files))
+    assert [len(array) for array in found] == list(range(9)) and max(most) == 1
+    assert sorted(stack) == sorted(stack.files) and len(stack) == 9
+    assert "8" in stack and "9" not in stack
+    with pytest.raises(KeyError):
+        stack["9"]

@@ -8,8 +8,9 @@ import re
 import shutil
 import socket
 import tempfile
+import threading
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -156,7 +157,37 @@ def write_hdf5(path: str | os.PathLike, fill: "Callable[[h5py.File], None]") -> 
         temporary.write_bytes(content.getbuffer())
 
 
-def open_stack(path: str | os.PathLike) -> np.lib.npyio.NpzFile:
+class Stack(Mapping):
+    """Arrays of an npz by name, each read from the disk when it is asked for.
+
+    One at a time: zipfile of Python 3.12 and 3.13 mixes up the places of members that several
+    threads open at once, and gives an error or the wrong bytes.
+
+    Attributes
+    ----------
+    files : names of all arrays
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self._arrays, self._lock = np.load(path), threading.Lock()
+        self.files: list[str] = self._arrays.files
+        self._names = frozenset(self.files)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        with self._lock:
+            return self._arrays[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+def open_stack(path: str | os.PathLike) -> Stack:
     """Open an npz that is read array by array; the same, unchanged file is opened once.
 
     To open an npz is to read its list of arrays, which for thousands of them takes longer than to
@@ -167,5 +198,5 @@ def open_stack(path: str | os.PathLike) -> np.lib.npyio.NpzFile:
 
 
 @lru_cache(maxsize=8)
-def _opened(path: str, *_stamp: int) -> np.lib.npyio.NpzFile:
-    return np.load(path)
+def _opened(path: str, *_stamp: int) -> Stack:
+    return Stack(path)
