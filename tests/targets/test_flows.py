@@ -49,6 +49,32 @@ def test_what_has_no_gradient_stays():
     np.testing.assert_array_equal(flows_of(at_border), flows_of(inside)[3:-3, 3:-3])
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 9), (9, 1), (6, 7), (11, 8), (5, 16), (19, 23)])
+def test_flows_are_the_gradient_of_heat(height, width):
+    """Bit for bit, of a cell with holes, as far apart as strips of the kernel begin."""
+    cell = np.random.default_rng(height * width).random((height, width)) < 0.8
+    cell[:, [0, -1]] = cell[[0, -1]] = True
+    row, column = np.nonzero(cell)
+    away = (column - column.mean()) ** 2 + (row - row.mean()) ** 2
+    centre = row[away.argmin()], column[away.argmin()]
+    heat = np.zeros((height, width))
+    around = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)]
+
+    def neighbours():
+        framed = np.pad(heat, 1)
+        return [framed[1 + y : 1 + y + height, 1 + x : 1 + x + width] for y, x in around]
+
+    for _ in range(2 * (height + width + 4)):
+        heat[centre] += 1
+        heat = np.where(cell, sum(neighbours()) * (1 / 9), 0)
+    _, above, below, left, right, *_ = neighbours()
+    vectors = np.stack([below - above, right - left], axis=-1) * cell[..., None]
+    vectors /= 1e-60 + np.sqrt((vectors**2).sum(axis=-1, keepdims=True))
+    found = flows_of(np.pad(5 * cell.astype(np.int32), ((2, 0), (3, 4))))
+    np.testing.assert_array_equal(found[2:, 3:-4], vectors.astype(np.float32))
+    assert not found[:2].any() and not found[:, :3].any()
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_pieces_are_those_of_scipy(seed):
     """Label by label; each is connected, by sides or corners."""

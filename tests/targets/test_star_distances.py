@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cellseg.targets import star_distances
 from cellseg.targets.heads import HEADS, compute, turned_back
@@ -73,6 +74,19 @@ def test_the_probability_is_the_share_of_the_largest_distance():
     assert found[4, 1:8].tolist() == pytest.approx([0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25])
     assert found[4, 8:11].tolist() == pytest.approx([0.5, 1, 0.5])  # next to another cell
     assert not found[labels == 0].any()
+
+
+@pytest.mark.parametrize("shape", [(60, 70), (40, 600), (600, 40), (300, 300)])
+def test_the_probability_is_that_of_each_cell_by_itself(shape):
+    """Touching cells, and cells longer than the numbers of 16 bits reach."""
+    labels = ellipses(60, *shape, 0) if shape == (60, 70) else np.ones(shape, np.int32)
+    labels[0], labels[:, -1] = 0, 0
+    labels[shape[0] // 3 : shape[0] // 2, shape[1] // 4 : shape[1] // 2] = 999
+    expected = np.zeros(shape)
+    for value in np.unique(labels)[1:]:
+        distance = ndimage.distance_transform_edt(labels == value)
+        expected = np.where(labels == value, distance / distance[labels == value].max(), expected)
+    np.testing.assert_allclose(object_probability(labels), expected, rtol=1e-6)
 
 
 def test_the_frame_of_the_image_is_no_border_of_the_probability():

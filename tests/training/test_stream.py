@@ -12,7 +12,7 @@ from cellseg.images import normalization
 from cellseg.targets import head_names
 from cellseg.targets import heads as transforms
 from cellseg.training.augmentation import Augmentation
-from cellseg.training.batches import TilePool, TileStream
+from cellseg.training.batches import HELD, TilePool, TileStream
 from cellseg.training.warping import warp, warp_target
 
 HEADS = {"inner-distance": {}, "pixelwise": {}}
@@ -362,3 +362,29 @@ def test_head_combinations_have_one_name():
     for wrong in ("pixelwise+inner-distance", "pixelwise+pixelwise", "interior", ""):
         with pytest.raises(UserError):
             head_names.split(wrong)
+
+
+def test_memory_is_used_again_once_nobody_holds_it(pool):
+    stream = _stream(pool)
+    first = stream.epoch(0)
+    x, y = next(first)
+    view, kept = x[1, ..., 0], x[1, ..., 0].copy()
+    edges, kept_edges = y["pixelwise"][2], y["pixelwise"][2].copy()
+    place = x.ctypes.data
+    del x, y
+    seen = {images.ctypes.data for epoch in range(1, 9) for images, _ in stream.epoch(epoch)}
+    assert place not in seen  # a view is still held
+    np.testing.assert_array_equal(view, kept)
+    np.testing.assert_array_equal(edges, kept_edges)
+    assert len(seen) <= stream.workers + HELD
+    del view, first
+    assert place in [images.ctypes.data for epoch in range(9) for images, _ in stream.epoch(epoch)]
+
+
+def test_batches_that_are_kept_do_not_change(pool):
+    """More of them than there is memory to be used again."""
+    kept = [batch for epoch in range(9) for batch in _stream(pool).epoch(epoch)]
+    stream = _stream(pool)
+    _equal([batch for epoch in range(9) for batch in stream.epoch(epoch)], kept)
+    together = [batch for epoch in range(9) for batch in stream.epoch(epoch)]
+    _equal(together, kept)

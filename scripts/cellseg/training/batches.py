@@ -12,7 +12,11 @@ import numpy as np
 from cellseg.images.normalization import BATCH_WISE, normalize_in_place
 from cellseg.targets import heads as head_registry
 from cellseg.training.augmentation import Augmentation
+from cellseg.training.reused_arrays import ReusedArrays
 from cellseg.training.warping import warp, warp_target
+
+HELD = 4
+"""Batches besides one a worker whose memory is used again: waiting ones, and those in use."""
 
 Batch = tuple[np.ndarray, dict[str, np.ndarray]]
 
@@ -111,6 +115,7 @@ class TileStream:
     shuffle: bool = True
     workers: int = 1
     _pool: ThreadPoolExecutor = field(init=False, repr=False)
+    _memory: dict[str, ReusedArrays] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.index) == 0:
@@ -157,12 +162,11 @@ class TileStream:
 
     def _begin(self, epoch: int, tiles: np.ndarray) -> tuple[Batch, list[Future]]:
         """A batch that workers fill, a part for each."""
-        shape = (len(tiles), self.tiles.size, self.tiles.size)
-        x = np.empty((*shape, 1), np.float32)
+        side = (self.tiles.size, self.tiles.size)
+        x = self._array("", (*side, 1), len(tiles))
         y = {
-            name: np.empty(
-                (len(tiles), *head_registry.HEADS[name].target_shape(settings, shape[1:])),
-                np.float32,
+            name: self._array(
+                name, head_registry.HEADS[name].target_shape(settings, side), len(tiles)
             )
             for name, settings in self.heads.items()
         }
@@ -170,6 +174,12 @@ class TileStream:
         return (x, y), [
             self._pool.submit(self._fill_part, x, y, epoch, tiles, part) for part in parts
         ]
+
+    def _array(self, of: str, shape: tuple[int, ...], count: int) -> np.ndarray:
+        """Room of images (no name) or of the targets of a head, of a number of samples."""
+        if of not in self._memory:
+            self._memory[of] = ReusedArrays((self.batch_size, *shape), self.workers + HELD)
+        return self._memory[of].take(count)
 
     def _fill_part(
         self,

@@ -43,7 +43,7 @@ class InstanceStream(TileStream):
         self, epoch: int, tiles: np.ndarray
     ) -> tuple[tuple[np.ndarray, list[Instances | None]], list[Future]]:
         """A batch that workers fill: ``(B, S, S, 1)`` float32 and the instances of each crop."""
-        x = np.empty((len(tiles), self.tiles.size, self.tiles.size, 1), np.float32)
+        x = self._array("", (self.tiles.size, self.tiles.size, 1), len(tiles))
         y: list[Instances | None] = [None] * len(tiles)
         parts = np.array_split(np.arange(len(tiles)), min(self.workers, len(tiles)))
         return (x, y), [
