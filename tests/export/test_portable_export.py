@@ -15,6 +15,8 @@ from packaging.requirements import Requirement
 pytest.importorskip("torch")
 pytest.importorskip("cellpose")
 
+import torch
+
 import installed_packages
 import torch_run
 from cellseg import models
@@ -26,6 +28,8 @@ from cellseg.export import modules
 from cellseg.export import run as export_run
 from cellseg.images import reading
 from cellseg.io import exports
+from cellseg.models import keras_files
+from cellseg.models.pytorch import state_files
 from cellseg.training import start
 
 SLOW = pytest.mark.slow
@@ -116,12 +120,21 @@ def test_the_card_names_data_packages_and_paper(family, unpacked):
     assert origin["kind"] == "download" and origin["model"] == "net"
 
 
-def test_no_training_starts_from_it(export):
+def test_a_training_starts_from_it(export, run):
+    """Of networks of torch alone: Keras has other weights."""
     entry = {"file": "given/export.zip", "take": "all", "freeze": None, "rate": 1}
-    settings = {"model": {"start_from": entry}, "heads": {}}
-    with pytest.raises(UserError, match=r"export\.zip holds a network of torch"):
-        with start.opened(settings, [export], {}, {}):
-            pass
+    heads = json.loads(run["settings"].read_text())["heads"]
+    settings = {"model": {"start_from": entry, "family": "unet"}, "heads": heads,
+                "training": {"normalization": "whole-image"},
+                "tiling": {"mode": "crop", "size": 64}}  # fmt: skip
+    with start.opened(settings, [export], {"dataset": "mine"}, {"mine": {}}) as begun:
+        state = state_files.read(begun.path)
+        with pytest.raises(UserError, match=r"given/export\.zip holds a network of torch"):
+            keras_files.read_start(begun)
+    assert begun.chain[0]["kind"] == "download" and begun.chain[0]["take"] == "all"
+    trained = state_files.read(run["weights"])
+    assert state.keys() == trained.keys()
+    assert all(torch.equal(state[name], trained[name]) for name in state)
 
 
 def test_weights_that_do_not_fit_are_named(export, run, tmp_path):
@@ -135,7 +148,7 @@ def test_weights_that_do_not_fit_are_named(export, run, tmp_path):
     settings = {"run": str(broken), "images": str(run["weights"].parent / "one.tif"),
                 "output": f"{tmp_path}/out", "tuning": None, "pixel_size": None, "channel": None,
                 "page": None}  # fmt: skip
-    with pytest.raises(UserError, match=r"holds no safetensors"):
+    with pytest.raises(UserError, match=r"is no safetensors"):
         apply_run.apply(settings, models.load, {}, 1)
 
 

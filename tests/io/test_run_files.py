@@ -94,13 +94,15 @@ def test_they_are_recognised(line, names, tmp_path):
 
 def test_every_output_of_a_job_is_a_name_of_the_list():
     made = []
-    twins = run_files.PAINT, run_files.JOIN_FOLDS  # of segment and of train
-    usual = set(run_files.JOBS) - {*run_files.OF_OUTSIDE, *twins}
+    of_fusion = {run_files.FUSE, run_files.FUSE_VALIDATION, run_files.OVERLAY_OF_FUSION}
+    # Of runs without a training, next to the jobs of others that make the same files.
+    instead = {*run_files.OF_OUTSIDE, *of_fusion, run_files.PAINT, run_files.JOIN_FOLDS}
     assert run_files.PAINT.outputs == run_files.SEGMENT.outputs
     assert set(run_files.JOIN_FOLDS.outputs) < set(run_files.TRAIN.outputs)
-    for jobs in (usual, run_files.OF_OUTSIDE):
+    for jobs in (set(run_files.JOBS) - instead, run_files.OF_OUTSIDE, of_fusion):
         own = [output for job in jobs for output in job.outputs]
         assert len(set(own)) == len(own)
         made += own
-    assert set(FILES) - set(made) == {run_files.PROGRESS, run_files.ORIGIN}
+    elsewhere = {run_files.PROGRESS, run_files.ORIGIN, run_files.SAFETENSORS}
+    assert set(FILES) - set(made) == elsewhere
     assert set(made) < set(FILES) and set(FOLDERS) == {run_files.RESUME, run_files.TENSORBOARD}
