@@ -469,7 +469,7 @@ CASES = [
     Case("subsets.*.folds.ensemble", "subsets.folded.folds.ensemble",
          [(ABSENT, ["1", "2"]), (True, ["1", "2", "all-folds"])], folds_scored,
          ["* squares/*/folded-all-folds/*: added", "collect squares/folds: input.*",
-          "overview squares: input.*"],
+          "overview squares: input.*", "overview squares: params.study.*"],
          given={"subsets.folded.folds": {"count": 2, "images": "training", "scored": "split",
                                          "validation": "held-out"}}, alone=True),
     Case("synthesis.seed", "synthesis.seed", [(0, OTHER), (1, OTHER)], sum_of_extension,
