@@ -154,6 +154,31 @@ def runs_of_pieces(
 
 
 @njit(cache=True, nogil=True)
+def runs_by_piece(piece: np.ndarray, n_pieces: int) -> tuple[np.ndarray, np.ndarray]:
+    """List the runs of each piece, one piece after the other.
+
+    Parameters
+    ----------
+    piece : ndarray of shape (R,), integer; of each run, from 0 to n_pieces - 1
+    n_pieces : int
+
+    Returns
+    -------
+    first : ndarray of shape (n_pieces + 1,), int64; where in the list the runs of a piece begin
+    order : ndarray of shape (R,), int64; the list, in reading order within a piece
+    """
+    first = np.zeros(n_pieces + 1, np.int64)
+    for number in piece:
+        first[number + 1] += 1
+    first = np.cumsum(first)
+    order, filled = np.empty(len(piece), np.int64), first[:-1].copy()
+    for run in range(len(piece)):
+        order[filled[piece[run]]] = run
+        filled[piece[run]] += 1
+    return first, order
+
+
+@njit(cache=True, nogil=True)
 def _mark_changes(line, changes):
     """1 where a pixel differs from the one before it; before the first and after the last is 0."""
     columns, one = np.uint64(len(line)), np.uint64(1)

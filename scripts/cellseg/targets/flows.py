@@ -8,7 +8,7 @@ order in float64, so that results are equal to the last bit, before they are rou
 import numpy as np
 from numba import njit
 
-from cellseg.targets.distances import runs_of_pieces
+from cellseg.targets.distances import runs_by_piece, runs_of_pieces
 from cellseg.targets.heat import COLUMNS, spread
 
 
@@ -80,7 +80,7 @@ def turned(values: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
 def _flows(shape, run_row, start, end, cell, n_cells):
     """Flows with one centre in every cell, given the cell of each run."""
     boxes, means = _boxes_of_runs(run_row, start, end, cell, n_cells)
-    first, order = _sorted_runs(cell, n_cells)
+    first, order = runs_by_piece(cell, n_cells)
     most_strips, most_rows, most = 0, 0, 0
     for number in range(n_cells):
         height, strips = boxes[number, 2], _strips(boxes[number, 3])
@@ -144,20 +144,6 @@ def _boxes_of_runs(run_row, start, end, cell, n_cells):
                 moment = total[number, axis] - boxes[number, axis] * count[number]
                 means[number, axis] = moment / count[number]
     return boxes, means
-
-
-@njit(cache=True, nogil=True)
-def _sorted_runs(cell, n_cells):
-    """Where the runs of each cell begin in a list of the runs of all cells, and that list."""
-    first = np.zeros(n_cells + 1, np.int64)
-    for number in cell:
-        first[number + 1] += 1
-    first = np.cumsum(first)
-    order, filled = np.empty(len(cell), np.int64), first[:-1].copy()
-    for run in range(len(cell)):
-        order[filled[cell[run]]] = run
-        filled[cell[run]] += 1
-    return first, order
 
 
 @njit(cache=True, nogil=True)

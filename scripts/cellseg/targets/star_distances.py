@@ -21,6 +21,7 @@ from numba import njit
 from cellseg.targets.distances import (
     largest_of,
     roots_of_shares,
+    runs_by_piece,
     runs_of_pieces,
     squares_to_others,
 )
@@ -212,21 +213,15 @@ def _tables(
 def _fill(labels, runs, grid, places, offsets, depends, distances, out):
     run_row, start, end, piece, n_pieces = runs
     n_rays = len(offsets)
-    first = np.zeros(n_pieces + 1, np.int64)
+    first, order = runs_by_piece(piece, n_pieces)
     low_row, high_row = np.full(n_pieces, len(labels)), np.zeros(n_pieces, np.int64)
     low_column, high_column = np.full(n_pieces, labels.shape[1]), np.zeros(n_pieces, np.int64)
     for run in range(len(piece)):
         number = piece[run]
-        first[number + 1] += 1
         low_row[number] = min(low_row[number], run_row[run])
         high_row[number] = max(high_row[number], run_row[run] + 1)
         low_column[number] = min(low_column[number], start[run])
         high_column[number] = max(high_column[number], end[run])
-    first = np.cumsum(first)
-    order, places_left = np.empty(len(piece), np.int64), first[:-1].copy()
-    for run in range(len(piece)):
-        order[places_left[piece[run]]] = run
-        places_left[piece[run]] += 1
     for number in range(n_pieces):
         runs = order[first[number] : first[number + 1]]
         top, left = low_row[number] // grid * grid, low_column[number] // grid * grid
