@@ -4,11 +4,15 @@ Tests copy the checkout, and what numba has compiled with it. Otherwise each cop
 again, in each of its first jobs.
 """
 
+from pathlib import Path
+
 import numpy as np
 
+import cellseg
 import small_training
 from cellseg.data.rasterize import paint
 from cellseg.data.true_cells import draw
+from cellseg.runtime import compiled_kernels
 from cellseg.scoring.by_size import by_octave
 from cellseg.scoring.coco_average_precision import match_cells
 from cellseg.scoring.objects import score_tables
@@ -21,6 +25,7 @@ SIZE = 64
 
 def main() -> None:
     """Draw, augment, segment and score a square."""
+    compiled_kernels.forget_stale(Path(cellseg.__file__).parent)
     for stream in small_training.streams(0):
         for _ in stream.epoch(0):
             pass

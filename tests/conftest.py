@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cellseg.runtime import compiled_kernels
 from livecell_server import Server, mini_livecell
 
 # Both families run in one process here; deepcell needs this before TensorFlow is first imported.
@@ -16,6 +17,11 @@ SLOW = ("test_slurm", "test_chain", "test_poster", "test_deepcell_own_tests",
 """Begun first, so that no process is left alone with one of them at the end."""
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # once, before other processes compile
+        compiled_kernels.forget_stale(CHECKOUT / "scripts/cellseg")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

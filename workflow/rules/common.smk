@@ -28,6 +28,7 @@ from cellseg.jobs import network_memory, resources as needs, slurm_refusals
 from cellseg.live import dry_run, handler as live_handler, job as live_job
 from cellseg.runtime import (
     checkout_path,
+    compiled_kernels,
     fingerprint_store,
     job_environment,
     job_output,
@@ -53,6 +54,7 @@ from cellseg.targets import head_names
 from cellseg.errors import UserError, printable
 
 job_environment.prepare(SCRIPTS)
+compiled_kernels.forget_stale(Path(SCRIPTS) / "cellseg")
 
 REPLACED = "config_yaml_is_replaced"
 given = workflow.config_settings
