@@ -11,12 +11,11 @@ import pytest
 import backend_run
 
 BACKENDS = ["jax", *(["torch"] if importlib.util.find_spec("torch") else [])]
-"""JAX belongs to the environment of the tests. PyTorch does not: its test exists where you install
-it, such as by ``pip install torch`` into a copy of the environment."""
+"""JAX belongs to the environment of the tests, PyTorch to that of ``make detectors``."""
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("family", ["panopticnet", "unet"])
+@pytest.mark.parametrize("family", ["panopticnet", pytest.param("unet", marks=pytest.mark.slow)])
 def test_other_backends_compute_the_same(family, backend, tmp_path):
     """Batches are equal; losses, steps, recalibration and predictions agree with TensorFlow's."""
     found = {}

@@ -14,6 +14,8 @@ from cellseg.targets.heads import HEADS
 pytestmark = pytest.mark.parity
 
 BACKBONES = ["resnet50", "densenet201", "efficientnetb7", "mobilenetv2", "featurenet"]
+LARGE = ("densenet201", "efficientnetb7")
+"""Their weights and predictions are compared every day, their steps with the slow tests."""
 LEVELS = ["345", "12345"]
 # Batch norm takes off whatever bias comes before it, that of an earlier batch norm without an
 # activation included: the gradient of such a bias is zero but for rounding.
@@ -173,7 +175,12 @@ def _put_gradients_into_weights(learner):
 
 
 @pytest.mark.parametrize(("backbone", "levels", "clip"), [
-    *((backbone, "345", "clipnorm") for backbone in BACKBONES),
+    *(
+        pytest.param(
+            *(backbone, "345", "clipnorm"), marks=[pytest.mark.slow] * (backbone in LARGE)
+        )
+        for backbone in BACKBONES
+    ),
     ("featurenet", "12345", "clipnorm"), ("featurenet", "345", "global_clipnorm"),
 ])  # fmt: skip
 def test_one_step_changes_the_weights_alike(families, eagerly, backbone, levels, clip, tmp_path):

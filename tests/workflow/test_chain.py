@@ -362,6 +362,7 @@ def test_tuning_reuses_the_training(edited):
     assert edited.planned("results/tiny/tables/tuned/runs.csv") == plan
 
 
+@pytest.mark.slow  # tests/tuning/test_by_cell_type.py has its parts
 def test_each_cell_type_gets_its_thresholds(edited):
     """One more threshold search of a trained run, whose tables say what each type got."""
     typed = copy.deepcopy(STUDY)
@@ -394,6 +395,7 @@ def test_each_cell_type_gets_its_thresholds(edited):
     assert "thresholds of their cell type: BV2 (2), SkBr3 (2); with those of all: none." in log
 
 
+@pytest.mark.slow  # tests/models/test_learners.py has the weights, test_rules.py the rule
 def test_a_run_starts_from_pretrained_weights(edited, server):
     path = edited.folder.parent / "mobilenetv2.h5"
     make = (
