@@ -241,7 +241,8 @@ def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
         target = definitions.get(entry.get("$ref", "").rpartition("/")[2], {})
         per_split = path.rpartition(".")[2] in ("train", "val", "test")
         assert per_split or "description" in {**target, **entry}, path
-    assert definitions["model"]["properties"]["family"]["enum"] == [*FAMILIES, outside.FAMILY]
+    families = [*FAMILIES, studies.FUSION, outside.FAMILY]
+    assert definitions["model"]["properties"]["family"]["enum"] == families
     assert list(schema["$defs"]["heads"]["properties"]) == list(HEADS)
     assert list(channels.USED) == list(HEADS)
     experiment = schema["properties"]["experiments"]["additionalProperties"]["properties"]
