@@ -350,9 +350,9 @@ STUDY = copy.deepcopy(TINY)  # less of it: one cell type, one epoch, one head, t
 STUDY["accelerator"] = "gpu"
 STUDY["datasets"]["tiny"].update(cell_types=["BV2"], images={"train": 1, "val": 1, "test": 1})
 STUDY["training"].update(epochs=1, precise_batch_norm_batches=1)
-STUDY["models"] = {"featurenet": TINY["models"]["featurenet"]}
+STUDY["models"] = {"small": {"family": "unet", "width": 2}}
 STUDY["experiments"]["backbones"]["conditions"][0].update(
-    model="featurenet", heads="pixelwise", seed=[0, 1]
+    model="small", heads="pixelwise", seed=[0, 1]
 )
 PROFILE = ["--profile", "workflow/profiles/local"]
 
@@ -376,7 +376,7 @@ def test_the_local_profile_counts_the_gpus(workstation, here, gpus, more, expect
 
 
 def test_trainings_of_the_local_profile_share_no_gpu(workstation):
-    runs = [f"results/tiny/runs/featurenet/pixelwise/full/seed-{seed}" for seed in (0, 1)]
+    runs = [f"results/tiny/runs/small/pixelwise/full/seed-{seed}" for seed in (0, 1)]
     done = workstation.call(
         *PROFILE, "--set-threads", "train=1", "--", *(f"{run}/weights.h5" for run in runs)
     )
