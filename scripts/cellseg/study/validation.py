@@ -15,7 +15,7 @@ from cellseg.study import (
     config_values,
     ensembles,
     folds,
-    fusions,
+    fusion_checks,
     head_checks,
     home_folder,
     outside,
@@ -64,7 +64,7 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     study = folds.expanded(study)
     _check_names(study)
     outside.check(study)
-    fusions.check(study)
+    fusion_checks.check(study)
     ensembles.check_study(study)
     starts.check(study)
     for name in study["hyperparameter_searches"]:
@@ -279,7 +279,7 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
     if outside.is_outside(model):
         return
     if is_fused(model):
-        fusions.check_model(where, model, study)
+        fusion_checks.check_model(where, model, study)
         return
     head_checks.check_model(where, model)
     alternatives.check(f"{where}.training", model["training"])
