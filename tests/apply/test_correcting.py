@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 import tifffile
 
 from workflow_runner import TINY, Workflow
@@ -9,6 +10,7 @@ from workflow_runner import TINY, Workflow
 HEADS = "inner-distance+pixelwise"
 
 
+@pytest.mark.slow  # test_apply.py has the files, test_label_images.py their names
 def test_corrected_label_images_of_apply_are_trained_on(checkout, tmp_path):
     runs = [{"model": "small", "heads": HEADS, "subset": "full", "seed": 0}]
     few = {"cell_types": ["BV2"], "images": {"train": 1, "val": 1, "test": 1}}

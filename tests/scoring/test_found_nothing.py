@@ -102,6 +102,7 @@ def finished(checkout, tmp_path_factory):
     return workflow, workflow.call("tables")
 
 
+@pytest.mark.slow  # the tests above have the words
 def test_training_and_scores_say_it_on_the_terminal_and_in_their_logs(finished):
     workflow, done = finished
     assert done.returncode == 0, done.stdout

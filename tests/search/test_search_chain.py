@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pandas as pd
+import pytest
 
 from workflow_runner import TINY, Workflow
 
@@ -34,6 +35,7 @@ def search(workflow, *arguments):
     )
 
 
+@pytest.mark.slow  # test_search.py has rungs, halving and divergence
 def test_a_search_end_to_end(checkout, tmp_path):
     tiny = {**TINY, "models": {"featurenet": TINY["models"]["featurenet"]}}
     tiny["datasets"] = {"tiny": {**TINY["datasets"]["tiny"], "cell_types": ["BV2"]}}

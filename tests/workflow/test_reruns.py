@@ -572,6 +572,7 @@ def test_the_label_is_the_rule_and_its_condition():
     assert job_output.label("apply", {}) == "apply" and job_output.label("", {}) == ""
 
 
+@pytest.mark.slow  # the tests above have its parts
 def test_trainings_side_by_side_say_whose_line_it_is(copied):
     runs = [RUN.replace("seed-0", f"seed-{seed}") for seed in (1, 2)]
     options = ("--printshellcmds", "--set-threads", "train=1", "--")
