@@ -37,6 +37,7 @@ NO_CACHE := $(shell at="$${XDG_CACHE_HOME:-$${HOME:+$$HOME/.cache}}"; \
   test -n "$$at" && mkdir -p "$$at" 2> /dev/null && test -w "$$at" || echo yes)
 ifneq ($(NO_CACHE),)
 export XDG_CACHE_HOME := $(CURDIR)/.venv/cache
+export MPLCONFIGDIR := $(CURDIR)/.venv/cache/matplotlib
 endif
 
 .PHONY: demo test test-all setup detectors lint lock bench side-by-side starter plan progress report docs environment used
