@@ -123,6 +123,6 @@ def _column(
     highest = axes.dataLim.x1 if math.isfinite(axes.dataLim.x1) else 1.0
     axes.set_xlim(0, upper * 1.02 if upper else max(highest * 1.08, 1e-9))
     axes.set_title(style.wrap(name, COLUMN_WIDTH, weight="bold"), loc="left", weight="bold")
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=4 if upper else 2)  # times have three digits and more
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_color(style.LIGHT_GREY)
