@@ -70,6 +70,11 @@ def make(family: Family, name: str, folder: Path) -> dict[str, Path]:
         tifffile.imwrite(folder / f"{name}.tif", picture(*shape))
     paths = [str(folder / f"{name}.tif") for name in ("one", "two")]
     images = {"image": ["one", "two"], "path": paths, "cell_type": "A172", "n_cells": [7, 8]}
+    return {"weights": folder / "weights.h5", **run, **write_tables(folder, images)}
+
+
+def write_tables(folder: Path, images: dict) -> dict[str, Path]:
+    """Write the table of images, and scores of a run; returns paths of metrics, coco and images."""
     scores = ("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1_75", "pixel_iou")
     metrics = {"data_split": "test", "cell_type": "A172", "image": ["three"],
                "small_objects": "kept", **{name: 0.5 for name in scores},
@@ -79,8 +84,6 @@ def make(family: Family, name: str, folder: Path) -> dict[str, Path]:
     pd.DataFrame(metrics).to_csv(folder / "metrics.csv", index=False)
     pd.DataFrame(coco).to_csv(folder / "coco.csv", index=False)
     return {
-        "weights": folder / "weights.h5",
-        **run,
         "metrics": folder / "metrics.csv",
         "coco": folder / "coco.csv",
         "images": folder / "images.parquet",

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import tifffile
 import torch
 
@@ -73,17 +72,8 @@ def make(family: str, folder: Path, options: dict = tiny_run.OPTIONS) -> dict[st
     atomic.write_json(files["segmentation"], run_format.stamped(about))
     images = {"image": ["one"], "path": str(folder / "one.tif"), "cell_type": "A172",
               "n_cells": 7}  # fmt: skip
-    scores = ("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1_75", "pixel_iou")
-    metrics = {"data_split": "test", "cell_type": "A172", "image": ["three"],
-               "small_objects": "kept", **{name: 0.5 for name in scores},
-               "n_true": 5, "n_pred": 6}  # fmt: skip
-    coco = {"cell_type": ["all"], "small_objects": "kept", "ap": 0.25, "ap50": 0.5, "afnr": 0.5}
-    pd.DataFrame(images).to_parquet(folder / "images.parquet")
-    pd.DataFrame(metrics).to_csv(folder / "metrics.csv", index=False)
-    pd.DataFrame(coco).to_csv(folder / "coco.csv", index=False)
-    tables = {name: folder / f"{name}.csv" for name in ("metrics", "coco")}
-    return {"weights": folder / "weights.h5", **files, **tables,
-            "images": folder / "images.parquet"}  # fmt: skip
+    tables = tiny_run.write_tables(folder, images)
+    return {"weights": folder / "weights.h5", **files, **tables}
 
 
 def labels(run: dict[str, Path], output: Path) -> np.ndarray:
