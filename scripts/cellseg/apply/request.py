@@ -78,7 +78,8 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
     missing = [path for path in files.values() if not path.is_file()]
     command = f"snakemake --cores 4 {' '.join(path.as_posix() for path in missing)}"
     about = tolerant.json_file(run / run_files.PROVENANCE) if missing else None
-    if isinstance(about, Mapping) and MEMBERS in about:
+    # A list of files; of a run of all folds, which has networks, members are a dict.
+    if isinstance(about, Mapping) and isinstance(about.get(MEMBERS), list):
         raise UserError(
             f"apply.run: {run} is fused of other runs and has no network. Name one of its members, "
             f"which its {run_files.PROVENANCE} lists."

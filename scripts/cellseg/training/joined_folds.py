@@ -71,6 +71,7 @@ def join(
     ensemble.write(folder / run_files.WEIGHTS, dict(zip(names, map(Path, weights), strict=True)))
     atomic.write_json(folder / run_files.SETTINGS, run_format.stamped(settings))
     more = {key: sum(one[key] for one in records) for key in SUMS if key in first}
+    more[MEMBERS] = {name: one["val_images"] for name, one in zip(names, records, strict=True)}
     atomic.write_json(
         folder / run_files.PROVENANCE,
         provenance.record(
@@ -80,6 +81,5 @@ def join(
             **images,
             **more,
             **({CHAIN: first[CHAIN]} if CHAIN in first else {}),
-            members={name: one["val_images"] for name, one in zip(names, records, strict=True)},
         ),
     )
