@@ -8,13 +8,13 @@ import os
 import sys
 import types
 
-from cellseg.models.quiet_imports import without_banners
+from cellseg.models.keras_imports import importing_keras
 
 # deepcell's layers and losses are legacy Keras; tf.keras must be tf_keras before TensorFlow loads.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-with without_banners():
+with importing_keras():
     import keras.utils
     from tf_keras.src.utils import conv_utils
 

@@ -9,7 +9,7 @@ import importlib.util
 import os
 
 from cellseg.errors import UserError
-from cellseg.models.quiet_imports import without_banners
+from cellseg.models.keras_imports import importing_keras
 
 PACKAGES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
 """By backend: the package that must be there."""
@@ -30,7 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX: share the GPU
 
-with without_banners():
+with importing_keras(BACKEND):
     import keras
 
 if keras.backend.backend() != BACKEND:
