@@ -1,4 +1,4 @@
-"""How Keras and TensorFlow are imported: without their messages, and without packages unused here."""
+"""How Keras and TensorFlow are imported: quietly, and without packages that nothing here uses."""
 
 import os
 import sys
