@@ -49,13 +49,16 @@ demo: environment
 	@$(ALIVE) "Writing the report" $(BIN)/python scripts/report.py $(DEMO)
 	@$(BIN)/python scripts/print_summary.py results/simulated
 
+# One more than cores: a test that waits for Slurm or for a killed process leaves its core to another.
+TESTERS = $(shell expr $(CORES) + 1)
+
 test: lint detectors
 	PYTHONPATH=scripts $(BIN)/python tests/compile_kernels.py
-	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 test-all: lint detectors
 	PYTHONPATH=scripts $(BIN)/python tests/compile_kernels.py
-	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder -m ""
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder -m ""
 
 lint: environment
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from livecell_server import Server, mini_livecell
 # Both families run in one process here; deepcell needs this before TensorFlow is first imported.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
-SLOW = ("test_slurm", "test_chain", "test_poster", "test_deepcell_own_tests",
+SLOW = ("test_slurm", "test_chain", "test_reruns", "test_poster", "test_deepcell_own_tests",
         "test_families")  # fmt: skip
 """Begun first, so that no process is left alone with one of them at the end."""
 
