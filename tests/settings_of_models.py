@@ -355,6 +355,13 @@ def starting(family: str) -> list[Case]:
         case("file", (weights[0], weights[0]), (weights[1], weights[1]),
              sees=lambda world: world.plan.one(RUNS[family]).input["start"][0], plan=jobs,
              given={**STARTED, f"models.{name}.start_from": {"file": weights[0]}}),
+        case("pretrained", ("first", "results/data/pretrained/first.h5"),
+             ("second", "results/data/pretrained/second.h5"),
+             sees=lambda world: world.plan.one(RUNS[family]).input["start"][0],
+             plan=[*inputs, "fetch_weights *: added", "fetch_weights *: removed"],
+             given={**STARTED, f"models.{name}.start_from": {"pretrained": "first"},
+                    **{f"pretrained.{one}": {"url": f"http://nowhere.example/{one}.h5"}
+                       for one in ("first", "second")}}),
     ]  # fmt: skip
 
 

@@ -37,6 +37,13 @@ FILED = {
        for name in NAMES.values()},
 }  # fmt: skip
 
+FETCHED = {
+    **GIVEN,
+    **{f"pretrained.{name}": {"url": f"http://nowhere.example/{name}.pth"}
+       for name in ("one", "two")},
+    **{f"models.{name}.start_from": {"pretrained": "one"} for name in NAMES.values()},
+}  # fmt: skip
+
 
 def cases_of(family: str) -> list[Case]:
     own = Run("squares", NAMES[family], HEADS[family], "full", 0)
@@ -69,6 +76,8 @@ def cases_of(family: str) -> list[Case]:
         case("rate", (1, 1), (0.5, 0.5), sees=chosen("rate")),
         case("file", *[(one, one) for one in weights],
              sees=lambda world: starts.file_of(world.study, own), given=FILED),
+        case("pretrained", ("one", "one"), ("two", "two"),
+             sees=lambda world: starts.pretrained_of(world.study, own), given=FETCHED),
     ]  # fmt: skip
 
 

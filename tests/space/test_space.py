@@ -125,8 +125,14 @@ def test_detectors_that_are_fused_are_counted_with_their_pretrained_weights(tmp_
     assert estimate.n_runs == 2  # its members, of 12.3 million weights each
     assert 2 * 4 * 12.3e6 < estimate.runs < 2 * 4 * 13e6
     own["models"]["detector"]["weights"] = "net"
+    fetched = 4 * 12.3e6
     assert plan.plan(resolved(own), tmp_path).data - estimate.data == pytest.approx(
-        4 * 12.3e6, rel=0.01
+        fetched, rel=0.01
+    )
+    del own["models"]["detector"]["weights"]
+    own["models"]["detector"]["start_from"] = {"pretrained": "net"}
+    assert plan.plan(resolved(own), tmp_path).data - estimate.data == pytest.approx(
+        fetched, rel=0.01
     )
 
 

@@ -30,6 +30,10 @@ def study(schema, models, **more):
             "published": {"kind": "download", "url": "http://nowhere.example/"},
         },
         "models": {"plain": UNET, **models},
+        "pretrained": {
+            "net": {"url": "http://nowhere.example/net.h5"},
+            "zip": {"url": "http://nowhere.example/export.zip"},
+        },
         "subsets": {"full": {}, "half": {"fraction": 0.5}},
         "experiments": {
             "one": {
@@ -61,6 +65,7 @@ OWN = Run("mine", "fine", "fgbg", "full", 3)
         ({"model": "plain", "heads": "pixelwise", "take": "backbone"},
          Run("mine", "plain", "pixelwise", "full", 3)),
         ({"file": "given/export.zip"}, None),
+        ({"pretrained": "net"}, None),
         (None, None),
     ],
 )  # fmt: skip
@@ -98,6 +103,10 @@ def test_circles_are_named(schema, name):
 REFUSED = {
     "nothing": ({"take": "all"}, "start_from: name the `model`"),
     "two starts": ({"model": "plain", "file": "a.zip"}, "`file` and `model` name two starts"),
+    "two files": ({"file": "a.zip", "pretrained": "net"}, "`file` and `pretrained` name two"),
+    "pretrained and more": ({"pretrained": "net", "seed": 0}, "`pretrained` and `seed` name two"),
+    "pretrained": ({"pretrained": "nut"}, "fine.start_from.pretrained.*net"),
+    "an export's address": ({"pretrained": "zip"}, "export.zip is an export.*name it by `file`"),
     "no network file": ({"file": "a.tif"}, r"a.tif is not an export \(.zip\) or"),
     "model": ({"model": "plian"}, "models.fine.start_from.model.*plain"),
     "data set": ({"model": "plain", "dataset": "mein"}, "start_from.dataset.*mine"),
@@ -270,6 +279,17 @@ def test_the_chain_names_all_that_a_run_started_from(files):
     assert second["file"] == "first.h5" and second["kind"] is None
     assert "not known" in start.licence(second)
     assert json.loads(json.dumps(begun.chain)) == begun.chain
+
+
+def test_pretrained_weights_are_named_in_the_chain(schema, files):
+    made = fine(schema, {"pretrained": "net", "take": "backbone"})
+    assert starts.pretrained_of(made, OWN) == "net"
+    with opened(made, [files[1] / "weights.h5"]) as begun:
+        assert (begun.name, begun.path) == ("net", files[1] / "weights.h5")
+    link = begun.chain[0]
+    assert (link["pretrained"], link["kind"]) == ("net", None) and "file" not in link
+    assert start.of_link(link) == "the pretrained weights `net`"
+    assert "not known" in start.licence(link)
 
 
 def test_an_export_says_what_it_is_of(schema, files, capsys):

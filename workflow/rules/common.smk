@@ -676,6 +676,9 @@ def start_of(wildcards):
     if begun is not None:
         names = run_files.WEIGHTS, run_files.SETTINGS, run_files.PROVENANCE
         return [f"results/{begun.folder}/{name}" for name in names]
+    pretrained = starts.pretrained_of(study, run)
+    if pretrained is not None:
+        file = PRETRAINED.format(pretrained=pretrained)
     return [] if file is None else [file]
 
 
@@ -850,7 +853,14 @@ def used_tiles():
 
 def weights_used():
     """Names of the pretrained weights that the study's models start from."""
-    names = {study["models"][run.model].get("weights") for run in TRAINED_FROM}
+    names = {
+        name
+        for run in TRAINED_FROM
+        for name in (
+            study["models"][run.model].get("weights"),
+            starts.pretrained_of(study, run),
+        )
+    }
     return sorted(names - {None})
 
 

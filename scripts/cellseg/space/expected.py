@@ -10,7 +10,7 @@ from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.models.panopticnet.declarations import declared
 from cellseg.study import runs as studies
-from cellseg.study import segmentation_methods
+from cellseg.study import segmentation_methods, starts
 from cellseg.targets import head_names
 
 # Bytes of a pixel, measured on the 13 real images of tests; of tiles, as they are not compressed.
@@ -90,6 +90,9 @@ def of_data(
         parts[*labels] = LABELS * all_of(splits.values()).pixels
     for run in runs:
         model, tiling = study["models"][run.model], studies.tiling_of(study, run.model)
+        begun = starts.pretrained_of(study, run)
+        if begun is not None:
+            parts[f"pretrained/{begun}.h5",] = 4.0 * _parameters(model)
         if model.get("weights"):
             # Of a detector at most: its preset names the backbone.
             known = "backbone" in model

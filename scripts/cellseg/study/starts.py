@@ -12,7 +12,7 @@ from cellseg.study import folds, fusions, head_checks, outside, spelling
 from cellseg.study import runs as studies
 from cellseg.study.runs import Run
 from cellseg.targets import head_names
-from cellseg.training.start import KEY, RUN, doubts, other_heads, source
+from cellseg.training.start import FILES, KEY, RUN, doubts, other_heads, source
 
 FITTING = ({"deepcell", "panopticnet"},)
 """Families whose weights fit each other, but for those that are the same."""
@@ -34,6 +34,12 @@ def file_of(study: Mapping, run: Run) -> str | None:
     entry = entry_of(study, run.model)
     file = None if entry is None else entry.get("file")
     return None if file is None else str(starter.resolved(file))
+
+
+def pretrained_of(study: Mapping, run: Run) -> str | None:
+    """Name of the pretrained weights that a run starts from, or None."""
+    entry = None if run.is_joined else entry_of(study, run.model)
+    return None if entry is None else entry.get("pretrained")
 
 
 def source_of(study: Mapping, run: Run) -> Run | None:
@@ -93,20 +99,23 @@ def check_entry(where: str, model: Mapping, study: Mapping) -> None:
         Names the key and what to do.
     """
     entry = model[KEY]
-    file = entry.get("file")
-    named = [key for key in RUN if key in entry]
-    if file is not None:
-        if named:
-            raise UserError(
-                f"{where}: `file` and {', '.join(f'`{key}`' for key in named)} name two starts. "
-                "Keep the file, or the keys of a run."
-            )
-        _check_file(f"{where}.file", file, model)
+    named = [key for key in (*FILES, *RUN) if key in entry]
+    if len(named) > 1 and named[0] in FILES:
+        others = ", ".join(f"`{key}`" for key in named[1:])
+        raise UserError(
+            f"{where}: `{named[0]}` and {others} name two starts. Keep `{named[0]}` alone, or "
+            "leave it out."
+        )
+    if "file" in entry:
+        _check_file(f"{where}.file", entry["file"], model)
+        return
+    if "pretrained" in entry:
+        _check_pretrained(f"{where}.pretrained", entry["pretrained"], study)
         return
     if "model" not in entry:
         raise UserError(
-            f"{where}: name the `model` of the run to start from, or the `file` of an export or of "
-            "weights."
+            f"{where}: name the `model` of the run to start from, the `file` of an export or of "
+            "weights, or weights of `pretrained`."
         )
     for axis in ("dataset", "model", "subset"):
         if axis in entry:
@@ -154,6 +163,17 @@ def _check_file(where: str, file: str, model: Mapping) -> None:
             *([f"`{starter.NAME}`"] if family == starter.FAMILY else []),
         ]
         raise UserError(f"{where}: {file} is not {' or '.join(possible)}. Name one.")
+
+
+def _check_pretrained(where: str, name: str, study: Mapping) -> None:
+    """Refuse a name that is not in `pretrained`, or whose address is that of an export."""
+    spelling.check(where, name, study["pretrained"])
+    address = study["pretrained"][name]["url"]
+    if exports.is_export(address):
+        raise UserError(
+            f"{where}: {address} is an export, and only weights are fetched. Fetch it yourself "
+            "and name it by `file`."
+        )
 
 
 def _check_circle(name: str, study: Mapping) -> None:

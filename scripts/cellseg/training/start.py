@@ -14,6 +14,8 @@ KEY = "start_from"
 """Of a model's settings; models without it have no such key, so that they do not train again."""
 RUN = ("dataset", "model", "heads", "subset", "seed")
 """Keys of an entry that name a run; the others are those of the run that starts."""
+FILES = ("file", "pretrained")
+"""Keys that name weights which no run of the study made; one of them or a run is named."""
 _PATH = "{dataset}/{model}/{heads}/{subset}/seed-{seed}"
 CHAIN = "started_from"
 """Key of a run's provenance: what it started from, then what that started from, and so on."""
@@ -42,16 +44,21 @@ class Start:
 
 
 def source(entry: Mapping, own: Mapping) -> dict | None:
-    """The run that an entry names, with keys left out filled in from `own`; None for a file."""
-    if entry.get("file") is not None:
+    """The run that an entry names, with keys left out filled in from `own`; None for others."""
+    if any(key in entry for key in FILES):
         return None
     return {axis: entry.get(axis, own[axis]) for axis in RUN}
 
 
 def in_words(entry: Mapping, own: Mapping) -> str:
-    """The run or file that an entry names, as messages call it."""
+    """The run, file or pretrained weights that an entry names, as messages call it."""
     run = source(entry, own)
-    return entry["file"] if run is None else _PATH.format(**run)
+    return next(iter(_of_no_run(entry).values())) if run is None else _PATH.format(**run)
+
+
+def _of_no_run(entry: Mapping) -> dict:
+    """The key that names weights of no run, with its value."""
+    return {key: entry[key] for key in FILES if key in entry}
 
 
 def doubts(own: Mapping, other: Mapping, pixel_sizes: Sequence[float | None]) -> list[str]:
@@ -81,6 +88,8 @@ def doubts(own: Mapping, other: Mapping, pixel_sizes: Sequence[float | None]) ->
 def of_link(link: Mapping) -> str:
     """A start of a chain in a few words, in Markdown."""
     run = f"`{_PATH.format(**link)}`" if "model" in link else ""
+    if "pretrained" in link:
+        return f"the pretrained weights `{link['pretrained']}`"
     file = f"the file `{Path(link['file']).name}`" if "file" in link else ""
     return f"{file} (run {run})" if run and file else file or f"the run {run}"
 
@@ -172,7 +181,7 @@ def _read(
     else:
         path = Path(files[0])
         if not exports.is_export(path):
-            return {"file": entry["file"], "kind": None}, [], path
+            return {**_of_no_run(entry), "kind": None}, [], path
         of_network = exports.weights_in(path)
         names = (of_network, run_files.SETTINGS, run_files.PROVENANCE, run_files.ORIGIN)
         otherwise = f", or start from its {run_files.WEIGHTS}"
