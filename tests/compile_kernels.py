@@ -4,6 +4,7 @@ Tests copy the checkout, and what numba has compiled with it. Otherwise each cop
 again, in each of its first jobs.
 """
 
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,15 @@ from tiny_run import WATERSHED
 SIZE = 64
 
 
-def main() -> None:
-    """Draw, augment, segment and score a square."""
-    compiled_kernels.forget_stale(Path(cellseg.__file__).parent)
+def of_training() -> None:
+    """Draw and augment tiles."""
     for stream in small_training.streams(0):
         for _ in stream.epoch(0):
             pass
+
+
+def of_results() -> None:
+    """Draw, segment and score a square."""
     cells = draw([[[4.0, 4, 40, 4, 40, 40, 4, 40]]], SIZE, SIZE, np.array([1296.0]))
     labels = paint(cells)
     cell = (labels > 0).astype(np.float32)
@@ -40,6 +44,13 @@ def main() -> None:
     for table in tables.values():
         by_octave(table)
     match_cells(cells, found, scores)
+
+
+def main() -> None:
+    compiled_kernels.forget_stale(Path(cellseg.__file__).parent)
+    with ProcessPoolExecutor(max_workers=2) as pool:
+        for compiled in [pool.submit(of_training), pool.submit(of_results)]:
+            compiled.result()
 
 
 if __name__ == "__main__":
