@@ -111,14 +111,15 @@ def meanings(study: Mapping) -> str:
 
 def scores_of(study: Mapping, one: scores.Scores, folder: Path) -> str:
     """The conditions of one experiment with their scores."""
-    path = folder / "tables" / one.experiment / "summary.csv"
+    path = folder / "tables" / one.experiment / one.table
+    rule = "collect" if one.table == "summary.csv" else "pool_folds"
     names = [*one.axes, "seeds", *(score.heading for score in scores.SCORES)]
     rows = [[text(cell) for cell in row] for row in one.rows]
     return "\n".join(
         [
             heading(f"{one.experiment}: {study['experiments'][one.experiment]['title']}", 2),
             f"Scored on {one.measured_on}. {text(one.shared)}All scores, also by cell type: "
-            f"{code(path)} (rule *collect*).\n",
+            f"{code(path)} (rule *{rule}*).\n",
             table(names, rows, "scores"),
         ]
     )
