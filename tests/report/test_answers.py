@@ -93,7 +93,9 @@ def test_folds_of_one_seed_are_compared_over_images(answer):
         "holds it out."
     )
     found = answer(**folds | {"images": 4}, one=(0.5,), two=(0.6,))
-    assert found.verdict == "not separable over images alone"
+    assert found.verdict == "not separable over images"
+    assert found.sentence.startswith("Not separable over images by F1 at IoU 0.5: **two** with ")
+    assert "0.100 (95 % interval 0.100 to 0.100; 4 images, Wilcoxon" in found.sentence
     found = answer(**folds, one=(0.50, 0.51, 0.52), two=(0.60, 0.62, 0.61))
     assert found.verdict == "separable" and found.sentence.endswith(answers.OF_FOLDS)
 

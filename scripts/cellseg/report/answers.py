@@ -132,9 +132,12 @@ def _answer(experiment: str, table: "pd.DataFrame", pairs: "pd.DataFrame") -> An
     difference = tested if of_images else f"{apart:.{SCORE.decimals}f}"
     verdict, tested_on = "not tested, too few seeds", "Points only"
     if of_images:
-        tested_on = "Tested over images"
-        differs = pair["p_corrected"] < comparisons.SIGNIFICANT and pair["difference"] > 0
-        verdict = f"{'separable' if differs else 'not separable'} over images alone"
+        verdict, tested_on = "separable over images alone", "Tested over images"
+        if pair["p_corrected"] >= comparisons.SIGNIFICANT or pair["difference"] <= 0:
+            verdict = "not separable over images"
+            words = f"Not separable over images by {SCORE.heading}: {first.in_words} and "
+            words += f"{second.in_words}, {tested} apart."
+            return Answer(experiment, first, second, tested, verdict, words)
     words = f"{tested_on}, {number_of(fewest, 'seed')}: the highest {SCORE.heading} is of "
     words += f"{first.in_words}, {difference} above {second.in_words}. Whether that "
     words += "is more than the noise between trainings cannot be said."
