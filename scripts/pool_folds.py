@@ -6,7 +6,8 @@ from cellseg.scoring import names
 from cellseg.tables import collect, folds, read
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
-    tables = {name: read.read(snakemake.input[name], []) for name in ("images", "runs")}
+    images, runs = read.read(snakemake.input.images), read.read(snakemake.input.runs)
+    tables = {"images": images, "runs": runs}
     runs = folds.joined(tables, snakemake.params.subsets)["runs"]
     runs = runs.drop(columns=list(names.COCO_SCORES))
     csv_file.write(snakemake.output.runs, runs)
