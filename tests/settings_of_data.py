@@ -464,7 +464,7 @@ CASES = [
           f"predict_shown {FOLDED}/: input.images", f"score {FOLDED}/: input.*",
           f"score {FOLDED}/: params.data_split", f"overlay {FOLDED}/: input.*",
           "pool squares: removed", "pool_folds squares/folds: removed",
-          "format_tables squares/folds: params.folds.*",
+          "format_tables squares/folds: params.folds*",
           "overview squares: input.summaries"],
          given={"subsets.folded.folds.images": "training",
                 "subsets.folded.folds.validation": "held-out"}, alone=True),
