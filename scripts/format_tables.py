@@ -3,12 +3,13 @@
 from cellseg.io import csv_file
 from cellseg.io.atomic import replacing
 from cellseg.runtime.script import running
-from cellseg.tables import comparisons, published, read
+from cellseg.tables import comparisons, folds, published, read
 from cellseg.tables.formatted import content, html_page, latex
 from cellseg.tables.formatted.captions import Experiment
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     tables = {name: read.read(snakemake.input[name]) for name in ("images", "runs", "training")}
+    tables = folds.joined(tables, snakemake.params.folds)
     compared = comparisons.compare(tables["images"], tables["runs"])
     experiment = Experiment(**snakemake.params.experiment)
     made = content.build(tables, compared, published.read(snakemake.input.published), experiment)

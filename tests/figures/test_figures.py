@@ -30,7 +30,7 @@ from cellseg.inference import map_store
 from cellseg.io import atomic
 from cellseg.report import figure_caption, terminal_summary
 from cellseg.scoring import metrics
-from cellseg.tables import collect, conditions, read, step_times
+from cellseg.tables import collect, conditions, folds, read, step_times
 
 TYPES = ["A172", "BT474", "BV2", "Huh7", "MCF7", "SHSY5Y", "SkBr3", "SKOV3"]
 TWO_HEADS = "inner-distance+pixelwise"
@@ -708,7 +708,7 @@ def test_rule_script_draws_a_figure_from_csv(checkout, tmp_path):
     for name, table in fabricate(seeds=(0, 1)).items():
         inputs[name] = tmp_path / f"{name}.csv"
         table.to_csv(inputs[name], index=False)
-    params = {"figure": "f1-by-heads", "question": "Which heads?"}
+    params = {"figure": "f1-by-heads", "question": "Which heads?", "folds": {}}
     caption = run_script(checkout, "figure", tmp_path, inputs, params=params)
     title, subtitle, note, _ = caption.split("\n\n") + [""]
     assert title == "**F1 score by head combination.**"
@@ -721,7 +721,7 @@ def test_rule_script_draws_a_figure_from_csv(checkout, tmp_path):
     with Image.open(tmp_path / "figure.png") as without_text:
         assert without_text.height < height - 100
     with pytest.raises(SystemExit):
-        run_script(checkout, "figure", tmp_path, inputs, params={"figure": "f1"})
+        run_script(checkout, "figure", tmp_path, inputs, params=params | {"figure": "f1"})
     assert "there is no figure 'f1'" in (tmp_path / "figure.log").read_text()
 
 
@@ -904,6 +904,23 @@ def test_summary_tells_the_step_times_of_the_tables(tmp_path):
     (line,) = [line for line in text.splitlines() if line.startswith("resnet50")]
     assert line.split()[-1] == "60"
     assert "ms/step: time of a training step" in text
+
+
+def test_summary_shows_folds_together(tmp_path):
+    names = {"five-fold-1": "five", "five-fold-2": "five"}
+    made = fabricate(subsets=tuple(names))
+    images = made["images"].assign(data_split="held-out")
+    images["image"] += images["subset"]
+    apart = collect.with_pooled_pixels(collect.per_run(images), images)
+    made |= {"images": images, "runs": apart, "summary": collect.summarise(apart)}
+    runs = folds.joined(made, names)["runs"]
+    made |= {"out_of_fold": runs, "out_of_fold_summary": collect.summarise(runs)}
+    write_tables(tmp_path, "folds", made)
+    text = terminal_summary.table(tmp_path)
+    (line,) = [line for line in text.splitlines() if line.startswith("resnet50")]
+    assert line.split() == ["resnet50", "1", "0.100", "0.100", "0.100", "0.90", "50"]
+    said = " ".join(text.split())
+    assert "training subset: five." in said and "(held-out images of folds, 2 images)" in said
 
 
 def test_summary_of_one_seed_has_no_interval(tmp_path):

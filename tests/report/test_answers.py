@@ -15,17 +15,17 @@ from cellseg.tables import collect, comparisons
 HEADS = "inner-distance+pixelwise"
 
 
-def experiment(**scores):
-    """Tables of models, each with the F1 of its seeds; two images, 0.05 below and above that."""
+def experiment(split="test", images=2, **scores):
+    """Tables of models, each with the F1 of its seeds; images 0.05 below and above that."""
     from cellseg.scoring import names, pooled_pixels
 
     rows = []
     for model, values in scores.items():
         for seed, value in enumerate(values):
             run = {"dataset": "d", "model": model, "heads": HEADS, "subset": "full", "seed": seed}
-            for image, shift in (("a", -0.05), ("b", 0.05)):
-                about = {"data_split": "test", "image": image, "cell_type": "A172"}
-                numbers = dict.fromkeys(names.COLUMNS, value + shift)
+            for image in range(images):
+                about = {"data_split": split, "image": f"{image}", "cell_type": "A172"}
+                numbers = dict.fromkeys(names.COLUMNS, value + (-0.05, 0.05)[image % 2])
                 numbers |= dict.fromkeys(names.COUNTS, 1) | {"n_true": 10, "n_pred": 9}
                 numbers |= dict.fromkeys(pooled_pixels.COUNTS, 5)
                 rows += [{**run, **about, "small_objects": small, **numbers}
@@ -79,6 +79,25 @@ def test_too_few_seeds_are_points_only(answer):
         "above **two** with 0.600 (1 seed). Whether that is more than the noise between trainings "
         "cannot be said."
     )
+
+
+def test_folds_of_one_seed_are_compared_over_images(answer):
+    folds = {"split": "held-out", "images": 8}
+    found = answer(**folds, one=(0.5,), two=(0.6,))
+    assert found.verdict == "separable over images alone"
+    assert found.sentence == (
+        "Tested over images, 1 seed: the highest F1 at IoU 0.5 is of **two** with 0.600 (1 seed), "
+        "0.100 (95 % interval 0.100 to 0.100; 8 images, Wilcoxon signed rank test, p = 0.0078) "
+        "above **one** with 0.500 (1 seed). Whether that is more than the noise between trainings "
+        "cannot be said. All folds together: each image is scored by the network of the fold that "
+        "holds it out."
+    )
+    found = answer(**folds | {"images": 4}, one=(0.5,), two=(0.6,))
+    assert found.verdict == "not separable over images"
+    assert found.sentence.startswith("Not separable over images by F1 at IoU 0.5: **two** with ")
+    assert "0.100 (95 % interval 0.100 to 0.100; 4 images, Wilcoxon" in found.sentence
+    found = answer(**folds, one=(0.50, 0.51, 0.52), two=(0.60, 0.62, 0.61))
+    assert found.verdict == "separable" and found.sentence.endswith(answers.OF_FOLDS)
 
 
 def test_one_condition_and_none_that_found_anything(answer):

@@ -204,10 +204,10 @@ def test_synthetic_images_are_told_beside_the_real_ones(folder, tiny):
     assert said == ["training images", "2 + 0 to 1,500 synthetic", "2"]
 
 
-def _summary(path):
+def _summary(path, data_split="test"):
     """Two conditions, one with too few seeds for an interval, and rows that are not shown."""
     row = {"dataset": "tiny", "model": "featurenet", "heads": HEADS, "subset": "full"}
-    row |= {"tuning": "-", "data_split": "test", "cell_type": "all", "small_objects": "kept"}
+    row |= {"tuning": "-", "data_split": data_split, "cell_type": "all", "small_objects": "kept"}
     row |= {"n_seeds": 3, "n_images": 4}
     row |= {"f1_50_mean": 0.5, "f1_50_low": 0.4, "f1_50_high": 0.6, "msa_mean": 0.25}
     rows = [
@@ -230,6 +230,14 @@ def test_scores_of_an_experiment(tmp_path):
     ]
     assert found.measured_on == "4 images of the test split"
     assert found.shared == "Heads: inner-distance + pixelwise; training subset: full. "
+
+
+def test_scores_of_folds_name_their_table(tmp_path, tiny):
+    found = _summary(tmp_path / "backbones" / "out_of_fold_summary.csv", "held-out")
+    assert found.measured_on == "4 images, each one where a fold holds it out"
+    said = sections.scores_of(tiny, found, tmp_path)
+    assert "/tables/backbones/out_of_fold_summary.csv`` (rule *pool_folds*)" in said
+    assert "``runs.csv`` has AP50, by fold." in said
 
 
 @pytest.mark.parametrize(

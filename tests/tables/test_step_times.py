@@ -30,6 +30,11 @@ def test_each_network_of_an_ensemble_compiles_in_its_first_epoch(epochs, median)
     assert step_times(both).to_dict() == {0: median, 1: 20}
 
 
+def test_each_fold_compiles_in_its_first_epoch():
+    table = pd.concat([history(0, [FIRST, x], fold=f"f{x}") for x in (10, 20, 60)])
+    assert step_times(table).to_dict() == {0: 20}
+
+
 def test_networks_of_a_single_epoch_have_no_other():
     assert step_times(history(0, [FIRST])).to_dict() == {0: FIRST}
     ensemble = pd.concat([history(0, [x], cell_type=name) for x, name in ((7, "A"), (9, "B"))])

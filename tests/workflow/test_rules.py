@@ -131,6 +131,7 @@ NOT_READ = {
 NAMED_BY_THE_PATH = {
     *("download.folder", "download.manifest", "simulate.folder", "figure.figure"),
     *("convert.folder", "convert.layout", "pool_folds.subsets"),
+    *("figure.folds", "format_tables.folds"),
     *("segment.condition", "segment.tuning", "score.condition", "overlay.tuning"),
     "take_labels.condition",
     *("contact_sheet.tuning", "export.kind", "predict.channels", "predict_shown.channels"),

@@ -27,6 +27,7 @@ STUDY = {
 }
 RUN = "results/kaggle/runs/unet/inner-distance+pixelwise/three-fold-2/seed-0"
 TABLE = "results/kaggle/tables/folds/out_of_fold.csv"
+CAPTION = "results/kaggle/figures/folds/counts.rst"
 
 
 @pytest.mark.slow
@@ -34,7 +35,7 @@ def test_every_image_is_scored_once_and_a_submission_gives_the_labels_back(check
     workflow = Workflow.copy(checkout, tmp_path / "checkout", STUDY)
     rows = sartorius_made.write(tmp_path / "kaggle")
     sartorius_made.pack(tmp_path / "kaggle", workflow.folder / "kaggle.zip")
-    done = workflow.call(TABLE, f"{RUN}/submission.csv")
+    done = workflow.call(TABLE, CAPTION, f"{RUN}/submission.csv")
     assert done.returncode == 0, done.stdout
     images = pd.read_csv(workflow.folder / TABLE).query("small_objects == 'kept'")
     assert images.set_index("cell_type")["n_images"].to_dict() == {
@@ -42,6 +43,7 @@ def test_every_image_is_scored_once_and_a_submission_gives_the_labels_back(check
     }  # fmt: skip
     assert set(images["subset"]) == {"three"} and set(images["data_split"]) == {"held-out"}
     assert images.set_index("cell_type")["n_true"]["all"] == pytest.approx(len(rows), abs=3)
+    assert "3 folds together: 18 images" in (workflow.folder / CAPTION).read_text()
     labels = np.load(workflow.folder / RUN / "labels.npz")
     size = sartorius_made.HEIGHT, sartorius_made.WIDTH
     found = submission.read(workflow.folder / RUN / "submission.csv", *size)

@@ -609,6 +609,16 @@ def out_of_fold_tables(*names):
     ]
 
 
+def shown_summaries():
+    """The scores over seeds of each experiment, of all folds together where it has folds."""
+    return [
+        f"{TABLES}/{'out_of_fold_' if folds.of_experiment(study, experiment) else ''}summary.csv".format(
+            dataset=entry.get("dataset", study["dataset"]), experiment=experiment
+        )
+        for experiment, entry in study["experiments"].items()
+    ]
+
+
 def content_of_tiles(wildcards):
     """Input function: what the tiles of a run hold, in small files that Snakemake compares."""
     tiles = [tiles_of(split)(wildcards) for split in splits_of(wildcards)]

@@ -217,6 +217,7 @@ rule pool_folds:
     """Scores of the held-out images of all folds together: every seed, and over seeds."""
     input:
         images=f"{TABLES}/images.csv",
+        runs=f"{TABLES}/runs.csv",
     output:
         runs=f"{TABLES}/out_of_fold.csv",
         summary=report(
@@ -267,6 +268,7 @@ rule format_tables:
     params:
         code=code("format_tables"),
         experiment=told_in_captions,
+        folds=subsets_of_folds,
     script:
         "../../scripts/format_tables.py"
 

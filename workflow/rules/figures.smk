@@ -26,6 +26,7 @@ rule figure:
         code=code("figure"),
         figure="{figure}",
         figure_text=study["figure_text"],
+        folds=subsets_of_folds,
         question=question_of,
     script:
         "../../scripts/figure.py"

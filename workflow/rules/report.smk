@@ -43,7 +43,7 @@ rule overview:
     """The front page of the report, and the tables of times, memory and provenance behind it."""
     input:
         counts=f"{DATA}/report/counts.csv",
-        summaries=on_dataset(of_all_experiments(f"{TABLES}/summary.csv")),
+        summaries=on_dataset(shown_summaries()),
         comparisons=on_dataset(of_all_experiments(f"{TABLES}/comparisons.csv")),
         picture=first_figure,
         provenance=on_dataset(of_all_runs(run_files.PROVENANCE)),

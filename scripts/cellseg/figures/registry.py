@@ -44,6 +44,8 @@ FIGURES: dict[str, Callable[..., "Figure"]] = {
     "counts": counts.counts,
     "transfer": transfer.transfer,
 }
+BY_FOLD = ("learning-curves",)
+"""Figures of single trainings; the others show the folds of a subset together."""
 DRAWN_ELSEWHERE = ("contact-sheet",)
 """Figures with a separate rule, since they show images besides tables."""
 

@@ -3,7 +3,7 @@
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from cellseg.io.wording import number_of
 from cellseg.report.markup import bullets, code, text
 from cellseg.report.markup import table as markup_table
 from cellseg.scoring import found_nothing
+from cellseg.study.folds import HELD_OUT
 from cellseg.tables import comparisons, conditions, glossary
 from cellseg.tables import read as score_tables
 from cellseg.tables.formatted import marking
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SCORE = glossary.KNOWN["f1_50"]
 """By which conditions are ranked."""
+OF_FOLDS = "All folds together: each image is scored by the network of the fold that holds it out."
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def read(summary: str | Path, compared: str | Path) -> Answer:
 
     Parameters
     ----------
-    summary, compared : its ``summary.csv`` and ``comparisons.csv``
+    summary, compared : its ``summary.csv``, of folds ``out_of_fold_summary.csv``, and
+        ``comparisons.csv``
 
     Raises
     ------
@@ -84,6 +87,13 @@ def read(summary: str | Path, compared: str | Path) -> Answer:
 
 def answer(experiment: str, table: "pd.DataFrame", pairs: "pd.DataFrame") -> Answer:
     """The answer from the rows of ``summary.csv`` and those of ``comparisons.csv`` of the score."""
+    found = _answer(experiment, table, pairs)
+    if found.best is None or not _of_folds(table):
+        return found
+    return replace(found, sentence=f"{found.sentence} {OF_FOLDS}")
+
+
+def _answer(experiment: str, table: "pd.DataFrame", pairs: "pd.DataFrame") -> Answer:
     name = f"{SCORE.name}_mean"
     ranked = table[table[name].notna()].sort_values(name, ascending=False, kind="stable")
     named = conditions.varying(table) or ["model"]
@@ -103,7 +113,8 @@ def answer(experiment: str, table: "pd.DataFrame", pairs: "pd.DataFrame") -> Ans
     if second is None:
         words = f"There is one condition, {first.in_words} as its {SCORE.heading}."
         return Answer(experiment, first, None, NOT_KNOWN, "one condition", words)
-    tested = _tested(*ranked.head(2)[conditions.AXES].to_dict("records"), pairs)
+    pair = _pair(*ranked.head(2)[conditions.AXES].to_dict("records"), pairs)
+    tested = _in_words(pair)
     rows = table[conditions.AXES].to_dict("records")
     outcome, _ = marking.best(rows, table[name].tolist(), pairs, SCORE)
     apart = most - float(ranked[name].iloc[1])
@@ -117,16 +128,30 @@ def answer(experiment: str, table: "pd.DataFrame", pairs: "pd.DataFrame") -> Ans
             words += f"{tested} apart."
         return Answer(experiment, first, second, tested, verdict, words)
     fewest = min(first.seeds, second.seeds)
-    words = f"Points only, {number_of(fewest, 'seed')}: the highest {SCORE.heading} is of "
-    words += f"{first.in_words}, {apart:.{SCORE.decimals}f} above {second.in_words}. Whether that "
+    of_images = pair["test"] == comparisons.SIGNED_RANK and _of_folds(table)
+    difference = tested if of_images else f"{apart:.{SCORE.decimals}f}"
+    verdict, tested_on = "not tested, too few seeds", "Points only"
+    if of_images:
+        verdict, tested_on = "separable over images alone", "Tested over images"
+        if pair["p_corrected"] >= comparisons.SIGNIFICANT or pair["difference"] <= 0:
+            verdict = "not separable over images"
+            words = f"Not separable over images by {SCORE.heading}: {first.in_words} and "
+            words += f"{second.in_words}, {tested} apart."
+            return Answer(experiment, first, second, tested, verdict, words)
+    words = f"{tested_on}, {number_of(fewest, 'seed')}: the highest {SCORE.heading} is of "
+    words += f"{first.in_words}, {difference} above {second.in_words}. Whether that "
     words += "is more than the noise between trainings cannot be said."
-    return Answer(
-        experiment, first, second, f"{apart:.{SCORE.decimals}f}", "not tested, too few seeds", words
-    )
+    return Answer(experiment, first, second, difference, verdict, words)
 
 
-def _tested(first: Mapping[str, str], second: Mapping[str, str], pairs: "pd.DataFrame") -> str:
-    """Paired difference of two conditions, its interval and the p of its test."""
+def _of_folds(table: "pd.DataFrame") -> bool:
+    return "data_split" in table and bool((table["data_split"] == HELD_OUT).all())
+
+
+def _pair(
+    first: Mapping[str, str], second: Mapping[str, str], pairs: "pd.DataFrame"
+) -> dict[str, object]:
+    """The row of ``comparisons.csv`` of two conditions, as the first less the second."""
     for a, b, sign in ((first, second, 1), (second, first, -1)):
         sides = {f"{axis}_a": a[axis] for axis in conditions.AXES}
         sides |= {f"{axis}_b": b[axis] for axis in conditions.AXES}
@@ -134,13 +159,21 @@ def _tested(first: Mapping[str, str], second: Mapping[str, str], pairs: "pd.Data
         if len(found):
             row = found.iloc[0]
             low, high = sorted((sign * row["low"], sign * row["high"]))
-            numbers = (_number(sign * row["difference"]), _number(low), _number(high))
-            return (
-                "{} (95 % interval {} to {}; ".format(*numbers)
-                + f"{number_of(int(row['n_pairs']), 'seed')}, p = {row['p_corrected']:.2g})"
-            )
+            return {**row, "difference": sign * row["difference"], "low": low, "high": high}
     raise UserError(
         "comparisons.csv and summary.csv are of different conditions. Delete both and run again."
+    )
+
+
+def _in_words(pair: Mapping[str, object]) -> str:
+    """Paired difference of two conditions, its interval and the p of its test."""
+    numbers = [_number(pair[name]) for name in ("difference", "low", "high")]
+    of_images = pair["pairs"] == comparisons.IMAGES
+    return (
+        "{} (95 % interval {} to {}; ".format(*numbers)
+        + f"{number_of(int(pair['n_pairs']), 'image' if of_images else 'seed')}, "
+        + (f"{pair['test']} test, " if of_images else "")
+        + f"p = {pair['p_corrected']:.2g})"
     )
 
 

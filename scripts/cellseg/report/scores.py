@@ -7,6 +7,7 @@ import pandas as pd
 
 from cellseg.io.wording import number_of
 from cellseg.scoring import names
+from cellseg.study.folds import HELD_OUT
 from cellseg.tables import conditions, glossary
 from cellseg.tables import read as score_tables
 from cellseg.tables.intervals import ENOUGH_SEEDS
@@ -18,10 +19,12 @@ SCORES = glossary.named("pixel_iou", "pixel_f1", "f1_50", "msa", "ap50")
 class Scores:
     """Scores of one experiment: `axes` are what its conditions differ in, `rows` one a condition.
 
-    A row has a text for each axis, the number of seeds, and a text for each of :data:`SCORES`.
+    ``table`` is the name of the file. A row has a text for each axis, the number of seeds, and a
+    text for each of :data:`SCORES`.
     """
 
     experiment: str
+    table: str
     axes: list[str]
     rows: list[list[str]]
     shared: str
@@ -30,7 +33,11 @@ class Scores:
 
 
 def read(path: str | Path) -> Scores:
-    """Scores of an experiment, of its ``summary.csv``; small objects kept, all cell types.
+    """Scores of an experiment, small objects kept, all cell types.
+
+    Parameters
+    ----------
+    path : its ``summary.csv``, of folds ``out_of_fold_summary.csv``
 
     Raises
     ------
@@ -54,6 +61,7 @@ def read(path: str | Path) -> Scores:
         shown.remove("tuning")
     return Scores(
         experiment=Path(path).parent.name,
+        table=Path(path).name,
         axes=[conditions.AXIS_NAMES[axis] for axis in axes],
         rows=rows,
         shared=conditions.constants(table, shown),
@@ -65,5 +73,7 @@ def read(path: str | Path) -> Scores:
 def _measured_on(table: pd.DataFrame) -> str:
     low, high = int(table["n_images"].min()), int(table["n_images"].max())
     images = number_of(high, "image") if low == high else f"{low:,} to {high:,} images"
-    split = f" of the {table['data_split'].iloc[0]} split" if "data_split" in table else ""
-    return f"{images}{split}"
+    split = table["data_split"].iloc[0] if "data_split" in table else None
+    if split == HELD_OUT:
+        return f"{images}, each one where a fold holds it out"
+    return images if split is None else f"{images} of the {split} split"

@@ -111,14 +111,17 @@ def meanings(study: Mapping) -> str:
 
 def scores_of(study: Mapping, one: scores.Scores, folder: Path) -> str:
     """The conditions of one experiment with their scores."""
-    path = folder / "tables" / one.experiment / "summary.csv"
+    path = folder / "tables" / one.experiment / one.table
+    rule, of_folds = "collect", ""
+    if one.table != "summary.csv":
+        rule, of_folds = "pool_folds", f" {code('runs.csv')} has AP50, by fold."
     names = [*one.axes, "seeds", *(score.heading for score in scores.SCORES)]
     rows = [[text(cell) for cell in row] for row in one.rows]
     return "\n".join(
         [
             heading(f"{one.experiment}: {study['experiments'][one.experiment]['title']}", 2),
-            f"Scored on {one.measured_on}. {text(one.shared)}All scores, also by cell type: "
-            f"{code(path)} (rule *collect*).\n",
+            f"Scored on {one.measured_on}. {text(one.shared)} All scores, also by cell type: "
+            f"{code(path)} (rule *{rule}*).{of_folds}\n",
             table(names, rows, "scores"),
         ]
     )

@@ -1,6 +1,7 @@
 """The short table that a finished study prints: one row a condition, and where to look."""
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from cellseg.errors import UserError
 from cellseg.io import run_files, terminal
 from cellseg.io.wording import number_of
 from cellseg.scoring import found_nothing
+from cellseg.study import folds
 from cellseg.tables import conditions, glossary, read
 from cellseg.tables.glossary import NOT_KNOWN
 from cellseg.tables.intervals import ENOUGH_SEEDS
@@ -24,7 +26,7 @@ WIDTH = 88
 def table(folder: str | Path) -> str:
     """Scores of all conditions of a data set, from the tables of its experiments.
 
-    A condition that several experiments share is listed once.
+    A condition that several experiments share is listed once. Folds are one condition together.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def table(folder: str | Path) -> str:
                 f"{row['n_seeds']:.0f}",
                 *(glossary.with_interval(row, score) for score in SCORES),
                 _ratio(conditions.rows_of(runs, **{axis: row[axis] for axis in axes})),
-                _step(conditions.rows_of(training, **here)),
+                _step(_trained(training, here)),
             ]
         )
     nothing = summary[summary["f1_50_mean"] < found_nothing.LEAST_F1]
@@ -75,7 +77,7 @@ def table(folder: str | Path) -> str:
     number = _range(summary["n_images"])
     enough = (summary["n_seeds"] >= ENOUGH_SEEDS).any()
     interval = "; ± is half of the 95 % t interval over seeds" if enough else ""
-    split = f"{summary['data_split'].iloc[0]} split, " if "data_split" in summary else ""
+    split = f"{_scored(summary['data_split'].iloc[0])}, " if "data_split" in summary else ""
     return "\n".join(
         [
             f"{folder.name}: {fixed}".rstrip(),
@@ -108,6 +110,18 @@ def _almost_nothing(conditions_of: "pd.DataFrame") -> list[str]:
     return [*textwrap.wrap(text, WIDTH), ""]
 
 
+def _scored(split: str) -> str:
+    return "held-out images of folds" if split == folds.HELD_OUT else f"{split} split"
+
+
+def _trained(training: "pd.DataFrame", here: Mapping[str, str]) -> "pd.DataFrame":
+    """Rows of a condition, those of its folds if it is all of them together."""
+    subset = here["subset"]
+    own = training["subset"].str.startswith(folds.name_of(subset, ""))
+    rows = training[(training["subset"] == subset) | own].assign(fold=training["subset"])
+    return conditions.rows_of(rows, model=here["model"], heads=here["heads"])
+
+
 def _all(folder: Path, name: str) -> "pd.DataFrame":
     """Tables called `name` of all experiments, one below the other."""
     import pandas as pd
@@ -118,7 +132,17 @@ def _all(folder: Path, name: str) -> "pd.DataFrame":
             f"{folder} has no tables/<experiment>/{name}.csv: nothing to sum up yet. "
             "Run the study first, for instance with 'make demo'."
         )
-    return pd.concat([read.read(path) for path in paths], ignore_index=True)
+    return pd.concat([_of_folds(path, read.read(path)) for path in paths], ignore_index=True)
+
+
+def _of_folds(path: Path, table: "pd.DataFrame") -> "pd.DataFrame":
+    """The same scores of all folds together, where an experiment scores folds."""
+    together = {"summary": "out_of_fold_summary", "runs": "out_of_fold"}.get(path.stem)
+    if together is None or "data_split" not in table:
+        return table
+    pooled = path.with_stem(together)
+    of_folds = (table["data_split"] == folds.HELD_OUT).all() and pooled.exists()
+    return read.read(pooled) if of_folds else table
 
 
 def _ratio(runs: "pd.DataFrame") -> str:
@@ -130,7 +154,7 @@ def _ratio(runs: "pd.DataFrame") -> str:
 
 def _step(training: "pd.DataFrame") -> str:
     """Mean over seeds, as in the formatted tables."""
-    epoch = ["seed", "epoch", *(["cell_type"] if "cell_type" in training else [])]
+    epoch = [name for name in ("seed", "epoch", "fold", "cell_type") if name in training]
     times = step_times(training.drop_duplicates(epoch))  # an experiment may repeat another's run
     return glossary.with_interval({"step_ms_mean": times.mean()}, glossary.STEP)
 

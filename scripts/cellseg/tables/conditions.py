@@ -8,6 +8,7 @@ from cellseg.errors import UserError
 from cellseg.io.wording import number_of
 from cellseg.scoring.names import NO_TUNING
 from cellseg.segmentation.by_cell_type import CELL_TYPE as BY_CELL_TYPE
+from cellseg.study.folds import HELD_OUT
 from cellseg.tables import intervals
 
 if TYPE_CHECKING:
@@ -176,10 +177,29 @@ def measured_on(images: "pd.DataFrame") -> str:
     images = held_out(images)
     shown = images[images["small_objects"] == PRIMARY]
     once = (shown if len(shown) else images).drop_duplicates("image")
-    split = f"{once['data_split'].iloc[0]} split of ".capitalize() if "data_split" in once else ""
     data = ", ".join(sorted(once["dataset"].unique()))
+    if "data_split" in once:
+        split = once["data_split"].iloc[0]
+        what = "images" if split == HELD_OUT else "split"
+        data = f"{split[:1].upper()}{split[1:]} {what} of {data}"
+    data += folds_together(images)
     cells = number_of(int(once["n_true"].sum()), "cell")
-    return f"{split}{data}: {number_of(len(once), 'image')}, {cells}"
+    return f"{data}: {number_of(len(once), 'image')}, {cells}"
+
+
+def folds_together(images: "pd.DataFrame") -> str:
+    """How many folds are one condition, such as ``, 5 folds together``; empty if none are.
+
+    Parameters
+    ----------
+    images : the table ``images``, see :func:`cellseg.tables.folds.joined`
+    """
+    if "fold" not in images:
+        return ""
+    numbers = sorted(images.groupby("subset")["fold"].nunique().unique())
+    if numbers[-1] == 1:
+        return ""
+    return f", {' or '.join(f'{number}' for number in numbers)} folds together"
 
 
 def seeds(table: "pd.DataFrame") -> tuple[str, bool]:

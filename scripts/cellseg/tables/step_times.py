@@ -10,12 +10,12 @@ def step_times(training: "pd.DataFrame") -> "pd.Series":
     """Milliseconds a step of every seed of a condition.
 
     The median over the epochs of a run but the first of each of its networks, which compiles: an
-    ensemble trains one network for each cell type.
+    ensemble trains one network for each cell type, joined folds have one each.
 
     Parameters
     ----------
     training : rows of one condition, each once, with the columns seed, epoch, step_ms and, of an
-        ensemble, cell_type
+        ensemble, cell_type, of joined folds, fold
 
     Returns
     -------
@@ -26,7 +26,7 @@ def step_times(training: "pd.DataFrame") -> "pd.Series":
 
     if "step_ms" not in training:
         return pd.Series(dtype=float)
-    network = ["seed", *(["cell_type"] if "cell_type" in training else [])]
+    network = ["seed", *(name for name in ("cell_type", "fold") if name in training)]
     measured = training.dropna(subset=["step_ms"]).sort_values("epoch", kind="stable")
     compiled = measured.groupby(network, dropna=False).cumcount() > 0
     has_compiled = compiled.groupby(measured["seed"]).transform("any")

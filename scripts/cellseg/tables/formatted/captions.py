@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+OF_FOLDS = (
+    "Each image is scored by the network of the fold that holds it out. COCO scores are in "
+    "runs.csv by fold, since confidences of different networks have no common rank. "
+)
+
+
 @dataclass(frozen=True)
 class Experiment:
     """What the configuration says of an experiment and the tables do not.
@@ -95,13 +101,14 @@ def _measured(
     part = f" (one of every {subsample} of a cell type)" if subsample > 1 else ""
     part += ", of which each seed drew some," if experiment.sampled else ""
     of_folds = once["data_split"].iloc[0] == folds.HELD_OUT
-    part += ", of which each fold holds out some," if of_folds else ""
     return (
         f"Experiment {experiment.name}. {conditions.constants(runs, shared)}"
         f"Scored on the {once['data_split'].iloc[0]} {'images' if of_folds else 'split'} of "
-        f"{', '.join(sorted(once['dataset'].unique()))}: "
+        f"{', '.join(sorted(once['dataset'].unique()))}"
+        f"{conditions.folds_together(images) if of_folds else ''}: "
         f"{number_of(len(once), 'image')}{part} with "
-        f"{number_of(int(once['n_true'].sum()), 'true cell')}. {small} "
+        f"{number_of(int(once['n_true'].sum()), 'true cell')}. "
+        f"{OF_FOLDS if of_folds else ''}{small} "
         f"{_without_cells(once['n_true'], scores)}Values are "
         + (
             f"means over {seeds} ± half of the {drawn}."

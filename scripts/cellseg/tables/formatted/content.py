@@ -94,10 +94,14 @@ def _table(
 ) -> Table:
     runs = glossary.of_runs(conditions.select(tables["runs"], small_objects=treatment))
     conditions.need(runs, "runs", [*conditions.AXES, "seed", "data_split"])
-    compared = compared[compared["small_objects"] == treatment]
+    # Of folds together the COCO scores are not known.
+    shown = [score for score in glossary.SCORES if runs[score.name].notna().any()]
+    shown = shown or list(glossary.SCORES)
+    names = [score.name for score in shown]
+    compared = compared[(compared["small_objects"] == treatment) & compared["score"].isin(names)]
     named = conditions.varying(runs) or ["model"]
     values, outcomes = {}, {}
-    for score in glossary.SCORES:
+    for score in shown:
         own = compared[compared["score"] == score.name]
         values[score], outcomes[score] = _values(runs, own, score)
     training = tables["training"]
