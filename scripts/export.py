@@ -7,18 +7,16 @@ from cellseg.runtime.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take("cpu")  # it computes next to nothing
-    names = ["settings", "provenance", "segmentation", "metrics", "coco"]
-    given = snakemake.input
-    of_members = given.get("member_settings"), given.get("member_provenance")
-    parts = ("weights", "settings", "provenance")
+    names = ["weights", "settings", "provenance", "segmentation", "metrics", "coco"]
+    settings = snakemake.input.get("member_settings")
+    provenance = snakemake.input.get("member_provenance")
     members = []
-    if None in of_members:
-        names.append("weights")
-    else:  # of a run that is fused of others
-        files = zip(given.get("weights"), *of_members, strict=True)
+    if settings:  # of a run that is fused of others
+        parts = [names.pop(0), "settings", "provenance"]
+        files = zip(snakemake.input.get("weights"), settings, provenance, strict=True)
         members = [dict(zip(parts, paths, strict=True)) for paths in files]
     run.export(
-        run={name: given[name] for name in names},
+        run={name: snakemake.input[name] for name in names},
         images=snakemake.input.images,
         kind=snakemake.params.kind,
         pixel_size=snakemake.params.pixel_size,

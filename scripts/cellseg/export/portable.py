@@ -47,16 +47,16 @@ BY = ",\n                       by=fused_run.by_members(lambda model: predictor)
 """Of the example of a run that is fused of others: what predicts with each of them."""
 
 
-def use(members: int) -> str:
+def use(fused: bool) -> str:
     """Paragraph of the card that says what the example does.
 
     Parameters
     ----------
-    members : number of runs that the exported one is fused of; 0 if it is none
+    fused : whether the run is fused of others
     """
     weights, predicts = f"`{run_files.SAFETENSORS}`", "predicts, merges"
-    if members:
-        weights = f"`{exports.MEMBERS}/1` to `{exports.MEMBERS}/{members}`"
+    if fused:
+        weights = f"`{exports.MEMBERS}/`"
         predicts = "predicts with each network, merges, fuses"
     return (
         "`example.py` computes with the modules of livecell-bench in `cellseg/`, which come along, "

@@ -89,7 +89,7 @@ def export(
             if not members:
                 portable.write_network(family, first.settings, first.weights, made)
             portable.write_code(*code, thresholds, made, bool(members))
-            use, install, otherwise = portable.use(len(members)), portable.install(code[1]), ""
+            use, install, otherwise = portable.use(bool(members)), portable.install(code[1]), ""
         else:
             network = _build(family, first.settings, first.weights.parent, options)
             _write_saved_model(network, first.weights, made)
