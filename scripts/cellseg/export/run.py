@@ -25,11 +25,12 @@ from cellseg.training import ensemble, joined_folds
 from cellseg.training.provenance import SETTINGS as RUN_SETTINGS
 from cellseg.training.start import CHAIN
 
-OF_PROVENANCE = ("train_images", "val_images", "versions")
-
 if TYPE_CHECKING:
     from cellseg.export.saved_model import WholeImages
     from cellseg.training.family import Family
+
+OF_PROVENANCE = ("train_images", "val_images", "versions")
+"""What is read of the provenance of a run."""
 
 
 def export(
@@ -158,8 +159,8 @@ def _write_members(
     for network, paths, place in zip(networks, members, places, strict=True):
         own = folder / place
         own.mkdir(parents=True)
-        for name in ("settings", "provenance"):
-            shutil.copyfile(paths[name], own / f"{name}.json")
+        shutil.copyfile(paths["settings"], own / run_files.SETTINGS)
+        shutil.copyfile(paths["provenance"], own / run_files.PROVENANCE)
         portable.write_network(
             load_family(network.settings["model"]), network.settings, network.weights, own
         )
