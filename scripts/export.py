@@ -7,7 +7,14 @@ from cellseg.runtime.script import running
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     gpu_lease.take("cpu")  # it computes next to nothing
-    names = ("weights", "settings", "provenance", "segmentation", "metrics", "coco")
+    names = ["weights", "settings", "provenance", "segmentation", "metrics", "coco"]
+    settings = snakemake.input.get("member_settings")
+    provenance = snakemake.input.get("member_provenance")
+    members = []
+    if settings:  # of a run that is fused of others
+        parts = [names.pop(0), "settings", "provenance"]
+        files = zip(snakemake.input.get("weights"), settings, provenance, strict=True)
+        members = [dict(zip(parts, paths, strict=True)) for paths in files]
     run.export(
         run={name: snakemake.input[name] for name in names},
         images=snakemake.input.images,
@@ -16,4 +23,5 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         load_family=models.load,
         output=snakemake.output.export,
         threads=snakemake.threads,
+        members=members,
     )

@@ -1,13 +1,14 @@
 """Detections of several runs, fused into those of one."""
 
+import os
 import platform
 
 import numba
 
-from cellseg.inference import fusion
-from cellseg.io import atomic, made_files
+from cellseg.inference import fused_run, fusion
+from cellseg.io import atomic, made_files, run_format
 from cellseg.runtime.script import running
-from cellseg.study.runs import MEMBERS
+from cellseg.study.fusion_names import MEMBERS
 from cellseg.training import provenance
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
@@ -23,3 +24,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         about = {MEMBERS: paths, "train_images": trained, "val_images": sorted(validated)}
         device = platform.processor() or "cpu"
         atomic.write_json(made, provenance.record(settings, versions, device, **about))
+        own = os.path.dirname(made)
+        folders = [os.path.relpath(os.path.dirname(path), own) for path in paths]
+        of_run = fused_run.settings(folders, settings["weights"], settings["iou"])
+        atomic.write_json(snakemake.output.get("settings"), run_format.stamped(of_run))

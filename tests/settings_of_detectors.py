@@ -192,6 +192,9 @@ def fused(world: World) -> list[float]:
         atomic.write_json(runs[-1], {"train_images": [path], "val_images": ["a", path]})
     made = world.run("fuse squares/fused/*", maps=maps, runs=runs)
     about = json.loads(Path(made.provenance).read_text())
+    settings = json.loads(Path(made.settings).read_text())["model"]
+    assert settings["iou"] == job.params["fusion"]["iou"]
+    assert [one["weight"] for one in settings["members"]] == job.params["fusion"]["weights"]
     assert about["train_images"] == sorted(job.input["maps"]) and about["members"] == maps
     assert about["val_images"] == (["a"] if len(maps) > 1 else ["a", maps[0]])
     scores = instance_store.open(made.maps).read("one")["instances"].scores

@@ -73,12 +73,6 @@ def test_windows_find_what_the_whole_image_holds(run):
     assert (np.diff(scores) <= 0).all()
 
 
-def test_a_fused_run_names_its_members(tmp_path):
-    atomic.write_json(tmp_path / "provenance.json", {"members": ["results/one/instances.zip"]})
-    with pytest.raises(UserError, match=r"is fused of other runs.*its provenance\.json lists"):
-        request.files_of_run({"run": str(tmp_path), "tuning": None})
-
-
 def test_an_unfinished_run_of_all_folds_is_not_taken_for_a_fused_one(tmp_path):
     atomic.write_json(tmp_path / "provenance.json", {"members": {"fold-1": ["one"]}})
     with pytest.raises(UserError, match=r"is not a finished run, it lacks weights\.h5"):

@@ -96,6 +96,9 @@ def test_runs_are_fused_on_the_images_that_they_share(tmp_path):
     store = instance_store.open(tmp_path / "fused.zip")
     assert store.images == ["y"] and store.prediction is None
     assert store.read("y")[HEAD].scores == pytest.approx([0.9])
+    instance_store.write(tmp_path / "b.zip", [("y", one)], {"window": 64})
+    with pytest.raises(UserError, match=r"b\.zip was predicted with .*64.*, and .*a\.zip"):
+        fusion.fuse_runs(paths, [1, 1], 0.5, tmp_path / "fused.zip")
     instance_store.write(tmp_path / "b.zip", [("z", one)])
     with pytest.raises(UserError, match=r"no image in common.*`members`"):
         fusion.fuse_runs(paths, [1, 1], 0.5, tmp_path / "fused.zip")

@@ -94,7 +94,8 @@ def test_they_are_recognised(line, names, tmp_path):
 
 def test_every_output_of_a_job_is_a_name_of_the_list():
     made = []
-    of_fusion = {run_files.FUSE, run_files.FUSE_VALIDATION, run_files.OVERLAY_OF_FUSION}
+    of_fusion = {run_files.FUSE, run_files.FUSE_VALIDATION, run_files.OVERLAY_OF_FUSION,
+                 run_files.EXPORT_OF_FUSION}  # fmt: skip
     # Of runs without a training, next to the jobs of others that make the same files.
     instead = {*run_files.OF_OUTSIDE, *of_fusion, run_files.PAINT, run_files.JOIN_FOLDS}
     assert run_files.PAINT.outputs == run_files.SEGMENT.outputs

@@ -12,6 +12,7 @@ from cellseg.images.normalization import METHODS
 from cellseg.models import FAMILIES
 from cellseg.study import outside, validation
 from cellseg.study import runs as studies
+from cellseg.study.fusion_names import FUSION
 from cellseg.study.runs import Run
 from cellseg.targets import channels
 from cellseg.targets.heads import HEADS
@@ -241,7 +242,7 @@ def test_schema_describes_every_key_and_agrees_with_the_registries(schema):
         target = definitions.get(entry.get("$ref", "").rpartition("/")[2], {})
         per_split = path.rpartition(".")[2] in ("train", "val", "test")
         assert per_split or "description" in {**target, **entry}, path
-    families = [*FAMILIES, studies.FUSION, outside.FAMILY]
+    families = [*FAMILIES, FUSION, outside.FAMILY]
     assert definitions["model"]["properties"]["family"]["enum"] == families
     assert list(schema["$defs"]["heads"]["properties"]) == list(HEADS)
     assert list(channels.USED) == list(HEADS)

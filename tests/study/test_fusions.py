@@ -7,7 +7,7 @@ import yaml
 
 from cellseg.errors import UserError
 from cellseg.jobs.steps import steps_of
-from cellseg.study import fusions, runs, starts, validation
+from cellseg.study import fusion_checks, fusions, runs, starts, validation
 
 DETECTOR = {"family": "centermask", "preset": "small", "training": {"tiling": "crops"}}
 FUSED = {"model": "fused", "heads": "instances", "subset": "full", "seed": 0}
@@ -72,6 +72,32 @@ TWO = [{"model": "one"}, {"model": "two"}]
 def test_what_cannot_be_fused_is_refused(schema, members, condition, expected):
     with pytest.raises(UserError, match=expected):
         resolved(schema, members, [{**FUSED, **condition}])
+
+
+@pytest.mark.parametrize(
+    ("model", "subset", "expected"),
+    [
+        ({"ensemble": "cell-type"}, "full", "models.two has a network for each cell type"),
+        ({}, "five-all-folds", "holds the networks of all folds, and such a run is not exported"),
+        ({}, "full", None),
+    ],
+)
+def test_members_of_several_networks_are_not_exported(schema, model, subset, expected):
+    """Said in the plan, before anything is trained."""
+    folds = {"count": 5, "validation": "held-out", "scored": "split", "ensemble": True,
+             "images": "training"}  # fmt: skip
+    made = resolved(
+        schema, TWO, [{**FUSED, "subset": "full" if model else subset}],
+        subsets={"full": {}, "five": {"folds": folds}},
+        models={"one": DETECTOR, "two": {**DETECTOR, **model},
+                "fused": {"family": "fusion", "members": TWO}},
+    )  # fmt: skip
+    [run] = runs.runs_of(made, "first")
+    if expected is None:
+        fusion_checks.check_export(made, run)
+        return
+    with pytest.raises(UserError, match=f"models.fused.members: .*{expected}"):
+        fusion_checks.check_export(made, run)
 
 
 def test_nothing_starts_from_them_and_no_search_trains_them(schema):

@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from workflow_runner import Workflow
 
@@ -95,3 +96,13 @@ def test_runs_of_two_seeds_are_fused_tuned_and_scored(checkout, tmp_path):
     summary = pd.read_csv(workflow.folder / "results/tiny/tables/first/summary.csv")
     assert {"detector", "both"} <= set(summary["model"])
     assert workflow.planned() == {}
+    export = f"{run.relative_to(workflow.folder)}/tuning-scores/export.zip"
+    [image] = metrics["image"].unique()
+    [path] = (workflow.folder / "results/data/tiny").rglob(f"{image}*.tif")
+    for number, chosen in enumerate([f"run: {run}, tuning: scores", f"run: {export}"]):
+        given = f"apply={{{chosen}, images: {path}, output: found-{number}}}"
+        done = workflow.call(export, "apply", "--config", given)
+        assert done.returncode == 0, done.stdout
+        [labels] = (workflow.folder / f"found-{number}/labels").iterdir()
+        with np.load(run / "tuning-scores/labels.npz") as made:
+            np.testing.assert_array_equal(tifffile.imread(labels), made[image])

@@ -89,6 +89,7 @@ WHOLE["apply"] = {"run": "given/run", "images": "given/images", "output": "given
 
 TARGETS = [
     *("all", "apply", f"{RUN}/export.zip", f"{RUN}/submission.csv"),
+    "results/tiny/runs/fused/instances/of-fused/seed-0/tuning-detections/export.zip",
     "results/tiny/runs/outside/external/full/seed-0/submission.csv",
     *("results/tiny/searches/rates/search.png", "results/data/published/source.json"),
 ]
@@ -202,6 +203,8 @@ def _fingerprint(script: Path, job: loaded_rules.Job, library: Path) -> str:
     """Of the script, what it imports, and what it looks up by the family of the job's model."""
     model = WHOLE["models"].get(job.wildcards.get("model"))
     used = [model["family"]] if model else list(models.FAMILIES)
+    if used == ["fusion"]:
+        used = [WHOLE["models"][one["model"]]["family"] for one in model["members"]]
     used = [family for family in used if family in models.FAMILIES]  # labels is no network
     text = "".join(path.read_text() for path in code_fingerprint.used_by(script, library))
     entries = [models.FAMILIES[name] for name in used]
@@ -266,7 +269,8 @@ def test_each_network_has_the_environment_of_its_packages(loaded, place):
         "train-torch.yaml": {"train", "predict_instances", "predict_validation", "predict_shown"}
     }
     assert set(found["featurenet"]) == set(found[None]) == {"train-cpu.yaml"}
-    assert "export" in found["featurenet"]["train-cpu.yaml"] and "fused" not in found
+    assert "export" in found["featurenet"]["train-cpu.yaml"]
+    assert found["fused"] == {"train-torch.yaml": {"export_of_fusion"}}
     assert all((place / "envs" / name).is_file() for one in found.values() for name in one)
 
 
@@ -488,7 +492,7 @@ EDITS = {
     "fusion": (_set("models", "fused", "iou", value=0.6), "fuse.fusion"),
     "member": (_set("models", "fused", "members",
                     value=[{"model": "detector"}, {"model": "detector", "seed": 2}]),
-               "fuse:input -train +train -predict +predict -predict_validation "
+               "fuse:input export:input -train +train -predict +predict -predict_validation "
                "+predict_validation"),
     "detector": (_set("models", "detector", "mask_scoring", value=False), "train.settings"),
     "grid": (_set("threshold_searches", "grid", "interior_threshold", value=[0.2, 0.4]),

@@ -62,5 +62,23 @@ rule export:
         "../../scripts/export.py"
 
 
+use rule export as export_of_fusion with:
+    input:
+        settings=f"{RUN}/{run_files.SETTINGS}",
+        provenance=f"{RUN}/{run_files.PROVENANCE}",
+        segmentation=f"{RUN}/{{variant}}{run_files.SEGMENTATION}",
+        metrics=f"{RUN}/{{variant}}{run_files.METRICS}",
+        coco=f"{RUN}/{{variant}}{run_files.COCO}",
+        images=[
+            f"{DATA}/annotations/train.images.parquet",
+            f"{DATA}/annotations/val.images.parquet",
+        ],
+        weights=of_exported_members(run_files.WEIGHTS),
+        member_settings=of_exported_members(run_files.SETTINGS),
+        member_provenance=of_exported_members(run_files.PROVENANCE),
+    wildcard_constraints:
+        **OF_FUSION,
+
+
 onsuccess:
     say_where_to_look()

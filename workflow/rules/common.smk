@@ -39,6 +39,8 @@ from cellseg.study import (
     config_files,
     ensembles,
     folds,
+    fusion_checks,
+    fusion_names,
     fusions,
     outside,
     overrides,
@@ -241,10 +243,13 @@ def code_with_family(script, facts=False, also=None):
     """
 
     def digits(wildcards):
-        family = families.FAMILIES[study["models"][wildcards.model]["family"]]
+        used = [
+            families.FAMILIES[name]
+            for name in fusions.families_of(study, wildcards.model)
+        ]
         modules = [
-            family.module,
-            *([family.facts] if facts else []),
+            *(family.module for family in used),
+            *(family.facts for family in used if facts),
             *(also(wildcards) if also else []),
         ]
         return code(script, *modules)(wildcards)
@@ -259,7 +264,8 @@ def environment_of(wildcards):
         family = model["family"] if model else request.family(study["apply"])
     except UserError:  # said once the job asks which run it is
         family = None
-    computes = "torch" if families.needs_torch(family) else study["accelerator"]
+    on_torch = families.needs_torch(family) or family == fusion_names.FUSION
+    computes = "torch" if on_torch else study["accelerator"]
     return f"../../envs/train-{computes}.yaml"
 
 
@@ -409,6 +415,19 @@ def of_members(name):
             f"{RUN}/{name}".format(**vars(member), tuning=wildcards.get("tuning"))
             for member in fused or folds.members(study, run)
         ]
+
+    return files
+
+
+def of_exported_members(name):
+    """Input function: as `of_members`, of a run to export; refuses members that cannot be."""
+
+    def files(wildcards):
+        try:
+            fusion_checks.check_export(study, run_of(wildcards))
+        except UserError as error:
+            raise WorkflowError(printable(error)) from None
+        return of_members(name)(wildcards)
 
     return files
 

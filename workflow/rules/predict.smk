@@ -77,6 +77,7 @@ rule fuse:
         runs=of_members(run_files.PROVENANCE),
     output:
         maps=f"{RUN}/{run_files.INSTANCES}",
+        settings=f"{RUN}/{run_files.SETTINGS}",
         provenance=f"{RUN}/{run_files.PROVENANCE}",
     log:
         f"{RUN}/{run_files.FUSE.log}",

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from cellseg import starter
 from cellseg.errors import UserError
+from cellseg.inference import fused_run
 from cellseg.inference import record as prediction_record
-from cellseg.io import exports, run_files, tolerant
+from cellseg.io import exports, made_files, run_files, run_format, tolerant
 from cellseg.segmentation import by_cell_type
 from cellseg.segmentation import record as segmentation_record
-from cellseg.study.runs import MEMBERS
+from cellseg.study.fusion_names import MEMBERS
 
 EXAMPLE = "snakemake --cores 2 apply --config 'apply={images: YOUR_FOLDER}'"
 
@@ -46,6 +47,8 @@ def named(settings: Mapping) -> str:
 def files_of_run(settings: Mapping) -> dict[str, Path]:
     """The files that say how a run segments: weights, settings, windows and thresholds.
 
+    A run that is fused of others has no ``weights``, but those and the settings of its members.
+
     Parameters
     ----------
     settings : ``apply`` of the configuration, of which run, tuning and cell_type are used
@@ -75,15 +78,13 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
         "settings": run / run_files.SETTINGS,
         "segmentation": run / variant / run_files.SEGMENTATION,
     }
+    about = tolerant.json_file(run / run_files.PROVENANCE)
+    # A list of files; of a run of all folds, which has networks, members are a dict.
+    fused = isinstance(about, Mapping) and isinstance(about.get(MEMBERS), list)
+    if fused:
+        del files["weights"]
     missing = [path for path in files.values() if not path.is_file()]
     command = f"snakemake --cores 4 {' '.join(path.as_posix() for path in missing)}"
-    about = tolerant.json_file(run / run_files.PROVENANCE) if missing else None
-    # A list of files; of a run of all folds, which has networks, members are a dict.
-    if isinstance(about, Mapping) and isinstance(about.get(MEMBERS), list):
-        raise UserError(
-            f"apply.run: {run} is fused of other runs and has no network. Name one of its members, "
-            f"which its {run_files.PROVENANCE} lists."
-        )
     if missing:
         lacking = ", ".join(path.relative_to(run).as_posix() for path in missing)
         raise UserError(
@@ -94,6 +95,25 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
     if settings.get("cell_type") is not None:
         found = segmentation_record.read(files["segmentation"])
         by_cell_type.of_type(found, settings["cell_type"], files["segmentation"])
+    return {**files, **_members(run)} if fused else files
+
+
+def _members(run: Path) -> dict[str, Path]:
+    """Weights and settings of the runs that one is fused of, which need not be below it."""
+    path, files = run / run_files.SETTINGS, {}
+    try:
+        found = fused_run.members(run_format.read(path, "model"), run)
+    except (KeyError, TypeError, ValueError) as error:
+        raise made_files.damaged(path, error) from error
+    for number, member in enumerate(found, start=1):
+        for name in (run_files.WEIGHTS, run_files.SETTINGS):
+            files[f"{name} of member {number}"] = member.folder / name
+    missing = [path.as_posix() for path in files.values() if not path.is_file()]
+    if missing:
+        raise UserError(
+            f"apply.run: {run} is fused of other runs, and {', '.join(missing)} of them does not "
+            f"exist. Put it back, or make it again: snakemake --cores 4 {' '.join(missing)}"
+        )
     return files
 
 
@@ -144,6 +164,7 @@ def unpacked(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
     ------
     dict
         Paths of ``weights``, ``settings`` and ``segmentation``; of an export also of ``origin``.
+        A run that is fused of others has no ``weights``: those of its members are in their folders.
 
     Raises
     ------
@@ -155,10 +176,11 @@ def unpacked(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
         return
     with tempfile.TemporaryDirectory(prefix="export-") as temporary:
         folder = Path(temporary)
-        weights = exports.weights_in(files["export"])
-        exports.unpack(files["export"], {weights: weights, **OF_EXPORT}, folder)
+        inner = exports.members_in(files["export"])
+        names = inner or [exports.weights_in(files["export"])]
+        exports.unpack(files["export"], {name: name for name in names} | OF_EXPORT, folder)
         run = {
-            "weights": folder / weights,
+            **({} if inner else {"weights": folder / names[0]}),
             "settings": folder / run_files.SETTINGS,
             "segmentation": folder / run_files.SEGMENTATION,
             "origin": folder / run_files.ORIGIN,

@@ -1,7 +1,9 @@
 """The page that says what an exported network is: README.md of an export."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from tabulate import tabulate
@@ -9,6 +11,7 @@ from tabulate import tabulate
 from cellseg import models
 from cellseg.export import terms
 from cellseg.io import exports, run_files
+from cellseg.io.wording import number_of
 from cellseg.segmentation import by_cell_type
 from cellseg.tables import glossary
 from cellseg.training import length, start
@@ -19,6 +22,24 @@ SCORES = glossary.named("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1
 
 COCO_SCORES = glossary.named("ap", "ap50", "afnr")
 """Columns of coco.csv."""
+
+
+class Network(NamedTuple):
+    """A trained network that an export holds: what its run recorded, and its weights."""
+
+    settings: Mapping
+    provenance: Mapping
+    weights: Path
+
+    @property
+    def name(self) -> str:
+        """Model, heads, subset and seed of its run, as its folder says."""
+        return "/".join(self.weights.parent.parts[-4:])
+
+    @property
+    def chain(self) -> Sequence[Mapping]:
+        """What it started from."""
+        return self.provenance.get(CHAIN, [])
 
 
 def trained_on(provenance: Mapping, images: pd.DataFrame) -> pd.DataFrame:
@@ -47,7 +68,7 @@ def text(
     condition: Mapping,
     kind: str,
     settings: Mapping,
-    provenance: Mapping,
+    networks: Sequence[Network],
     segmentation: Mapping,
     otherwise: str,
     data: pd.DataFrame,
@@ -62,33 +83,30 @@ def text(
     ----------
     condition : dataset, model, heads, subset and seed of the run
     kind : of its data set, a key of :data:`cellseg.data.kinds.SOURCES`
-    settings, provenance, segmentation : what the run recorded
+    settings, segmentation : what the run recorded
+    networks : that of the run, or those of the runs that it is fused of
     otherwise : of :func:`otherwise`, or nothing if the export predicts as the scores had it
     data : of :func:`trained_on`
     metrics, coco : tables of its scores
     use : paragraph that says what the example does
     install : command that installs what it needs
     """
-    model, training = settings["model"], settings["training"]
-    pretrained = model.get("weights")
-    weights = f"pretrained weights `{pretrained}`" if pretrained else "random weights"
-    chain = provenance.get(CHAIN, [])
-    if chain:
-        weights = f"{start.of_link(chain[0])} ({start.taken(chain[0])})"
+    first, fused = networks[0], len(networks) > 1
+    finds = f"{len(networks)} networks that together find" if fused else "A network that finds"
+    families = dict.fromkeys(one.settings["model"]["family"] for one in networks)
     sections = [
         f"# {condition['model']}, {condition['heads']}",
-        "A network that finds single cells in phase-contrast images, exported from livecell-bench. "
+        f"{finds} single cells in phase-contrast images, exported from livecell-bench. "
         f"Run: data set `{condition['dataset']}`, model `{condition['model']}`, heads "
         f"`{condition['heads']}`, subset `{condition['subset']}`, seed {condition['seed']}.",
         "## Use",
         f"    {install}\n    python example.py IMAGE.tif",
         use,
         "## What it is",
-        f"{models.description(model)}, {provenance['parameters']:,} weights, started "
-        f"from {weights}; {length.in_words(training)} on tiles of {settings['tiling']['size']} "
-        f"pixels. Trained on {provenance['finished'][:10]} with "
-        f"{_versions(provenance['versions'])}. All settings: `{run_files.SETTINGS}`, "
-        f"`{run_files.PROVENANCE}`; thresholds: `{run_files.SEGMENTATION}`."
+        *(_members(networks, settings["model"]) if fused else []),
+        f"{'' if fused else _what(first)}All settings: `{run_files.SETTINGS}`, "
+        f"`{run_files.PROVENANCE}`{f', also in `{exports.MEMBERS}/`' if fused else ''}; "
+        f"thresholds: `{run_files.SEGMENTATION}`."
         f"{tuned(segmentation)} How the images of the scores below were "
         f"predicted: `{run_files.SEGMENTATION}`.{otherwise}",
         "## What it was trained on",
@@ -99,8 +117,10 @@ def text(
                 ("all", *data.iloc[:, 1:].sum()),
             ],
         ),
-        *_synthetic(provenance),
-        *_chain(chain),
+        *(["Each image that a network was trained on, and the validation images that all networks "
+           "have in common."] if fused else []),
+        *_synthetic(first.provenance),
+        *_chains(networks),
         "## Validation: scores on images it has not seen",
         *_scores(metrics, coco, segmentation["segmentation"]["method"]),
         "## Intended use, and limits",
@@ -110,12 +130,68 @@ def text(
         "pixel belongs to one cell, so that cells on top of each other are not separated. Not for "
         "diagnosis.",
         "## Licences",
-        *terms.licences(kind, model, chain),
+        *dict.fromkeys(line for one in networks
+                       for line in terms.licences(kind, one.settings["model"], one.chain)),
         "- livecell-bench itself, with `example.py`: MIT.",
         "Please cite:",
-        "\n".join(f"- {name}, doi:{doi}" for name, doi in terms.cited(model["family"])),
+        "\n".join(f"- {name}, doi:{doi}" for name, doi in
+                  terms.cited(*families, *([settings["model"]["family"]] if fused else []))),
     ]  # fmt: skip
     return "\n\n".join(sections) + "\n"
+
+
+def _what(network: Network) -> str:
+    """What a network is and how it was trained, in two sentences."""
+    provenance = network.provenance
+    return (
+        f"{models.description(network.settings['model'])}, {provenance['parameters']:,} weights, "
+        f"started from {_begun(network)}; {_training(network)}. "
+        f"Trained on {provenance['finished'][:10]} with {_versions(provenance['versions'])}. "
+    )
+
+
+def _begun(network: Network) -> str:
+    if network.chain:
+        return f"{start.of_link(network.chain[0])} ({start.taken(network.chain[0])})"
+    pretrained = network.settings["model"].get("weights")
+    return f"pretrained weights `{pretrained}`" if pretrained else "random weights"
+
+
+def _training(network: Network) -> str:
+    trained, size = (
+        length.in_words(network.settings["training"]),
+        network.settings["tiling"]["size"],
+    )
+    return f"{trained} on tiles of {size} pixels"
+
+
+def _members(networks: Sequence[Network], model: Mapping) -> Iterator[str]:
+    """What the run is fused of; `model` is of its settings."""
+    yield (
+        f"The detections of {len(networks)} networks, fused. Boxes and masks of the same cell (IoU "
+        f"of {model['iou']:g} or more) are averaged, by score and weight. A score is the weighted "
+        "mean over all networks."
+    )
+    rows = [
+        (
+            f"`{exports.MEMBERS}/{number}`: {one.name}",
+            f"{entry['weight']:g}",
+            f"{models.description(one.settings['model'])}, "
+            f"{one.provenance['parameters']:,} weights",
+            _begun(one),
+            f"{_training(one)}; {number_of(len(one.provenance['train_images']), 'image')}",
+            f"{one.provenance['finished'][:10]}, {_versions(one.provenance['versions'])}",
+        )
+        for number, (one, entry) in enumerate(zip(networks, model["members"], strict=True), start=1)
+    ]
+    yield _table(["run", "counts", "network", "started from", "training", "trained"], rows)
+
+
+def _chains(networks: Sequence[Network]) -> Iterator[str]:
+    for network in networks:
+        if network.chain and len(networks) > 1:
+            yield f"`{network.name}`:"
+        yield from _chain(network.chain)
 
 
 def use_of_maps(window: int, normalization: str, example_note: str) -> str:

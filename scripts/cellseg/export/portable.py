@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from cellseg.export import modules
 from cellseg.images import reading
-from cellseg.io import run_files
+from cellseg.inference import fused_run
+from cellseg.io import exports, run_files
 from cellseg.segmentation import of_image
 from cellseg.segmentation import record as segmentation_record
 
@@ -26,12 +27,12 @@ from skimage import io
 
 from {package} import predictor
 from cellseg.images import reading
-from cellseg.segmentation import of_image
+{imports}from cellseg.segmentation import of_image
 
 folder = Path(__file__).resolve().parent
 run = json.loads((folder / "{settings}").read_text(encoding="utf-8"))
 record = json.loads((folder / "{record}").read_text(encoding="utf-8"))
-find = of_image.finder(run, record["segmentation"], record["prediction"], predictor, folder)
+find = of_image.finder(run, record["segmentation"], record["prediction"], predictor, folder{by})
 image = reading.read(sys.argv[1])  # any size; 8 or 16 bits, grey or colour
 cells, scores = find(image)  # a label image, 0 is background, and a score for each cell
 kind = "uint16" if len(scores) < 2**16 else "uint32"
@@ -41,14 +42,30 @@ Path("scores.csv").write_text("\\n".join(["cell,score", *rows, ""]), encoding="u
 print(len(scores), "cells in cells.tif, their scores in scores.csv")
 '''
 
-USE = (
-    "`example.py` computes with the modules of livecell-bench in `cellseg/`, which come along, and "
-    f"the weights in `{run_files.SAFETENSORS}`. It reads an image of any size, in 8 or 16 bits, "
-    "grey or colour, and writes the label image `cells.tif` and `scores.csv`. It normalises, cuts "
-    "windows, predicts, merges and segments as livecell-bench does, with the settings of "
-    f"`{run_files.SEGMENTATION}`: its cells are those that `snakemake apply` finds with this file."
-)
-"""Paragraph of the card."""
+IMPORTS = "from cellseg.inference import fused_run\n"
+BY = ",\n                       by=fused_run.by_members(lambda model: predictor)"
+"""Of the example of a run that is fused of others: what predicts with each of them."""
+
+
+def use(fused: bool) -> str:
+    """Paragraph of the card that says what the example does.
+
+    Parameters
+    ----------
+    fused : whether the run is fused of others
+    """
+    weights, predicts = f"`{run_files.SAFETENSORS}`", "predicts, merges"
+    if fused:
+        weights = f"`{exports.MEMBERS}/`"
+        predicts = "predicts with each network, merges, fuses"
+    return (
+        "`example.py` computes with the modules of livecell-bench in `cellseg/`, which come along, "
+        f"and the weights in {weights}. It reads an image of any size, in 8 or 16 bits, "
+        "grey or colour, and writes the label image `cells.tif` and `scores.csv`. It normalises, "
+        f"cuts windows, {predicts} and segments as livecell-bench does, with the settings of "
+        f"`{run_files.SEGMENTATION}`: its cells are those that `snakemake apply` finds with this "
+        "file."
+    )
 
 
 def install(packages: Sequence[str]) -> str:
@@ -56,24 +73,15 @@ def install(packages: Sequence[str]) -> str:
     return f"pip install {' '.join([*packages, *SHARED])}"
 
 
-def write(
-    family: "Family",
-    predictor: str,
-    packages: Sequence[str],
-    settings: Mapping,
-    record: Mapping,
-    weights: Path,
-    folder: Path,
-) -> None:
-    """Write weights, code and example into the folder of an export, and load the network once.
+def write_network(family: "Family", settings: Mapping, weights: Path, folder: Path) -> None:
+    """Write the weights of a network, and load it once.
 
     Parameters
     ----------
     family : of the run
-    predictor, packages : of :func:`cellseg.models.predictor_code`
     settings : of the run
-    record : of its segmentation, see :mod:`cellseg.segmentation.record`
     weights : weights.h5 of the run
+    folder : of an export, or of a member in it
 
     Raises
     ------
@@ -84,12 +92,28 @@ def write(
 
     state_files.write_safetensors(weights, folder / run_files.SAFETENSORS)
     family.Predictor(settings, folder)
+
+
+def write_code(
+    predictor: str, packages: Sequence[str], record: Mapping, folder: Path, fused: bool
+) -> None:
+    """Write code and example into the folder of an export.
+
+    Parameters
+    ----------
+    predictor, packages : of :func:`cellseg.models.predictor_code`
+    record : of the segmentation of the run, see :mod:`cellseg.segmentation.record`
+    fused : whether the run is fused of others
+    """
     method = segmentation_record.method(record).module
-    modules.copy([predictor, method, of_image.__name__, reading.__name__], folder)
+    names = [predictor, method, of_image.__name__, reading.__name__]
+    modules.copy([*names, *([fused_run.__name__] if fused else [])], folder)
     text = TEMPLATE.format(
         install=install(packages),
         package=predictor.rpartition(".")[0],
         settings=run_files.SETTINGS,
         record=run_files.SEGMENTATION,
+        imports=IMPORTS if fused else "",
+        by=BY if fused else "",
     )
     (folder / "example.py").write_text(text, encoding="utf-8")

@@ -14,7 +14,8 @@ import yaml
 from cellseg import models
 from cellseg.export import bioimage_io, model_card, portable
 from cellseg.export import example as export_example
-from cellseg.inference import record
+from cellseg.export.model_card import Network
+from cellseg.inference import fused_run, record
 from cellseg.io import atomic, exports, made_files, run_files, run_format
 from cellseg.segmentation import record as segmentation_record
 from cellseg.simulate.cell_types import CELL_TYPES
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from cellseg.export.saved_model import WholeImages
     from cellseg.training.family import Family
 
+OF_PROVENANCE = ("train_images", "val_images", "versions")
+"""What is read of the provenance of a run."""
+
 
 def export(
     run: Mapping[str, str],
@@ -37,60 +41,63 @@ def export(
     output: str,
     threads: int,
     pixel_size: float | None = None,
+    members: Sequence[Mapping[str, str]] = (),
 ) -> None:
     """Write the zip of a run.
 
     Parameters
     ----------
     run : paths of its ``weights``, ``settings``, ``provenance``, ``segmentation``, ``metrics`` and
-        ``coco``
+        ``coco``; one that is fused of others has no ``weights``
     images : tables of the images that it may have been trained and validated with
     kind : of its data set, a key of :data:`cellseg.data.kinds.SOURCES`
     load_family : from the model's settings to the module of its family
     pixel_size : micrometres of a side of a pixel of its images, or None
     output : zip to write; of a network in TensorFlow, rdf.yaml at its top makes it a package of the
         BioImage Model Zoo
+    members : paths of ``weights``, ``settings`` and ``provenance`` of each run that it is fused of,
+        in the order of its settings
 
     Raises
     ------
     UserError
         The network cannot be exported, see :func:`cellseg.export.saved_model.build` and
-        :func:`cellseg.export.portable.write`, or the run does not say how it was predicted.
+        :func:`cellseg.export.portable.write_network`, or the run does not say how it was predicted.
     """
-    settings, provenance = (
-        read_json(run[name], *keys)
-        for name, read_json, keys in (
-            ("settings", run_format.read, RUN_SETTINGS),
-            ("provenance", made_files.read_json, ("train_images", "val_images", "versions")),
-        )
-    )
+    settings = run_format.read(run["settings"], *fused_run.OF_RUN)
+    provenance = made_files.read_json(run["provenance"], *OF_PROVENANCE)
     thresholds = segmentation_record.read(run["segmentation"])
     options = record.of(thresholds, run["segmentation"])
-    ensemble.refuse(settings, run["weights"], "is exported")
-    joined_folds.refuse(settings, run["weights"])
-    if "backend" in settings["model"]:  # which makes no difference to the weights
-        settings["model"]["backend"] = "tensorflow"
-    family = load_family(settings["model"])
+    networks = [_network(one) for one in members or [run]]
+    # Of a fused run, any: all its members are detectors, of the same packages.
+    first = networks[0]
+    code = models.predictor_code(first.settings["model"])
+    family = load_family(first.settings["model"])
     family.set_threads(threads)
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary)
         origin = {**thresholds["condition"], "kind": kind, "pixel_size": pixel_size}
         atomic.write_json(made / run_files.ORIGIN, origin)
-        shutil.copyfile(run["settings"], made / run_files.SETTINGS)
+        if members:
+            settings = _write_members(networks, members, settings["model"], load_family, made)
+            atomic.write_json(made / run_files.SETTINGS, run_format.stamped(settings))
+        else:
+            shutil.copyfile(run["settings"], made / run_files.SETTINGS)
         shutil.copyfile(run["provenance"], made / run_files.PROVENANCE)
         shutil.copyfile(run["segmentation"], made / run_files.SEGMENTATION)
         shutil.copyfile(run["metrics"], made / exports.SCORES)
-        code = models.predictor_code(settings["model"])
         if code:
-            portable.write(family, *code, settings, thresholds, Path(run["weights"]), made)
-            use, install, otherwise = portable.USE, portable.install(code[1]), ""
+            if not members:
+                portable.write_network(family, first.settings, first.weights, made)
+            portable.write_code(*code, thresholds, made, bool(members))
+            use, install, otherwise = portable.use(bool(members)), portable.install(code[1]), ""
         else:
-            network = _build(family, settings, Path(run["weights"]).parent, options)
-            _write_saved_model(network, Path(run["weights"]), made)
+            network = _build(family, first.settings, first.weights.parent, options)
+            _write_saved_model(network, first.weights, made)
             example = export_example.example(settings["heads"], thresholds["segmentation"])
             (made / "example.py").write_text(example, encoding="utf-8")
             use = model_card.use_of_maps(
-                network.window, settings["training"]["normalization"],
+                network.window, first.settings["training"]["normalization"],
                 export_example.note(thresholds["segmentation"]),
             )  # fmt: skip
             install, otherwise = export_example.INSTALL, model_card.otherwise(options)
@@ -98,7 +105,7 @@ def export(
             condition=thresholds["condition"],
             kind=kind,
             settings=settings,
-            provenance=provenance,
+            networks=networks,
             segmentation=thresholds,
             otherwise=otherwise,
             data=model_card.trained_on(
@@ -127,6 +134,38 @@ def export(
                 yaml.safe_dump(description, sort_keys=False, allow_unicode=True), encoding="utf-8"
             )
         _pack(made, output)
+
+
+def _network(paths: Mapping[str, str]) -> Network:
+    """The network of a run, which is the one to export or one that this is fused of."""
+    settings = run_format.read(paths["settings"], *RUN_SETTINGS)
+    ensemble.refuse(settings, paths["weights"], "is exported")
+    joined_folds.refuse(settings, paths["weights"])
+    if "backend" in settings["model"]:  # which makes no difference to the weights
+        settings["model"]["backend"] = "tensorflow"
+    provenance = made_files.read_json(paths["provenance"], *OF_PROVENANCE)
+    return Network(settings, provenance, Path(paths["weights"]))
+
+
+def _write_members(
+    networks: Sequence[Network],
+    members: Sequence[Mapping[str, str]],
+    model: Mapping,
+    load_family: Callable[[Mapping], "Family"],
+    folder: Path,
+) -> dict:
+    """The runs that the exported one is fused of; returns its settings within the export."""
+    places = [f"{exports.MEMBERS}/{number}" for number in range(1, len(networks) + 1)]
+    for network, paths, place in zip(networks, members, places, strict=True):
+        own = folder / place
+        own.mkdir(parents=True)
+        shutil.copyfile(paths["settings"], own / run_files.SETTINGS)
+        shutil.copyfile(paths["provenance"], own / run_files.PROVENANCE)
+        portable.write_network(
+            load_family(network.settings["model"]), network.settings, network.weights, own
+        )
+    weights = [one["weight"] for one in model[fused_run.MEMBERS]]
+    return fused_run.settings(places, weights, model["iou"])
 
 
 def _build(family: "Family", settings: Mapping, folder: Path, options: Mapping) -> "WholeImages":

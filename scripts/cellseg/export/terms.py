@@ -35,6 +35,10 @@ NETWORKS = {
         "Cai and Vasconcelos, 2019 (Cascade Mask R-CNN; the network)",
         "10.48550/arXiv.1906.09756",
     ),
+    "fusion": (
+        "Solovyev et al., Image and Vision Computing 107, 104117, 2021 (weighted boxes fusion)",
+        "10.1016/j.imavis.2021.104117",
+    ),
 }
 """What to cite of each family, with its DOI."""
 
@@ -74,6 +78,6 @@ def licences(kind: str, model: Mapping, chain: Sequence[Mapping]) -> Iterator[st
         yield f"- The packages that the network is built by: {said}."
 
 
-def cited(family: str) -> list[tuple[str, str]]:
-    """What to cite of a network of a family, each with its DOI."""
-    return [*([NETWORKS[family]] if family in NETWORKS else []), LIVECELL]
+def cited(*families: str) -> list[tuple[str, str]]:
+    """What to cite of networks of some families, each once, with its DOI."""
+    return [*dict.fromkeys(NETWORKS[one] for one in families if one in NETWORKS), LIVECELL]

@@ -1,6 +1,7 @@
 """Detections of several runs, fused: boxes, masks and scores of the same cell are averaged.
 
-What the runs stored is enough: none of their networks is needed.
+What the runs stored is enough: none of their networks is needed. Images that no run has stored are
+predicted by :mod:`.fused_run`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ def fuse_runs(
     paths : detections of each run, see :mod:`cellseg.inference.instance_store`
     weights : of each run
     iou : of a box and the mean box of a cell, from which they are the same
-    output : to write, of the same kind
+    output : to write, of the same kind; it says how the runs were predicted
 
     Returns
     -------
@@ -38,7 +39,8 @@ def fuse_runs(
     Raises
     ------
     UserError
-        The runs have no image in common, or one of another size; a file is damaged.
+        The runs have no image in common, or one of another size, or were predicted in different
+        ways; a file is damaged.
     """
     stores = [instance_store.open(path) for path in paths]
     images = sorted(set.intersection(*(set(store.images) for store in stores)))
@@ -48,6 +50,14 @@ def fuse_runs(
             "runs of the same images: leave `seed` of `members` out, or use a subset that draws no "
             "images by seed."
         )
+
+    for path, store in zip(paths, stores, strict=True):
+        if store.prediction != stores[0].prediction:
+            raise UserError(
+                f"{path} was predicted with {store.prediction}, and {paths[0]} with "
+                f"{stores[0].prediction}: what is fused would have no settings of a prediction. "
+                f"Predict both under one config: snakemake --cores 4 {path} {paths[0]}"
+            )
 
     def fused() -> Iterator[tuple[str, Detections]]:
         for image in images:
@@ -59,7 +69,7 @@ def fuse_runs(
                 )
             yield image, fuse(found, weights, iou)
 
-    instance_store.write(output, fused())
+    instance_store.write(output, fused(), stores[0].prediction)
     return images
 
 

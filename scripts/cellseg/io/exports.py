@@ -1,5 +1,6 @@
 """Exports of trained runs: what is read of them here."""
 
+import itertools
 import json
 import os
 import zipfile
@@ -13,6 +14,10 @@ from cellseg.io import run_files
 SUFFIX = ".zip"
 SCORES = "scores.csv"
 """Within an export: the scores of the run's images."""
+MEMBERS = "members"
+"""Within an export of a run that is fused of others: folder of the members, called 1, 2 ..."""
+OF_MEMBER = (run_files.SAFETENSORS, run_files.SETTINGS)
+"""What is read of a member."""
 
 
 def is_export(path: str | os.PathLike) -> bool:
@@ -43,7 +48,25 @@ def unpack(
                 f"an older version. Export the run again{otherwise}."
             )
         for name, target in names.items():
+            (folder / target).parent.mkdir(parents=True, exist_ok=True)
             (folder / target).write_bytes(archive.read(name))
+
+
+def members_in(path: str | os.PathLike) -> list[str]:
+    """Names of the files of the members in an export of a fused run; none in other exports.
+
+    Raises
+    ------
+    UserError
+        It is damaged or no zip.
+    """
+    with _opened(path) as archive:
+        names, found = archive.namelist(), []
+    for number in itertools.count(1):
+        of_member = [f"{MEMBERS}/{number}/{name}" for name in OF_MEMBER]
+        if not set(of_member) & set(names):
+            return found
+        found += of_member
 
 
 def weights_in(path: str | os.PathLike) -> str:

@@ -78,7 +78,7 @@ JOIN_FOLDS = Job("join_folds", "join_folds", (WEIGHTS, SETTINGS, PROVENANCE), me
 PREDICT = Job("predict", "predict", (PREDICTIONS,))
 PREDICT_INSTANCES = Job("predict_instances", "predict", (INSTANCES,))
 PREDICT_VALIDATION = Job("predict_validation", "predict", (VALIDATION_PREDICTIONS,))
-FUSE = Job("fuse", "fuse", (INSTANCES, PROVENANCE))
+FUSE = Job("fuse", "fuse", (INSTANCES, SETTINGS, PROVENANCE))
 FUSE_VALIDATION = Job("fuse_validation", "fuse", (VALIDATION_PREDICTIONS,))
 TUNE = Job("tune", "tune", (CHOSEN, TRIED))
 TAKE_LABELS = Job(
@@ -101,6 +101,7 @@ LEARNING_CURVE = Job(
     "learning_curve", "learning_curve", (CURVE_PNG, CURVE_PDF, CURVE_CAPTION), measured=False
 )
 EXPORT = Job("export", "export", (EXPORTED,), measured=False)
+EXPORT_OF_FUSION = Job("export_of_fusion", "export", EXPORT.outputs, measured=False)
 SUBMIT = Job("submission", "submission", (SUBMISSION,), measured=False)
 SUBMIT_FROM_OUTSIDE = Job("submission_from_outside", "submission", SUBMIT.outputs, measured=False)
 
@@ -109,7 +110,7 @@ OF_OUTSIDE = (TAKE_LABELS, SCORE_FROM_OUTSIDE, OVERLAY_FROM_OUTSIDE, SUBMIT_FROM
 JOBS = (
     *(TRAIN, JOIN_FOLDS, PREDICT, PREDICT_INSTANCES, PREDICT_VALIDATION, TUNE),
     *(SEGMENT, PAINT, SCORE, FUSE, FUSE_VALIDATION, OVERLAY_OF_FUSION),
-    *(PREDICT_SHOWN, OVERLAY, LEARNING_CURVE, EXPORT, SUBMIT),
+    *(PREDICT_SHOWN, OVERLAY, LEARNING_CURVE, EXPORT, EXPORT_OF_FUSION, SUBMIT),
     *OF_OUTSIDE,
 )
 """Of all rules whose outputs are files of a run."""

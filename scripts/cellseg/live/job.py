@@ -24,6 +24,7 @@ DOING = {
     "learning_curve": ("draw losses of", "drew losses of"),
     "overlay": ("draw overlay of", "drew overlay of"),
     "overlay_from_outside": ("draw overlay of", "drew overlay of"),
+    "export_of_fusion": ("export", "exported"),
     "overlay_of_fusion": ("draw overlay of", "drew overlay of"),
     "overview": ("write the front page of", "wrote the front page of"),
     "papers": ("draw published scores of", "drew published scores of"),

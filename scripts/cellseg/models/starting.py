@@ -4,6 +4,7 @@ By names and shapes alone, for any library: a family gives the part that each of
 to, and puts the weights where they go.
 """
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
@@ -12,6 +13,14 @@ from cellseg.training.start import KEY, Start
 
 BACKBONE, HEADS, REST = "backbone", "heads", "rest"
 """Parts of a network: what makes features of the image, a target map's own layers, all others."""
+
+LISTED = 12
+"""Layers up to which a message lists all."""
+NEAREST = 4
+LISTS = (
+    'To list the layers of a run: .venv/bin/python -c "import h5py; '
+    "h5py.File('RUN/weights.h5').visit(print)\""
+)
 
 Key = tuple[str, int | str]
 """Layer, and number or name of the weight within it."""
@@ -79,10 +88,24 @@ def _named(patterns: Sequence[str], part_of: Mapping[str, str]) -> list[str]:
     for pattern in patterns:
         if not any(fnmatchcase(layer, pattern) for layer in part_of):
             raise UserError(
-                f"{KEY}.freeze: no layer with weights is called '{pattern}'. The network has "
-                f"{', '.join(part_of)}."
+                f"{KEY}.freeze: no layer with weights is called '{pattern}'. "
+                f"{_nearest(pattern, list(part_of))}"
             )
     return [layer for layer in part_of if any(fnmatchcase(layer, one) for one in patterns)]
+
+
+def _nearest(pattern: str, layers: Sequence[str]) -> str:
+    """What to say of a pattern that fits no layer: all layers of a few, else the nearest."""
+    if len(layers) <= LISTED:
+        return f"The network has {', '.join(layers)}."
+    # A layer of torch is called like the modules that it is in, with dots between.
+    names = [layer.split(".") for layer in layers]
+    groups = [".".join(one[:depth]) for one in names for depth in range(1, len(one))]
+    known = list(dict.fromkeys([*groups, *layers]))
+    near = difflib.get_close_matches(pattern.rstrip("*."), known, n=NEAREST, cutoff=0.5)
+    shown = [f"{one}.*" if one in groups else one for one in near]
+    hint = f"Nearest: {', '.join(shown)}. " if shown else ""
+    return f"{hint}The network has {len(layers)} layers. {LISTS}"
 
 
 def matching(

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from cellseg.io import run_files, tolerant
 from cellseg.io.wording import number_of
 from cellseg.plan.steps import Training
-from cellseg.study.runs import Run, run_settings
+from cellseg.study.runs import Run, is_trained, run_settings
 from cellseg.training.ensemble import CELL_TYPE
 
 NOT_TIMED = ("epochs", "steps", "learning_rate", "schedule", "early_stopping", "checkpoint")
@@ -128,6 +128,8 @@ def measured(study: Mapping, runs: Iterable[Run], results: Path) -> list[Measure
     """
     found, wanted = [], study["accelerator"]
     for run in runs:
+        if not is_trained(study, run):
+            continue
         folder = results / run.folder
         settings = tolerant.json_file(folder / run_files.SETTINGS)
         record = tolerant.json_file(folder / run_files.PROVENANCE)

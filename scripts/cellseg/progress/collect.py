@@ -17,6 +17,7 @@ from cellseg.jobs.time_left import Estimate, estimate
 from cellseg.progress import other_runs
 from cellseg.search import progress
 from cellseg.search.progress import SearchProgress
+from cellseg.study import fusion_names
 from cellseg.study import runs as studies
 from cellseg.study.runs import Run
 
@@ -99,7 +100,7 @@ def collect(
 
     variants = studies.variants_by_run(study)
     folders = {
-        run: folder_of(run, steps_of(run, names, studies.is_fused(study["models"][run.model])))
+        run: folder_of(run, steps_of(run, names, fusion_names.is_fused(study["models"][run.model])))
         for run, names in variants.items()
     }
     experiments = {}

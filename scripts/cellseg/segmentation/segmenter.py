@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellseg.inference import members, record
-from cellseg.io import made_files, run_format
+from cellseg.inference import fused_run, members, record
+from cellseg.io import made_files, run_files, run_format
 from cellseg.segmentation import by_cell_type, of_image
 from cellseg.segmentation import record as segmentation_record
 from cellseg.training import ensemble, provenance
@@ -30,8 +30,8 @@ class Segmenter:
     Raises
     ------
     UserError
-        The run is an ensemble, does not say how it was predicted, or has no thresholds
-        of the cell type.
+        The run, or one that it is fused of, is an ensemble; it does not say how it was predicted,
+        or has no thresholds of the cell type.
     """
 
     def __init__(
@@ -41,25 +41,36 @@ class Segmenter:
         threads: int,
         cell_type: str | None = None,
     ) -> None:
-        settings = run_format.read(run["settings"], *provenance.SETTINGS)
-        ensemble.refuse(settings, run["weights"], "segments images of unknown cell types")
+        keys = provenance.SETTINGS if "weights" in run else fused_run.OF_RUN
+        settings = run_format.read(run["settings"], *keys)
         self.segmentation = segmentation_record.read(run["segmentation"])
         self.prediction = record.of(self.segmentation, run["segmentation"])
         self.settings = by_cell_type.of_type(self.segmentation, cell_type, run["segmentation"])
-        self.folder = run["weights"].parent
+        self.folder = run.get("weights", run["settings"]).parent
         try:
-            family = load_family(settings["model"])
-            family.set_threads(threads)
+            fused_of = [one.folder for one in fused_run.members(settings, self.folder)]
+            networks = {one: fused_run.read(one) for one in fused_of} or {self.folder: settings}
+            for folder, of_one in networks.items():
+                what = "segments images of unknown cell types"
+                ensemble.refuse(of_one, folder / run_files.WEIGHTS, what)
+            families = [load_family(one["model"]) for one in networks.values()]
+            for family in families:
+                family.set_threads(threads)
             opened = ExitStack()  # networks may read their weights when they are first used
             weakref.finalize(self, opened.close)
+
+            def by(*of_run: object) -> Callable:
+                return opened.enter_context(members.predictor(*of_run))
+
             self.find = of_image.finder(
-                settings, self.settings, self.prediction, family, self.folder,
-                by=lambda *of_run: opened.enter_context(members.predictor(*of_run)),
+                settings, self.settings, self.prediction, families[0], self.folder,
+                by=fused_run.by_members(load_family, by) if fused_of else by,
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             # Whatever is in a file that somebody handed on.
             raise made_files.damaged(run["settings"], error) from error
-        self.about = provenance.record(settings, family.versions(), family.device())
+        versions = {name: version for one in families for name, version in one.versions().items()}
+        self.about = provenance.record(settings, versions, families[0].device())
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cells of an image, and how sure the network is of each.

@@ -17,7 +17,8 @@ from cellseg.io import disk_full, run_files
 from cellseg.search import rungs
 from cellseg.space import expected
 from cellseg.study import fusions
-from cellseg.study.runs import Run, is_fused, variants_by_run
+from cellseg.study.fusion_names import is_fused
+from cellseg.study.runs import Run, variants_by_run
 
 
 @dataclass(frozen=True)

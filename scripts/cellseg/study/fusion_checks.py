@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from cellseg.errors import UserError
 from cellseg.study import fusions, head_checks, spelling
 from cellseg.study import runs as studies
-from cellseg.study.runs import Run, is_fused
+from cellseg.study.fusion_names import FUSION, MEMBERS, is_fused
+from cellseg.study.runs import Run
 from cellseg.targets import head_names
 
 
@@ -24,7 +25,7 @@ def check_model(where: str, model: Mapping, study: Mapping) -> None:
     UserError
         Names the key and what to do.
     """
-    for number, entry in enumerate(model[studies.MEMBERS]):
+    for number, entry in enumerate(model[MEMBERS]):
         key = f"{where}.members[{number}].model"
         spelling.check(key, entry["model"], study["models"])
         if not head_checks.finds_instances(study["models"][entry["model"]]):
@@ -53,14 +54,37 @@ def check(study: Mapping) -> None:
         if search["model"] in fusions.names(study):
             raise UserError(
                 f"hyperparameter_searches.{name}.model: '{search['model']}' is of family "
-                f"{studies.FUSION}, which has nothing to train. Choose another model."
+                f"{FUSION}, which has nothing to train. Choose another model."
+            )
+
+
+def check_export(study: Mapping, run: Run) -> None:
+    """Refuse a run to export one of whose members holds several networks.
+
+    Raises
+    ------
+    UserError
+        Names the key and what to do.
+    """
+    key = f"models.{run.model}.members"
+    for member in (one.run for one in fusions.members_of(study, run)):
+        if study["models"][member.model].get("ensemble"):
+            raise UserError(
+                f"{key}: models.{member.model} has a network for each cell type (`ensemble`), and "
+                f"such a run is not exported. To export {run.folder}, fuse models without it."
+            )
+        if member.is_joined:
+            raise UserError(
+                f"{key}: {member.folder} holds the networks of all folds, and such a run is not "
+                f"exported. Export a fused run on another subset than {run.subset}, or hand on the "
+                "folders of the runs, which `snakemake apply` takes."
             )
 
 
 def _check_run(where: str, study: Mapping, run: Run, seen: dict[tuple, Run]) -> None:
     if run.heads != head_names.INSTANCES:
         raise UserError(
-            f"{where}.heads: models.{run.model} is of family {studies.FUSION}, which fuses "
+            f"{where}.heads: models.{run.model} is of family {FUSION}, which fuses "
             f"detections. Its heads are `{head_names.INSTANCES}`, in a condition of their own."
         )
     members = [one.run for one in fusions.members_of(study, run)]

@@ -7,8 +7,8 @@ subset, which are trained and predicted for it, whether an experiment compares t
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from cellseg.study import runs as studies
-from cellseg.study.runs import Run, as_list, is_fused
+from cellseg.study.fusion_names import MEMBERS, is_fused
+from cellseg.study.runs import Run, as_list
 
 
 class Member(NamedTuple):
@@ -30,9 +30,15 @@ def members_of(study: Mapping, run: Run) -> list[Member]:
         return []
     return [
         Member(Run(run.dataset, entry["model"], run.heads, run.subset, seed), entry["weight"])
-        for entry in map(_filled, model[studies.MEMBERS])
+        for entry in map(_filled, model[MEMBERS])
         for seed in as_list(run.seed if entry["seed"] is None else entry["seed"])
     ]
+
+
+def families_of(study: Mapping, model: str) -> list[str]:
+    """Families of the networks of a model's runs: its own, or those that they are fused of."""
+    names = [entry["model"] for entry in study["models"][model].get(MEMBERS, [])] or [model]
+    return list(dict.fromkeys(study["models"][name]["family"] for name in names))
 
 
 def with_members(study: Mapping, runs: Iterable[Run]) -> list[Run]:

@@ -7,6 +7,7 @@ from itertools import product
 from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.errors import UserError
 from cellseg.study import alternatives
+from cellseg.study.fusion_names import is_fused
 from cellseg.targets import head_names
 from cellseg.training import start
 
@@ -17,10 +18,6 @@ OF_RUNS = ("heads", "training")
 
 ALL_FOLDS = "-all-folds"
 """End of the name of a subset whose runs predict with the networks of all folds."""
-FUSION = "fusion"
-"""Family of models whose runs are fused of others, see :mod:`cellseg.study.fusions`."""
-MEMBERS = "members"
-"""Key of such a model, and of the provenance of its runs."""
 
 LARGEST_SEED = 2**32 - 1
 """Of the random generators of NumPy and TensorFlow."""
@@ -70,11 +67,6 @@ def runs_of(study: Mapping, experiment: str) -> list[Run]:
 def trained_runs(study: Mapping, experiment: str) -> list[Run]:
     """Those of its runs that train a network."""
     return [run for run in runs_of(study, experiment) if is_trained(study, run)]
-
-
-def is_fused(model: Mapping) -> bool:
-    """Whether the settings of a model name runs to fuse instead of a network."""
-    return model["family"] == FUSION
 
 
 def is_trained(study: Mapping, run: Run) -> bool:

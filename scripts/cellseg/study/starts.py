@@ -8,7 +8,7 @@ from cellseg import models, starter
 from cellseg.errors import UserError
 from cellseg.io import exports
 from cellseg.models.detectors import presets
-from cellseg.study import folds, fusions, head_checks, outside, spelling
+from cellseg.study import folds, fusion_names, fusions, head_checks, outside, spelling
 from cellseg.study import runs as studies
 from cellseg.study.runs import Run
 from cellseg.targets import head_names
@@ -121,7 +121,7 @@ def check_entry(where: str, model: Mapping, study: Mapping) -> None:
         if axis in entry:
             spelling.check(f"{where}.{axis}", entry[axis], study[f"{axis}s"])
     other = study["models"][entry["model"]]
-    if outside.is_outside(other) or studies.is_fused(other):
+    if outside.is_outside(other) or fusion_names.is_fused(other):
         raise UserError(
             f"{where}.model: '{entry['model']}' is of family {other['family']}, which has no "
             "network. Choose another model."

@@ -27,7 +27,8 @@ from cellseg.study import (
     star_grids,
     starts,
 )
-from cellseg.study.runs import as_list, is_fused, with_own_training
+from cellseg.study.fusion_names import is_fused
+from cellseg.study.runs import as_list, with_own_training
 from cellseg.targets import head_names
 
 _NUMBER = re.compile(r"(?=[-+.]*\d)([-+]?\d*)(?:\.(\d*))?(?:[eE]([-+]?\d+))?")

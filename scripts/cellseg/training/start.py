@@ -182,6 +182,11 @@ def _read(
         path = Path(files[0])
         if not exports.is_export(path):
             return {**_of_no_run(entry), "kind": None}, [], path
+        if inner := exports.members_in(path):
+            raise UserError(
+                f"{KEY}: {entry['file']} is of a run that is fused of others, and holds several "
+                f"networks. Unpack it, and name the weights of one, such as {inner[0]}."
+            )
         of_network = exports.weights_in(path)
         names = (of_network, run_files.SETTINGS, run_files.PROVENANCE, run_files.ORIGIN)
         otherwise = f", or start from its {run_files.WEIGHTS}"

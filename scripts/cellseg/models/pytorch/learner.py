@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cellseg.io import run_files
 from cellseg.models.keras3.tensorboard import EventFile
 from cellseg.models.pytorch import starting, state_files
-from cellseg.models.weight_averages import WARM_UP
+from cellseg.models.pytorch.averages import Averages
 from cellseg.training.batches import TileStream
 from cellseg.training.start import Start
 
@@ -72,13 +72,11 @@ class TorchLearner(ABC):
         self.half = HALF_FLOATS.get(options["mixed_precision"])
         scaled = self.half is torch.float16 and self.device.type == "cuda"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
-        self.ema, self.steps = options["ema"], 0
-        self._averages = None if self.ema is None else self._floats(copied=True)
-        self._last: list[Tensor] | None = None
+        self._averages, self.steps = Averages(self.model, options["ema"], self._begun.frozen), 0
         self.events = EventFile(folder / run_files.TENSORBOARD)
 
     def train_batch(self, batch: Batch, rate: float) -> dict[str, float]:
-        self._put_back()
+        self._averages.put_back()
         for group, factor in zip(self.optimizer.param_groups, self._factors, strict=True):
             group["lr"] = rate * factor
         self._training_mode()
@@ -92,11 +90,11 @@ class TorchLearner(ABC):
             self.scaler.step(self.optimizer)
             self.scaler.update()
         self.steps += 1
-        self._average()
+        self._averages.update(self.steps)
         return _named(losses)
 
     def validate_batch(self, batch: Batch) -> dict[str, float]:
-        self._use_averages()
+        self._averages.use()
         self._training_mode()  # torchvision gives losses in training only
         for norm in self._norms:
             norm.eval()
@@ -110,7 +108,7 @@ class TorchLearner(ABC):
         """Measure the averages of batch norms again; group norms and frozen ones have none."""
         if not self._norms:
             return
-        self._use_averages()
+        self._averages.use()
         self._training_mode()
         momenta = [norm.momentum for norm in self._norms]
         for norm in self._norms:
@@ -123,12 +121,12 @@ class TorchLearner(ABC):
             norm.momentum = momentum
 
     def save_state(self, folder: Path) -> None:
-        self._put_back()
+        self._averages.put_back()
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "averages": self._averages,
+            "averages": self._averages.values,
             "steps": self.steps,
             "random": torch.get_rng_state(),
             "random of GPU": (
@@ -138,26 +136,24 @@ class TorchLearner(ABC):
         torch.save(state, folder / "state.pt")
 
     def load_state(self, folder: Path) -> None:
-        self._put_back()
+        self._averages.put_back()
         state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        if self._averages is not None:
-            self._averages = [one.to(self.device) for one in state["averages"]]
+        self._averages.load(state["averages"], self.device)
         self.steps = state["steps"]
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and state["random of GPU"] is not None:
             torch.cuda.set_rng_state(state["random of GPU"], self.device)
 
     def save_weights(self, path: Path) -> None:
-        self._use_averages()
+        self._averages.use()
         state_files.write(self.model.state_dict(), path)
 
     def load_weights(self, path: Path) -> None:
         state_files.load(self.model, path)
-        self._last = None
-        self._averages = None if self._averages is None else self._floats(copied=True)
+        self._averages.restart()
 
     def log_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
         self.events.write(epoch, row)
@@ -211,41 +207,6 @@ class TorchLearner(ABC):
                     nn.utils.clip_grad_norm_([one], self.clip)
         if self.global_clip:
             nn.utils.clip_grad_norm_(self.trained, self.global_clip)
-
-    def _floats(self, copied: bool = False) -> list[Tensor]:
-        """What training changes, of which averages are made."""
-        values = [
-            one
-            for name, one in self.model.state_dict().items()
-            if one.is_floating_point() and name not in self._begun.frozen
-        ]
-        return [one.clone() for one in values] if copied else values
-
-    def _average(self) -> None:
-        if self._averages is None:
-            return
-        before = self.steps - 1
-        momentum = min(before / (before + WARM_UP), self.ema)
-        for average, value in zip(self._averages, self._floats(), strict=True):
-            average.mul_(momentum).add_(value, alpha=1 - momentum)
-
-    def _use_averages(self) -> None:
-        """Give the network the averaged weights, and keep its own."""
-        if self._averages is None or self._last is not None:
-            return
-        self._last = self._floats(copied=True)
-        self._assign(self._averages)
-
-    def _put_back(self) -> None:
-        """Give the network its own weights again, bit by bit."""
-        if self._last is not None:
-            self._assign(self._last)
-            self._last = None
-
-    def _assign(self, values: Sequence[Tensor]) -> None:
-        with torch.no_grad():
-            for own, value in zip(self._floats(), values, strict=True):
-                own.copy_(value)
 
 
 def _named(losses: Mapping[str, Tensor]) -> dict[str, float]:
