@@ -11,7 +11,7 @@ from cellseg.export import terms
 from cellseg.io import exports, run_files
 from cellseg.segmentation import by_cell_type
 from cellseg.tables import glossary
-from cellseg.training import length, start
+from cellseg.training import length, pseudo_labels, start
 from cellseg.training.start import CHAIN
 
 SCORES = glossary.named("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1_75", "pixel_iou")
@@ -100,6 +100,7 @@ def text(
             ],
         ),
         *_synthetic(provenance),
+        *_pseudo(provenance),
         *_chain(chain),
         "## Validation: scores on images it has not seen",
         *_scores(metrics, coco, segmentation["segmentation"]["method"]),
@@ -110,7 +111,7 @@ def text(
         "pixel belongs to one cell, so that cells on top of each other are not separated. Not for "
         "diagnosis.",
         "## Licences",
-        *terms.licences(kind, model, chain),
+        *terms.licences(kind, model, chain, provenance.get(pseudo_labels.KEY)),
         "- livecell-bench itself, with `example.py`: MIT.",
         "Please cite:",
         "\n".join(f"- {name}, doi:{doi}" for name, doi in terms.cited(model["family"])),
@@ -139,6 +140,11 @@ def use_of_maps(window: int, normalization: str, example_note: str) -> str:
 def _synthetic(provenance: Mapping) -> list[str]:
     n_images = provenance.get("synthetic_images", 0)
     return [f"And {n_images:,} synthetic images made of these images."] if n_images else []
+
+
+def _pseudo(provenance: Mapping) -> list[str]:
+    about = provenance.get(pseudo_labels.KEY)
+    return [pseudo_labels.in_words(about)] if about else []
 
 
 def _chain(chain: Sequence[Mapping]) -> list[str]:
