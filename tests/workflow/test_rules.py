@@ -37,6 +37,10 @@ WHOLE["datasets"] |= {
 WHOLE["pretrained"] = {"net": {"url": "http://nowhere.example/net.h5"}}
 WHOLE["models"]["mobilenetv2"]["weights"] = "net"
 WHOLE["subsets"]["extended"] = {"synthetic_per_image": 2}
+WHOLE["subsets"]["taught"] = {
+    "pseudo_labels": {"images": "given/images", "model": "featurenet", "subset": "full",
+                      "heads": "inner-distance+pixelwise", "threshold_search": "grid"}
+}  # fmt: skip
 WHOLE["subsets"]["folded"] = {"folds": {"count": 3}}
 WHOLE["subsets"]["together"] = {
     "folds": {"count": 2, "images": "training", "validation": "held-out", "scored": "split",
@@ -50,6 +54,8 @@ WHOLE["experiments"] |= {
               "conditions": [{**_RUNS, "model": "featurenet"}]},
     "extended": {"title": "More?", "figures": [],
                  "conditions": [{**_RUNS, "model": "featurenet", "subset": "extended"}]},
+    "taught": {"title": "And unlabelled ones?", "figures": [],
+               "conditions": [{**_RUNS, "model": "featurenet", "subset": "taught"}]},
     "own": {"title": "Mine?", "dataset": "mine", "figures": [],
             "conditions": [{**_RUNS, "model": "featurenet", "heads": "fgbg"}]},
     "folds": {"title": "Held out?", "dataset": "kaggle", "figures": [],
@@ -103,6 +109,7 @@ CONFIG = {
     ("train", "segmentation_by_heads"): "the same",
     ("train", "datasets"): "licence and pixel size of what it starts from, for provenance",
     ("predict", "accelerator"): "the device to compute on",
+    ("pseudo_label", "accelerator"): "the device to compute on",
     ("apply", "accelerator"): "the device to compute on",
     ("download", "datasets"): "checksums and retries, which must not train every network again",
 }
@@ -124,6 +131,7 @@ NOT_READ = {
     ("convert", "input", "annotations"): "their folder is in the settings",
     ("train", "input", "content_of_tiles"): "represents the tiles, whose date says nothing",
     ("apply", "params", "chosen"): "represents the run and the images",
+    ("pseudo_label", "params", "content"): "represents the images, whose folder is in images",
     ("take_labels", "params", "content"): "represents the predictions, whose paths are in files",
 }
 """What is declared so that a change reruns the rule, and not read by that name."""

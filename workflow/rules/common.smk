@@ -106,7 +106,7 @@ CONTENT = (
 EXTENSION = f"{DATA}/extended-{{times}}/{{split}}"
 EXTENSION_TILES = f"{EXTENSION}/tiles/{{tiling}}.npz"
 # Data set and subset are those of the runs that learn, the others of the run that finds the cells.
-PSEUDO = f"{DATA}/pseudo-labels/{{subset}}/{{model}}/{{heads}}/seed-{{seed}}"
+PSEUDO = f"{DATA}/{pseudo_labels.FOLDER}"
 PSEUDO_TILES = f"{PSEUDO}/tiles/{{tiling}}.npz"
 PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = f"results/{studies.RUN_FOLDER}"

@@ -151,7 +151,7 @@ def write(
                 continue
             labels, scores = find(grey)
             chosen = choose(labels, scores, floor.confidence)
-            why = _lacks(chosen, floor)
+            why = lacks(chosen, floor)
             counts = len(scores), chosen.n_cells, chosen.unsure_share
             rows.append((name, *counts, not why, why))
             if number in shown:
@@ -231,7 +231,7 @@ def _readable(
         return None, "cannot be read"
 
 
-def _lacks(chosen: Chosen, floor: Floor) -> str:
+def lacks(chosen: Chosen, floor: Floor) -> str:
     """Why an image is not learnt from; empty if it is."""
     if chosen.n_cells < floor.min_cells:
         return "too few sure cells"

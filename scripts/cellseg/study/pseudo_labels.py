@@ -12,6 +12,8 @@ from cellseg.training import start
 
 KEY = start.OF_PSEUDO
 """Of a subset; others have no such key, so that their runs do not train again."""
+FOLDER = "pseudo-labels/{subset}/{model}/{heads}/seed-{seed}"
+"""Of the labels in the folder of the data set that learns: its subset, and the run that finds."""
 OF_FINDING = ("confidence", "max_unsure", "min_cells")
 """Keys that decide which cells and images are learnt."""
 
@@ -45,6 +47,30 @@ def of_fold(subset: Mapping, number: int, folds_of: Mapping[str, list[str]]) -> 
     return {**subset, KEY: {**entry, "subset": names[number - 1]}}
 
 
+BY_SIZE = ("data-size", "by-annotated-cells")
+"""Figures that put runs on one line by their number of annotated training images."""
+BY_TYPE = ("f1-by-cell-type", "transfer")
+"""Those that put runs together that are trained on one cell type."""
+
+
+def _check_figures(study: Mapping) -> None:
+    """Refuse figures that would not tell runs with and without pseudo-labels apart."""
+    for name, experiment in study["experiments"].items():
+        for block in experiment["conditions"]:
+            for subset in studies.as_list(block["subset"]):
+                if entry_of(study, subset) is None:
+                    continue
+                one = len(study["subsets"][subset]["cell_types"]) == 1
+                refused = [*BY_SIZE, *(BY_TYPE if one else ())]
+                for figure in experiment["figures"]:
+                    if figure in refused:
+                        raise UserError(
+                            f"experiments.{name}.figures: {figure} goes by annotated training "
+                            f"images, and subsets.{subset} has others with pseudo-labels. Remove "
+                            "the figure, or the subset from the experiment."
+                        )
+
+
 def check(study: Mapping) -> None:
     """Refuse entries that name no network, or none whose cells have probabilities.
 
@@ -61,6 +87,7 @@ def check(study: Mapping) -> None:
         entry = entry_of(study, name)
         if entry is not None and not name.endswith(studies.ALL_FOLDS):
             _check_entry(f"subsets.{name}.{KEY}", entry, study)
+    _check_figures(study)
 
 
 def _check_entry(where: str, entry: Mapping, study: Mapping) -> None:
