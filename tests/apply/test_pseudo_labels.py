@@ -141,10 +141,10 @@ def test_images_with_too_many_unsure_cells_are_left_out(made, floor, used):
 
 def test_nothing_to_learn_is_said(made):
     with pytest.raises(
-        UserError, match="none of the 6 images .* is left.*Lower pseudo_labels.conf"
+        UserError, match=r"none of the 6 images .* is left.*Lower pseudo_labels.conf"
     ):
         made(1.0, 0.1, 1)
-    with pytest.raises(UserError, match="pseudo_labels.images: .* holds no images"):
+    with pytest.raises(UserError, match=r"pseudo_labels.images: .* holds no images"):
         made(0.8, 0.1, 1, images=[])
 
 

@@ -11,7 +11,7 @@ from cellseg.study.runs import Run
 from cellseg.study.validation import resolve
 
 HEADS = "inner-distance+fgbg"
-TEAR = {"images": "unlabelled", "model": "unet", "heads": HEADS, "subset": "full"}
+ENTRY = {"images": "unlabelled", "model": "unet", "heads": HEADS, "subset": "full"}
 TRAINING = {"count": 3, "images": "training", "validation": "held-out", "scored": "split",
             "ensemble": True}  # fmt: skip
 
@@ -37,7 +37,7 @@ def study(schema, entry=None, own=None, others=None, seed=3, **more):
         "subsets": {
             "full": {},
             **(others or {}),
-            "more": {**(own or {}), "pseudo_labels": {**TEAR, **(entry or {})}},
+            "more": {**(own or {}), "pseudo_labels": {**ENTRY, **(entry or {})}},
         },
         "experiments": {
             "one": {
@@ -105,7 +105,8 @@ REFUSED = {
     "distances": ({"heads": "inner-distance+outer-distance"}, {}, {},
                   "mean outer-distance, which is no probability. Name heads with fgbg"),
     "itself": ({"subset": "more"}, {}, {}, "needs .*/more/seed-3: a circle"),
-    "each other": ({"subset": "other"}, {}, {"other": {"pseudo_labels": {**TEAR, "subset": "more"}}},
+    "each other": ({"subset": "other"}, {},
+                   {"other": {"pseudo_labels": {**ENTRY, "subset": "more"}}},
                    "more/seed-3 needs .*other/seed-3 needs .*more/seed-3: a circle"),
     "folds without": ({}, {"folds": {"count": 3, "fold": 1}}, {},
                       "'full' has other folds than 'more'.*Give both the same `folds`"),
@@ -141,20 +142,22 @@ def test_what_is_allowed_elsewhere(schema):
 
 
 def test_an_ensemble_cannot_learn_images_of_unknown_type(schema):
-    with pytest.raises(UserError, match="models.many is an ensemble.*without pseudo-labels"):
+    with pytest.raises(UserError, match=r"models.many is an ensemble.*without pseudo-labels"):
         study(schema, model="many")
 
 
 def test_thresholds_are_not_chosen_on_scored_images(schema):
     entry = {"threshold_search": "grid"}
     study(schema, entry)
-    with pytest.raises(UserError, match="pseudo_labels.threshold_search: thresholds are chosen on"):
+    with pytest.raises(
+        UserError, match=r"pseudo_labels.threshold_search: thresholds are chosen on"
+    ):
         study(schema, entry, scoring={"data_split": "val"})
 
 
 def test_a_circle_through_a_start_is_named(schema):
     started = {"family": "unet", "width": 4, "start_from": {"model": "unet", "subset": "more"}}
-    with pytest.raises(UserError, match="subsets.more.pseudo_labels: .*: a circle"):
+    with pytest.raises(UserError, match=r"subsets.more.pseudo_labels: .*: a circle"):
         study(schema, {"model": "started"}, models={"started": started})
 
 
@@ -175,7 +178,7 @@ def test_figures_that_go_by_annotated_images_are_refused(schema, figure, types, 
 
 def test_a_missing_folder_is_named(schema, tmp_path):
     made = study(schema, {"images": str(tmp_path / "none")})
-    with pytest.raises(UserError, match="subsets.more.pseudo_labels.images: .*none is no folder"):
+    with pytest.raises(UserError, match=r"subsets.more.pseudo_labels.images: .*none is no folder"):
         pseudo_labels.refuse_missing(made, "more")
     assert pseudo_labels.files(tmp_path / "none") == []
     made = study(schema, {"images": "~/cells"})

@@ -111,13 +111,13 @@ def write(
     segmentation : settings of a segmentation, see :mod:`cellseg.segmentation.methods`
     prediction : see :func:`cellseg.inference.run.predict`
     load_family : from the model's settings to the module of its family
-    about : for the provenance of runs that learn them, see :func:`cellseg.apply.pseudo_labels.about`
+    about : of :func:`about`
     images : files; those that cannot be read are left out
     root : folder of the images, which their names leave out
     known : image tables of the data set, whose images are left out where they are among these
     floor : what is learnt
-    outputs : paths of ``images`` (image table), ``labels`` and ``cells`` (npz), ``table``, ``about``
-        and ``picture``
+    outputs : paths of ``images`` (image table), ``labels`` and ``cells`` (npz), ``table``,
+        ``about`` and ``picture``
 
     Raises
     ------

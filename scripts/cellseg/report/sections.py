@@ -13,7 +13,6 @@ from cellseg.study import runs as studies
 from cellseg.tables.glossary import NOT_KNOWN, remarks
 from cellseg.tables.intervals import ENOUGH_SEEDS
 
-
 OTHER_IMAGES = {"synthetic_images": "synthetic", "pseudo_images": "with pseudo-labels"}
 """Columns of training images that nobody annotated, in words."""
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cellseg.errors import UserError
-from cellseg.study import runs as studies
 from cellseg.study import pseudo_labels, spelling
+from cellseg.study import runs as studies
 from cellseg.study.runs import Run, as_list
 
 HELD_OUT = "held-out"

@@ -1,4 +1,4 @@
-"""Unlabelled images to train on with the cells that another run found, and what is known of them."""
+"""Unlabelled images to train on, with the cells that another run found in them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -58,7 +58,7 @@ def in_words(about: Mapping) -> str:
 
 
 def licences(about: Mapping) -> Iterator[str]:
-    """Lines of Markdown on the unlabelled images, and on those that the other run was trained on."""
+    """Lines of Markdown on the unlabelled images and those of the run that found the cells."""
     run = about["run"]
     yield (
         f"- The unlabelled images of the folder `{about['folder']}`: the terms of whoever took "
