@@ -525,12 +525,12 @@ def extension_tiles_of(wildcards):
 
 
 def pseudo_folder(run):
-    """Folder of the pseudo-labels that a run learns, with the run that finds them; or None twice."""
+    """Folder of the pseudo-labels that a run learns, or None."""
     taught_by = pseudo_labels.teacher(study, run)
     if taught_by is None:
-        return None, None
+        return None
     named = {**vars(taught_by), "dataset": run.dataset, "subset": run.subset}
-    return PSEUDO.format(**named), taught_by
+    return PSEUDO.format(**named)
 
 
 def pseudo_labels_of(wildcards):
@@ -538,15 +538,18 @@ def pseudo_labels_of(wildcards):
     run = run_of(wildcards)
     try:
         starts.check_needed(study, run)
+        folder = pseudo_folder(run)
+        # Once the cells are found, the images may be put away.
+        if folder is not None and not Path(folder, "about.json").exists():
+            pseudo_labels.refuse_missing(study, run.subset)
     except UserError as error:
         raise WorkflowError(printable(error)) from None
-    folder, _ = pseudo_folder(run)
     if folder is None:
         return []
     tiling = studies.tiling_of(study, run.model)
     return [
         ancient(f"{folder}/tiles/{tiling}.npz"),
-        ancient(f"{folder}/cells.npz"),
+        ancient(f"{folder}/labels.cells.npz"),
         f"{folder}/about.json",
     ]
 
@@ -608,12 +611,6 @@ def content_of_unlabelled(wildcards):
     """Params function: what the unlabelled images hold, whatever their dates."""
     from cellseg.data import local_images
 
-    made = Path(f"{PSEUDO}/about.json".format(**dict(wildcards.items())))
-    if not made.exists():
-        try:
-            pseudo_labels.refuse_missing(study, wildcards.subset)
-        except UserError as error:
-            raise WorkflowError(printable(error)) from None
     found = pseudo_labels.files(unlabelled(wildcards), [Path("results")])
     name = f"{wildcards.dataset}-{wildcards.subset}.json"
     return local_images.stamp(found, Path(".snakemake/unlabelled-images") / name)

@@ -133,7 +133,7 @@ rule pseudo_label:
     output:
         images=f"{PSEUDO}/images.parquet",
         labels=f"{PSEUDO}/labels.npz",
-        cells=f"{PSEUDO}/cells.npz",
+        cells=f"{PSEUDO}/labels.cells.npz",
         table=f"{PSEUDO}/images.csv",
         about=f"{PSEUDO}/about.json",
         picture=f"{PSEUDO}/pseudo-labels.jpg",
