@@ -8,7 +8,7 @@ from cellseg.io import progress_file
 from cellseg.runtime import gpu_lease
 from cellseg.runtime.script import running
 from cellseg.scoring import found_nothing
-from cellseg.training import run, start
+from cellseg.training import pseudo_labels, run, start
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     progress_file.remove(Path(snakemake.output.weights).parent)  # what an earlier attempt wrote
@@ -35,4 +35,5 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
             check=partial(found_nothing.say_after_training, method=segmentation["method"]),
             outlines=list(snakemake.input.get("outlines", [])),
             start=begun,
+            pseudo=pseudo_labels.opened(snakemake.input.get("pseudo_labels", [])),
         )

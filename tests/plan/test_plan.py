@@ -69,6 +69,16 @@ def test_steps_are_known_before_any_image_is_made(tmp_path, subset, tiles, batch
     assert not said.exact
 
 
+def test_steps_count_unlabelled_images_as_if_none_were_left_out(tmp_path):
+    folder = tmp_path / "unlabelled"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.png").touch()
+    entry = {"images": str(folder), "model": "featurenet", "heads": HEADS, "subset": "full"}
+    said = training(with_subset(pseudo_labels=entry), run_on("own"), tmp_path)
+    assert said.tiles == 2 * (36 + 3 * 9) and not said.exact
+
+
 def test_an_ensemble_has_batches_of_each_cell_type(tmp_path):
     own = copy.deepcopy(TINY)
     own["models"]["featurenet"]["ensemble"] = "cell-type"

@@ -204,6 +204,12 @@ def test_synthetic_images_are_told_beside_the_real_ones(folder, tiny):
     assert said == ["training images", "2 + 0 to 1,500 synthetic", "2"]
 
 
+def test_images_with_pseudo_labels_are_told_next_to_the_real_ones(folder, tiny):
+    table = _provenance(folder, tiny, pseudo_labels={"images": 30})
+    assert table["pseudo_images"].tolist() == [0, 30, 0, 0]
+    assert sections._trained_on(table.assign(train_images=4)) == "4 + 0 to 30 with pseudo-labels"
+
+
 def _summary(path, data_split="test"):
     """Two conditions, one with too few seeds for an interval, and rows that are not shown."""
     row = {"dataset": "tiny", "model": "featurenet", "heads": HEADS, "subset": "full"}

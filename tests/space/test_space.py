@@ -167,6 +167,22 @@ def test_synthetic_images_count_once_for_all_runs(tmp_path):
     )
 
 
+def test_unlabelled_images_count_as_if_none_were_left_out(tmp_path):
+    own, folder = copy.deepcopy(TINY), tmp_path / "unlabelled"
+    put(folder, one__png=1, two__png=1)
+    entry = {"images": str(folder), "model": "featurenet", "subset": "full",
+             "heads": "inner-distance+pixelwise"}  # fmt: skip
+    own["subsets"]["more"] = {"pseudo_labels": entry}
+    before = plan.plan(resolved(own), tmp_path)
+    own["experiments"]["backbones"]["conditions"][0].update(model="featurenet")
+    without = plan.plan(resolved(own), tmp_path)
+    own["experiments"]["backbones"]["conditions"][0].update(subset=["full", "more"])
+    estimate = plan.plan(resolved(own), tmp_path)
+    tiles = 2 * 3 * 3 * 64**2 * 5  # two images of about 3 x 3 tiles
+    assert tiles < estimate.data - without.data < 1.3 * tiles
+    assert before.data == pytest.approx(without.data)  # whichever models are trained on them
+
+
 def test_tables_of_images_count_where_they_are(tmp_path):
     before = maps_of(TINY, tmp_path)
     names = [field.name for field in annotation_tables.IMAGE_SCHEMA]

@@ -19,6 +19,7 @@ import settings_of_data
 import settings_of_detectors
 import settings_of_maps
 import settings_of_models
+import settings_of_pseudo_labels
 import settings_of_results
 import settings_of_searches
 import settings_of_starts
@@ -39,6 +40,7 @@ CASES: list[Case] = [
     *settings_of_searches.CASES,
     *settings_of_detectors.CASES,
     *settings_of_starts.CASES,
+    *settings_of_pseudo_labels.CASES,
 ]
 ROUNDS = setting_cases.rounds(CASES)
 """Cases and values that are planned together."""

@@ -11,9 +11,10 @@ import pytest
 
 from cellseg.errors import UserError
 from cellseg.io import atomic, run_format
-from cellseg.training import checkpoint, provenance
+from cellseg.training import checkpoint, provenance, pseudo_labels
 from cellseg.training import run as train_run
 from cellseg.training.augmentation import Augmentation
+from cellseg.training.batches import TileStream
 from cellseg.training.intensity import Intensity
 from recording_learner import digest
 from run_inputs import write_split
@@ -319,6 +320,53 @@ def test_a_finished_run_tells_what_it_was_made_of(inputs, tmp_path, capsys):
     assert (found["steps"], found["tiles_seen"], found["seconds_of_epochs"]) == (6, 16, 3)
     assert found["device"] == "cpu" and found["versions"]["fake"] == "1"
     assert "synthetic_images" not in found
+
+
+def test_images_with_pseudo_labels_are_trained_on_alone(inputs, tmp_path, capsys):
+    names = [(pseudo_labels.key(f"u{number}"), "cells") for number in range(3)]
+    (tmp_path / "~pseudo").mkdir()
+    write_split(tmp_path, "unlabelled", names)
+    about = {"images": 3, "cells": 6, "run": {"model": "first"}}
+    (tmp_path / "about.json").write_text(json.dumps(about))
+    files = [tmp_path / name for name in ("unlabelled.npz", "cells.npz", "about.json")]
+    pseudo = pseudo_labels.opened(list(map(str, files)))
+    for subset in ({"fraction": 1}, {"fraction": 1, "validation": "by-well"}):
+        family = train(Family(), tmp_path / "run", inputs, settings(subset=subset), pseudo=pseudo)
+        [(training, validation)] = family.streams
+        found = json.loads((tmp_path / "run/provenance.json").read_text())
+        assert images_of(training)[-3:] == [name for name, _ in names]
+        assert sorted(images_of(training)[:-3]) == sorted(found["train_images"])
+        assert images_of(validation) == found["val_images"]
+        assert found["pseudo_labels"] == about and found["train_tiles"] == len(training.index)
+    assert "images and 3 with pseudo-labels, validating" in capsys.readouterr().out
+    assert pseudo_labels.opened([]) is None
+    made = settings()
+    with pytest.raises(UserError, match="SIGTERM"):
+        train(Family(stops=True), tmp_path / "run", inputs, made, pseudo=pseudo)
+    write_split(tmp_path, "unlabelled", names, noise=1)
+    with pytest.raises(UserError, match="SIGTERM"):
+        train(Family(stops=True), tmp_path / "run", inputs, made, pseudo=pseudo)
+    assert "Not resuming" in capsys.readouterr().out
+
+
+def test_a_detector_is_given_the_cells_of_unlabelled_images(inputs, tmp_path):
+    given = []
+
+    class Streams(list):
+        def __call__(self, outlines):
+            given.extend(outlines)
+            return TileStream
+
+    family = Family()
+    family.streams = Streams()
+    write_split(tmp_path, "unlabelled", [("u", "cells")])
+    pseudo = pseudo_labels.PseudoLabels(
+        str(tmp_path / "unlabelled.npz"), str(tmp_path / "unlabelled.labels.npz"),
+        {"images": 1, "cells": 2},
+    )  # fmt: skip
+    outlines = [str(tmp_path / f"{split}.labels.npz") for split in ("train", "val")]
+    train(family, tmp_path / "run", inputs, outlines=outlines, pseudo=pseudo)
+    assert given == [*outlines, pseudo.outlines]
 
 
 def test_provenance_tells_the_state_of_the_checkout(tmp_path, monkeypatch):

@@ -37,6 +37,10 @@ WHOLE["datasets"] |= {
 WHOLE["pretrained"] = {"net": {"url": "http://nowhere.example/net.h5"}}
 WHOLE["models"]["mobilenetv2"]["weights"] = "net"
 WHOLE["subsets"]["extended"] = {"synthetic_per_image": 2}
+WHOLE["subsets"]["taught"] = {
+    "pseudo_labels": {"images": "given/images", "model": "joined", "subset": "full",
+                      "heads": "inner-distance+pixelwise", "threshold_search": "grid"}
+}  # fmt: skip
 WHOLE["subsets"]["folded"] = {"folds": {"count": 3}}
 WHOLE["subsets"]["together"] = {
     "folds": {"count": 2, "images": "training", "validation": "held-out", "scored": "split",
@@ -50,6 +54,8 @@ WHOLE["experiments"] |= {
               "conditions": [{**_RUNS, "model": "featurenet"}]},
     "extended": {"title": "More?", "figures": [],
                  "conditions": [{**_RUNS, "model": "featurenet", "subset": "extended"}]},
+    "taught": {"title": "And unlabelled ones?", "figures": [],
+               "conditions": [{**_RUNS, "model": "joined", "subset": "taught"}]},
     "own": {"title": "Mine?", "dataset": "mine", "figures": [],
             "conditions": [{**_RUNS, "model": "featurenet", "heads": "fgbg"}]},
     "folds": {"title": "Held out?", "dataset": "kaggle", "figures": [],
@@ -104,6 +110,7 @@ CONFIG = {
     ("train", "segmentation_by_heads"): "the same",
     ("train", "datasets"): "licence and pixel size of what it starts from, for provenance",
     ("predict", "accelerator"): "the device to compute on",
+    ("pseudo_label", "accelerator"): "the device to compute on",
     ("apply", "accelerator"): "the device to compute on",
     ("download", "datasets"): "checksums and retries, which must not train every network again",
 }
@@ -125,6 +132,7 @@ NOT_READ = {
     ("convert", "input", "annotations"): "their folder is in the settings",
     ("train", "input", "content_of_tiles"): "represents the tiles, whose date says nothing",
     ("apply", "params", "chosen"): "represents the run and the images",
+    ("pseudo_label", "params", "content"): "represents the images, whose folder is in images",
     ("take_labels", "params", "content"): "represents the predictions, whose paths are in files",
 }
 """What is declared so that a change reruns the rule, and not read by that name."""
@@ -134,7 +142,7 @@ NAMED_BY_THE_PATH = {
     *("convert.folder", "convert.layout", "pool_folds.subsets"),
     *("figure.folds", "format_tables.folds"),
     *("segment.condition", "segment.tuning", "score.condition", "overlay.tuning"),
-    "take_labels.condition",
+    *("take_labels.condition", "pseudo_label.kind"),
     *("contact_sheet.tuning", "export.kind", "predict.channels", "predict_shown.channels"),
     *("predict_validation.channels", "papers.kind", "papers.folds"),
 }
@@ -454,7 +462,7 @@ EDITS = {
     "overlap": (_set("datasets", "tiny", "overlap_policy", value="earlier"),
                 "rasterize.overlap_policy"),
     "tiling": (_set("tilings", "cut-64", "tile_overlap", value=16),
-               "tile.tiling tile_extension.tiling train.settings"),
+               "tile.tiling tile_extension.tiling tile_pseudo_labels.tiling train.settings"),
     "synthesis": (_set("synthesis", "seed", value=5),
                   "extend.synthesis train.settings"),
     "training": (_set("training", "learning_rate", value=0.01), "train.settings"),
@@ -478,14 +486,22 @@ EDITS = {
     "accelerator": (_set("accelerator", value="gpu"), ""),
     "keep maps": (_set("keep_predictions", value=True), ""),
     "prediction": (_set("prediction", "window_overlap", value=0.5),
-                   "predict.prediction predict_validation.prediction predict_shown.prediction"),
+                   "predict.prediction predict_validation.prediction predict_shown.prediction "
+                   "pseudo_label.prediction"),
     "subsample": (_set("scoring", "subsample", value=2),
               "predict.subsample take_labels.subsample format_tables.experiment papers.subsample "
               "overview.study"),
     "small objects": (_set("scoring", "min_size", value=30),
                       "score.min_size format_tables.experiment overview.study"),
     "segmentation": (_set("segmentation", "interior_threshold", value=0.4),
-                     "segment.segmentation tune.segmentation"),
+                     "segment.segmentation tune.segmentation pseudo_label.segmentation"),
+    "sure cells": (_set("subsets", "taught", "pseudo_labels", "confidence", value=0.5),
+                   "pseudo_label.floor train.settings"),
+    "unlabelled": (_set("subsets", "taught", "pseudo_labels", "images", value="given/others"),
+                   "pseudo_label.images pseudo_label.content train.settings"),
+    "finder": (_set("subsets", "taught", "pseudo_labels", "subset", value="of-fused"),
+               "pseudo_label.run pseudo_label:input train.settings -train +train -tune +tune "
+               "-predict_validation +predict_validation"),
     "painting": (_set("segmentation_by_heads", "instances",
                       value={"method": "painting", "score_threshold": 0.4}),
                  "segment.segmentation tune.segmentation"),
@@ -535,9 +551,10 @@ def test_an_edit_changes_what_it_must(place, loaded, name):
 
 def test_another_split_to_score_changes_what_it_must(place):
     before = copy.deepcopy(WHOLE)
-    for tuned in ("tuned", "fused"):  # thresholds tuned on the split are not scored on it
+    for tuned in ("tuned", "fused", "taught"):  # thresholds tuned on the split are not scored on it
         del before["experiments"][tuned]
     del before["experiments"]["together"], before["subsets"]["together"]  # nor are folds of it
+    del before["subsets"]["taught"]
     after = copy.deepcopy(before)
     after["scoring"] = {"data_split": "val"}
     plans = [loaded_rules.load(place, config, TARGETS)[1] for config in (before, after)]
@@ -556,7 +573,7 @@ FILES = {
     "own/labels/train/train.tif": "",  # an input, whose content Snakemake compares
     "own/labels/val/more.tif": "parse:input parse.images",
     "own/images/without-labels.tif": "",
-    "given/images/b.tif": "apply.chosen",
+    "given/images/b.tif": "apply.chosen pseudo_label.content",
     "given/run/weights.h5": "apply.chosen",
 }
 """Files outside of the results, and what another content changes."""
@@ -610,8 +627,9 @@ def test_training_compares_the_content_of_all_its_tiles(loaded):
         {path for path in job.inputs if path.endswith(".npz") and not path.endswith(outlines)}
         for job in trainings
     ]
-    # One with synthetic images, and three folds, which are of all splits; two are of two.
-    assert sorted(map(len, tiles)) == [2] * 8 + [3] * 4
+    # One with synthetic images, one with pseudo-labels, and three folds, which are of all splits;
+    # two are of two.
+    assert sorted(map(len, tiles)) == [2] * 9 + [3] * 5
     for job, paths in zip(trainings, tiles, strict=True):
         assert {f"{path}.content.json" for path in paths} <= set(job.inputs)
 

@@ -44,6 +44,7 @@ from cellseg.study import (
     fusions,
     outside,
     overrides,
+    pseudo_labels,
     runs as studies,
     searches,
     segmentation_methods,
@@ -106,6 +107,9 @@ CONTENT = (
 )
 EXTENSION = f"{DATA}/extended-{{times}}/{{split}}"
 EXTENSION_TILES = f"{EXTENSION}/tiles/{{tiling}}.npz"
+# Data set and subset are those of the runs that learn, the others of the run that finds the cells.
+PSEUDO = f"{DATA}/{pseudo_labels.FOLDER}"
+PSEUDO_TILES = f"{PSEUDO}/tiles/{{tiling}}.npz"
 PRETRAINED = "results/data/pretrained/{pretrained}.h5"
 RUN = f"results/{studies.RUN_FOLDER}"
 TABLES = "results/{dataset}/tables/{experiment}"
@@ -539,6 +543,98 @@ def extension_tiles_of(wildcards):
     ]
 
 
+def pseudo_folder(run):
+    """Folder of the pseudo-labels that a run learns, or None."""
+    taught_by = pseudo_labels.teacher(study, run)
+    if taught_by is None:
+        return None
+    named = {**vars(taught_by), "dataset": run.dataset, "subset": run.subset}
+    return PSEUDO.format(**named)
+
+
+def pseudo_labels_of(wildcards):
+    """Input function: tiles, cells and record of a run's pseudo-labels, or nothing."""
+    run = run_of(wildcards)
+    try:
+        starts.check_needed(study, run)
+        folder = pseudo_folder(run)
+        # Once the cells are found, the images may be put away.
+        if folder is not None and not Path(folder, "about.json").exists():
+            pseudo_labels.refuse_missing(study, run.subset)
+    except UserError as error:
+        raise WorkflowError(printable(error)) from None
+    if folder is None:
+        return []
+    tiling = studies.tiling_of(study, run.model)
+    return [
+        ancient(f"{folder}/tiles/{tiling}.npz"),
+        ancient(f"{folder}/labels.cells.npz"),
+        f"{folder}/about.json",
+    ]
+
+
+def finder_of(wildcards):
+    """The run that finds the cells of a folder of pseudo-labels."""
+    entry = pseudo_labels.entry_of(study, wildcards.subset)
+    if entry is None:
+        raise WorkflowError(
+            f"subsets.{wildcards.subset} has no pseudo_labels. Name a subset that has."
+        )
+    return studies.Run(
+        entry.get("dataset", wildcards.dataset),
+        wildcards.model,
+        wildcards.heads,
+        entry["subset"],
+        int(wildcards.seed),
+    )
+
+
+def of_finder(name):
+    """Input function: a file of the run that finds the cells."""
+    return lambda wildcards: f"{RUN}/{name}".format(**vars(finder_of(wildcards)))
+
+
+def tuned_for_finder(wildcards):
+    """Input function: thresholds chosen for the run that finds the cells, or nothing."""
+    run, entry = (
+        finder_of(wildcards),
+        pseudo_labels.entry_of(study, wildcards.subset),
+    )
+    search = entry["threshold_search"]
+    chosen = f"{RUN}/tuning-{search}/{run_files.CHOSEN}"
+    return chosen.format(**vars(run)) if search else []
+
+
+def named_finder(wildcards):
+    """Params function: the axes of the run that finds the cells."""
+    return dict(vars(finder_of(wildcards)))
+
+
+def kind_of_finder(wildcards):
+    """Params function: kind of the data set of the run that finds the cells."""
+    return study["datasets"][finder_of(wildcards).dataset]["kind"]
+
+
+def floor_of(wildcards):
+    """Params function: which cells and images of a folder of pseudo-labels are learnt."""
+    entry = pseudo_labels.entry_of(study, wildcards.subset)
+    return {key: entry[key] for key in pseudo_labels.OF_FINDING}
+
+
+def unlabelled(wildcards):
+    """Params function: the folder of unlabelled images."""
+    return pseudo_labels.entry_of(study, wildcards.subset)["images"]
+
+
+def content_of_unlabelled(wildcards):
+    """Params function: what the unlabelled images hold, whatever their dates."""
+    from cellseg.data import local_images
+
+    found = pseudo_labels.files(unlabelled(wildcards), [Path("results")])
+    name = f"{wildcards.dataset}-{wildcards.subset}.json"
+    return local_images.stamp(found, Path(".snakemake/unlabelled-images") / name)
+
+
 def splits_of(wildcards):
     """Splits of the data set that a run is trained on and validated with."""
     return studies.splits_of(study["subsets"][wildcards.subset])
@@ -641,7 +737,8 @@ def shown_summaries():
 def content_of_tiles(wildcards):
     """Input function: what the tiles of a run hold, in small files that Snakemake compares."""
     tiles = [tiles_of(split)(wildcards) for split in splits_of(wildcards)]
-    return [path + CONTENT for path in [*tiles, *extension_tiles_of(wildcards)]]
+    made = [*tiles, *extension_tiles_of(wildcards), *pseudo_labels_of(wildcards)[:1]]
+    return [path + CONTENT for path in made]
 
 
 def extension_figures():

@@ -298,6 +298,28 @@ use rule tile as tile_extension with:
         ),
 
 
+use rule tile as tile_pseudo_labels with:
+    input:
+        images=f"{PSEUDO}/images.parquet",
+        labels=f"{PSEUDO}/labels.npz",
+    output:
+        tiles=PSEUDO_TILES,
+        content=PSEUDO_TILES + CONTENT,
+    log:
+        "results/logs/tile_pseudo_labels/{dataset}-{subset}-{model}-{heads}-{seed}-{tiling}.log",
+    benchmark:
+        "results/logs/tile_pseudo_labels/{dataset}-{subset}-{model}-{heads}-{seed}-{tiling}.tsv"
+    resources:
+        mem_mb=memory(
+            "results/logs/tile_pseudo_labels/{dataset}-{subset}-{model}-{heads}-{seed}-{tiling}.tsv",
+            4000,
+        ),
+        runtime=minutes(
+            "results/logs/tile_pseudo_labels/{dataset}-{subset}-{model}-{heads}-{seed}-{tiling}.tsv",
+            240,
+        ),
+
+
 rule extension_report:
     """How alike synthetic and real images are: features, distances, and their main components."""
     input:

@@ -119,6 +119,57 @@ use rule fuse as fuse_validation with:
         ),
 
 
+rule pseudo_label:
+    """Cells of unlabelled images, found by a run for others to learn."""
+    input:
+        weights=of_finder(run_files.WEIGHTS),
+        settings=of_finder(run_files.SETTINGS),
+        provenance=of_finder(run_files.PROVENANCE),
+        tuned=tuned_for_finder,
+        known=expand(
+            f"{DATA}/annotations/{{split}}.images.parquet",
+            split=SPLITS,
+            allow_missing=True,
+        ),
+    output:
+        images=f"{PSEUDO}/images.parquet",
+        labels=f"{PSEUDO}/labels.npz",
+        cells=f"{PSEUDO}/labels.cells.npz",
+        table=f"{PSEUDO}/images.csv",
+        about=f"{PSEUDO}/about.json",
+        picture=f"{PSEUDO}/pseudo-labels.jpg",
+    log:
+        "results/logs/pseudo_label/{dataset}-{subset}-{model}-{heads}-{seed}.log",
+    benchmark:
+        "results/logs/pseudo_label/{dataset}-{subset}-{model}-{heads}-{seed}.tsv"
+    wildcard_constraints:
+        **OF_NETWORK,
+    conda:
+        environment_of
+    threads: 4
+    resources:
+        **OF_NETWORKS,
+        gpu=GPUS,
+        mem_mb=memory_of_prediction(
+            "results/logs/pseudo_label/{dataset}-{subset}-{model}-{heads}-{seed}.tsv"
+        ),
+        runtime=minutes(
+            "results/logs/pseudo_label/{dataset}-{subset}-{model}-{heads}-{seed}.tsv",
+            240,
+        ),
+    params:
+        code=code_with_family("pseudo_label", also=method_modules),
+        segmentation=segmentation_of,
+        prediction=studies.in_order(study["prediction"]),
+        run=named_finder,
+        kind=kind_of_finder,
+        floor=floor_of,
+        images=unlabelled,
+        content=content_of_unlabelled,
+    script:
+        "../../scripts/pseudo_label.py"
+
+
 rule predict_shown:
     """Predict once more the few images that an overlay shows; the maps of all may be gone by then."""
     input:

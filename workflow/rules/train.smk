@@ -29,6 +29,7 @@ rule train:
         content_of_tiles=content_of_tiles,
         weights=weights_of,
         start=start_of,
+        pseudo_labels=pseudo_labels_of,
     output:
         weights=f"{RUN}/{run_files.WEIGHTS}",
         history=f"{RUN}/{run_files.HISTORY}",

@@ -65,6 +65,26 @@ def draw(
     return TrueCells(height, width, areas, pixels, first_run, start, length)
 
 
+def of_labels(labels: np.ndarray) -> TrueCells:
+    """The cells of a label image.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), int32; cells 1..n, each with a pixel
+    """
+    height, width = labels.shape
+    flat = labels.ravel(order="F")
+    start = np.flatnonzero(np.diff(flat, prepend=0 if flat.size else ()) != 0)
+    length = np.diff(start, append=flat.size)
+    cells = flat[start] > 0
+    start, length = start[cells], length[cells]
+    order = np.argsort(flat[start], kind="stable")
+    start, length = start[order], length[order]
+    pixels = np.bincount(flat)[1:].astype(np.int64)
+    first_run = np.searchsorted(flat[start], np.arange(1, len(pixels) + 2))
+    return TrueCells(height, width, pixels.astype(np.float64), pixels, first_run, start, length)
+
+
 def arrays(image: str, cells: TrueCells) -> Iterator[tuple[str, np.ndarray]]:
     """Name the arrays under which the cells of an image are stored, see :func:`read`."""
     yield f"{image}/shape", np.array([cells.height, cells.width])

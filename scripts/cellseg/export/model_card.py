@@ -14,7 +14,7 @@ from cellseg.io import exports, run_files
 from cellseg.io.wording import number_of
 from cellseg.segmentation import by_cell_type
 from cellseg.tables import glossary
-from cellseg.training import length, start
+from cellseg.training import length, pseudo_labels, start
 from cellseg.training.start import CHAIN
 
 SCORES = glossary.named("msa", "sa50", "f1_50", "precision_50", "recall_50", "f1_75", "pixel_iou")
@@ -120,6 +120,7 @@ def text(
         *(["Each image that a network was trained on, and the validation images that all networks "
            "have in common."] if fused else []),
         *_synthetic(first.provenance),
+        *_pseudo(first.provenance),
         *_chains(networks),
         "## Validation: scores on images it has not seen",
         *_scores(metrics, coco, segmentation["segmentation"]["method"]),
@@ -131,7 +132,8 @@ def text(
         "diagnosis.",
         "## Licences",
         *dict.fromkeys(line for one in networks
-                       for line in terms.licences(kind, one.settings["model"], one.chain)),
+                       for line in terms.licences(kind, one.settings["model"], one.chain,
+                                                  one.provenance.get(pseudo_labels.KEY))),
         "- livecell-bench itself, with `example.py`: MIT.",
         "Please cite:",
         "\n".join(f"- {name}, doi:{doi}" for name, doi in
@@ -215,6 +217,11 @@ def use_of_maps(window: int, normalization: str, example_note: str) -> str:
 def _synthetic(provenance: Mapping) -> list[str]:
     n_images = provenance.get("synthetic_images", 0)
     return [f"And {n_images:,} synthetic images made of these images."] if n_images else []
+
+
+def _pseudo(provenance: Mapping) -> list[str]:
+    about = provenance.get(pseudo_labels.KEY)
+    return [pseudo_labels.in_words(about)] if about else []
 
 
 def _chain(chain: Sequence[Mapping]) -> list[str]:

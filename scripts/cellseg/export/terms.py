@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cellseg import models
 from cellseg.data.kinds import SOURCES
-from cellseg.training import start
+from cellseg.training import pseudo_labels, start
 
 DEEPCELL = (
     "- The network was built by the package deepcell (Van Valen Lab, Caltech), whose licence is "
@@ -51,7 +51,9 @@ OF_PACKAGES = {
 """Licences of packages that networks of torch are built by."""
 
 
-def licences(kind: str, model: Mapping, chain: Sequence[Mapping]) -> Iterator[str]:
+def licences(
+    kind: str, model: Mapping, chain: Sequence[Mapping], pseudo: Mapping | None = None
+) -> Iterator[str]:
     """Lines of Markdown on images, packages and pretrained weights.
 
     Parameters
@@ -59,11 +61,16 @@ def licences(kind: str, model: Mapping, chain: Sequence[Mapping]) -> Iterator[st
     kind : of the data set of the run, a key of :data:`cellseg.data.kinds.SOURCES`
     model : settings of its model
     chain : what it started from, of its provenance
+    pseudo : its pseudo-labels, of its provenance; None without
     """
     yield f"- The images it was trained on: {SOURCES[kind].licence}"
     yield from dict.fromkeys(
         f"- The images that {start.of_link(one)} was trained on: {start.licence(one)}"
         for one in chain
+    )
+    taught = [pseudo, *(one.get(pseudo_labels.KEY) for one in chain)]
+    yield from dict.fromkeys(
+        line for one in filter(None, taught) for line in pseudo_labels.licences(one)
     )
     if "deepcell" in [model["family"], *(one.get("family") for one in chain)]:
         yield DEEPCELL

@@ -12,6 +12,7 @@ from cellseg.data.expected_tiles import n_shown, n_tiles, shown_of, tiles_of
 from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.io import made_files
+from cellseg.study import pseudo_labels
 from cellseg.study.runs import Run, splits_of, training_of
 from cellseg.training import ensemble
 from cellseg.training.length import Length, tiles_seen
@@ -54,6 +55,8 @@ def of_runs(study: Mapping, runs: Iterable[Run], results: Path) -> list[Training
         table = tables[run.dataset]
         exact = table is not None
         networks = _counted(study, run, table) if exact else _expected(study, run, results)
+        # Which unlabelled images are left out is known once their cells are found.
+        exact &= pseudo_labels.entry_of(study, run.subset) is None
         trainings.append(_training(study, run, networks, exact))
     return trainings
 
@@ -101,10 +104,16 @@ def _counted(study: Mapping, run: Run, table: "pd.DataFrame") -> list[tuple[int,
         for split, of_one in (("train", shown_of), ("val", tiles_of))
     }
 
+    shown = [counted["train"][size] for size in sizes.values()]
+    unlabelled = _of_unlabelled(subset, sum(shown) / len(shown))
+
     def tiles(part: Mapping[str, Iterable[str]], split: str) -> int:
         return sum(counted[split][sizes[image]] for image in part[split])
 
-    return [(_with_synthetic(subset, tiles(part, "train")), tiles(part, "val")) for part in parts]
+    return [
+        (_with_synthetic(subset, tiles(part, "train")) + unlabelled, tiles(part, "val"))
+        for part in parts
+    ]
 
 
 def _expected(study: Mapping, run: Run, results: Path) -> list[tuple[int, int]] | None:
@@ -134,7 +143,20 @@ def _expected(study: Mapping, run: Run, results: Path) -> list[tuple[int, int]] 
     train, val = of_type("train"), of_type("val")
     if study["models"][run.model]["ensemble"]:
         return [(_with_synthetic(subset, train), val)] * n_types
-    return [(_with_synthetic(subset, n_types * train), n_types * val)]
+    each = counted["train"](tiling, images["train"]) / max(images["train"].count, 1)
+    unlabelled = _of_unlabelled(subset, each)
+    return [(_with_synthetic(subset, n_types * train) + unlabelled, n_types * val)]
+
+
+def _of_unlabelled(subset: Mapping, each: float) -> int:
+    """Tiles of the unlabelled images that a subset learns, at most: as if none were left out.
+
+    Parameters
+    ----------
+    each : tiles of an image
+    """
+    entry = subset.get(pseudo_labels.KEY)
+    return 0 if entry is None else round(each * len(pseudo_labels.files(entry["images"])))
 
 
 def _with_synthetic(subset: Mapping, tiles: int) -> int:

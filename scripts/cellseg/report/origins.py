@@ -41,7 +41,8 @@ def table(runs: Sequence[Run], paths: Sequence[str | Path]) -> pd.DataFrame:
         uncommitted_changes, device, platform, threads, seconds (of the last attempt of the
         training), started_from (what its training started from, then what that started from; empty
         for nothing), started_from_licences (terms of the images of those), train_images,
-        synthetic_images (besides those, 0 where a run records none), val_images and train_tiles
+        synthetic_images and pseudo_images (besides those: synthetic ones and those with
+        pseudo-labels, 0 where a run records none), val_images and train_tiles
         (numbers), steps, tiles_seen and seconds_of_epochs (of all attempts, with validation; None
         where a run records none), parameters, and the version of
         each package in a column, :data:`NOT_USED` if a run did without it
@@ -79,6 +80,7 @@ def _row(run: Run, read: dict) -> dict:
         CHAIN: " < ".join(start.of_link(one).replace("`", "") for one in read.get(CHAIN, [])),
         LICENCES: " ".join(dict.fromkeys(start.licence(one) for one in read.get(CHAIN, []))),
         "synthetic_images": read.get("synthetic_images", 0),
+        "pseudo_images": read.get(start.OF_PSEUDO, {}).get("images", 0),
         "val_images": len(read.get("val_images", [])),
         "train_tiles": read.get("train_tiles"),
         **{name: read.get(name) for name in TRAINING},

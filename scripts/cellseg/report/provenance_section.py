@@ -30,6 +30,7 @@ OTHERS += [
     origins.LICENCES,
     "train_images",
     "synthetic_images",
+    "pseudo_images",
     "val_images",
     "train_tiles",
     "parameters",

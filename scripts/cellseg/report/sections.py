@@ -13,6 +13,9 @@ from cellseg.study import runs as studies
 from cellseg.tables.glossary import NOT_KNOWN, remarks
 from cellseg.tables.intervals import ENOUGH_SEEDS
 
+OTHER_IMAGES = {"synthetic_images": "synthetic", "pseudo_images": "with pseudo-labels"}
+"""Columns of training images that nobody annotated, in words."""
+
 
 def data(study: Mapping, dataset: str, counts: pd.DataFrame) -> str:
     """Images and cells of each split."""
@@ -67,8 +70,11 @@ def experiments(
 
 def _trained_on(provenance: pd.DataFrame) -> str:
     """Numbers of training images of some runs, such as ``4`` or ``4 + 0 to 20 synthetic``."""
-    real, synthetic = (provenance[name].tolist() for name in ("train_images", "synthetic_images"))
-    return _range(real) + (f" + {_range(synthetic)} synthetic" if any(synthetic) else "")
+    said = _range(provenance["train_images"].tolist())
+    for column, words in OTHER_IMAGES.items():
+        numbers = provenance[column].tolist()
+        said += f" + {_range(numbers)} {words}" if any(numbers) else ""
+    return said
 
 
 def _range(numbers: Sequence[int]) -> str:

@@ -9,8 +9,8 @@ from cellseg.data.kinds.source import Images, all_of
 from cellseg.data.livecell_names import CELL_TYPES
 from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.models.panopticnet.declarations import declared
+from cellseg.study import pseudo_labels, segmentation_methods, starts
 from cellseg.study import runs as studies
-from cellseg.study import segmentation_methods, starts
 from cellseg.targets import head_names
 
 # Bytes of a pixel, measured on the 13 real images of tests; of tiles, as they are not compressed.
@@ -107,6 +107,13 @@ def of_data(
             folder, some = f"{run.dataset}/extended-{times}/{split}", splits[split].part(times)
             parts[f"{folder}/labels.npz",] = SYNTHETIC * some.pixels
             parts[f"{folder}/tiles/{tiling}.npz",] = _tiles(cut, some)
+        if finder := pseudo_labels.teacher(study, run):
+            folder = pseudo_labels.FOLDER.format(**vars(finder) | {"subset": run.subset})
+            entry = pseudo_labels.entry_of(study, run.subset)
+            count = len(pseudo_labels.files(entry["images"]))
+            some = splits["train"].part(count / max(splits["train"].count, 1))
+            parts[f"{run.dataset}/{folder}/labels.npz",] = LABELS * some.pixels
+            parts[f"{run.dataset}/{folder}/tiles/{tiling}.npz",] = _tiles(cut, some)
     return parts
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cellseg.errors import UserError
+from cellseg.study import pseudo_labels, spelling
 from cellseg.study import runs as studies
-from cellseg.study import spelling
 from cellseg.study.runs import Run, as_list
 
 HELD_OUT = "held-out"
@@ -60,6 +60,12 @@ def expanded(study: Mapping) -> dict:
         if subset["folds"]["ensemble"]:
             subsets[name + studies.ALL_FOLDS] = subset
             folds[name].append(name + studies.ALL_FOLDS)
+    subsets = {
+        name: pseudo_labels.of_fold(subset, subset["folds"]["fold"], folds)
+        if "fold" in subset.get("folds", {})
+        else subset
+        for name, subset in subsets.items()
+    }
     for name, search in study["hyperparameter_searches"].items():
         if search["subset"] in folds:
             raise UserError(

@@ -4,6 +4,7 @@ import os.path
 from collections.abc import Mapping
 
 from cellseg.data import kinds
+from cellseg.study.pseudo_labels import KEY as OF_SUBSETS
 from cellseg.training.start import KEY
 
 _OF_APPLY = ("run", "images", "output")
@@ -20,8 +21,15 @@ def expanded(study: Mapping) -> dict:
         name: {**entry, KEY: _with_home(entry[KEY], ("file",))} if entry.get(KEY) else entry
         for name, entry in models.items()
     }
+    subsets = {
+        name: {**entry, OF_SUBSETS: _with_home(entry[OF_SUBSETS], ("images",))}
+        if OF_SUBSETS in entry
+        else entry
+        for name, entry in study["subsets"].items()
+    }
     applied = _with_home(study["apply"], _OF_APPLY)
-    return {**study, "datasets": datasets, "models": models, "apply": applied}
+    paths = {"datasets": datasets, "models": models, "subsets": subsets, "apply": applied}
+    return {**study, **paths}
 
 
 def _with_home(entry: Mapping, keys: tuple[str, ...]) -> dict:

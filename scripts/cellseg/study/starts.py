@@ -8,7 +8,15 @@ from cellseg import models, starter
 from cellseg.errors import UserError
 from cellseg.io import exports
 from cellseg.models.detectors import presets
-from cellseg.study import folds, fusion_names, fusions, head_checks, outside, spelling
+from cellseg.study import (
+    folds,
+    fusion_names,
+    fusions,
+    head_checks,
+    outside,
+    pseudo_labels,
+    spelling,
+)
 from cellseg.study import runs as studies
 from cellseg.study.runs import Run
 from cellseg.targets import head_names
@@ -50,22 +58,27 @@ def source_of(study: Mapping, run: Run) -> Run | None:
 
 
 def with_sources(study: Mapping, runs: Iterable[Run]) -> list[Run]:
-    """Runs with those that they start from, are put together or fused of, and so on, each once,
-    sorted."""
+    """Runs with those that they start from, learn from, are put together or fused of, and so on,
+    each once, sorted."""
     found: set[Run] = set()
     waiting = list(runs)
     while waiting:
         run = waiting.pop()
         if run not in found:
             found.add(run)
-            begun = source_of(study, run)
-            waiting += [*([] if begun is None else [begun]), *folds.members(study, run)]
-            waiting += [member.run for member in fusions.members_of(study, run)]
+            waiting += _before(study, run)
     return sorted(found)
 
 
+def _before(study: Mapping, run: Run) -> list[Run]:
+    """Runs that must be trained before a run."""
+    needed = [source_of(study, run), pseudo_labels.teacher(study, run)]
+    fused = [member.run for member in fusions.members_of(study, run)]
+    return [*filter(None, needed), *folds.members(study, run), *fused]
+
+
 def check(study: Mapping) -> None:
-    """Refuse circles of models that start from each other, and heads that do not fit.
+    """Refuse circles of runs that start or learn from each other, and heads that do not fit.
 
     Raises
     ------
@@ -81,8 +94,10 @@ def check(study: Mapping) -> None:
         dataset = entry.get("dataset", study["dataset"])
         axes = (entry[axis] for axis in studies.AXES[:-1])
         runs.append(Run(dataset, *axes, studies.as_list(entry["seed"])[0]))
+    _check_rounds(study, runs)
     for run in with_sources(study, runs):
         _check_run(study, run)
+        pseudo_labels.check_run(study, run)
 
 
 def check_entry(where: str, model: Mapping, study: Mapping) -> None:
@@ -187,6 +202,42 @@ def _check_circle(name: str, study: Mapping) -> None:
                 f"models.{circle[0]}.{KEY}: {' starts from '.join(circle)}: a circle, in which no "
                 "run can be the first. Let one of them start from nothing."
             )
+
+
+def check_needed(study: Mapping, run: Run) -> None:
+    """Refuse what a run learns from, also of a run that no experiment names.
+
+    Raises
+    ------
+    UserError
+        Names the key and what to do.
+    """
+    _check_rounds(study, [run])
+    for one in with_sources(study, [run]):
+        pseudo_labels.check_run(study, one)
+
+
+def _check_rounds(study: Mapping, runs: Iterable[Run]) -> None:
+    """Refuse runs that learn from themselves, by way of others or not."""
+    done: set[Run] = set()
+
+    def follow(path: list[Run]) -> None:
+        for run in _before(study, path[-1]):
+            if run in path:
+                circle = [*path[path.index(run) :], run]
+                learner = next(one for one in circle if pseudo_labels.teacher(study, one))
+                raise UserError(
+                    f"subsets.{learner.subset}.{pseudo_labels.KEY}: "
+                    f"{' needs '.join(one.folder for one in circle)}: a circle, in which no run "
+                    "can be the first. Name a run that does not learn from these cells, such as "
+                    "one of a subset without pseudo-labels."
+                )
+            if run not in done:
+                follow([*path, run])
+        done.add(path[-1])
+
+    for run in runs:
+        follow([run])
 
 
 def _check_run(study: Mapping, run: Run) -> None:

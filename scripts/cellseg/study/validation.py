@@ -20,6 +20,7 @@ from cellseg.study import (
     home_folder,
     outside,
     placeholders,
+    pseudo_labels,
     renamed_keys,
     searches,
     segmentation_methods,
@@ -67,6 +68,7 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     outside.check(study)
     fusion_checks.check(study)
     ensembles.check_study(study)
+    pseudo_labels.check(study)
     starts.check(study)
     for name in study["hyperparameter_searches"]:
         _check_search(name, study)
@@ -195,6 +197,8 @@ def _check_names(study: Mapping) -> None:
         for block in experiment["conditions"]
         for name in as_list(block["model"])
     }
+    used |= {entry["model"] for subset in study["subsets"].values()
+             if (entry := subset.get(pseudo_labels.KEY))}  # fmt: skip
     for name, model in study["models"].items():
         _check_model(f"models.{name}", model, study)
         if name in used and not (outside.is_outside(model) or is_fused(model)):

@@ -6,7 +6,7 @@ from pathlib import Path
 from cellseg.errors import UserError
 from cellseg.io import atomic, made_files, run_files, run_format
 from cellseg.training import ensemble, provenance
-from cellseg.training.start import CHAIN
+from cellseg.training.start import CHAIN, OF_PSEUDO
 
 MEMBERS = "members"
 """Key of the provenance: the validation images of each network, by its name in the weights."""
@@ -80,6 +80,6 @@ def join(
             first[DEVICE],
             **images,
             **more,
-            **({CHAIN: first[CHAIN]} if CHAIN in first else {}),
+            **{key: first[key] for key in (CHAIN, OF_PSEUDO) if key in first},
         ),
     )

@@ -16,13 +16,14 @@ from cellseg.errors import UserError
 from cellseg.images import grey_values
 from cellseg.io import atomic, csv_file, made_files, run_files, run_format
 from cellseg.synthesis import names
-from cellseg.training import checkpoint, ensemble, provenance
+from cellseg.training import checkpoint, ensemble, provenance, pseudo_labels
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import FixedPool, Pool, TilePool, TileStream
 from cellseg.training.crops import CropPool, WindowPool
 from cellseg.training.intensity import Intensity
 from cellseg.training.length import Length, tiles_seen
 from cellseg.training.progress_writer import ProgressWriter
+from cellseg.training.pseudo_labels import PseudoLabels
 from cellseg.training.start import CHAIN, Start
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def train(
     start: Start | None = None,
     outlines: Sequence[str] = (),
     fold_tiles: Sequence[str] = (),
+    pseudo: PseudoLabels | None = None,
 ) -> None:
     """Train one network and write its run folder.
 
@@ -65,6 +67,7 @@ def train(
     outlines : files of the true cells of the train and val splits, for a family that learns cells
         one by one (its ``streams`` makes the stream); none for families of maps
     fold_tiles : tile files of the splits besides train and val that folds are of
+    pseudo : unlabelled images with the cells of another run, all of which are trained on
 
     Raises
     ------
@@ -75,12 +78,17 @@ def train(
     cv2.setNumThreads(1)  # the data stream has its own workers
     table = pd.concat([made_files.read_parquet(path) for path in images], ignore_index=True)
     chosen = subsets.select(table, settings["subset"], settings["seed"])
-    pools = _pools([tiles["train"], tiles["val"], *fold_tiles, *extension], settings["tiling"])
+    pseudo_tiles = [pseudo.tiles] if pseudo else []
+    if pseudo and outlines:
+        outlines = [*outlines, pseudo.outlines]
+    files = [tiles["train"], tiles["val"], *fold_tiles, *extension, *pseudo_tiles]
+    pools = _pools(files, settings["tiling"])
     make = family.streams(outlines) if outlines else TileStream
     train_stream, validation_stream = _streams(pools, chosen, settings, threads, make)
     n_synthetic = _n_synthetic(settings["subset"], chosen["train"])
     drawn = "crops an epoch" if settings["tiling"]["mode"] == "crop" else "tiles"
     besides = f" and {n_synthetic} synthetic ones" if n_synthetic else ""
+    besides += f" and {pseudo.about['images']} with pseudo-labels" if pseudo else ""
     print(
         f"Training on {len(train_stream.index)} {drawn} of {len(chosen['train'])} images{besides}, "
         f"validating on {len(validation_stream.index)} tiles of {len(chosen['val'])}.",
@@ -88,7 +96,7 @@ def train(
     )
     by_type = ensemble.by_cell_type(table, chosen) if settings["model"].get("ensemble") else None
     started = time.perf_counter()
-    inputs = [*tiles.values(), *fold_tiles, *images, *extension, *outlines]
+    inputs = [*tiles.values(), *fold_tiles, *images, *extension, *outlines, *pseudo_tiles]
     inputs += [weights] if weights else []
     inputs += [start.path] if start else []
     stamp = checkpoint.stamp([settings, code, [checkpoint.fingerprint(path) for path in inputs]])
@@ -132,6 +140,7 @@ def train(
             seconds_of_epochs=round(float(history["seconds"].sum()), 1),
             **({"synthetic_images": n_synthetic} if n_synthetic else {}),
             **({CHAIN: list(start.chain)} if start else {}),
+            **({pseudo_labels.KEY: dict(pseudo.about)} if pseudo else {}),
             grey_values={"percentiles": grey_values.PERCENTILES},
             parameters=family.parameters(settings) * len(by_type or [settings]),
         ),
@@ -173,9 +182,11 @@ def _streams(
     threads: int,
     make: Callable[..., TileStream],
 ) -> tuple[TileStream, TileStream]:
-    """Batches of the chosen images, for training and for validation; synthetic ones to train on."""
+    """Batches of the chosen images, for training and for validation; those that are synthetic or
+    have pseudo-labels to train on."""
     to_train, to_validate = pools
     train = chosen["train"] + _synthetic(to_train, chosen["train"], settings["subset"])
+    train += pseudo_labels.among(np.unique(to_train.image).tolist())
     return (
         _stream(to_train, train, settings, threads, make, training=True),
         _stream(to_validate, chosen["val"], settings, threads, make, training=False),

@@ -17,6 +17,8 @@ RUN = ("dataset", "model", "heads", "subset", "seed")
 FILES = ("file", "pretrained")
 """Keys that name weights which no run of the study made; one of them or a run is named."""
 _PATH = "{dataset}/{model}/{heads}/{subset}/seed-{seed}"
+OF_PSEUDO = "pseudo_labels"
+"""Key of the provenance of runs with :mod:`cellseg.training.pseudo_labels`."""
 CHAIN = "started_from"
 """Key of a run's provenance: what it started from, then what that started from, and so on."""
 
@@ -173,6 +175,7 @@ def _read(
         dataset = datasets[named["dataset"]]
         about = {
             **named,
+            **({OF_PSEUDO: record[OF_PSEUDO]} if OF_PSEUDO in record else {}),
             "seed": int(named["seed"]),  # as a wildcard it is text
             "kind": dataset["kind"],
             "pixel_size": dataset.get("pixel_size"),
@@ -196,6 +199,7 @@ def _read(
         origin = made_files.read_json(folder / run_files.ORIGIN)
         about = {
             **{axis: origin[axis] for axis in (*RUN, "kind", "pixel_size")},
+            **({OF_PSEUDO: record[OF_PSEUDO]} if OF_PSEUDO in record else {}),
             "file": entry["file"],
             "settings": run_format.read(folder / run_files.SETTINGS),
         }
