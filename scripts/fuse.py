@@ -5,10 +5,10 @@ import platform
 
 import numba
 
-from cellseg.inference import fused_run, fusion
+from cellseg.inference import fusion
 from cellseg.io import atomic, made_files, run_format
 from cellseg.runtime.script import running
-from cellseg.study.fusion_names import MEMBERS
+from cellseg.study import fusion_names
 from cellseg.training import provenance
 
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
@@ -21,10 +21,14 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         trained = sorted({image for run in runs for image in run["train_images"]})
         validated = set.intersection(*(set(run["val_images"]) for run in runs))
         versions = {"numba": numba.__version__}
-        about = {MEMBERS: paths, "train_images": trained, "val_images": sorted(validated)}
+        about = {
+            fusion_names.MEMBERS: paths,
+            "train_images": trained,
+            "val_images": sorted(validated),
+        }
         device = platform.processor() or "cpu"
         atomic.write_json(made, provenance.record(settings, versions, device, **about))
         own = os.path.dirname(made)
         folders = [os.path.relpath(os.path.dirname(path), own) for path in paths]
-        of_run = fused_run.settings(folders, settings["weights"], settings["iou"])
+        of_run = fusion_names.settings(folders, settings["weights"], settings["iou"])
         atomic.write_json(snakemake.output.get("settings"), run_format.stamped(of_run))

@@ -577,3 +577,16 @@ def test_no_module_of_the_library_knows_the_workflow(checkout):
 def test_scripts_are_thin(checkout):
     for path in sorted(Path(checkout / "scripts").glob("*.py")):
         assert len(path.read_text().splitlines()) <= 40, path
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["collect", "contact_sheet", "data_report", "figure", "format_tables", "fuse", "learning_curve",
+     "overlay", "overview", "papers", "parse", "print_summary", "rasterize", "score", "segment",
+     "simulate", "tile", "tune"],
+)  # fmt: skip
+def test_what_only_trainings_and_predictions_use_reruns_nothing_else(checkout, script):
+    """A check of settings that is imported with something small would bring all of it along."""
+    scripts = checkout / "scripts"
+    used = code_fingerprint.used_by(scripts / f"{script}.py", scripts / "cellseg")
+    assert scripts / "cellseg/training/batches.py" not in used

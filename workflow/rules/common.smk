@@ -21,7 +21,7 @@ from snakemake.resources import Resources
 from cellseg import models as families
 from cellseg.apply import request
 from cellseg.data import kinds, unreachable
-from cellseg.data.splits import SPLITS, TRAINING_SPLITS
+from cellseg.data.splits import HELD_OUT, SPLITS, TRAINING_SPLITS
 from cellseg.io import run_files
 from cellseg.jobs import cluster as clusters
 from cellseg.jobs import network_memory, resources as needs, slurm_refusals
@@ -694,7 +694,7 @@ def by_cell_type(files):
 def data_split_of(wildcards):
     """Params function: what tables call the images that a run is scored on."""
     if folds.scores_its_fold(study, wildcards.subset):
-        return folds.HELD_OUT
+        return HELD_OUT
     return study["scoring"]["data_split"]
 
 

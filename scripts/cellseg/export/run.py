@@ -20,6 +20,7 @@ from cellseg.io import atomic, exports, made_files, run_files, run_format
 from cellseg.segmentation import record as segmentation_record
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
+from cellseg.study import fusion_names
 from cellseg.tables import read
 from cellseg.training import ensemble, joined_folds
 from cellseg.training.provenance import SETTINGS as RUN_SETTINGS
@@ -165,7 +166,7 @@ def _write_members(
             load_family(network.settings["model"]), network.settings, network.weights, own
         )
     weights = [one["weight"] for one in model[fused_run.MEMBERS]]
-    return fused_run.settings(places, weights, model["iou"])
+    return fusion_names.settings(places, weights, model["iou"])
 
 
 def _build(family: "Family", settings: Mapping, folder: Path, options: Mapping) -> "WholeImages":

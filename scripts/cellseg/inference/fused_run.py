@@ -5,13 +5,12 @@ workflow asks is here too: NumPy and the rest are imported where they are used.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cellseg.io import run_files, run_format
-from cellseg.study.fusion_names import FUSION, MEMBERS, is_fused
-from cellseg.targets import head_names
+from cellseg.study.fusion_names import MEMBERS, is_fused
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,22 +29,6 @@ class Member(NamedTuple):
 
     folder: Path
     weight: float
-
-
-def settings(folders: Sequence[str], weights: Sequence[float], iou: float) -> dict:
-    """Settings of a run that is fused of others.
-
-    Parameters
-    ----------
-    folders : of the members, relative to that of the run
-    weights, iou : see :func:`cellseg.inference.fusion.fuse`
-    """
-    members = [
-        {"folder": folder, "weight": weight}
-        for folder, weight in zip(folders, weights, strict=True)
-    ]
-    model = {"family": FUSION, "iou": iou, MEMBERS: members}
-    return {"heads": {head_names.INSTANCES: {}}, "model": model}
 
 
 def members(run: Mapping, folder: Path) -> list[Member]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellseg.data.splits import HELD_OUT
 from cellseg.errors import UserError
 from cellseg.figures import preview
 from cellseg.io.wording import number_of
 from cellseg.report.markup import bullets, code, text
 from cellseg.report.markup import table as markup_table
 from cellseg.scoring import found_nothing
-from cellseg.study.folds import HELD_OUT
 from cellseg.tables import comparisons, conditions, glossary
 from cellseg.tables import read as score_tables
 from cellseg.tables.formatted import marking

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellseg.data.splits import HELD_OUT
 from cellseg.io.wording import number_of
 from cellseg.scoring import names
-from cellseg.study.folds import HELD_OUT
 from cellseg.tables import conditions, glossary
 from cellseg.tables import read as score_tables
 from cellseg.tables.intervals import ENOUGH_SEEDS

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellseg.data.splits import HELD_OUT
 from cellseg.errors import UserError
 from cellseg.io import run_files, terminal
 from cellseg.io.wording import number_of
@@ -111,7 +112,7 @@ def _almost_nothing(conditions_of: "pd.DataFrame") -> list[str]:
 
 
 def _scored(split: str) -> str:
-    return "held-out images of folds" if split == folds.HELD_OUT else f"{split} split"
+    return "held-out images of folds" if split == HELD_OUT else f"{split} split"
 
 
 def _trained(training: "pd.DataFrame", here: Mapping[str, str]) -> "pd.DataFrame":
@@ -141,7 +142,7 @@ def _of_folds(path: Path, table: "pd.DataFrame") -> "pd.DataFrame":
     if together is None or "data_split" not in table:
         return table
     pooled = path.with_stem(together)
-    of_folds = (table["data_split"] == folds.HELD_OUT).all() and pooled.exists()
+    of_folds = (table["data_split"] == HELD_OUT).all() and pooled.exists()
     return read.read(pooled) if of_folds else table
 
 

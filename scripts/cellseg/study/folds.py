@@ -8,9 +8,6 @@ from cellseg.study import pseudo_labels, spelling
 from cellseg.study import runs as studies
 from cellseg.study.runs import Run, as_list
 
-HELD_OUT = "held-out"
-"""What tables call the split of images that a fold holds out."""
-
 POOLED = "pooled"
 """In names of files: all splits of a data set together."""
 

@@ -14,6 +14,7 @@ from cellseg.study import (
     fusions,
     head_checks,
     outside,
+    pseudo_label_checks,
     pseudo_labels,
     spelling,
 )
@@ -97,7 +98,7 @@ def check(study: Mapping) -> None:
     _check_rounds(study, runs)
     for run in with_sources(study, runs):
         _check_run(study, run)
-        pseudo_labels.check_run(study, run)
+        pseudo_label_checks.check_run(study, run)
 
 
 def check_entry(where: str, model: Mapping, study: Mapping) -> None:
@@ -214,7 +215,7 @@ def check_needed(study: Mapping, run: Run) -> None:
     """
     _check_rounds(study, [run])
     for one in with_sources(study, [run]):
-        pseudo_labels.check_run(study, one)
+        pseudo_label_checks.check_run(study, one)
 
 
 def _check_rounds(study: Mapping, runs: Iterable[Run]) -> None:

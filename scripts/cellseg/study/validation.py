@@ -20,6 +20,7 @@ from cellseg.study import (
     home_folder,
     outside,
     placeholders,
+    pseudo_label_checks,
     pseudo_labels,
     renamed_keys,
     searches,
@@ -68,7 +69,7 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     outside.check(study)
     fusion_checks.check(study)
     ensembles.check_study(study)
-    pseudo_labels.check(study)
+    pseudo_label_checks.check(study)
     starts.check(study)
     for name in study["hyperparameter_searches"]:
         _check_search(name, study)

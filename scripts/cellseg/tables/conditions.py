@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cellseg.data.splits import SPLITS
+from cellseg.data.splits import HELD_OUT, SPLITS
 from cellseg.errors import UserError
 from cellseg.io.wording import number_of
 from cellseg.scoring.names import NO_TUNING
 from cellseg.segmentation.by_cell_type import CELL_TYPE as BY_CELL_TYPE
-from cellseg.study.folds import HELD_OUT
 from cellseg.tables import intervals
 
 if TYPE_CHECKING:

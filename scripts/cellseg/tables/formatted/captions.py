@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cellseg.data.splits import HELD_OUT
 from cellseg.io.wording import number_of
-from cellseg.study import folds, segmentation_methods
+from cellseg.study import segmentation_methods
 from cellseg.tables import conditions, published
 from cellseg.tables.formatted import marking
 from cellseg.tables.glossary import STEP, Score, definitions, listed, remarks
@@ -100,7 +101,7 @@ def _measured(
     subsample = experiment.subsample
     part = f" (one of every {subsample} of a cell type)" if subsample > 1 else ""
     part += ", of which each seed drew some," if experiment.sampled else ""
-    of_folds = once["data_split"].iloc[0] == folds.HELD_OUT
+    of_folds = once["data_split"].iloc[0] == HELD_OUT
     return (
         f"Experiment {experiment.name}. {conditions.constants(runs, shared)}"
         f"Scored on the {once['data_split'].iloc[0]} {'images' if of_folds else 'split'} of "
