@@ -133,7 +133,7 @@ rule pseudo_label:
         ),
     output:
         images=f"{PSEUDO}/images.parquet",
-        labels=f"{PSEUDO}/labels.npz",
+        labels=f"{PSEUDO}/{run_files.LABELS}",
         cells=f"{PSEUDO}/labels.cells.npz",
         table=f"{PSEUDO}/images.csv",
         about=f"{PSEUDO}/about.json",

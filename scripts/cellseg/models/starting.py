@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from cellseg.errors import UserError
+from cellseg.io import run_files
 from cellseg.training.start import KEY, Start
 
 BACKBONE, HEADS, REST = "backbone", "heads", "rest"
@@ -19,7 +20,7 @@ LISTED = 12
 NEAREST = 4
 LISTS = (
     'To list the layers of a run: .venv/bin/python -c "import h5py; '
-    "h5py.File('RUN/weights.h5').visit(print)\""
+    f"h5py.File('RUN/{run_files.WEIGHTS}').visit(print)\""
 )
 
 Key = tuple[str, int | str]
