@@ -154,7 +154,8 @@ def write_hdf5(path: str | os.PathLike, fill: "Callable[[h5py.File], None]") -> 
     with h5py.File(content, "w") as file:
         fill(file)
     with replacing(path) as temporary:
-        temporary.write_bytes(content.getbuffer())
+        # Not a view, which Python 3.13 complains of if the disk is full. Nothing is copied.
+        temporary.write_bytes(content.getvalue())
 
 
 class Stack(Mapping):
