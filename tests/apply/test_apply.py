@@ -15,7 +15,7 @@ from PIL import Image
 
 import small_training
 import tiny_run
-from cellseg.apply import doubts, geojson, request
+from cellseg.apply import doubts, geojson, pictures, request
 from cellseg.apply import page as overview_page
 from cellseg.apply import run as apply_run
 from cellseg.errors import UserError
@@ -501,7 +501,7 @@ def test_pictures_show_the_outline_where_the_cell_is(tmp_path):
     labels = np.zeros((10, 20), np.int32)
     labels[2:6, 4:12] = 1
     image = np.random.default_rng(0).integers(100, 110, labels.shape).astype(np.uint8)
-    picture = overview_page.draw(image, geojson.of_cells(labels))
+    picture = pictures.draw(image, geojson.of_cells(labels))
     drawn = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).astype(int)
     assert drawn.shape == (80, 160, 3)  # magnified eight times
     blue = drawn[..., 0] - drawn[..., 2] > 40

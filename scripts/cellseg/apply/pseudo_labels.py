@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cellseg.apply import geojson, page
+from cellseg.apply import geojson, pictures
 from cellseg.data import annotation_tables, livecell_names, local_images, true_cells
 from cellseg.errors import UserError
 from cellseg.images.reading import Picture
@@ -257,7 +257,7 @@ def _left_out(table: pd.DataFrame) -> list[str]:
 def _picture(grey: np.ndarray, chosen: Chosen, name: str, why: str) -> np.ndarray:
     """An image with its cells, (H, W, 3) uint8, blue, green and red, its name and fate below."""
     outlines = [geojson.of_cells(labels) for labels in (chosen.labels, chosen.others)]
-    picture = page.drawn(grey, *outlines)
+    picture = pictures.drawn(grey, *outlines)
     picture = cv2.copyMakeBorder(picture, 0, 24, 0, 0, cv2.BORDER_CONSTANT, value=(255,) * 3)
     said = f"{name[-40:]}: {why or number_of(chosen.n_cells, 'cell')}"
     said = said.encode("ascii", "replace").decode()  # OpenCV's font has no other letters

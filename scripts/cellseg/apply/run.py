@@ -12,7 +12,7 @@ import pandas as pd
 
 from cellseg import starter
 from cellseg.apply import doubts as apply_doubts
-from cellseg.apply import geojson, measurements, microscopy, request
+from cellseg.apply import geojson, measurements, microscopy, pictures, request
 from cellseg.apply import page as overview_page
 from cellseg.data import livecell_names
 from cellseg.errors import UserError
@@ -199,7 +199,7 @@ def _segment_file(
         ), strict=True))  # fmt: skip
         picture = None
         if place + 1 in overview_page.shown(pages) and results.pictures < overview_page.PICTURES:
-            picture = overview_page.draw(small, outlines[-1])
+            picture = pictures.draw(small, outlines[-1])
             results.pictures += 1
         rows.append(overview_page.Page(name, page, pages, row, picture))
     try:

@@ -90,7 +90,7 @@ def check(study: Mapping) -> None:
         _check_circle(name, study)
     runs = [run for one in study["experiments"] for run in studies.runs_of(study, one)]
     for entry in study["hyperparameter_searches"].values():
-        if entry["model"] not in study["models"]:
+        if any(entry[axis] not in study[f"{axis}s"] for axis in ("model", "subset")):
             continue  # refused with the other names of a search
         dataset = entry.get("dataset", study["dataset"])
         axes = (entry[axis] for axis in studies.AXES[:-1])
