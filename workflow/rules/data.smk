@@ -306,16 +306,16 @@ use rule tile as tile_pseudo_labels with:
         tiles=PSEUDO_TILES,
         content=PSEUDO_TILES + CONTENT,
     log:
-        "results/logs/tile_pseudo_labels/{dataset}-{subset}-{model}-{heads}-{seed}-{tiling}.log",
+        "results/logs/tile_pseudo_labels/{dataset}/{subset}/{model}/{heads}/seed-{seed}-{tiling}.log",
     benchmark:
-        "results/logs/tile_pseudo_labels/{dataset}-{subset}-{model}-{heads}-{seed}-{tiling}.tsv"
+        "results/logs/tile_pseudo_labels/{dataset}/{subset}/{model}/{heads}/seed-{seed}-{tiling}.tsv"
     resources:
         mem_mb=memory(
-            "results/logs/tile_pseudo_labels/{dataset}-{subset}-{model}-{heads}-{seed}-{tiling}.tsv",
+            "results/logs/tile_pseudo_labels/{dataset}/{subset}/{model}/{heads}/seed-{seed}-{tiling}.tsv",
             4000,
         ),
         runtime=minutes(
-            "results/logs/tile_pseudo_labels/{dataset}-{subset}-{model}-{heads}-{seed}-{tiling}.tsv",
+            "results/logs/tile_pseudo_labels/{dataset}/{subset}/{model}/{heads}/seed-{seed}-{tiling}.tsv",
             240,
         ),
 

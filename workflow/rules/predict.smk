@@ -139,9 +139,9 @@ rule pseudo_label:
         about=f"{PSEUDO}/about.json",
         picture=f"{PSEUDO}/pseudo-labels.jpg",
     log:
-        "results/logs/pseudo_label/{dataset}-{subset}-{model}-{heads}-{seed}.log",
+        "results/logs/pseudo_label/{dataset}/{subset}/{model}/{heads}/seed-{seed}.log",
     benchmark:
-        "results/logs/pseudo_label/{dataset}-{subset}-{model}-{heads}-{seed}.tsv"
+        "results/logs/pseudo_label/{dataset}/{subset}/{model}/{heads}/seed-{seed}.tsv"
     wildcard_constraints:
         **OF_NETWORK,
     conda:
@@ -151,10 +151,10 @@ rule pseudo_label:
         **OF_NETWORKS,
         gpu=GPUS,
         mem_mb=memory_of_prediction(
-            "results/logs/pseudo_label/{dataset}-{subset}-{model}-{heads}-{seed}.tsv"
+            "results/logs/pseudo_label/{dataset}/{subset}/{model}/{heads}/seed-{seed}.tsv"
         ),
         runtime=minutes(
-            "results/logs/pseudo_label/{dataset}-{subset}-{model}-{heads}-{seed}.tsv",
+            "results/logs/pseudo_label/{dataset}/{subset}/{model}/{heads}/seed-{seed}.tsv",
             240,
         ),
     params:
