@@ -160,11 +160,8 @@ def _begun(network: Network) -> str:
 
 
 def _training(network: Network) -> str:
-    trained, size = (
-        length.in_words(network.settings["training"]),
-        network.settings["tiling"]["size"],
-    )
-    return f"{trained} on tiles of {size} pixels"
+    trained = length.in_words(network.settings["training"])
+    return f"{trained} on tiles of {network.settings['tiling']['size']} pixels"
 
 
 def _members(networks: Sequence[Network], model: Mapping) -> Iterator[str]:

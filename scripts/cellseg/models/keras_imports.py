@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 BANNERS = (b"absl::InitializeLog()", b"oneDNN custom operations are on")
 
-
 UNUSED = ("sklearn", "matplotlib", "jax")
 """Packages that Keras or TensorFlow import if they can, for parts that nothing here uses."""
 

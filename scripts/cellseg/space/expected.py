@@ -1,6 +1,7 @@
 """What runs and data sets are expected to take on disk, by their settings."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from cellseg import models
 from cellseg.data import kinds
@@ -84,6 +85,7 @@ def of_data(
     dict of paths below the folder of all data sets to bytes
     """
     parts = {}
+    unlabelled = cache(lambda folder: len(pseudo_labels.files(folder)))  # many runs share one
     for name, splits in images.items():
         entry, labels = study["datasets"][name], [f"{name}/labels/{split}.npz" for split in SPLITS]
         parts[f"{name}/source.json",] = kinds.of(entry).space(entry, splits) or 0.0
@@ -110,7 +112,7 @@ def of_data(
         if finder := pseudo_labels.teacher(study, run):
             folder = pseudo_labels.FOLDER.format(**vars(finder) | {"subset": run.subset})
             entry = pseudo_labels.entry_of(study, run.subset)
-            count = len(pseudo_labels.files(entry["images"]))
+            count = unlabelled(entry["images"])
             some = splits["train"].part(count / max(splits["train"].count, 1))
             parts[f"{run.dataset}/{folder}/labels.npz",] = LABELS * some.pixels
             parts[f"{run.dataset}/{folder}/tiles/{tiling}.npz",] = _tiles(cut, some)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cellseg.errors import UserError
 from cellseg.study import runs as studies
+from cellseg.study.fusion_names import is_fused
 from cellseg.study.runs import Run
 from cellseg.targets import head_names
 
@@ -21,6 +22,25 @@ PLACEHOLDERS = ("dataset", "subset", "seed")
 def is_outside(model: Mapping) -> bool:
     """Whether the settings of a model name predictions instead of a network."""
     return model["family"] == FAMILY
+
+
+def check_network(where: str, name: str, model: Mapping) -> None:
+    """Refuse a model without a network: predictions from outside, or runs that are fused.
+
+    Parameters
+    ----------
+    where : key that names the model, for the error
+
+    Raises
+    ------
+    UserError
+        Names the key and what to do.
+    """
+    if is_outside(model) or is_fused(model):
+        raise UserError(
+            f"{where}: '{name}' is of family {model['family']}, which has no network. Choose "
+            "another model."
+        )
 
 
 def names(study: Mapping) -> list[str]:

@@ -58,11 +58,7 @@ def _check_entry(where: str, entry: Mapping, study: Mapping) -> None:
             spelling.check(f"{where}.{axis}", entry[axis], study[f"{axis}s"])
     name = entry["model"]
     model = study["models"][name]
-    if outside.is_outside(model) or studies.is_fused(model):
-        raise UserError(
-            f"{where}.model: '{name}' is of family {model['family']}, which has no network. Choose "
-            "another model."
-        )
+    outside.check_network(f"{where}.model", name, model)
     if model.get("ensemble"):
         raise UserError(
             f"{where}.model: '{name}' is an ensemble with a network for each cell type, and the "

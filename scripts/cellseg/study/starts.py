@@ -10,7 +10,6 @@ from cellseg.io import exports
 from cellseg.models.detectors import presets
 from cellseg.study import (
     folds,
-    fusion_names,
     fusions,
     head_checks,
     outside,
@@ -137,11 +136,7 @@ def check_entry(where: str, model: Mapping, study: Mapping) -> None:
         if axis in entry:
             spelling.check(f"{where}.{axis}", entry[axis], study[f"{axis}s"])
     other = study["models"][entry["model"]]
-    if outside.is_outside(other) or fusion_names.is_fused(other):
-        raise UserError(
-            f"{where}.model: '{entry['model']}' is of family {other['family']}, which has no "
-            "network. Choose another model."
-        )
+    outside.check_network(f"{where}.model", entry["model"], other)
     if other.get("ensemble"):
         raise UserError(
             f"{where}.model: '{entry['model']}' is an ensemble, which holds several networks. "
