@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+import forked_snakemake
+
 TINY = {
     "dataset": "tiny",
     "datasets": {
@@ -105,8 +107,12 @@ class Workflow:
         chosen = ["--configfile", "study.yaml", "--replace-workflow-config"] if study else []
         cache = {"XDG_CACHE_HOME": str(self.folder / ".cache")}
         environment = {**os.environ, **cache, **(variables or {})}
+        command = [*chosen, "--cores", "2", *arguments]
+        plain = "--dry-run" in arguments and "--profile" not in arguments
+        if plain and python == sys.executable and not variables:
+            return forked_snakemake.run(command, self.folder, environment)
         return subprocess.run(
-            [python, "-m", "snakemake", *chosen, "--cores", "2", *arguments],
+            [python, "-m", "snakemake", *command],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,

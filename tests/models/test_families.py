@@ -16,8 +16,8 @@ from cellseg import models
 from cellseg.errors import UserError
 from cellseg.targets.heads import HEADS
 
-OF_EACH_TRAINER = ("deepcell", "panopticnet")
-"""A family of each way to train maps in TensorFlow; the others of Keras 3 share panopticnet's."""
+OF_EACH_TRAINER = ("deepcell", "unet")
+"""A family of each way to train maps in TensorFlow; the others of Keras 3 share the U-Net's."""
 
 
 @pytest.fixture(scope="module", params=small_training.OF_ANY_HEADS)

@@ -1,18 +1,15 @@
 """A network that finds almost nothing is said to, where its user sees it."""
 
-import json
 import warnings
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import small_training
 from cellseg import models
 from cellseg.runtime import code_fingerprint
 from cellseg.scoring import found_nothing
-from workflow_runner import TINY, Workflow
 
 SAID = "Warning: found almost nothing"
 
@@ -85,50 +82,6 @@ def test_no_training_watches_the_scores(checkout):
         *("scoring/objects.py", "segmentation/watershed.py"),
         *("segmentation/methods/__init__.py", "study/segmentation_methods.py"),
     }
-
-
-@pytest.fixture(scope="module")
-def finished(checkout, tmp_path_factory):
-    """A study of a network that makes six steps, and what a user sees of it."""
-    model = {"family": "unet", "width": 2}
-    runs = [{"model": "small", "heads": "inner-distance+pixelwise", "subset": "full", "seed": 0}]
-    study = {
-        **TINY,
-        "training": {**TINY["training"], "epochs": 1, "learning_rate": 1e-5},
-        "models": {"small": model},
-        "experiments": {"one": {"title": "One", "conditions": runs, "figures": []}},
-    }
-    workflow = Workflow.copy(checkout, tmp_path_factory.mktemp("finished"), study)
-    return workflow, workflow.call("tables")
-
-
-@pytest.mark.slow  # the tests above have the words
-def test_training_and_scores_say_it_on_the_terminal_and_in_their_logs(finished):
-    workflow, done = finished
-    assert done.returncode == 0, done.stdout
-    run = workflow.folder / "results/tiny/runs/small/inner-distance+pixelwise/full/seed-0"
-    steps = json.loads((run / "provenance.json").read_text())["steps"]
-    assert steps == -(-json.loads((run / "provenance.json").read_text())["train_tiles"] // 4)
-    for log, where in (("train", "validation tiles"), ("score", "images of the test split")):
-        (line,) = [
-            line
-            for line in (run / f"logs/{log}.log").read_text().splitlines()
-            if line.startswith(SAID)
-        ]
-        assert where in line and f"after {steps} training steps" in line and "Train longer" in line
-        assert line in " ".join(done.stdout.split())  # on several lines
-
-
-def test_the_summary_says_it(finished):
-    from cellseg.report import terminal_summary
-
-    workflow, _ = finished
-    shown = terminal_summary.table(workflow.folder / "results/tiny")
-    assert f"{SAID} (F1 at IoU 0.5 below 0.05): small." in shown
-    path = workflow.folder / "results/tiny/tables/one/summary.csv"
-    table = pd.read_csv(path)
-    table.assign(f1_50_mean=0.5).to_csv(path, index=False)
-    assert SAID not in terminal_summary.table(workflow.folder / "results/tiny")
 
 
 def test_each_network_of_an_ensemble_is_looked_at(tmp_path):

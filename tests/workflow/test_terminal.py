@@ -1,13 +1,18 @@
 """What a user sees of a call of snakemake: what was found, and Snakemake's words in a file."""
 
+import json
 import re
 
+import pandas as pd
 import pytest
 
+from cellseg.report import terminal_summary
 from workflow_runner import TINY, Workflow
 
 HEADS = "inner-distance+pixelwise"
 TILES = "results/data/tiny/tiles/cut-64/train.npz"
+RUN = f"results/tiny/runs/small/{HEADS}/full/seed-0"
+NOTHING = "Warning: found almost nothing"
 SNAKEMAKES = re.compile(r"^(local)?rule \w+:|^Finished jobid|^Select jobs|steps \(", re.M)
 
 
@@ -19,7 +24,7 @@ def prepared(checkout, tmp_path_factory):
     study = {
         **TINY,
         "datasets": {"tiny": {**TINY["datasets"]["tiny"], **few}},
-        "training": {**TINY["training"], "epochs": 1},
+        "training": {**TINY["training"], "epochs": 1, "learning_rate": 1e-5},  # finds nothing
         "models": {"small": {"family": "unet", "width": 2}},
         "experiments": {"one": {"title": "One", "conditions": runs, "figures": ["counts"]}},
     }
@@ -33,7 +38,7 @@ def prepared(checkout, tmp_path_factory):
 def finished(prepared):
     """The same study, trained, scored and drawn."""
     workflow, _ = prepared
-    done = workflow.call("tables", "figures")
+    done = workflow.call("results/tiny/tables/one/summary.csv", "figures")
     assert done.returncode == 0, done.stdout
     return workflow, done.stdout
 
@@ -114,6 +119,32 @@ def test_trainings_scores_and_figures_say_what_they_found(finished):
         r"drew one/counts: results/tiny/figures/one/counts\.png",
     ):
         assert len(re.findall(found, flat)) == 1, (found, printed)
-    log = workflow.folder / f"results/tiny/runs/small/{HEADS}/full/seed-0/logs/train.log"
+    log = workflow.folder / RUN / "logs/train.log"
     assert "epoch 1/1: loss" in log.read_text() and "epoch 1/1: loss" not in flat
     assert max(map(len, printed.partition("Snakemake's log:")[2].splitlines()[1:])) <= 100
+
+
+def test_a_run_that_finds_almost_nothing_says_so(finished):
+    """On the terminal and in the logs of its training and its scores."""
+    workflow, printed = finished
+    run = workflow.folder / RUN
+    steps = json.loads((run / "provenance.json").read_text())["steps"]
+    assert steps == -(-json.loads((run / "provenance.json").read_text())["train_tiles"] // 4)
+    for log, where in (("train", "validation tiles"), ("score", "image of the test split")):
+        lines = (run / f"logs/{log}.log").read_text().splitlines()
+        (line,) = [line for line in lines if line.startswith(NOTHING)]
+        assert where in line and f"after {steps} training steps" in line and "Train longer" in line
+        assert line in " ".join(printed.split())  # on several lines
+
+
+def test_the_summary_of_that_run_says_so(finished):
+    workflow, _ = finished
+    shown = terminal_summary.table(workflow.folder / "results/tiny")
+    assert f"{NOTHING} (F1 at IoU 0.5 below 0.05): small." in shown
+    path = workflow.folder / "results/tiny/tables/one/summary.csv"
+    table = pd.read_csv(path)
+    try:
+        table.assign(f1_50_mean=0.5).to_csv(path, index=False)
+        assert NOTHING not in terminal_summary.table(workflow.folder / "results/tiny")
+    finally:
+        table.to_csv(path, index=False)

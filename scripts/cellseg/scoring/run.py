@@ -12,6 +12,7 @@ from cellseg.errors import UserError
 from cellseg.inference import instance_store
 from cellseg.io import csv_file, made_files
 from cellseg.io.atomic import open_stack
+from cellseg.io.wording import number_of
 from cellseg.runtime.parallel import ordered_map
 from cellseg.scoring import by_size as size_scores
 from cellseg.scoring import found_nothing
@@ -126,7 +127,7 @@ def score_run(
         + (f"COCO AP {coco['ap'].iloc[0]:.3f}." if ranked else "no COCO AP: cells have no scores.")
     )
     counts = [int(kept[name].sum()) for name in ("n_true", "n_pred")]
-    where = f"{len(names)} images of the {data_split} split"
+    where = f"{number_of(len(names), 'image')} of the {data_split} split"
     said = found_nothing.warning(*counts, kept["f1_50"].mean(), where, steps)
     if said:
         print(said)
