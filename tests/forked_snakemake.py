@@ -5,6 +5,7 @@ process that ``python -m snakemake`` would be: with its arguments, environment a
 without a module of the checkout.
 """
 
+import atexit
 import json
 import os
 import runpy
@@ -18,9 +19,11 @@ from pathlib import Path
 
 @cache
 def _server() -> subprocess.Popen:
-    return subprocess.Popen(
+    server = subprocess.Popen(
         [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    atexit.register(server.communicate)  # which ends it
+    return server
 
 
 def run(
