@@ -7,7 +7,7 @@
 #   make detectors   torch, torchvision, timm and cellpose on top of .venv, for instance detectors and family cellpose (make test adds them if missing)
 #   make bench   compares the speed of each stage with the usual package, and measures the cost of a run
 #   make side-by-side   deepcell's network next to ours: scores, speed, memory (some 25 minutes)
-#   make starter   trains the starter network again from nothing (half an hour) and puts it where it is shipped
+#   make starter   trains the starter network again from nothing (a quarter of an hour) and puts it where it is shipped
 #   make plan    jobs, disk space and training hours of config.yaml's study (STEP_MS=120: ms a step)
 #   make progress   runs of config.yaml's study: done, running, failed, time left (this, the plan and the report need an existing environment)
 #   make report     its HTML report; for another study: make report CONFIG=mine.yaml (also plan and progress)
@@ -28,7 +28,7 @@ READY := .venv/ready-$(VARIANT)
 # Not ready-*, which names the variant; `make setup` clears .venv, and this mark with it.
 DETECTORS := .venv/detectors-ready
 LOCKS := envs/$(VARIANT).lock envs/build.lock
-STARTER := results/varied/runs/starter/inner-distance+fgbg/full/seed-0/tuning-thresholds/export.zip
+STARTER := results/varied/runs/starter/flows+fgbg/full/seed-0/export.zip
 DEMO := --configfile workflow/studies/demo.yaml --replace-workflow-config
 STUDY := $(if $(CONFIG),--configfile $(CONFIG) --replace-workflow-config)
 

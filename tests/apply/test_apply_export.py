@@ -50,7 +50,8 @@ def test_without_a_run_the_starter_finds_cells_and_is_named(family, settings, tm
         assert "simulated phase-contrast images alone, never on a real one" in text
         assert "fine.tif (0.5 µm)" in text and "alike.tif (1" not in text
     record = json.loads((tmp_path / "out/applied.json").read_text())
-    assert record["run"] == "starter" and record["segmentation"]["tuning"] == "thresholds"
+    used = record["segmentation"]["segmentation"]
+    assert record["run"] == "starter" and used["method"] == "flow-tracking"
     assert request.files_of_run({**settings, "run": "starter"}) == request.files_of_run(settings)
     # Again into the same folder, but not with another network.
     assert request.earlier(settings)

@@ -13,7 +13,7 @@ from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
 from workflow_runner import Workflow
 
-HEADS = "inner-distance+fgbg"
+HEADS = "flows+fgbg"
 FIRST, SECOND = (f"results/mine/runs/unet/{HEADS}/{subset}/seed-0" for subset in ("full", "more"))
 BOXES = "results/mine/runs/boxes/instances/more/seed-0"
 FOUND = f"results/data/mine/pseudo-labels/more/unet/{HEADS}/seed-0"
@@ -47,7 +47,8 @@ STUDY = {
         },
         "boxes": {"family": "centermask", "preset": "small", "detections": 40},
     },
-    "threshold_searches": {"grid": {"maxima_threshold": [0.05, 0.1]}},
+    "segmentation_by_heads": {HEADS: {"method": "flow-tracking"}},
+    "threshold_searches": {"grid": {"cell_threshold": [0.4, 0.5]}},
     "subsets": {"full": {}, "more": {"pseudo_labels": PSEUDO}},
     "accelerator": "cpu",
     "experiments": {

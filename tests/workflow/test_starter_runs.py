@@ -12,7 +12,7 @@ from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
 from workflow_runner import Workflow
 
-RUN = "results/mine/runs/{model}/inner-distance+fgbg/full/seed-0"
+RUN = "results/mine/runs/{model}/flows+fgbg/full/seed-0"
 LIGHT = {"family": "unet", "architecture": "unet-light", "width": 12}
 STUDY = {
     "dataset": "mine",
@@ -30,7 +30,7 @@ STUDY = {
         "both": {
             "title": "Does it help?",
             "figures": [],
-            "conditions": [{"model": ["scratch", "tuned"], "heads": "inner-distance+fgbg",
+            "conditions": [{"model": ["scratch", "tuned"], "heads": "flows+fgbg",
                             "subset": "full", "seed": 0}],
         }
     },
@@ -77,7 +77,7 @@ def test_heads_that_it_lacks_are_named(workflow):
     other["experiments"]["both"]["conditions"][0].update(model="tuned", heads="pixelwise")
     workflow.configure(other)
     try:
-        target = RUN.format(model="tuned").replace("inner-distance+fgbg", "pixelwise")
+        target = RUN.format(model="tuned").replace("flows+fgbg", "pixelwise")
         done = workflow.call(f"{target}/weights.h5")
     finally:
         workflow.configure(STUDY)
