@@ -176,15 +176,15 @@ def test_normalization_is_that_of_training(saved_model, method):
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (50, 71), (9, 40), (3, 2), (128, 128)])
-@pytest.mark.parametrize("overlap", [0, 7])
-def test_whole_images_are_stitched_as_in_the_workflow(saved_model, shape, overlap):
+@pytest.mark.parametrize(("overlap", "grid"), [(0, 1), (7, 1), (7, 2), (6, 4)])
+def test_whole_images_are_stitched_as_in_the_workflow(saved_model, shape, overlap, grid):
     image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
 
     def network(windows):
         return {"head": windows * np.linspace(0, 1, 32, dtype=np.float32)[:, None]}
 
-    model = saved_model.WholeImages(network, [], ["head"], "none", 32, overlap, 4)
-    expected = sliding_window.predict_image(network, image, 32, overlap, "none", 4)
+    model = saved_model.WholeImages(network, [], ["head"], "none", 32, overlap, 4, grid)
+    expected = sliding_window.predict_image(network, image, 32, overlap, "none", 4, grid)
     found = model.maps(image.astype(np.float32))
     np.testing.assert_allclose(found["head"], expected["head"], atol=1e-3)
 

@@ -29,6 +29,22 @@ def test_blending_returns_the_image_that_the_windows_agree_on(shape, overlap):
     np.testing.assert_allclose(maps["head"][..., 1], -image.astype(float), atol=1e-3)
 
 
+@pytest.mark.parametrize("grid", [2, 4])
+@pytest.mark.parametrize("shape", [(520, 704), (65, 131), (30, 20)])
+def test_windows_begin_on_the_grid_of_the_values(shape, grid):
+    """Between, a network has learnt nothing, as with half of StarDist's resolution."""
+
+    def on_grid(tiles):
+        known = np.full_like(tiles, 1e6)
+        known[:, ::grid, ::grid] = tiles[:, ::grid, ::grid]
+        return {"head": known}
+
+    image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    maps = sliding_window.predict_image(on_grid, image, 64, 16, "none", grid=grid)
+    assert maps["head"].shape == (*shape, 1)
+    np.testing.assert_allclose(maps["head"][::grid, ::grid, 0], image[::grid, ::grid], atol=1e-3)
+
+
 def test_seams_are_blended():
     """Windows that disagree give a ramp, not a step."""
 
@@ -90,7 +106,7 @@ def test_options_decide_what_the_network_sees(tiling, options, shapes):
             seen.add(tiles.shape)
             return identity(tiles)
 
-    run = {"training": {"normalization": "none"}, "tiling": tiling}
+    run = {"training": {"normalization": "none"}, "tiling": tiling, "heads": {}}
     defaults = {"window": None, "window_overlap": 0, "batch_size": 8, **views()}
     predict = map_run.image_predictor(
         run, SimpleNamespace(Predictor=Predictor), Path(), {**defaults, **options}

@@ -103,9 +103,18 @@ def test_each_activation_is_what_it_says():
         return np.asarray(activated(x, activation, 0.1, False))[0, 0, 0]
 
     np.testing.assert_allclose(values("linear"), [-2, 0.5])
+    np.testing.assert_allclose(values("pixels"), [-20, 5])
     np.testing.assert_allclose(values("relu"), [0, 0.5])
     np.testing.assert_allclose(values("sigmoid"), 1 / (1 + np.exp([2, -0.5])), rtol=1e-6)
     np.testing.assert_allclose(values("softmax").sum(), 1, rtol=1e-6)
+
+
+def test_values_of_a_grid_are_repeated():
+    from cellseg.models.keras3.layers import activated
+
+    x = np.arange(12, dtype=np.float32).reshape(1, 3, 4, 1)
+    found = np.asarray(activated(x, "linear", 0.0, False, 2))[0, ..., 0]
+    np.testing.assert_array_equal(found, [[0, 0, 2, 2], [0, 0, 2, 2], [8, 8, 10, 10]])
 
 
 def test_losses_by_hand():

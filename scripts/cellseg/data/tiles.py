@@ -41,19 +41,21 @@ class Tiles:
         return len(self.X)
 
 
-def offsets(length: int, size: int, overlap: int) -> list[int]:
+def offsets(length: int, size: int, overlap: int, grid: int = 1) -> list[int]:
     """Where tiles begin along an axis: as few as cover it with `overlap`, evenly spread.
 
     Parameters
     ----------
     length : of the image along the axis, pixels
     size : of a tile, pixels
-    overlap : least overlap of neighbouring tiles, pixels
+    overlap : least overlap of neighbouring tiles, pixels; less by up to `grid`
+    grid : of which the places are multiples; `length` - `size` must be one, too
     """
     if length <= size:
         return [0]
     count = ceil((length - overlap) / (size - overlap))
-    return np.rint(np.linspace(0, length - size, count)).astype(int).tolist()
+    places = np.linspace(0, (length - size) / grid, count)
+    return (np.rint(places).astype(int) * grid).tolist()
 
 
 def n_windows(height: int, width: int, size: int, overlap: int) -> int:

@@ -16,6 +16,7 @@ from cellseg.errors import UserError
 from cellseg.export.bioimage_io import output_name
 from cellseg.images.normalization import EPSILON
 from cellseg.inference.sliding_window import blending_weights
+from cellseg.targets import heads
 
 if TYPE_CHECKING:
     from cellseg.training.family import Family
@@ -61,6 +62,7 @@ class WholeImages(tf.Module):
     normalization : a key of :data:`NORMALIZATIONS`
     window, overlap : pixels
     batch_size : windows predicted at once
+    grid : rows and columns of which each has a value
     """
 
     def __init__(
@@ -72,12 +74,14 @@ class WholeImages(tf.Module):
         window: int,
         overlap: int,
         batch_size: int,
+        grid: int = 1,
     ) -> None:
         super().__init__()
         self.read_by_network = variables  # tracked, so that they are saved
         self._normalize = NORMALIZATIONS[normalization]
         self._network, self._heads = network, list(heads)
         self.window, self._overlap, self._batch_size = window, overlap, batch_size
+        self._grid = grid
         self._weights = blending_weights(window, overlap)[..., None]
         windows = tf.TensorSpec((None, window, window, 1), tf.float32, name="windows")
         self.windows = tf.function(self._of_windows, input_signature=[windows])
@@ -96,10 +100,12 @@ class WholeImages(tf.Module):
 
     def _of_image(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         height, width = tf.shape(image)[0], tf.shape(image)[1]
-        padded = tf.gather(image, _mirrored(height, self.window), axis=0)
-        padded = tf.gather(padded, _mirrored(width, self.window), axis=1)
+        padded = tf.gather(image, _mirrored(height, self.window, self._grid), axis=0)
+        padded = tf.gather(padded, _mirrored(width, self.window, self._grid), axis=1)
         shape = tf.shape(padded)
-        rows, columns = (_offsets(shape[axis], self.window, self._overlap) for axis in (0, 1))
+        rows, columns = (
+            _offsets(shape[axis], self.window, self._overlap, self._grid) for axis in (0, 1)
+        )
         places = tf.reshape(tf.stack(tf.meshgrid(rows, columns, indexing="ij"), -1), (-1, 2))
         side = tf.range(self.window)
         within = tf.stack(tf.meshgrid(side, side, indexing="ij"), -1)
@@ -127,18 +133,20 @@ class WholeImages(tf.Module):
         return {head: (values / total)[:height, :width] for head, values in sums.items()}
 
 
-def _mirrored(length: tf.Tensor, least: int) -> tf.Tensor:
-    """Positions along an axis, mirrored at its far end until there are `least`."""
-    place = tf.range(tf.maximum(length, least)) % (2 * length)
+def _mirrored(length: tf.Tensor, least: int, grid: int) -> tf.Tensor:
+    """Positions along an axis, mirrored at its far end until there are `least` and whole steps."""
+    more = tf.where(length < least, least - length, (least - length) % grid)
+    place = tf.range(length + more) % (2 * length)
     return tf.where(place < length, place, 2 * length - 1 - place)
 
 
-def _offsets(length: tf.Tensor, window: int, overlap: int) -> tf.Tensor:
+def _offsets(length: tf.Tensor, window: int, overlap: int, grid: int) -> tf.Tensor:
     """As :func:`cellseg.data.tiles.offsets`."""
     step = window - overlap
     count = tf.maximum(1, -((overlap - length) // step))
-    last = tf.cast(length - window, tf.float64)
-    return tf.cast(tf.round(tf.linspace(tf.zeros((), tf.float64), last, count)), tf.int32)
+    last = tf.cast(length - window, tf.float64) / grid
+    places = tf.round(tf.linspace(tf.zeros((), tf.float64), last, count))
+    return grid * tf.cast(places, tf.int32)
 
 
 def build(family: "Family", settings: Mapping, folder: Path, options: Mapping) -> WholeImages:
@@ -168,7 +176,14 @@ def build(family: "Family", settings: Mapping, folder: Path, options: Mapping) -
     network, variables = family.exportable(settings, folder, window)
     overlap = round(options["window_overlap"] * window)
     return WholeImages(
-        network, variables, settings["heads"], method, window, overlap, options["batch_size"]
+        network,
+        variables,
+        settings["heads"],
+        method,
+        window,
+        overlap,
+        options["batch_size"],
+        heads.common_grid(settings["heads"]),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellseg.inference import sliding_window, test_time_augmentation
+from cellseg.targets import heads
 
 if TYPE_CHECKING:
     from cellseg.training.family import Family
@@ -26,6 +27,7 @@ def image_predictor(
     """
     normalization = run["training"]["normalization"]
     size = run["tiling"]["size"]
+    grid = heads.common_grid(run["heads"])
     views = options["test_time_augmentation"]
     predict = test_time_augmentation.averaged(
         family.Predictor(run, folder), views["flips"], views["rotations"]
@@ -39,7 +41,7 @@ def image_predictor(
         window = options["window"] or size
         overlap = round(options["window_overlap"] * window)
         return sliding_window.predict_image(
-            predict, image, window, overlap, normalization, options["batch_size"]
+            predict, image, window, overlap, normalization, options["batch_size"], grid
         )
 
     return test_time_augmentation.over_scales(predict_image, views["scales"])

@@ -34,6 +34,7 @@ def predict_image(
     overlap: int,
     normalization: str,
     batch_size: int = 8,
+    grid: int = 1,
 ) -> Maps:
     """Maps of a whole image, at its own resolution.
 
@@ -45,6 +46,7 @@ def predict_image(
     predict : from ``(N, window, window, 1)`` float32 to dict of head to ``(N, window, window, C)``
     image : ndarray of shape (H, W), uint8
     window, overlap : pixels; `overlap` must be less than `window`
+    grid : rows and columns of which each has a value; windows begin at multiples of it
 
     Returns
     -------
@@ -53,12 +55,15 @@ def predict_image(
     if not 0 <= overlap < window:
         raise ValueError(f"overlap {overlap} must be at least 0 and less than window {window}")
     height, width = image.shape
-    far = [(0, max(0, window - length)) for length in image.shape]
+    far = [
+        (0, window - length if length < window else -(length - window) % grid)
+        for length in image.shape
+    ]
     padded = np.pad(image, far, mode="symmetric")
     places = [
         (row, column)
-        for row in offsets(padded.shape[0], window, overlap)
-        for column in offsets(padded.shape[1], window, overlap)
+        for row in offsets(padded.shape[0], window, overlap, grid)
+        for column in offsets(padded.shape[1], window, overlap, grid)
     ]
     weights = blending_weights(window, overlap)
     total = np.zeros(padded.shape, np.float32)

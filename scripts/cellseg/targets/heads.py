@@ -12,6 +12,7 @@ deepcell's stays the default.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import lcm
 from typing import Literal
 
 import cv2
@@ -180,7 +181,7 @@ class Head:
     channels : number of channels of the predicted map
     target : function of a label image and the head's settings
         ``(labels (H, W) int32, **settings) -> (H, W) or (H, W, target_channels)``
-    activation : what the prediction ends in
+    activation : what the prediction ends in; ``pixels`` is linear, for lengths in pixels
     loss : name of its loss, in :data:`cellseg.models.keras3.losses.LOSSES`
     loss_scale : weight of the loss in the sum over heads; a softmax is weighted by the setting
         ``softmax_loss_scale`` on top
@@ -193,12 +194,13 @@ class Head:
         does. Pixels stay in their places. None if the values do not change.
     lengths : values are lengths in pixels, which grow with the magnification
     grid : rows and columns of the image from one value of the target to the next, unless the
-        head's setting ``grid`` says; the loss takes the prediction at these alone
+        head's setting ``grid`` says; the loss takes the prediction at these alone, so networks
+        repeat these values up to the next
     """
 
     channels: int
     target: Callable[..., np.ndarray]
-    activation: Literal["linear", "relu", "sigmoid", "softmax"] = "relu"
+    activation: Literal["linear", "pixels", "relu", "sigmoid", "softmax"] = "relu"
     loss: str = "squared-error"
     loss_scale: float = 1.0
     loss_maps: int = 0
@@ -211,9 +213,13 @@ class Head:
         """Channels of the target: those of the map, then those that only the loss reads."""
         return self.channels + self.loss_maps
 
+    def grid_of(self, settings: Mapping) -> int:
+        """Rows and columns of the image from one value to the next, by the head's settings."""
+        return settings.get("grid", self.grid)
+
     def target_shape(self, settings: Mapping, size: tuple[int, int]) -> tuple[int, int, int]:
         """Rows, columns and channels of the target of an image of a size."""
-        grid = settings.get("grid", self.grid)
+        grid = self.grid_of(settings)
         return -(-size[0] // grid), -(-size[1] // grid), self.target_channels
 
 
@@ -233,7 +239,7 @@ HEADS: dict[str, Head] = {
     "star-distances": Head(
         star_distances.N_RAYS,
         star_distances.target,
-        "linear",
+        "pixels",
         "star-distances",
         0.2,
         loss_maps=1,
@@ -245,6 +251,11 @@ HEADS: dict[str, Head] = {
         1, star_distances.probability_target, "sigmoid", "binary-cross-entropy"
     ),
 }
+
+
+def common_grid(heads: Mapping[str, Mapping]) -> int:
+    """Rows and columns after which the values of all heads begin again; `heads` are settings."""
+    return lcm(*(HEADS[name].grid_of(settings) for name, settings in heads.items()))
 
 
 def compute(labels: np.ndarray, heads: Mapping[str, Mapping]) -> dict[str, np.ndarray]:

@@ -56,7 +56,8 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     features = backbones.features(model["backbone"], x)
     level, x = _pyramid(features, model["backbone_levels"], model.get("lite", False))
     declared = {head: HEADS[head] for head in settings["heads"]}
-    heads = SemanticHeads(declared, level, model["negative_slope"], name="heads")
+    grids = [head.grid_of(settings["heads"][name]) for name, head in declared.items()]
+    heads = SemanticHeads(declared, grids, level, model["negative_slope"], name="heads")
     network = keras.Model(image, heads(x))
     adapted = backbones.adapted(network, rescaling=model["rescaling"] == "as-published")
     coarsest = max(int(level[1]) for level in model["backbone_levels"])

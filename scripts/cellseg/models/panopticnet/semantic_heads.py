@@ -1,6 +1,6 @@
 """PanopticNet's heads: from the finest pyramid level to a map for each target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 from keras import layers, ops
@@ -30,19 +30,26 @@ class SemanticHeads(keras.layers.Layer):
     Parameters
     ----------
     heads : channels and activation of each
+    grids : of each, see :func:`cellseg.models.keras3.layers.activated`
     steps : doublings from the pyramid level to the image
     negative_slope : slope of the last ReLU below zero, in training; deepcell's is 0
         A head whose outputs are negative everywhere has no gradient then, and never learns again.
     """
 
     def __init__(
-        self, heads: Mapping[str, Head], steps: int, negative_slope: float = 0.0, **options
+        self,
+        heads: Mapping[str, Head],
+        grids: Sequence[int],
+        steps: int,
+        negative_slope: float = 0.0,
+        **options,
     ) -> None:
         # Statistics need whole floats; what may be half is cast where it is used.
         super().__init__(autocast=False, **options)
         self.heads = list(heads)
         self.channels = [head.channels for head in heads.values()]
         self.activations = [head.activation for head in heads.values()]
+        self.grids = list(grids)
         self.steps = steps
         self.negative_slope = negative_slope
         numbers = range(len(self.channels))
@@ -102,7 +109,7 @@ class SemanticHeads(keras.layers.Layer):
         x = self._normalized(x, self.top[k], self.norm[k], training)
         x = ops.relu(double(x))
         maps = _few_channels(x, self.last[k])
-        return activated(maps, self.activations[k], self.negative_slope, training)
+        return activated(maps, self.activations[k], self.negative_slope, training, self.grids[k])
 
     def _normalized(self, x, top, norm, training: bool):
         """1x1 convolution with batch norm of what will be doubled, in one convolution."""

@@ -62,7 +62,7 @@ MODELS = _imported()
 
 def grid_of(heads: Mapping[str, Mapping]) -> int:
     """Rows and columns of the image from one predicted value to the next."""
-    return heads["star-distances"].get("grid", HEADS["star-distances"].grid)
+    return HEADS["star-distances"].grid_of(heads["star-distances"])
 
 
 def network(model: Mapping, heads: Mapping[str, Mapping]):

@@ -50,7 +50,10 @@ def build(settings: Mapping, shape: tuple[int, int]) -> keras.Model:
     for head in settings["heads"]:
         declared = HEADS[head]
         output = layers.Conv2D(declared.channels, 1, name=f"head_{head}")(x)
-        maps[head] = Activated(declared.activation, model["negative_slope"], name=head)(output)
+        grid = declared.grid_of(settings["heads"][head])
+        maps[head] = Activated(declared.activation, model["negative_slope"], grid, name=head)(
+            output
+        )
     network = keras.Model(image, maps)
     named = [layer.name for layer in network.layers]
     network.backbone_layers = tuple(name for name in named if name.startswith("down_"))
