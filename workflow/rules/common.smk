@@ -48,6 +48,7 @@ from cellseg.study import (
     runs as studies,
     searches,
     segmentation_methods,
+    spelling,
     starts,
     target_names,
     validation,
@@ -503,7 +504,13 @@ def ensembles_on(wildcards):
 def annotations_of_user(wildcards):
     """Input function: annotation files that the user made, so that a corrected one is read again."""
     entry = study["datasets"][wildcards.dataset]
-    return kinds.of(entry).annotation_files(wildcards.dataset, entry)
+    files = kinds.of(entry).annotation_files(wildcards.dataset, entry)
+    try:
+        for file in files:
+            spelling.check_path(f"datasets.{wildcards.dataset}", file)
+    except UserError as error:
+        raise WorkflowError(printable(error)) from None
+    return files
 
 
 def content_of_images_of_user(wildcards):
@@ -576,10 +583,15 @@ def pseudo_labels_of(wildcards):
 def finder_of(wildcards):
     """The run that finds the cells of a folder of pseudo-labels."""
     entry = pseudo_labels.entry_of(study, wildcards.subset)
+    where = f"subsets.{wildcards.subset}"
     if entry is None:
-        raise WorkflowError(
-            f"subsets.{wildcards.subset} has no pseudo_labels. Name a subset that has."
-        )
+        raise WorkflowError(f"{where} has no pseudo_labels. Name a subset that has.")
+    for axis in ("model", "heads", "seed"):
+        if axis in entry and str(entry[axis]) != wildcards[axis]:
+            raise WorkflowError(
+                f"{where}.{pseudo_labels.KEY}: a run of {axis} {entry[axis]} finds the cells, not "
+                f"of {wildcards[axis]}. Name the folder of that run."
+            )
     return studies.Run(
         entry.get("dataset", wildcards.dataset),
         wildcards.model,
@@ -587,6 +599,17 @@ def finder_of(wildcards):
         entry["subset"],
         int(wildcards.seed),
     )
+
+
+def weights_of_finder(wildcards):
+    """Input function: weights of the run that finds the cells; refuses to find none."""
+    made = Path(PSEUDO.format(**dict(wildcards.items())), "about.json").exists()
+    try:
+        if not made:
+            pseudo_labels.refuse_missing(study, wildcards.subset)
+    except UserError as error:
+        raise WorkflowError(printable(error)) from None
+    return of_finder(run_files.WEIGHTS)(wildcards)
 
 
 def of_finder(name):
@@ -795,7 +818,7 @@ def start_of(wildcards):
     """Input function: what a run's model starts from, an earlier run or a file; or nothing."""
     run = run_of(wildcards)
     try:
-        starts.refuse_missing(study, [run], Path("results"))
+        starts.refuse_files(study, [run])
     except UserError as error:
         raise WorkflowError(printable(error)) from None
     begun, file = starts.source_of(study, run), starts.file_of(study, run)

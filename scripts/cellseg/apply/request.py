@@ -185,8 +185,9 @@ def unpacked(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
             "segmentation": folder / run_files.SEGMENTATION,
             "origin": folder / run_files.ORIGIN,
         }
-        prediction_record.read(run["segmentation"])
-        yield run
+        with exports.named(files["export"], folder):
+            prediction_record.read(run["segmentation"])
+            yield run
 
 
 def folder_of_images(settings: Mapping) -> Path:
