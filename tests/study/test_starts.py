@@ -230,10 +230,12 @@ def test_a_missing_file_is_named_but_one_that_a_rule_makes(schema, tmp_path):
     for made_by_a_rule in ("results/data/pretrained/net.h5", FILE.format(model="plain")):
         starts.refuse_files(fine(schema, {"file": made_by_a_rule}), [OWN])
     for missing in (str(tmp_path / "none.zip"), FILE.format(model="plian")):
-        with pytest.raises(UserError, match=f"models.fine.start_from.file: {missing} does not exist"):
+        with pytest.raises(
+            UserError, match=f"models.fine.start_from.file: {missing} does not exist"
+        ):
             starts.refuse_files(fine(schema, {"file": missing}), [OWN])
     (tmp_path / "folder.zip").mkdir()
-    with pytest.raises(UserError, match="folder.zip is a folder"):
+    with pytest.raises(UserError, match=r"folder.zip is a folder"):
         starts.refuse_files(fine(schema, {"file": str(tmp_path / "folder.zip")}), [OWN])
 
 
@@ -242,14 +244,22 @@ def test_a_file_of_a_run_of_the_study_needs_that_run(schema, before):
     made = fine(schema, {"file": before + FILE.format(model="plain")})
     assert starts.file_of(made, OWN) == FILE.format(model="plain")  # as its rule calls it
     assert starts.with_sources(made, [OWN]) == [OWN, Run("mine", "plain", "fgbg", "full", 3)]
-    with pytest.raises(UserError, match="models.fine.start_from.file: .* a circle"):
+    with pytest.raises(UserError, match=r"models.fine.start_from.file: .* a circle"):
         fine(schema, {"file": before + FILE.format(model="fine")})
 
 
 MISFITS = {
-    "width": ({**UNET, "width": 12}, {}, "models.fine.start_from.file: .* has width 12, and 'fine' 4"),
+    "width": (
+        {**UNET, "width": 12},
+        {},
+        "models.fine.start_from.file: .* has width 12, and 'fine' 4",
+    ),
     "heads": (UNET, {"pixelwise": {}}, "those of .* are pixelwise, not fgbg"),
-    "family": ({"family": "stardist"}, {"fgbg": {}}, "of family stardist, whose weights do not fit"),
+    "family": (
+        {"family": "stardist"},
+        {"fgbg": {}},
+        "of family stardist, whose weights do not fit",
+    ),
     "an unknown family": ({"family": "newer"}, {"fgbg": {}}, "of family newer, which is not known"),
     "another version": (UNET, {"fgbg": {}}, "settings.json of .* made by a newer version"),
     "no settings": (None, {}, "holds no settings.json that can be read"),
@@ -304,14 +314,17 @@ def test_runs_that_know_the_scored_images_are_refused(schema, own, theirs, refus
     if not refused:
         study(schema, models, **more)
         return
-    with pytest.raises(UserError, match="was trained on images that .* is scored on"):
+    with pytest.raises(UserError, match=r"was trained on images that .* is scored on"):
         study(schema, models, **more)
     # Also by way of another data set.
     models = {
-        "fine": {**UNET, "start_from": {"model": "between", "dataset": "published", "subset": "full"}},
+        "fine": {
+            **UNET,
+            "start_from": {"model": "between", "dataset": "published", "subset": "full"},
+        },
         "between": {**UNET, "start_from": {"model": "plain", "dataset": "mine", **theirs}},
     }
-    with pytest.raises(UserError, match="mine/runs/plain/.* was trained on images that mine"):
+    with pytest.raises(UserError, match=r"mine/runs/plain/.* was trained on images that mine"):
         study(schema, models, **more)
 
 
@@ -438,7 +451,7 @@ def test_an_incomplete_file_of_an_export_is_named_with_the_export(schema, files,
     with zipfile.ZipFile(path, "w") as archive:
         for one in ("weights.h5", "settings.json", "provenance.json", "origin.json"):
             archive.write(files[1] / one, one)
-    with pytest.raises(UserError, match=f"export.zip: {name} is .*damaged.* lacks '"):  # noqa: SIM117
+    with pytest.raises(UserError, match=f"export.zip: {name} is .*damaged.* lacks '"):
         with opened(made, [path]):
             pass
 
@@ -449,6 +462,6 @@ def test_weights_of_an_export_that_cannot_be_read_name_the_export(schema, files)
     with zipfile.ZipFile(path, "w") as archive:
         for one in ("weights.h5", "settings.json", "provenance.json", "origin.json"):
             archive.write(files[1] / one, one)
-    with pytest.raises(UserError, match="export.zip: weights.h5 is broken"):  # noqa: SIM117
+    with pytest.raises(UserError, match=r"export.zip: weights.h5 is broken"):
         with opened(made, [path]) as begun:
             raise UserError(f"{begun.path} is broken")

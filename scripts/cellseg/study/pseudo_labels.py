@@ -68,7 +68,9 @@ def refuse_missing(study: Mapping, subset: str) -> None:
         return
     where, folder = f"subsets.{subset}.{KEY}.images", Path(entry["images"])
     if not folder.is_dir():
-        raise UserError(f"{where}: {folder} is no folder. Correct the path (relative to the checkout).")
+        raise UserError(
+            f"{where}: {folder} is no folder. Correct the path (relative to the checkout)."
+        )
     if not files(folder, [Path("results")]):
         raise UserError(
             f"{where}: {folder} holds no images. Put the unlabelled images there, or correct the "
