@@ -211,8 +211,8 @@ def training(
         train_cells (annotated in these), synthetic_images, pseudo_images and pseudo_cells (numbers
         besides those: of synthetic images, of images with pseudo-labels and of their cells, 0 where
         a run records none), cell_types, those of the subset joined by "+", empty for all, fraction
-        (of the subset), location and weights (of the model: whether it has the layer, and the entry of
-        `pretrained` that it starts from), and validation, how the subset chooses its validation
+        (of the subset), location and weights (of the model: whether it has the layer, and the entry
+        of `pretrained` that it starts from), and validation, how the subset chooses its validation
         images. Another fact that a run does not record is empty.
 
     Raises
