@@ -88,7 +88,7 @@ def test_folds_share_predictions_of_which_each_scores_its_own(schema):
         ({}, {"scores": "p/{0}"}, r"models.cellpose.scores: there is no placeholder \{0\}"),
         ({}, {"path": "p/{seed:{a}}"}, r"path: p/\{seed:\{a\}\} cannot be filled in"),
         ({}, {"scores": "p/{subset:d}"}, "models.cellpose.scores: .* cannot be filled in"),
-        ({}, {"path": ""}, "models.cellpose.path: '' should be non-empty"),
+        ({}, {"path": ""}, "models.cellpose.path: the path is empty"),
         ({}, {"width": 4}, "models.cellpose: there is no key 'width'"),
         ({"heads": "externl"}, {}, "'externl' is not one of"),
     ],

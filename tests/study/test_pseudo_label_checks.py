@@ -118,7 +118,7 @@ REFUSED = {
                       "more-fold-1.pseudo_labels.subset: 'two' is 4 folds, and this one of 3"),
     "all of the folds": ({"subset": "two"}, {}, {"two": {"folds": {"count": 4}}},
                          "more.pseudo_labels.subset: 'two' is 4 folds. Name one, such as two-fo"),
-    "no folder": ({"images": ""}, {}, {}, "more.pseudo_labels.images: '' should be non-empty"),
+    "no folder": ({"images": ""}, {}, {}, "more.pseudo_labels.images: the path is empty"),
     "without folds": ({"subset": "two"}, {}, {"two": {"folds": {"count": 3, "fold": 2}}},
                       "'two' has other folds than 'more'"),
     "all folds": ({"subset": "two-all-folds"}, {}, {"two": {"folds": TRAINING}},
@@ -201,5 +201,13 @@ def test_a_missing_folder_is_named(schema, tmp_path):
     made = study(schema, {"images": str(tmp_path)})
     with pytest.raises(UserError, match=r"pseudo_labels.images: .* holds no images"):
         pseudo_labels.refuse_missing(made, "more")
+    labels = {split: str(tmp_path / "labels") for split in ("train", "val", "test")}
+    local = {"kind": "local", "images": str(tmp_path), "labels": labels}
+    for name in ("labels/a.png", "new/b.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"")
+    made = study(schema, {"images": str(tmp_path)}, datasets={"mine": local})
+    found = pseudo_labels.files(tmp_path, pseudo_labels.without(made))
+    assert found == [tmp_path / "new/b.png"]  # label images are no images
     made = study(schema, {"images": "~/cells"})
     assert "~" not in made["subsets"]["more"]["pseudo_labels"]["images"]

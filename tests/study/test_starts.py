@@ -85,6 +85,15 @@ def test_models_without_a_start_have_the_settings_that_they_had(schema):
     assert settings[0] == settings[1] and "start_from" not in settings[0]["model"]
 
 
+def test_a_key_that_says_what_is_so_anyway_changes_no_settings(schema):
+    said = {"model": "plain", "heads": "fgbg", "subset": "full", "seed": 3}
+    left_out, same, other = (
+        runs.run_settings(fine(schema, entry), "fine", "fgbg", "full", 3)
+        for entry in ({"model": "plain"}, said, {**said, "seed": 1})
+    )
+    assert left_out == same != other
+
+
 CIRCLES = {
     "itself": ({"fine": "fine"}, "models.fine.start_from: fine starts from fine: a circle"),
     "two": ({"fine": "b", "b": "fine"}, "fine starts from b starts from fine: a circle"),
@@ -122,7 +131,7 @@ REFUSED = {
     "width": ({"model": "wide", "take": "backbone"}, "'wide' has width 8, and 'fine' 4"),
     "an address": ({"file": "https://nowhere.example/a.h5"}, "is an address. Name it in `pre"),
     "braces": ({"file": "given/{a}.h5"}, "given/{a}.h5 has braces"),
-    "no name": ({"file": ""}, "start_from.file: '' should be non-empty"),
+    "no name": ({"file": ""}, "start_from.file: the path is empty"),
     "folds": ({"model": "plain", "subset": "five"}, "'five' is 3 folds. Name one, such as five-"),
     "part": ({"model": "plain", "take": "head"}, "start_from.take"),
     "rate": ({"model": "plain", "rate": 0}, "start_from.rate"),

@@ -653,7 +653,7 @@ def content_of_unlabelled(wildcards):
     """Params function: what the unlabelled images hold, whatever their dates."""
     from cellseg.data import local_images
 
-    found = pseudo_labels.files(unlabelled(wildcards), [Path("results")])
+    found = pseudo_labels.files(unlabelled(wildcards), pseudo_labels.without(study))
     name = f"{wildcards.dataset}-{wildcards.subset}.json"
     return local_images.stamp(found, Path(".snakemake/unlabelled-images") / name)
 

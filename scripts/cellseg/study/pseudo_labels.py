@@ -71,11 +71,21 @@ def refuse_missing(study: Mapping, subset: str) -> None:
         raise UserError(
             f"{where}: {folder} is no folder. Correct the path (relative to the checkout)."
         )
-    if not files(folder, [Path("results")]):
+    if not files(folder, without(study)):
         raise UserError(
             f"{where}: {folder} holds no images. Put the unlabelled images there, or correct the "
             "path (relative to the checkout)."
         )
+
+
+def without(study: Mapping) -> list[Path]:
+    """Folders whose files are no unlabelled images: those of results and of label images."""
+    labels = {
+        folder
+        for entry in study["datasets"].values()
+        for folder in (entry.get("labels") or {}).values()
+    }
+    return [Path("results"), *map(Path, sorted(labels))]
 
 
 def files(folder: str | Path, without: Iterable[Path] = ()) -> list[Path]:

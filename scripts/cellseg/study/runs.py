@@ -157,6 +157,11 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
         for key, value in study["models"][model].items()
         if key not in OF_RUNS and not (key == start.KEY and value is None)
     }
+    begun = entry.get(start.KEY)
+    if begun is not None:
+        # As if left out: the same run to start from.
+        own = {"heads": heads, "subset": subset, "seed": seed}
+        entry[start.KEY] = {k: v for k, v in begun.items() if k not in own or v != own[k]}
     of_heads = merged(study["heads"], study["models"][model]["heads"])
     training = training_of(study, model)
     synthesizes = "synthetic_per_image" in study["subsets"][subset]
