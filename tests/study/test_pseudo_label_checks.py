@@ -207,7 +207,7 @@ def test_a_missing_folder_is_named(schema, tmp_path):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(b"")
     made = study(schema, {"images": str(tmp_path)}, datasets={"mine": local})
-    found = pseudo_labels.files(tmp_path, pseudo_labels.without(made))
+    found = pseudo_labels.files(tmp_path, pseudo_labels.without(made["datasets"]))
     assert found == [tmp_path / "new/b.png"]  # label images are no images
     made = study(schema, {"images": "~/cells"})
     assert "~" not in made["subsets"]["more"]["pseudo_labels"]["images"]

@@ -424,14 +424,25 @@ def of_members(name):
     return files
 
 
+def check_export(wildcards):
+    """Refuse to export runs of several networks, before anything is trained for it."""
+    try:
+        fusion_checks.check_export(study, run_of(wildcards))
+    except UserError as error:
+        raise WorkflowError(printable(error)) from None
+
+
+def weights_to_export(wildcards):
+    """Input function: weights of a run to export."""
+    check_export(wildcards)
+    return f"{RUN}/{run_files.WEIGHTS}"
+
+
 def of_exported_members(name):
     """Input function: as `of_members`, of a run to export; refuses members that cannot be."""
 
     def files(wildcards):
-        try:
-            fusion_checks.check_export(study, run_of(wildcards))
-        except UserError as error:
-            raise WorkflowError(printable(error)) from None
+        check_export(wildcards)
         return of_members(name)(wildcards)
 
     return files
@@ -653,7 +664,9 @@ def content_of_unlabelled(wildcards):
     """Params function: what the unlabelled images hold, whatever their dates."""
     from cellseg.data import local_images
 
-    found = pseudo_labels.files(unlabelled(wildcards), pseudo_labels.without(study))
+    found = pseudo_labels.files(
+        unlabelled(wildcards), pseudo_labels.without(study["datasets"])
+    )
     name = f"{wildcards.dataset}-{wildcards.subset}.json"
     return local_images.stamp(found, Path(".snakemake/unlabelled-images") / name)
 

@@ -71,19 +71,17 @@ def refuse_missing(study: Mapping, subset: str) -> None:
         raise UserError(
             f"{where}: {folder} is no folder. Correct the path (relative to the checkout)."
         )
-    if not files(folder, without(study)):
+    if not files(folder, without(study["datasets"])):
         raise UserError(
             f"{where}: {folder} holds no images. Put the unlabelled images there, or correct the "
             "path (relative to the checkout)."
         )
 
 
-def without(study: Mapping) -> list[Path]:
+def without(datasets: Mapping[str, Mapping]) -> list[Path]:
     """Folders whose files are no unlabelled images: those of results and of label images."""
     labels = {
-        folder
-        for entry in study["datasets"].values()
-        for folder in (entry.get("labels") or {}).values()
+        folder for entry in datasets.values() for folder in (entry.get("labels") or {}).values()
     }
     return [Path("results"), *map(Path, sorted(labels))]
 

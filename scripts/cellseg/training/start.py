@@ -200,6 +200,9 @@ def _read(
         record = made_files.read_json(folder / run_files.PROVENANCE, "train_images")
         of_origin = (*RUN, "kind", "pixel_size")
         origin = made_files.read_json(folder / run_files.ORIGIN, *of_origin)
+        if not isinstance(origin["pixel_size"], (int, float, type(None))):
+            wrong = ValueError(f"its pixel_size is {origin['pixel_size']!r}")
+            raise made_files.damaged(folder / run_files.ORIGIN, wrong)
         about = {
             **{axis: origin[axis] for axis in of_origin},
             **({OF_PSEUDO: record[OF_PSEUDO]} if OF_PSEUDO in record else {}),
