@@ -24,7 +24,7 @@ with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
         prediction=snakemake.params.prediction,
         load_family=models.load,
         about=pseudo_labels.about(run, kind, snakemake.input.provenance, source, floor),
-        images=asked.files(source, [Path("results")]),
+        images=asked.files(source, asked.without(snakemake.config["datasets"])),
         root=Path(source),
         known=snakemake.input.known,
         floor=floor,

@@ -310,6 +310,12 @@ STARTED = {
     }.items()
 }
 """Models to start from, and what those of the base study start from."""
+WITHOUT_FOLDS = {
+    "experiments.folds.conditions": [
+        {"model": "unet", "heads": "fgbg", "subset": "half", "seed": 0}
+    ]
+}
+"""Runs on folds start from no other subset, which may hold the images that they are scored on."""
 
 
 def started(family: str, number: int):
@@ -344,7 +350,7 @@ def starting(family: str) -> list[Case]:
         case("heads", (ABSENT, heads), ("pixelwise", "pixelwise"), sees=started(family, 4),
              plan=jobs),
         case("subset", (ABSENT, "full"), ("other", "other"), sees=started(family, 5), plan=jobs,
-             given={**STARTED, "subsets.other": {"fraction": 0.25}}),
+             given={**STARTED, "subsets.other": {"fraction": 0.25}, **WITHOUT_FOLDS}),
         case("seed", (ABSENT, "seed-0"), (4, "seed-4"), sees=started(family, 6), plan=jobs),
         case("dataset", (ABSENT, "squares"), ("simulated", "simulated"), sees=started(family, 1),
              plan=[*jobs, "* simulated*: added"]),
@@ -354,7 +360,8 @@ def starting(family: str) -> list[Case]:
         case("rate", (1, 1), (0.5, 0.5), sees=chosen["rate"]),
         case("file", (weights[0], weights[0]), (weights[1], weights[1]),
              sees=lambda world: world.plan.one(RUNS[family]).input["start"][0], plan=jobs,
-             given={**STARTED, f"models.{name}.start_from": {"file": weights[0]}}),
+             given={**STARTED, **WITHOUT_FOLDS,
+                    f"models.{name}.start_from": {"file": weights[0], "take": "backbone"}}),
         case("pretrained", ("first", "results/data/pretrained/first.h5"),
              ("second", "results/data/pretrained/second.h5"),
              sees=lambda world: world.plan.one(RUNS[family]).input["start"][0],

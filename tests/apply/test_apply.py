@@ -411,7 +411,11 @@ def test_runs_of_other_versions_are_refused(
 def test_what_is_asked_for_is_checked(run, settings, folder, tmp_path):
     for changed, message in [
         ({"run": str(tmp_path / "nowhere")}, "nowhere does not exist"),
-        ({"run": str(folder)}, r"lacks weights\.h5, settings\.json, segmentation\.json"),
+        (
+            {"run": str(folder)},
+            r"lacks weights\.h5, settings\.json, segmentation\.json. Name a folder that ends in se",
+        ),
+        ({"run": str(run["weights"])}, r"weights.h5 is a file, .* Name the folder of the run, /"),
         (
             {"tuning": "grid"},
             r"lacks tuning-grid/segmentation\.json.* .*/tuning-grid/segmentation\.json",

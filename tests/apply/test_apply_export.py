@@ -77,6 +77,21 @@ def test_what_an_export_lacks_is_named(settings, tmp_path):
     with pytest.raises(UserError, match=r"holds no settings\.json.*Export the run again\.$"):
         with request.unpacked(request.files_of_run(asked)):
             pass
+    for form, why in ((3, "by a newer version"), ("2", "its format is '2'")):
+        with zipfile.ZipFile(export, "w") as archive:
+            for name in ("weights.h5", "settings.json", "origin.json", "scores.csv"):
+                archive.writestr(name, b"{}")
+            archive.writestr("segmentation.json", json.dumps({"format": form}))
+        with pytest.raises(UserError, match=rf"given\.zip: segmentation\.json .*{why}"):
+            with request.unpacked(request.files_of_run(asked)):
+                pass
+    content = bytearray(export.read_bytes())
+    content[6] |= 1  # as of a file with a password, which the end of the file says too
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    export.write_bytes(content)
+    with pytest.raises(UserError, match=r"damaged or no zip .*encrypted"):
+        with request.unpacked(request.files_of_run(asked)):
+            pass
     with pytest.raises(UserError, match=r"apply\.tuning: grid .* Leave `tuning` out"):
         request.files_of_run({**asked, "tuning": "grid"})
 

@@ -94,6 +94,21 @@ def test_a_packed_table_is_read_as_it_comes(folder, suffix):
     assert [one.image for one in sartorius.read(folder).images] == expected
 
 
+OF_SPREADSHEETS = [
+    lambda text: "\ufeff" + text,
+    lambda text: text.replace(",", ";"),
+    lambda text: text.replace("\r\n", "\n\n"),
+]
+
+
+@pytest.mark.parametrize("change", OF_SPREADSHEETS)
+def test_a_table_that_a_spreadsheet_wrote_is_read_too(folder, change):
+    expected = [(one.image, one.cell_type) for one in sartorius.read(folder).images]
+    path = folder / "train.csv"
+    path.write_bytes(change(path.read_bytes().decode()).encode())
+    assert [(one.image, one.cell_type) for one in sartorius.read(folder).images] == expected
+
+
 def test_the_whole_archive_is_unpacked_but_for_livecell(folder, tmp_path):
     sartorius_made.pack(folder, tmp_path / "kaggle.zip")
     place = convert.folder_of(tmp_path / "kaggle.zip", tmp_path / "unpacked")
@@ -152,7 +167,7 @@ def test_a_missing_table_folder_or_column_is_named(folder, tmp_path):
         sartorius.read(tmp_path)
     rows = pd.read_csv(folder / "train.csv", dtype=str)
     rows.drop(columns=["height", "cell_type"]).to_csv(folder / "train.csv", index=False)
-    with pytest.raises(UserError, match="no column height, cell_type"):
+    with pytest.raises(UserError, match="lacks the column height, cell_type"):
         sartorius.read(folder)
     rows.head(0).to_csv(folder / "train.csv", index=False)
     with pytest.raises(UserError, match="has no rows"):
@@ -168,7 +183,7 @@ def test_a_broken_packed_table_is_refused(folder, name):
     sartorius_made.pack_table(folder, Path(name).suffix)
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
-    with pytest.raises(UserError, match=f"{name} cannot be read"):
+    with pytest.raises(UserError, match=f"{name} is no CSV table"):
         sartorius.read(folder)
 
 

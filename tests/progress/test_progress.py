@@ -99,6 +99,28 @@ def test_nothing_there(results, study):
     assert results.look(study) == seen
 
 
+def test_runs_that_others_start_from_are_counted_apart(results, schema):
+    """No experiment compares them: their trainings take time, and may fail."""
+    models = {**SMALL["models"], "fine": {**SMALL["models"]["featurenet"],
+              "start_from": {"model": "featurenet", "subset": "half"}}}  # fmt: skip
+    conditions = [{"model": "fine", "heads": HEADS, "subset": "full", "seed": [0, 1]}]
+    one = {"title": "?", "figures": [], "conditions": conditions}
+    study = validation.resolve({**SMALL, "models": models, "experiments": {"one": one}}, schema)
+    seen = results.look(study)
+    assert _states(seen.total) == {"not started": 2} and _states(seen.before) == {"not started": 2}
+    assert seen.estimate.trainings == 4
+    first, second = (Run("tiny", "featurenet", HEADS, "half", seed) for seed in (0, 1))
+    results.train(first, 100)
+    results.put(second, "logs/train.log", text="Error: no space left\n")
+    seen = results.look(study)
+    assert _states(seen.before) == {"done": 1, "failed": 1} and seen.estimate.trainings == 3
+    look = _only(seen)
+    assert (look.run, look.state, look.of_study) == (second, "failed", True)
+    text = progress_text.as_text(seen)
+    assert "2 runs to start from, to" in text and "trained 1." in text
+    assert json.loads(progress_text.as_json(seen))["before"]["failed"] == 1
+
+
 def test_a_finished_study(results, study):
     for run in all_runs(study):
         results.train(run, 100)

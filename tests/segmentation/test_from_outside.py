@@ -113,11 +113,57 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path, folder, c
         ("image,label\nA172_1,3\n", "lacks the column score"),
         ("image,label,score\nA172_1,3,much\n", "row 2: score is 'much', not a number"),
         ("image,label,score\nA172_1,3,0.5\n", "has no score for label 900 of .*A172_1.tif"),
+        ("Image,label,score\nA172_1,3,0.5\n", "lacks the column image.* has Image, label, score"),
+        ("image,label,score\nA172_1,3.5,0.5\n", "row 2: label is '3.5', not a whole number"),
+        ("image,label,score\nA172_1,3,inf\n", "row 2: score is 'inf', not a number"),
+        ("image,label,score\n,3,0.5\n", "row 2: image is empty"),
+        ("image,label,score\na.tif,3,1\na.png,3,2\n", "row 3: label 3 of image a.png has a score"),
+        ("image,label,score\na/A172_1,3,1\nb/A172_1,3,2\n", "may both be the image A172_1"),
     ],
 )
 def test_broken_scores_are_refused(tmp_path, folder, text, expected):
     (tmp_path / "scores.csv").write_text(text)
     with pytest.raises(UserError, match=expected):
+        taken(tmp_path, folder, tmp_path / "scores.csv")
+
+
+SCORES = (
+    "image,label,score\nA172_1,3,0.5\nA172_1,900,0.25\nx/BV2_2.tif,3,1\nx/BV2_2.tif,900,0.125\n"
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        SCORES.encode("utf-8-sig"),
+        SCORES.replace("\n", "\r\n").encode(),
+        SCORES.replace(",", "\t").encode(),
+        SCORES.replace(",", ";").replace(".2", ",2").encode(),  # as a German spreadsheet writes it
+        SCORES.replace(",", " , ").encode(),
+        SCORES.replace("x/", "C:\\x\\").encode(),
+    ],
+)
+def test_scores_are_read_as_spreadsheets_write_them(tmp_path, folder, content):
+    (tmp_path / "scores.csv").write_bytes(content)
+    _, scores = taken(tmp_path, folder, tmp_path / "scores.csv")
+    assert scores["A172_1"].tolist() == [0.5, 0.25] and scores["BV2_2"].tolist() == [1, 0.125]
+
+
+def test_scores_of_images_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    images = IMAGES.assign(image=["a/1", "b/1"], path=["data/a/1.tif", "data/b/1.tif"])
+    source, rows = tmp_path / "predicted", ["image,label,score"]
+    for number, row in enumerate(images.itertuples()):
+        (source / row.image).parent.mkdir(parents=True)
+        tifffile.imwrite(source / f"{row.image}.tif", labels(row.height, row.width))
+        rows += [f"{row.image}.tif,{label},{number}" for label in (3, 900)]
+    (tmp_path / "scores.csv").write_text("\n".join(rows))
+    _, scores = taken(tmp_path, source, tmp_path / "scores.csv", images)
+    assert scores["a/1"].tolist() == [0, 0] and scores["b/1"].tolist() == [1, 1]
+
+
+def test_scores_that_are_no_utf_8_are_refused(tmp_path, folder):
+    (tmp_path / "scores.csv").write_bytes(SCORES.encode("utf-16"))
+    with pytest.raises(UserError, match=r"scores.csv is not UTF-8 text .* Save it as UTF-8"):
         taken(tmp_path, folder, tmp_path / "scores.csv")
 
 

@@ -45,9 +45,25 @@ def test_ids_are_names_of_files_and_two_of_one_name_are_refused(tmp_path):
         ("id,predicted\na,1\n", "line 2: the annotation has 1 numbers"),
         ("id,predicted\na,7 4\n", "line 2: the run '7 4' is not inside"),
         ("id,predicted\na\n", "line 2: 1 fields instead of 2"),
+        ("id;predicted\na;1 2\n", "its columns are not id, predicted, with a comma"),
     ],
 )
 def test_a_broken_submission_is_refused_by_its_line(tmp_path, text, message):
     (tmp_path / "s.csv").write_text(text)
     with pytest.raises(UserError, match=message):
         submission.read(tmp_path / "s.csv", 2, 4)
+
+
+def test_what_an_editor_adds_to_a_submission_is_read_over(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_bytes("id,predicted\r\na,1 2\r\n\r\n".encode("utf-8-sig"))
+    assert submission.read(path, 2, 4)["a"].sum() == 2
+    path.write_text(f"id,predicted\na,{'1 1 ' * 40_000}\n")  # longer than csv reads by default
+    assert submission.read(path, 2, 4)["a"].sum() == 1
+
+
+def test_a_submission_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "s.csv").write_bytes("id,predicted\n".encode("utf-16"))
+    for name, why in (("s.csv", "not text in UTF-8"), ("t.csv", "No such file"), ("", "directory")):
+        with pytest.raises(UserError, match=f"{name} .*{why}"):
+            submission.read(tmp_path / name, 2, 4)

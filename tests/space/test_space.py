@@ -136,6 +136,18 @@ def test_detectors_that_are_fused_are_counted_with_their_pretrained_weights(tmp_
     )
 
 
+def test_runs_that_others_start_from_are_counted_with_their_data(tmp_path):
+    own = copy.deepcopy(TINY)
+    alone = plan.plan(resolved(own), tmp_path)
+    own["datasets"]["first"] = own["datasets"]["tiny"]
+    own["models"]["start"] = own["models"]["featurenet"]
+    begun = {"model": "start", "dataset": "first"}
+    own["models"]["featurenet"] = {**own["models"]["start"], "start_from": begun}
+    both = plan.plan(resolved(own), tmp_path)
+    assert both.n_runs == alone.n_runs + 1
+    assert both.data == pytest.approx(2 * alone.data) and both.runs > alone.runs
+
+
 def test_tuned_runs_take_more(tmp_path):
     own = copy.deepcopy(TINY)
     own["threshold_searches"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}

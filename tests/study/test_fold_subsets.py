@@ -85,7 +85,7 @@ def test_settings_of_a_run_say_its_fold_and_not_where_it_is_scored(resolved):
         ({"count": 5, "scored": "split", "images": "training"}, r"validation: held-out"),
         ({"count": 5, "ensemble": True}, "folds.ensemble: .*Set `scored: split`"),
         ({**TOGETHER, "fold": 2}, "folds.ensemble: .*name no `fold`"),
-        ({"count": 5, "group": "plate"}, "'plate' is not possible"),
+        ({"count": 5, "group": "plate"}, "'plate' is not possible. Possible: well, null"),
         ({"counts": 5}, "there is no key 'counts'"),
     ],
 )

@@ -100,6 +100,31 @@ def test_members_of_several_networks_are_not_exported(schema, model, subset, exp
         fusion_checks.check_export(made, run)
 
 
+@pytest.mark.parametrize(
+    ("model", "subset", "expected"),
+    [
+        ({"ensemble": "cell-type"}, "full", "models.one.ensemble: models.one has a network for"),
+        ({}, "five-all-folds", "Export the run of one fold"),
+        ({}, "five-fold-1", None),
+    ],
+)
+def test_runs_of_several_networks_are_not_exported(schema, model, subset, expected):
+    """Of one model; said in the plan, too."""
+    folds = {"count": 5, "validation": "held-out", "scored": "split", "ensemble": True,
+             "images": "training"}  # fmt: skip
+    made = resolved(
+        schema, TWO, [{**FUSED, "model": "other"}],
+        subsets={"full": {}, "five": {"folds": folds}},
+        models={"one": {**DETECTOR, **model}, "other": DETECTOR},
+    )  # fmt: skip
+    run = runs.Run("cells", "one", "instances", subset, 0)
+    if expected is None:
+        fusion_checks.check_export(made, run)
+        return
+    with pytest.raises(UserError, match=expected):
+        fusion_checks.check_export(made, run)
+
+
 def test_nothing_starts_from_them_and_no_search_trains_them(schema):
     models = {"one": DETECTOR, "two": DETECTOR, "fused": {"family": "fusion", "members": TWO},
               "net": {"family": "unet", "start_from": {"model": "fused"}}}  # fmt: skip

@@ -114,6 +114,11 @@ REFUSED = {
                    {"two": {"folds": {"count": 3, "fold": 2}}}, "'two' has other folds"),
     "other deal": ({"subset": "two"}, {"folds": {"count": 3}},
                    {"two": {"folds": {"count": 3, "seed": 1}}}, "has other folds than"),
+    "another count": ({"subset": "two"}, {"folds": {"count": 3}}, {"two": {"folds": {"count": 4}}},
+                      "more-fold-1.pseudo_labels.subset: 'two' is 4 folds, and this one of 3"),
+    "all of the folds": ({"subset": "two"}, {}, {"two": {"folds": {"count": 4}}},
+                         "more.pseudo_labels.subset: 'two' is 4 folds. Name one, such as two-fo"),
+    "no folder": ({"images": ""}, {}, {}, "more.pseudo_labels.images: the path is empty"),
     "without folds": ({"subset": "two"}, {}, {"two": {"folds": {"count": 3, "fold": 2}}},
                       "'two' has other folds than 'more'"),
     "all folds": ({"subset": "two-all-folds"}, {}, {"two": {"folds": TRAINING}},
@@ -161,6 +166,18 @@ def test_a_circle_through_a_start_is_named(schema):
         study(schema, {"model": "started"}, models={"started": started})
 
 
+def test_cells_found_with_knowledge_of_the_scored_images_are_refused(schema):
+    """By way of a run on another data set."""
+    started = {"family": "unet", "width": 4,
+               "start_from": {"model": "unet", "dataset": "mine", "subset": "all-one"}}  # fmt: skip
+    folds = {"all-one": {"folds": {"count": 3, "fold": 1}}}
+    with pytest.raises(
+        UserError, match=r"more.pseudo_labels: mine/.*/all-one/.* was trained on im"
+    ):
+        study(schema, {"model": "started", "dataset": "second"}, others=folds,
+              models={"started": started})  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("figure", "types", "refused"),
     [("data-size", [], True), ("transfer", ["BV2"], True), ("transfer", [], False)],
@@ -181,5 +198,16 @@ def test_a_missing_folder_is_named(schema, tmp_path):
     with pytest.raises(UserError, match=r"subsets.more.pseudo_labels.images: .*none is no folder"):
         pseudo_labels.refuse_missing(made, "more")
     assert pseudo_labels.files(tmp_path / "none") == []
+    made = study(schema, {"images": str(tmp_path)})
+    with pytest.raises(UserError, match=r"pseudo_labels.images: .* holds no images"):
+        pseudo_labels.refuse_missing(made, "more")
+    labels = {split: str(tmp_path / "labels") for split in ("train", "val", "test")}
+    local = {"kind": "local", "images": str(tmp_path), "labels": labels}
+    for name in ("labels/a.png", "new/b.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"")
+    made = study(schema, {"images": str(tmp_path)}, datasets={"mine": local})
+    found = pseudo_labels.files(tmp_path, pseudo_labels.without(made["datasets"]))
+    assert found == [tmp_path / "new/b.png"]  # label images are no images
     made = study(schema, {"images": "~/cells"})
     assert "~" not in made["subsets"]["more"]["pseudo_labels"]["images"]

@@ -54,6 +54,7 @@ def fine(schema, entry, **more):
 
 
 OWN = Run("mine", "fine", "fgbg", "full", 3)
+FILE = "results/mine/runs/{model}/fgbg/full/seed-3/export.zip"
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,15 @@ def test_models_without_a_start_have_the_settings_that_they_had(schema):
         for one in (plain, null)
     ]
     assert settings[0] == settings[1] and "start_from" not in settings[0]["model"]
+
+
+def test_a_key_that_says_what_is_so_anyway_changes_no_settings(schema):
+    said = {"model": "plain", "heads": "fgbg", "subset": "full", "seed": 3}
+    left_out, same, other = (
+        runs.run_settings(fine(schema, entry), "fine", "fgbg", "full", 3)
+        for entry in ({"model": "plain"}, said, {**said, "seed": 1})
+    )
+    assert left_out == same != other
 
 
 CIRCLES = {
@@ -118,6 +128,11 @@ REFUSED = {
     "ensemble": ({"model": "many"}, "'many' is an ensemble.*each network of an ensemble may"),
     "family": ({"model": "pyramid", "take": "backbone"},
                "of family panopticnet, whose weights do not fit"),
+    "width": ({"model": "wide", "take": "backbone"}, "'wide' has width 8, and 'fine' 4"),
+    "an address": ({"file": "https://nowhere.example/a.h5"}, "is an address. Name it in `pre"),
+    "braces": ({"file": "given/{a}.h5"}, "given/{a}.h5 has braces"),
+    "no name": ({"file": ""}, "start_from.file: the path is empty"),
+    "folds": ({"model": "plain", "subset": "five"}, "'five' is 3 folds. Name one, such as five-"),
     "part": ({"model": "plain", "take": "head"}, "start_from.take"),
     "rate": ({"model": "plain", "rate": 0}, "start_from.rate"),
     "key": ({"model": "plain", "taken": "all"}, "no key 'taken'.*take"),
@@ -136,10 +151,12 @@ def test_what_cannot_be_started_from_is_refused(schema, name):
         "others": others,
         "pyramid": pyramid,
         "many": many,
+        "wide": {**UNET, "width": 8},
         "fine": {**UNET, "start_from": entry},
     }
+    subsets = {"full": {}, "five": {"folds": {"count": 3}}}
     with pytest.raises(UserError, match=why):
-        study(schema, models, experiments=experiments)
+        study(schema, models, experiments=experiments, subsets=subsets)
 
 
 STARS = {"family": "stardist", "width": 4}
@@ -219,11 +236,120 @@ def test_an_ensemble_may_start_from_one_network(schema):
 
 
 def test_a_missing_file_is_named_but_one_that_a_rule_makes(schema, tmp_path):
-    made = fine(schema, {"file": "results/mine/export.zip"})
-    starts.refuse_missing(made, [OWN], Path("results"))
-    made = fine(schema, {"file": str(tmp_path / "none.zip")})
-    with pytest.raises(UserError, match=r"models.fine.start_from.file: .*none.zip does not exist"):
-        starts.refuse_missing(made, [OWN], Path("results"))
+    for made_by_a_rule in ("results/data/pretrained/net.h5", FILE.format(model="plain")):
+        starts.refuse_files(fine(schema, {"file": made_by_a_rule}), [OWN])
+    for missing in (str(tmp_path / "none.zip"), FILE.format(model="plian")):
+        with pytest.raises(
+            UserError, match=f"models.fine.start_from.file: {missing} does not exist"
+        ):
+            starts.refuse_files(fine(schema, {"file": missing}), [OWN])
+    (tmp_path / "folder.zip").mkdir()
+    with pytest.raises(UserError, match=r"folder.zip is a folder"):
+        starts.refuse_files(fine(schema, {"file": str(tmp_path / "folder.zip")}), [OWN])
+
+
+@pytest.mark.parametrize("before", ["", "./", f"{Path.cwd()}/"])
+def test_a_file_of_a_run_of_the_study_needs_that_run(schema, before):
+    made = fine(schema, {"file": before + FILE.format(model="plain")})
+    assert starts.file_of(made, OWN) == FILE.format(model="plain")  # as its rule calls it
+    assert starts.with_sources(made, [OWN]) == [OWN, Run("mine", "plain", "fgbg", "full", 3)]
+    with pytest.raises(UserError, match=r"models.fine.start_from.file: .* a circle"):
+        fine(schema, {"file": before + FILE.format(model="fine")})
+
+
+MISFITS = {
+    "width": (
+        {**UNET, "width": 12},
+        {},
+        "models.fine.start_from.file: .* has width 12, and 'fine' 4",
+    ),
+    "heads": (UNET, {"pixelwise": {}}, "those of .* are pixelwise, not fgbg"),
+    "family": (
+        {"family": "stardist"},
+        {"fgbg": {}},
+        "of family stardist, whose weights do not fit",
+    ),
+    "an unknown family": ({"family": "newer"}, {"fgbg": {}}, "of family newer, which is not known"),
+    "another version": (UNET, {"fgbg": {}}, "settings.json of .* made by a newer version"),
+    "no settings": (None, {}, "holds no settings.json that can be read"),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_an_export_that_does_not_fit_is_refused_in_the_plan(schema, tmp_path, name):
+    model, heads, why = MISFITS[name]
+    form = 3 if name == "another version" else 2
+    settings = json.dumps({"format": form, "model": model, "heads": heads}) if model else "[1"
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.writestr("settings.json", settings)
+    made = fine(schema, {"file": str(tmp_path / "export.zip")})
+    with pytest.raises(UserError, match=why):
+        starts.refuse_files(made, [OWN])
+
+
+def test_the_starter_is_compared_with_the_network_in_the_plan(schema):
+    with pytest.raises(UserError, match="'starter' has width 12, and 'fine' 4"):
+        starts.refuse_files(fine(schema, {"file": "starter"}), [OWN])
+
+
+FOLDED = {
+    "five": {"folds": {"count": 5}},
+    "held": {"folds": {"count": 5, "fold": 2, "validation": "held-out"}},
+    "third": {"folds": {"count": 3, "fold": 2}},
+    "one": {"folds": {"count": 5, "fold": 2}},
+}
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "refused"),
+    [
+        ("five", {}, False),
+        ("five", {"subset": "five-fold-1"}, True),
+        ("five", {"subset": "full"}, True),
+        ("one", {"subset": "held"}, False),
+        ("one", {"subset": "third"}, True),
+        ("full", {"subset": "one"}, True),
+        ("full", {"subset": "half"}, False),
+        ("five", {"subset": "full", "dataset": "published"}, False),
+    ],
+)
+def test_runs_that_know_the_scored_images_are_refused(schema, own, theirs, refused):
+    conditions = [{"model": "fine", "heads": "fgbg", "subset": own, "seed": 3}]
+    more = {
+        "subsets": {"full": {}, "half": {"fraction": 0.5}, **FOLDED},
+        "experiments": {"one": {"title": "?", "figures": [], "conditions": conditions}},
+    }
+    models = {"fine": {**UNET, "start_from": {"model": "plain", **theirs}}}
+    if not refused:
+        study(schema, models, **more)
+        return
+    with pytest.raises(UserError, match=r"was trained on images that .* is scored on"):
+        study(schema, models, **more)
+    # Also by way of another data set.
+    models = {
+        "fine": {
+            **UNET,
+            "start_from": {"model": "between", "dataset": "published", "subset": "full"},
+        },
+        "between": {**UNET, "start_from": {"model": "plain", "dataset": "mine", **theirs}},
+    }
+    with pytest.raises(UserError, match=r"mine/runs/plain/.* was trained on images that mine"):
+        study(schema, models, **more)
+
+
+def test_a_start_that_knows_validation_images_is_warned_of(schema):
+    wells = {"full": {}, "wells": {"validation": "by-well"}}
+    models = {"fine": {**UNET, "start_from": {"model": "plain", "subset": "wells"}}}
+    made = study(schema, models, subsets=wells)
+    [line] = starts.warnings(made, [OWN])
+    assert "models.fine.start_from" in line and "validates with" in line
+
+
+def test_a_run_that_no_experiment_names_is_checked_too(schema):
+    """As the rule does for a run that is asked for by its file."""
+    made = fine(schema, {"model": "plain", "heads": "fgbg"})
+    with pytest.raises(UserError, match="are fgbg, not pixelwise"):
+        starts.check_needed(made, Run("mine", "fine", "pixelwise", "full", 3))
 
 
 def test_differences_that_no_shape_shows_are_warned_of(schema):
@@ -317,3 +443,34 @@ def test_an_export_says_what_it_is_of(schema, files, capsys):
     path.write_bytes(b"PK broken")
     with pytest.raises(UserError, match="damaged or no zip"), opened(made, [path]):
         pass
+
+
+DAMAGED = {
+    "settings.json": {"format": 2, "heads": {}, "model": {}, "tiling": {}, "training": {}},
+    "provenance.json": {},
+    "origin.json": {"dataset": "theirs"},
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_an_incomplete_file_of_an_export_is_named_with_the_export(schema, files, name):
+    path = files[1] / "export.zip"
+    made = fine(schema, {"file": str(path)})
+    (files[1] / name).write_text(json.dumps(DAMAGED[name]))
+    with zipfile.ZipFile(path, "w") as archive:
+        for one in ("weights.h5", "settings.json", "provenance.json", "origin.json"):
+            archive.write(files[1] / one, one)
+    with pytest.raises(UserError, match=f"export.zip: {name} is .*damaged.* lacks '"):
+        with opened(made, [path]):
+            pass
+
+
+def test_weights_of_an_export_that_cannot_be_read_name_the_export(schema, files):
+    path = files[1] / "export.zip"
+    made = fine(schema, {"file": str(path)})
+    with zipfile.ZipFile(path, "w") as archive:
+        for one in ("weights.h5", "settings.json", "provenance.json", "origin.json"):
+            archive.write(files[1] / one, one)
+    with pytest.raises(UserError, match=r"export.zip: weights.h5 is broken"):
+        with opened(made, [path]) as begun:
+            raise UserError(f"{begun.path} is broken")

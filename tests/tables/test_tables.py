@@ -141,6 +141,7 @@ def run_folders(tmp_path):
         (folder / "settings.json").write_text(json.dumps(run_format.stamped(settings)))
         provenance = {"parameters": 1234, "device": "cpu", "train_images": ["a", "b", "c"]}
         provenance |= {"synthetic_images": 15, "train_cells": 99} if seed else {}
+        provenance |= {"pseudo_labels": {"images": 4, "cells": 70, "run": {}}} if seed else {}
         (folder / "provenance.json").write_text(json.dumps(provenance))
 
     def of(name: str) -> list:
@@ -176,10 +177,11 @@ def names() -> tuple[str, ...]:
 
 def test_training_table(run_folders):
     table = collect.training(*map(run_folders, names()))
-    assert list(table) == [*collect.RUN, "epoch", "loss", "step_ms", "backbone", "parameters",
-                           "device", "train_images", "train_cells", "synthetic_images",
-                           "cell_types", "fraction", "location", "weights",
-                           "validation"]  # fmt: skip
+    assert list(table) == [
+        *(*collect.RUN, "epoch", "loss", "step_ms", "backbone", "parameters", "device"),
+        *("train_images", "train_cells", "synthetic_images", "pseudo_images", "pseudo_cells"),
+        *("cell_types", "fraction", "location", "weights", "validation"),
+    ]
     assert table["seed"].tolist() == [1, 1, 0, 0]
     assert table["loss"].tolist() == [0.5, 1.25, 0.5, 0.25]
     assert table.iloc[0][["backbone", "parameters", "device", "train_images"]].tolist() == [
@@ -187,6 +189,8 @@ def test_training_table(run_folders):
     ]  # fmt: skip
     assert table["cell_types"].tolist() == ["A172+BV2", "A172+BV2", "", ""]
     assert table["synthetic_images"].tolist() == [15, 15, 0, 0]
+    assert table["pseudo_images"].tolist() == [4, 4, 0, 0]
+    assert table["pseudo_cells"].tolist() == [70, 70, 0, 0]
     shown = table[["train_cells", "fraction", "location", "weights"]].iloc[1:3]
     assert shown.iloc[0].tolist() == [99, 1, False, "imagenet"]
     assert shown.iloc[1].isna().tolist() == [True, False, True, True]

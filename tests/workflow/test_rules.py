@@ -111,6 +111,10 @@ CONFIG = {
     ("train", "datasets"): "licence and pixel size of what it starts from, for provenance",
     ("predict", "accelerator"): "the device to compute on",
     ("pseudo_label", "accelerator"): "the device to compute on",
+    (
+        "pseudo_label",
+        "datasets",
+    ): "folders without unlabelled images; a param stamps the others",
     ("apply", "accelerator"): "the device to compute on",
     ("download", "datasets"): "checksums and retries, which must not train every network again",
 }
@@ -472,10 +476,10 @@ EDITS = {
     "scored": (_set("subsets", "full", "scored", value="seeded"),
                "predict.sample take_labels.sample format_tables.experiment"),
     "model": (_set("models", "featurenet", "negative_slope", value=0.0), "train.settings"),
-    "ensemble": (_set("models", "featurenet", "ensemble", value="cell-type"),
+    "ensemble": (_set("models", "mobilenetv2", "ensemble", value="cell-type"),
                  "train.settings data_report.ensembles"),
     "start": (_set("models", "featurenet", "start_from",
-                   value={"model": "mobilenetv2", "take": "backbone"}),
+                   value={"model": "joined", "take": "backbone"}),
               "train.settings train:input +train"),
     "weights": (_set("models", "mobilenetv2", "weights", value=None),
                 "train.settings train:input -fetch_weights"),

@@ -34,7 +34,7 @@ rule apply:
 rule export:
     """A trained run as one file that can be given away, and is used without this workflow."""
     input:
-        weights=f"{RUN}/{run_files.WEIGHTS}",
+        weights=weights_to_export,
         settings=f"{RUN}/{run_files.SETTINGS}",
         provenance=f"{RUN}/{run_files.PROVENANCE}",
         segmentation=f"{RUN}/{{variant}}{run_files.SEGMENTATION}",

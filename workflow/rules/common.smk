@@ -48,6 +48,7 @@ from cellseg.study import (
     runs as studies,
     searches,
     segmentation_methods,
+    spelling,
     starts,
     target_names,
     validation,
@@ -423,14 +424,25 @@ def of_members(name):
     return files
 
 
+def check_export(wildcards):
+    """Refuse to export runs of several networks, before anything is trained for it."""
+    try:
+        fusion_checks.check_export(study, run_of(wildcards))
+    except UserError as error:
+        raise WorkflowError(printable(error)) from None
+
+
+def weights_to_export(wildcards):
+    """Input function: weights of a run to export."""
+    check_export(wildcards)
+    return f"{RUN}/{run_files.WEIGHTS}"
+
+
 def of_exported_members(name):
     """Input function: as `of_members`, of a run to export; refuses members that cannot be."""
 
     def files(wildcards):
-        try:
-            fusion_checks.check_export(study, run_of(wildcards))
-        except UserError as error:
-            raise WorkflowError(printable(error)) from None
+        check_export(wildcards)
         return of_members(name)(wildcards)
 
     return files
@@ -503,7 +515,13 @@ def ensembles_on(wildcards):
 def annotations_of_user(wildcards):
     """Input function: annotation files that the user made, so that a corrected one is read again."""
     entry = study["datasets"][wildcards.dataset]
-    return kinds.of(entry).annotation_files(wildcards.dataset, entry)
+    files = kinds.of(entry).annotation_files(wildcards.dataset, entry)
+    try:
+        for file in files:
+            spelling.check_path(f"datasets.{wildcards.dataset}", file)
+    except UserError as error:
+        raise WorkflowError(printable(error)) from None
+    return files
 
 
 def content_of_images_of_user(wildcards):
@@ -576,10 +594,15 @@ def pseudo_labels_of(wildcards):
 def finder_of(wildcards):
     """The run that finds the cells of a folder of pseudo-labels."""
     entry = pseudo_labels.entry_of(study, wildcards.subset)
+    where = f"subsets.{wildcards.subset}"
     if entry is None:
-        raise WorkflowError(
-            f"subsets.{wildcards.subset} has no pseudo_labels. Name a subset that has."
-        )
+        raise WorkflowError(f"{where} has no pseudo_labels. Name a subset that has.")
+    for axis in ("model", "heads", "seed"):
+        if axis in entry and str(entry[axis]) != wildcards[axis]:
+            raise WorkflowError(
+                f"{where}.{pseudo_labels.KEY}: a run of {axis} {entry[axis]} finds the cells, not "
+                f"of {wildcards[axis]}. Name the folder of that run."
+            )
     return studies.Run(
         entry.get("dataset", wildcards.dataset),
         wildcards.model,
@@ -587,6 +610,17 @@ def finder_of(wildcards):
         entry["subset"],
         int(wildcards.seed),
     )
+
+
+def weights_of_finder(wildcards):
+    """Input function: weights of the run that finds the cells; refuses to find none."""
+    made = Path(PSEUDO.format(**dict(wildcards.items())), "about.json").exists()
+    try:
+        if not made:
+            pseudo_labels.refuse_missing(study, wildcards.subset)
+    except UserError as error:
+        raise WorkflowError(printable(error)) from None
+    return of_finder(run_files.WEIGHTS)(wildcards)
 
 
 def of_finder(name):
@@ -630,7 +664,9 @@ def content_of_unlabelled(wildcards):
     """Params function: what the unlabelled images hold, whatever their dates."""
     from cellseg.data import local_images
 
-    found = pseudo_labels.files(unlabelled(wildcards), [Path("results")])
+    found = pseudo_labels.files(
+        unlabelled(wildcards), pseudo_labels.without(study["datasets"])
+    )
     name = f"{wildcards.dataset}-{wildcards.subset}.json"
     return local_images.stamp(found, Path(".snakemake/unlabelled-images") / name)
 
@@ -795,7 +831,7 @@ def start_of(wildcards):
     """Input function: what a run's model starts from, an earlier run or a file; or nothing."""
     run = run_of(wildcards)
     try:
-        starts.refuse_missing(study, [run], Path("results"))
+        starts.refuse_files(study, [run])
     except UserError as error:
         raise WorkflowError(printable(error)) from None
     begun, file = starts.source_of(study, run), starts.file_of(study, run)

@@ -122,7 +122,7 @@ use rule fuse as fuse_validation with:
 rule pseudo_label:
     """Cells of unlabelled images, found by a run for others to learn."""
     input:
-        weights=of_finder(run_files.WEIGHTS),
+        weights=weights_of_finder,
         settings=of_finder(run_files.SETTINGS),
         provenance=of_finder(run_files.PROVENANCE),
         tuned=tuned_for_finder,

@@ -67,6 +67,11 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
     run = starter.resolved(named(settings))
     if exports.is_export(run):
         return _export(run, settings)
+    if run.is_file():
+        raise UserError(
+            f"apply.run: {run} is a file, and no export ({exports.SUFFIX}). Name the folder of the "
+            f"run, {run.parent}, or an export."
+        )
     if not run.is_dir():
         raise UserError(
             f"apply.run: the folder {run} does not exist. Name the folder of a run or an export, "
@@ -87,10 +92,9 @@ def files_of_run(settings: Mapping) -> dict[str, Path]:
     command = f"snakemake --cores 4 {' '.join(path.as_posix() for path in missing)}"
     if missing:
         lacking = ", ".join(path.relative_to(run).as_posix() for path in missing)
-        raise UserError(
-            f"apply.run: {run} is not a finished run, it lacks {lacking}. Name the folder that "
-            f"ends in seed-N, or finish it first: {command}"
-        )
+        is_run = run.name.startswith("seed-") or (run / run_files.SETTINGS).is_file()
+        remedy = f"Finish it first: {command}" if is_run else "Name a folder that ends in seed-N."
+        raise UserError(f"apply.run: {run} is not a finished run, it lacks {lacking}. {remedy}")
     prediction_record.read(files["segmentation"])
     if settings.get("cell_type") is not None:
         found = segmentation_record.read(files["segmentation"])
@@ -185,8 +189,9 @@ def unpacked(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
             "segmentation": folder / run_files.SEGMENTATION,
             "origin": folder / run_files.ORIGIN,
         }
-        prediction_record.read(run["segmentation"])
-        yield run
+        with exports.named(files["export"], folder):
+            prediction_record.read(run["segmentation"])
+            yield run
 
 
 def folder_of_images(settings: Mapping) -> Path:

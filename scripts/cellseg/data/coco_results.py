@@ -149,7 +149,9 @@ def _detection(path: str | Path, entry: dict) -> Detection:
         if score is None:
             return Detection(segmentation, np.nan)
         if isinstance(score, bool) or not isinstance(score, (int, float)) or score != score:
-            raise coco_annotation.malformed(entry, f"its 'score' is {str(score)[:60]!r}")
+            # As the reader gives them, which are no JSON.
+            shown = "NaN or infinite" if score == [] else repr(str(score)[:60])
+            raise coco_annotation.malformed(entry, f"its 'score' is {shown}")
     except UserError as error:
         raise UserError(f"{path}: image_id {str(entry['image_id'])[:60]}, {error}") from error
     return Detection(segmentation, float(score))

@@ -2,8 +2,11 @@
 
 import itertools
 import json
+import lzma
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +21,11 @@ MEMBERS = "members"
 """Within an export of a run that is fused of others: folder of the members, called 1, 2 ..."""
 OF_MEMBER = (run_files.SAFETENSORS, run_files.SETTINGS)
 """What is read of a member."""
+_BROKEN = (
+    *(OSError, ValueError, EOFError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(RuntimeError, NotImplementedError),  # a password, a method of compression
+)
+"""What reading a zip raises."""
 
 
 def is_export(path: str | os.PathLike) -> bool:
@@ -50,6 +58,21 @@ def unpack(
         for name, target in names.items():
             (folder / target).parent.mkdir(parents=True, exist_ok=True)
             (folder / target).write_bytes(archive.read(name))
+
+
+@contextmanager
+def named(path: str | os.PathLike, folder: str | os.PathLike) -> Iterator[None]:
+    """Let errors about files of a folder name the export that they were unpacked from.
+
+    Parameters
+    ----------
+    path : of the export
+    folder : that :func:`unpack` wrote into, which nobody else knows
+    """
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error).replace(f"{folder}{os.sep}", f"{path}: ")) from error
 
 
 def members_in(path: str | os.PathLike) -> list[str]:
@@ -105,7 +128,7 @@ def _opened(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except _BROKEN as error:
         raise UserError(
             f"{path} is damaged or no zip ({error}). Copy it again, or export the run again."
         ) from error

@@ -17,7 +17,7 @@ from cellseg.jobs.time_left import Estimate, estimate
 from cellseg.progress import other_runs
 from cellseg.search import progress
 from cellseg.search.progress import SearchProgress
-from cellseg.study import fusion_names
+from cellseg.study import fusion_names, starts
 from cellseg.study import runs as studies
 from cellseg.study.runs import Run
 
@@ -36,6 +36,8 @@ class Progress:
     judged_by: str
     searches: dict[str, SearchProgress] = field(default_factory=dict)
     other_jobs: dict[str, int] = field(default_factory=dict)
+    before: dict[str, int] = field(default_factory=dict)
+    """Trainings of runs that no experiment compares, by state: others need their networks."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -112,8 +114,16 @@ def collect(
     seen = [folder.look(options[run.model]) for run, folder in folders.items()]
     looks = [look for look in seen if look is not None]
     total = _counted(folder.state for folder in folders.values())
-    time_left = estimate(folders, looks, max(1, total[RUNNING]))
-    searches, every = {}, list(folders.values())
+    before = {
+        run: folder_of(run, steps_of(run, [])[:1])
+        for run in starts.with_sources(study, folders)
+        if run not in folders
+    }
+    more = [folder.look(options[run.model]) for run, folder in before.items()]
+    looks += [look for look in more if look is not None]
+    states = _counted(folder.state for folder in before.values())
+    time_left = estimate(folders | before, looks, max(1, total[RUNNING] + states[RUNNING]))
+    searches, every = {}, [*folders.values(), *before.values()]
     for name in study["hyperparameter_searches"]:
         searches[name], rungs = progress.collect(study, name, results, folder_of)
         looks += [look for trials in rungs for look in trials.looks]
@@ -133,6 +143,7 @@ def collect(
         judged_by=_judged_by(slurm, marks, {folder.source for folder in every}),
         searches={name: seen for name, seen in searches.items() if seen is not None},
         other_jobs={} if slurm is None else rules_besides(slurm, known),
+        before=states if before else {},
     )
 
 

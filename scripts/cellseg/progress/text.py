@@ -22,8 +22,9 @@ DOING = {"predict_validation": "predict (tuning)"}
 def as_json(progress: Progress) -> str:
     """All of it, for another program."""
     content = asdict(progress)
-    if not content["searches"]:
-        del content["searches"]
+    for name in ("searches", "before"):
+        if not content[name]:
+            del content[name]
     return json.dumps(content, indent=2, allow_nan=False)
 
 
@@ -75,8 +76,16 @@ def _sentences(progress: Progress) -> list[str]:
         f"{stage} {passed:,}" + ("" if of == runs else f" of {of:,}")
         for stage, (passed, of) in progress.stages.items()
     )
+    needed = sum(progress.before.values())
+    before = (
+        f"Needed by these, and not counted above: {number_of(needed, 'run')} to start from, to "
+        f"learn from or to put together, trained {progress.before[DONE]:,}."
+        if needed
+        else ""
+    )
     sentences = [
         f"Stages, of {number_of(runs, 'run')}: {stages}.",
+        *filter(None, [before]),
         f"Time left: {time_left.in_words(progress.estimate)}",
         f"Running and queued: judged by {progress.judged_by}.",
     ]

@@ -13,10 +13,12 @@ import pandas as pd
 
 from cellseg.data import coco_results, image_files, label_folder
 from cellseg.errors import UserError
-from cellseg.images.reading import LABEL_SUFFIXES, find, read_labels
-from cellseg.io import atomic
+from cellseg.images.reading import LABEL_SUFFIXES, SUFFIXES, find, read_labels
+from cellseg.io import atomic, given_csv
 from cellseg.io.wording import number_of
 from cellseg.segmentation import confidence
+
+_SUFFIXES = {*SUFFIXES, *LABEL_SUFFIXES}
 
 
 class Found(NamedTuple):
@@ -113,7 +115,7 @@ def _of_label_images(
         if not len(values) or values[0] != 0:  # no pixel of background
             values, inverse = np.insert(values, 0, 0), inverse + 1
         labels = inverse.reshape(original.shape).astype(np.int32)
-        yield row.image, Found(labels, _scores_of(row.image, values[1:], known, scores, path))
+        yield row.image, Found(labels, _scores_of(row.image, values[1:], known, path))
 
 
 def _matched(source: Path, images: pd.DataFrame) -> dict[str, Path]:
@@ -158,40 +160,61 @@ def _tails(name: str | PurePosixPath) -> list[str]:
     return [str(tail) for tail in image_files.tails(PurePosixPath(name).with_suffix(""))]
 
 
-def _read_scores(path: Path) -> dict[str, dict[int, float]]:
-    """Score of each label value by image."""
+class Scores(NamedTuple):
+    """A table of scores.
+
+    Attributes
+    ----------
+    path : of the file
+    named : score of each label value, by the image as the table names it, without its suffix
+    ends : names of images by each end of theirs: c, b/c, a/b/c
+    """
+
+    path: Path
+    named: Mapping[str, Mapping[int, float]]
+    ends: Mapping[str, Sequence[str]]
+
+
+def _read_scores(path: Path) -> Scores:
     if not path.is_file():
         raise UserError(f"{path} does not exist. Correct `scores` of the model, or leave it out.")
-    try:
-        table = pd.read_csv(path, dtype={"image": str})
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is no CSV table ({error}). Export it again.") from error
-    lacking = [name for name in ("image", "label", "score") if name not in table]
-    if lacking:
-        raise UserError(
-            f"{path} lacks the column {', '.join(lacking)}. It needs image, label and score."
-        )
-    for name in ("label", "score"):
+    numeric = ("label", "score")
+    table = given_csv.read(path, ("image", *numeric), numeric)
+    for name in numeric:
         numbers = pd.to_numeric(table[name], errors="coerce")
-        if not np.isfinite(numbers).all():
-            row = int(np.flatnonzero(~np.isfinite(numbers))[0])
-            raise UserError(
-                f"{path}, row {row + 2}: {name} is {table[name].iloc[row]!r}, not a number."
-            )
+        wrong = ~np.isfinite(numbers) | ((numbers % 1 != 0) if name == "label" else False)
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            what = "not a whole number" if name == "label" else "not a number"
+            raise UserError(f"{path}, row {row + 2}: {name} is {table[name].iloc[row]!r}, {what}.")
         table[name] = numbers
-    scores: dict[str, dict[int, float]] = {}
-    for image, label, score in zip(table["image"], table["label"], table["score"], strict=True):
-        scores.setdefault(_tails(image)[-1], {})[int(label)] = float(score)
-    return scores
+    named: dict[str, dict[int, float]] = {}
+    rows = zip(table["image"], table["label"], table["score"], strict=True)
+    for row, (image, label, score) in enumerate(rows, start=2):
+        name = _without_suffix(image.strip().replace("\\", "/"))
+        if not name:
+            raise UserError(f"{path}, row {row}: image is empty. Write the name of the image.")
+        of_image = named.setdefault(name, {})
+        if int(label) in of_image:
+            raise UserError(
+                f"{path}, row {row}: label {int(label)} of image {image} has a score already. Keep "
+                "one row for each label."
+            )
+        of_image[int(label)] = float(score)
+    ends: dict[str, list[str]] = {}
+    for name in named:
+        for tail in image_files.tails(PurePosixPath(name)):
+            ends.setdefault(str(tail), []).append(name)
+    return Scores(path, named, ends)
 
 
-def _scores_of(
-    image: str,
-    values: np.ndarray,
-    known: Mapping[str, Mapping[int, float]] | None,
-    scores: str | Path | None,
-    path: Path,
-) -> np.ndarray:
+def _without_suffix(name: str) -> str:
+    """A path without the suffix of an image; what else follows a point belongs to the name."""
+    path = PurePosixPath(name)
+    return str(path.with_suffix("")) if path.suffix.lower() in _SUFFIXES else name
+
+
+def _scores_of(image: str, values: np.ndarray, known: Scores | None, path: Path) -> np.ndarray:
     """Scores of the label values of an image; NaN for all if there are no scores."""
     if known is None:
         return np.full(len(values), np.nan)
@@ -199,14 +222,22 @@ def _scores_of(
     missing: Sequence[int] = [value for value in values.tolist() if value not in own]
     if missing:
         raise UserError(
-            f"{scores} has no score for label {missing[0]} of {path} ({len(missing)} of "
+            f"{known.path} has no score for label {missing[0]} of {path} ({len(missing)} of "
             f"{len(values)} labels lack one). Export scores of all cells, or leave out `scores`."
         )
     return np.array([own[value] for value in values.tolist()], np.float64)
 
 
-def _of_image(
-    known: Mapping[str, Mapping[int, float]], image: str, path: Path
-) -> Mapping[int, float]:
-    names = [image, *label_folder.names_of_image(path.name)]
-    return next((known[n] for n in (_tails(name)[-1] for name in names) if n in known), {})
+def _of_image(known: Scores, image: str, path: Path) -> Mapping[int, float]:
+    """Scores of an image: by as many of the last folder names as decide."""
+    for name in (image, *label_folder.names_of_image(path.as_posix())):
+        for tail in image_files.tails(PurePosixPath(_without_suffix(name))):
+            named = known.ends.get(str(tail), [])
+            if len(named) > 1:
+                raise UserError(
+                    f"{known.path}: {named[0]} and {named[1]} may both be the image {image}. Write "
+                    "the folder of the images in front of their names."
+                )
+            if named:
+                return known.named[named[0]]
+    return {}

@@ -18,6 +18,8 @@ from cellseg.io import atomic, csv_file
 from cellseg.io.wording import number_of
 
 COLUMNS = ("id", "predicted")
+LONGEST = 2**31 - 1
+"""Characters of the runs of a cell; the module csv takes 131,072 unless it is asked for more."""
 
 
 def write(path: str | os.PathLike, images: Iterable[tuple[str, np.ndarray]]) -> None:
@@ -82,20 +84,38 @@ def read(path: str | os.PathLike, height: int, width: int) -> dict[str, np.ndarr
         The file is no submission, a run is malformed, or cells overlap.
     """
     images: dict[str, np.ndarray] = {}
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        if tuple(next(rows, ())) != COLUMNS:
-            raise UserError(f"{path} is no submission: its columns are not {', '.join(COLUMNS)}.")
-        for line, row in enumerate(rows, start=2):
-            if len(row) != len(COLUMNS):
-                raise UserError(f"{path}, line {line}: {len(row)} fields instead of 2.")
-            name, text = row
-            labels = images.setdefault(name, np.zeros((height, width), np.int32))
-            if not text:
-                continue
-            runs = row_runs.parse(text, height * width, f"{path}, line {line}")
-            inside = row_runs.mask(runs, height, width) > 0
-            if labels[inside].any():
-                raise UserError(f"{path}, line {line}: the cell overlaps another of image {name}.")
-            labels[inside] = labels.max() + 1
+    for line, name, text in _rows(path):
+        labels = images.setdefault(name, np.zeros((height, width), np.int32))
+        if not text:
+            continue
+        runs = row_runs.parse(text, height * width, f"{path}, line {line}")
+        inside = row_runs.mask(runs, height, width) > 0
+        if labels[inside].any():
+            raise UserError(f"{path}, line {line}: the cell overlaps another of image {name}.")
+        labels[inside] = labels.max() + 1
     return images
+
+
+def _rows(path: str | os.PathLike) -> Iterator[tuple[int, str, str]]:
+    """Line, image and runs of each row that is not empty."""
+    csv.field_size_limit(LONGEST)
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file)
+            if tuple(next(rows, ())) != COLUMNS:
+                raise UserError(
+                    f"{path} is no submission: its columns are not {', '.join(COLUMNS)}, with a "
+                    "comma between them."
+                )
+            for row in filter(None, rows):
+                if len(row) != len(COLUMNS):
+                    raise UserError(
+                        f"{path}, line {rows.line_num}: {len(row)} fields instead of 2."
+                    )
+                yield rows.line_num, *row
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}). Correct the path.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"{path} is no submission: it is not text in UTF-8 ({error}). Write it again."
+        ) from error

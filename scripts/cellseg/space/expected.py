@@ -85,7 +85,8 @@ def of_data(
     dict of paths below the folder of all data sets to bytes
     """
     parts = {}
-    unlabelled = cache(lambda folder: len(pseudo_labels.files(folder)))  # many runs share one
+    others = pseudo_labels.without(study["datasets"])
+    unlabelled = cache(lambda folder: len(pseudo_labels.files(folder, others)))  # of many runs
     for name, splits in images.items():
         entry, labels = study["datasets"][name], [f"{name}/labels/{split}.npz" for split in SPLITS]
         parts[f"{name}/source.json",] = kinds.of(entry).space(entry, splits) or 0.0

@@ -16,7 +16,7 @@ from cellseg.data.expected_images import images_of
 from cellseg.io import disk_full, run_files
 from cellseg.search import rungs
 from cellseg.space import expected
-from cellseg.study import fusions
+from cellseg.study import starts
 from cellseg.study.fusion_names import is_fused
 from cellseg.study.runs import Run, variants_by_run
 
@@ -51,7 +51,7 @@ def plan(study: Mapping, results: str | os.PathLike) -> Space:
     # Not counted: what labels, tables and pictures of runs without a network take.
     trained = {
         run: variants.get(run, [])
-        for run in fusions.with_members(study, variants)
+        for run in starts.with_sources(study, variants)
         if not (run.is_external or is_fused(study["models"][run.model]))
     }
     searches = {}

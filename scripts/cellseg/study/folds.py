@@ -32,7 +32,7 @@ def expanded(study: Mapping) -> dict:
     UserError
         A name is taken, a setting contradicts another, or a search names a subset of all folds.
     """
-    subsets, folds = {}, {}
+    subsets, folds, together = {}, {}, {}
     for name, subset in study["subsets"].items():
         if name.endswith(studies.ALL_FOLDS):
             raise UserError(
@@ -56,13 +56,14 @@ def expanded(study: Mapping) -> dict:
             subsets[own] = {**subset, "folds": {**subset["folds"], "fold": number}}
         if subset["folds"]["ensemble"]:
             subsets[name + studies.ALL_FOLDS] = subset
-            folds[name].append(name + studies.ALL_FOLDS)
+            together[name] = [name + studies.ALL_FOLDS]
     subsets = {
-        name: pseudo_labels.of_fold(subset, subset["folds"]["fold"], folds)
+        name: pseudo_labels.of_fold(f"subsets.{name}", subset, folds)
         if "fold" in subset.get("folds", {})
         else subset
         for name, subset in subsets.items()
     }
+    folds = {name: [*names, *together.get(name, [])] for name, names in folds.items()}
     for name, search in study["hyperparameter_searches"].items():
         if search["subset"] in folds:
             raise UserError(
@@ -90,6 +91,28 @@ def members(study: Mapping, run: Run) -> list[Run]:
     family = run.subset.removesuffix(studies.ALL_FOLDS)
     count = study["subsets"][run.subset]["folds"]["count"]
     return [replace(run, subset=name_of(family, number)) for number in range(1, count + 1)]
+
+
+def check_name(where: str, name: str, study: Mapping) -> None:
+    """Refuse a name of a subset that is not defined, or that stands for several folds.
+
+    Parameters
+    ----------
+    where : key that names the subset, for the error
+    study : of :func:`expanded`
+
+    Raises
+    ------
+    UserError
+        Names the key and what to do.
+    """
+    first = study["subsets"].get(name_of(name, 1), {})
+    if name not in study["subsets"] and "folds" in first:
+        raise UserError(
+            f"{where}: '{name}' is {first['folds']['count']} folds. Name one, such as "
+            f"{name_of(name, 1)}."
+        )
+    spelling.check(where, name, study["subsets"])
 
 
 def _with_folds(block: Mapping, folds: Mapping[str, list[str]]) -> dict:

@@ -59,25 +59,32 @@ def check(study: Mapping) -> None:
 
 
 def check_export(study: Mapping, run: Run) -> None:
-    """Refuse a run to export one of whose members holds several networks.
+    """Refuse a run to export that holds several networks, or one of whose members does.
 
     Raises
     ------
     UserError
         Names the key and what to do.
     """
-    key = f"models.{run.model}.members"
-    for member in (one.run for one in fusions.members_of(study, run)):
-        if study["models"][member.model].get("ensemble"):
+    members = [one.run for one in fusions.members_of(study, run)]
+    apply = "hand on the folders of the runs, which `snakemake apply` takes."
+    for one in members or [run]:
+        key = f"models.{run.model}.members" if members else f"models.{run.model}.ensemble"
+        if study["models"][one.model].get("ensemble"):
+            remedy = "fuse models without it" if members else "train a model without it"
             raise UserError(
-                f"{key}: models.{member.model} has a network for each cell type (`ensemble`), and "
-                f"such a run is not exported. To export {run.folder}, fuse models without it."
+                f"{key}: models.{one.model} has a network for each cell type (`ensemble`), and "
+                f"such a run is not exported. To export {run.folder}, {remedy}."
             )
-        if member.is_joined:
+        if one.is_joined and members:
             raise UserError(
-                f"{key}: {member.folder} holds the networks of all folds, and such a run is not "
-                f"exported. Export a fused run on another subset than {run.subset}, or hand on the "
-                "folders of the runs, which `snakemake apply` takes."
+                f"{key}: {one.folder} holds the networks of all folds, and such a run is not "
+                f"exported. Export a fused run on another subset than {run.subset}, or {apply}"
+            )
+        if one.is_joined:
+            raise UserError(
+                f"{one.folder} holds the networks of all folds, and such a run is not exported. "
+                f"Export the run of one fold, or {apply}"
             )
 
 

@@ -158,3 +158,10 @@ def _check_placeholders(where: str, model: Mapping) -> None:
                     f"{where}.{key}: there is no placeholder {{{field}}}. Possible: "
                     f"{', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}."
                 )
+        try:
+            (model[key] or "").format(dataset="", subset="", seed=0)
+        except (ValueError, LookupError) as error:  # of a format after a colon
+            raise UserError(
+                f"{where}.{key}: {model[key]} cannot be filled in ({error}). Write placeholders "
+                "such as {seed} or {seed:03d}."
+            ) from error

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 
 from cellseg.errors import UserError
-from cellseg.study import head_checks, outside, pseudo_labels, segmentation_methods, spelling
+from cellseg.study import (
+    folds,
+    head_checks,
+    leaks,
+    outside,
+    pseudo_labels,
+    segmentation_methods,
+    spelling,
+)
 from cellseg.study import runs as studies
 from cellseg.study.pseudo_labels import KEY
 from cellseg.study.runs import Run
@@ -53,9 +61,10 @@ def check(study: Mapping) -> None:
 
 
 def _check_entry(where: str, entry: Mapping, study: Mapping) -> None:
-    for axis in ("dataset", "model", "subset"):
+    for axis in ("dataset", "model"):
         if axis in entry:
             spelling.check(f"{where}.{axis}", entry[axis], study[f"{axis}s"])
+    folds.check_name(f"{where}.subset", entry["subset"], study)
     name = entry["model"]
     model = study["models"][name]
     outside.check_network(f"{where}.model", name, model)
@@ -115,8 +124,8 @@ def check_run(study: Mapping, run: Run) -> None:
             f"trained on the validation images of {run.subset}. Name one fold"
             f"{', or the folds without -all-folds' if 'folds' in own else ''}."
         )
-    by_fold = [_deal(one) for one in (own, theirs)]
-    if by_fold[0] != by_fold[1]:
+    validation = [one.get("folds", {}).get("validation") for one in (own, theirs)]
+    if leaks.deal(own) != leaks.deal(theirs) or validation[0] != validation[1]:
         raise UserError(
             f"{where}.subset: '{taught_by.subset}' has other folds than '{run.subset}', so that "
             "its run may have been trained on images that this one validates with or is scored "
@@ -141,11 +150,3 @@ def check_run(study: Mapping, run: Run) -> None:
             f"of '{taught_by.subset}' differ from those of '{run.subset}'. Give both the same "
             "`cell_types`, or set `validation: official`."
         )
-
-
-def _deal(subset: Mapping) -> dict | None:
-    """What decides which images a fold trains on; None without folds."""
-    if "folds" not in subset:
-        return None
-    keys = ("count", "fold", "group", "seed", "images", "validation")
-    return {key: subset["folds"].get(key) for key in keys}

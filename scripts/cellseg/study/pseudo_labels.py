@@ -29,23 +29,34 @@ def teacher(study: Mapping, run: Run) -> Run | None:
     return Run(*(axes[axis] for axis in ("dataset", *studies.AXES)))
 
 
-def of_fold(subset: Mapping, number: int, folds_of: Mapping[str, list[str]]) -> dict:
+def of_fold(where: str, subset: Mapping, folds_of: Mapping[str, list[str]]) -> dict:
     """Settings of one fold of a subset, which learns of the run of the same fold.
 
     Parameters
     ----------
-    number : of the fold, from 1
+    where : key of the subset, for the error
     folds_of : names of the subsets of each fold, of subsets that stand for all of theirs
+
+    Raises
+    ------
+    UserError
+        It is to learn of a subset of fewer or more folds.
     """
     entry = subset.get(KEY)
     names = folds_of.get(entry["subset"], []) if entry else []
-    if number > len(names):  # none, or other folds, which the check refuses
+    if not names:
         return dict(subset)
+    number, count = subset["folds"]["fold"], subset["folds"]["count"]
+    if len(names) != count:
+        raise UserError(
+            f"{where}.{KEY}.subset: '{entry['subset']}' is {len(names)} folds, and this one of "
+            f"{count}. Give both the same `count`, or name one fold, such as {names[0]}."
+        )
     return {**subset, KEY: {**entry, "subset": names[number - 1]}}
 
 
 def refuse_missing(study: Mapping, subset: str) -> None:
-    """Refuse a folder of unlabelled images that does not exist.
+    """Refuse a folder of unlabelled images that does not exist or holds none.
 
     Raises
     ------
@@ -53,11 +64,26 @@ def refuse_missing(study: Mapping, subset: str) -> None:
         Names the key and the folder.
     """
     entry = entry_of(study, subset)
-    if entry is not None and not Path(entry["images"]).is_dir():
+    if entry is None:
+        return
+    where, folder = f"subsets.{subset}.{KEY}.images", Path(entry["images"])
+    if not folder.is_dir():
         raise UserError(
-            f"subsets.{subset}.{KEY}.images: {entry['images']} is no folder. Correct the path "
-            "(relative to the checkout)."
+            f"{where}: {folder} is no folder. Correct the path (relative to the checkout)."
         )
+    if not files(folder, without(study["datasets"])):
+        raise UserError(
+            f"{where}: {folder} holds no images. Put the unlabelled images there, or correct the "
+            "path (relative to the checkout)."
+        )
+
+
+def without(datasets: Mapping[str, Mapping]) -> list[Path]:
+    """Folders whose files are no unlabelled images: those of results and of label images."""
+    labels = {
+        folder for entry in datasets.values() for folder in (entry.get("labels") or {}).values()
+    }
+    return [Path("results"), *map(Path, sorted(labels))]
 
 
 def files(folder: str | Path, without: Iterable[Path] = ()) -> list[Path]:

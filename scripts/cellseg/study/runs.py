@@ -1,8 +1,11 @@
 """A study: the runs that a complete configuration asks for, and the settings of each."""
 
+import os.path
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 from cellseg.data.splits import SPLITS, TRAINING_SPLITS
 from cellseg.errors import UserError
@@ -24,6 +27,9 @@ LARGEST_SEED = 2**32 - 1
 
 RUN_FOLDER = "{dataset}/runs/{model}/{heads}/{subset}/seed-{seed}"
 """Folder of a run within that of all results."""
+_IN_RUN_FOLDER = re.compile(
+    "{}/runs/{}/{}/{}/seed-([0-9]+)/[^/]+".format(*("([^/]+)" for _ in range(4)))
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -50,6 +56,18 @@ class Run:
     def folder(self) -> str:
         """Where its files are, within the folder of all results."""
         return RUN_FOLDER.format(**vars(self))
+
+
+def run_of_file(path: str | Path, results: str | Path) -> Run | None:
+    """The run in whose folder a file is; None of other files.
+
+    Parameters
+    ----------
+    results : folder of all results
+    """
+    inner = os.path.relpath(path, results)
+    found = _IN_RUN_FOLDER.fullmatch(Path(inner).as_posix())
+    return None if found is None else Run(*found.groups()[:-1], int(found[5]))
 
 
 def runs_of(study: Mapping, experiment: str) -> list[Run]:
@@ -139,6 +157,11 @@ def run_settings(study: Mapping, model: str, heads: str, subset: str, seed: int)
         for key, value in study["models"][model].items()
         if key not in OF_RUNS and not (key == start.KEY and value is None)
     }
+    begun = entry.get(start.KEY)
+    if begun is not None:
+        # As if left out: the same run to start from.
+        own = {"heads": heads, "subset": subset, "seed": seed}
+        entry[start.KEY] = {k: v for k, v in begun.items() if k not in own or v != own[k]}
     of_heads = merged(study["heads"], study["models"][model]["heads"])
     training = training_of(study, model)
     synthesizes = "synthetic_per_image" in study["subsets"][subset]

@@ -18,6 +18,21 @@ def check(where: str, name: str, known: Iterable[str]) -> None:
         raise UserError(f"{where}: '{name}' is not defined. {nearest(name, list(known))}")
 
 
+def check_path(where: str, path: str) -> None:
+    """Refuse a path that Snakemake would take for a pattern.
+
+    Raises
+    ------
+    UserError
+        Names the place and the path.
+    """
+    if set("{}") & set(path):
+        raise UserError(
+            f"{where}: {path} has braces, which mean wildcards to Snakemake. Give the file or "
+            "folder another name."
+        )
+
+
 def nearest(name: str, known: list[str]) -> str:
     """What to say of a name that is not known: the nearest one, where one is near, and all."""
     folded = {candidate.lower(): candidate for candidate in known}

@@ -141,6 +141,12 @@ def _wrong(
     _, aligned = min(every, key=lambda pair: pair[0])
     path = "/".join(suggested for _, suggested, _ in aligned if suggested)
     said = next((pair for pair in aligned if None not in pair and pair[1] != pair[2]), None)
+    if path == target:  # each part is known, but not together
+        return (
+            "no rule makes this file of such a run. Runs of all folds and of families labels and "
+            "fusion train nothing, those of labels have no thresholds, and heads external belong "
+            "to family labels."
+        )
     if said is None or os.path.exists(target):
         return f"no rule makes this file. Nearest file: {path}"
     return f"{_reason(*said, known, unlisted)} Nearest file: {path}"

@@ -148,7 +148,7 @@ def _explain(error) -> Iterator[str]:
         missing = [key for key in error.validator_value if key not in error.instance]
         yield f"{where}: the key {', '.join(missing)} is missing.{_meaning(error)}"
     elif error.validator == "enum":
-        known = [str(value) for value in error.validator_value]
+        known = ["null" if value is None else str(value) for value in error.validator_value]
         given = str(error.instance)
         yield f"{where}: '{given}' is not possible. {spelling.nearest(given, known)}"
     else:

@@ -12,6 +12,7 @@ from cellseg.scoring.names import ALL_TYPES, NO_TUNING
 from cellseg.segmentation import by_cell_type
 from cellseg.tables import read
 from cellseg.tables.intervals import t_interval
+from cellseg.training import start
 
 RUN = list(names.CONDITION)
 GROUP = ["data_split", "cell_type", "small_objects"]
@@ -207,10 +208,11 @@ def training(
     DataFrame
         dataset, model, heads, subset, seed, the columns of ``history.csv``, then backbone
         (or architecture), parameters (number of weights), device, train_images (number),
-        train_cells (annotated in these), synthetic_images (number besides those, 0 where a run
-        records none), cell_types, those of the subset joined by "+", empty for all, fraction (of
-        the subset), location and weights (of the model: whether it has the layer, and the entry of
-        `pretrained` that it starts from), and validation, how the subset chooses its validation
+        train_cells (annotated in these), synthetic_images, pseudo_images and pseudo_cells (numbers
+        besides those: of synthetic images, of images with pseudo-labels and of their cells, 0 where
+        a run records none), cell_types, those of the subset joined by "+", empty for all, fraction
+        (of the subset), location and weights (of the model: whether it has the layer, and the entry
+        of `pretrained` that it starts from), and validation, how the subset chooses its validation
         images. Another fact that a run does not record is empty.
 
     Raises
@@ -241,6 +243,7 @@ def training(
 
 def _facts(settings: dict, provenance: dict) -> dict[str, object]:
     train_images = provenance.get("train_images")
+    pseudo = provenance.get(start.OF_PSEUDO, {})
     model, subset = settings.get("model", {}), settings.get("subset", {})
     return {
         "backbone": model.get("backbone", model.get("architecture")),
@@ -249,6 +252,7 @@ def _facts(settings: dict, provenance: dict) -> dict[str, object]:
         "train_images": len(train_images) if isinstance(train_images, list) else train_images,
         "train_cells": provenance.get("train_cells"),
         "synthetic_images": provenance.get("synthetic_images", 0),
+        **{f"pseudo_{name}": pseudo.get(name, 0) for name in ("images", "cells")},
         "cell_types": "+".join(subset.get("cell_types", [])),
         "fraction": subset.get("fraction"),
         "location": model.get("location"),

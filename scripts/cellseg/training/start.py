@@ -19,6 +19,8 @@ FILES = ("file", "pretrained")
 _PATH = "{dataset}/{model}/{heads}/{subset}/seed-{seed}"
 OF_PSEUDO = "pseudo_labels"
 """Key of the provenance of runs with :mod:`cellseg.training.pseudo_labels`."""
+_COMPARED = {"model": "family", "tiling": "mode", "training": "normalization"}
+"""Parts of the settings of a run, and what each must say."""
 CHAIN = "started_from"
 """Key of a run's provenance: what it started from, then what that started from, and so on."""
 
@@ -147,7 +149,8 @@ def opened(
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="start-") as folder:
-        about, chain, weights = _read(entry, files, run, datasets, Path(folder))
+        with exports.named(files[0], folder):
+            about, chain, weights = _read(entry, files, run, datasets, Path(folder))
         name = in_words(entry, run)
         theirs = about.pop("settings", None)
         if theirs is not None:
@@ -161,7 +164,9 @@ def opened(
                 "imagenet": theirs["model"].get("weights"),
             }
         about |= {key: entry[key] for key in ("take", "freeze", "rate")}
-        yield Start(weights, entry["take"], entry["freeze"], entry["rate"], name, [about, *chain])
+        how = entry["take"], entry["freeze"], entry["rate"]
+        with exports.named(files[0], folder):  # the weights are read by the one who trains
+            yield Start(weights, *how, name, [about, *chain])
 
 
 def _read(
@@ -179,38 +184,56 @@ def _read(
             "seed": int(named["seed"]),  # as a wildcard it is text
             "kind": dataset["kind"],
             "pixel_size": dataset.get("pixel_size"),
-            "settings": run_format.read(settings, "heads", "model", "tiling", "training"),
+            "settings": _settings(settings),
         }
     else:
         path = Path(files[0])
         if not exports.is_export(path):
             return {**_of_no_run(entry), "kind": None}, [], path
         if inner := exports.members_in(path):
-            raise UserError(
-                f"{KEY}: {entry['file']} is of a run that is fused of others, and holds several "
-                f"networks. Unpack it, and name the weights of one, such as {inner[0]}."
-            )
+            raise UserError(of_fused(KEY, entry["file"], inner))
         of_network = exports.weights_in(path)
         names = (of_network, run_files.SETTINGS, run_files.PROVENANCE, run_files.ORIGIN)
         otherwise = f", or start from its {run_files.WEIGHTS}"
         exports.unpack(path, {name: name for name in names}, folder, otherwise)
         weights = folder / of_network
-        record = made_files.read_json(folder / run_files.PROVENANCE)
-        origin = made_files.read_json(folder / run_files.ORIGIN)
+        record = made_files.read_json(folder / run_files.PROVENANCE, "train_images")
+        of_origin = (*RUN, "kind", "pixel_size")
+        origin = made_files.read_json(folder / run_files.ORIGIN, *of_origin)
+        if not isinstance(origin["pixel_size"], (int, float, type(None))):
+            wrong = ValueError(f"its pixel_size is {origin['pixel_size']!r}")
+            raise made_files.damaged(folder / run_files.ORIGIN, wrong)
         about = {
-            **{axis: origin[axis] for axis in (*RUN, "kind", "pixel_size")},
+            **{axis: origin[axis] for axis in of_origin},
             **({OF_PSEUDO: record[OF_PSEUDO]} if OF_PSEUDO in record else {}),
             "file": entry["file"],
-            "settings": run_format.read(folder / run_files.SETTINGS),
+            "settings": _settings(folder / run_files.SETTINGS),
         }
     about["train_images"] = len(record["train_images"])
     return about, list(record.get(CHAIN, [])), Path(weights)
+
+
+def _settings(path: str | Path) -> dict:
+    """Settings of a run, refused if they lack what is compared here."""
+    settings = run_format.read(path, "heads", *_COMPARED)
+    for key, within in _COMPARED.items():
+        if not isinstance(settings[key], dict) or within not in settings[key]:
+            raise made_files.damaged(path, ValueError(f"its '{key}' lacks '{within}'"))
+    return settings
 
 
 def _check_heads(name: str, take: str, own: Mapping, theirs: Mapping) -> None:
     """Refuse to take all of a network of other heads: their layers may fit all the same."""
     if take == "all" and list(own) != list(theirs):
         raise UserError(other_heads(KEY, name, list(theirs), list(own)))
+
+
+def of_fused(where: str, name: str, members: Sequence[str]) -> str:
+    """The message for an export of a run that is fused of others."""
+    return (
+        f"{where}: {name} is of a run that is fused of others, and holds several networks. Unpack "
+        f"it, and name the weights of one, such as {members[0]}."
+    )
 
 
 def other_heads(where: str, name: str, theirs: Sequence[str], own: Sequence[str]) -> str:

@@ -5,10 +5,7 @@ pixels, counted from 1 along the rows), width, height, cell_type, sample_id and 
 ``train/<id>.png``. Images in ``test/`` have no annotations and are not read.
 """
 
-import gzip
 import struct
-import zipfile
-import zlib
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +14,7 @@ import pandas as pd
 from cellseg.data.layouts import row_runs
 from cellseg.data.layouts.listed import Found, Listed
 from cellseg.errors import UserError
+from cellseg.io import given_csv
 
 TABLES = ("train.csv", "train.csv.gz", "train.csv.zip")
 COLUMNS = ("id", "annotation", "width", "height", "cell_type")
@@ -83,19 +81,7 @@ def _cells(annotations: list[str], height: int, width: int) -> list[dict]:
 
 def _read_table(path: Path) -> pd.DataFrame:
     """Rows as text, by their line in the file."""
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (
-        *(ValueError, OSError, EOFError),
-        *(zipfile.BadZipFile, gzip.BadGzipFile, zlib.error),
-    ) as error:
-        raise UserError(f"{path} cannot be read ({error}). Download it again.") from error
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise UserError(
-            f"{path} has no column {', '.join(missing)}. It must be the train.csv of the "
-            f"competition, with the columns {', '.join(COLUMNS)}."
-        )
+    table = given_csv.read(path, COLUMNS)
     if table.empty:
         raise UserError(f"{path} has no rows. Download it again.")
     table.index = table.index + 2
