@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cellseg.data import coco_results, image_files, label_folder
+from cellseg.data import coco_results, image_files, label_checks, label_folder
 from cellseg.errors import UserError
 from cellseg.images.reading import LABEL_SUFFIXES, find, read_labels
 from cellseg.io import atomic
@@ -100,9 +100,11 @@ def _of_label_images(
         )
     found = _matched(source, images)
     known = None if scores is None else _read_scores(Path(scores))
+    pieces = []
     for row in images.itertuples():
         path = found[row.image]
         original = read_labels(path)
+        pieces.append(label_checks.look(original))
         if original.shape != (row.height, row.width):
             raise UserError(
                 f"{path} has {original.shape[0]} x {original.shape[1]} pixels, but its image "
@@ -114,22 +116,34 @@ def _of_label_images(
             values, inverse = np.insert(values, 0, 0), inverse + 1
         labels = inverse.reshape(original.shape).astype(np.int32)
         yield row.image, Found(labels, _scores_of(row.image, values[1:], known, scores, path))
+    # Only now: whether labels are cells shows in all of them together. Nothing is written yet.
+    label_checks.refuse_no_instances(source, [found[image] for image in images["image"]], pieces)
 
 
 def _matched(source: Path, images: pd.DataFrame) -> dict[str, Path]:
     """The label image of each image: by as many of the last folder names as decide."""
     files = find(source, LABEL_SUFFIXES)
     if not files:
-        raise UserError(f"{source} holds no label images ({', '.join(LABEL_SUFFIXES)}).")
+        raise UserError(
+            f"{source} holds no label images ({', '.join(LABEL_SUFFIXES)})."
+            f"{label_folder.other_files(source)}"
+        )
     by_name: dict[str, list[Path]] = {}
     for path in files:
         for name in label_folder.names_of_image(path.relative_to(source).as_posix()):
             for tail in _tails(name):
                 by_name.setdefault(tail, []).append(path)
+    folded: dict[str, list[Path]] = {}
+    for name, paths in by_name.items():
+        folded.setdefault(image_files.fold(name), []).extend(paths)
+    folded = {name: list(dict.fromkeys(paths)) for name, paths in folded.items()}
     found, missing = {}, []
     for image, path in zip(images["image"], images["path"], strict=True):
         tails = [*_tails(PurePosixPath(Path(path).as_posix())), *_tails(image)]
         candidates = next((by_name[tail] for tail in tails if tail in by_name), [])
+        if not candidates:  # in other letter case or Unicode form
+            names = [image_files.fold(tail) for tail in tails]
+            candidates = next((folded[name] for name in names if name in folded), [])
         if len(candidates) > 1:
             first, second = (one.relative_to(source).as_posix() for one in candidates[:2])
             raise UserError(
@@ -145,7 +159,8 @@ def _matched(source: Path, images: pd.DataFrame) -> dict[str, Path]:
             f"{source} has no label image for {number_of(len(missing), 'image')} of "
             f"{len(images)} to be scored: {', '.join(missing[:3])}{more}. Name label images as "
             "their image (also with _labels, _masks or _cp_masks); where nothing was found, store "
-            "one of zeros."
+            f"one of zeros. The folder holds {files[0].name}"
+            f"{f' and {len(files) - 1} more' if files[1:] else ''}."
         )
     left = len(set(files) - set(found.values()))
     if left:
@@ -163,26 +178,46 @@ def _read_scores(path: Path) -> dict[str, dict[int, float]]:
     if not path.is_file():
         raise UserError(f"{path} does not exist. Correct `scores` of the model, or leave it out.")
     try:
-        table = pd.read_csv(path, dtype={"image": str})
+        # An image may be called NA or 007.
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} is no CSV table ({error}). Export it again.") from error
+        raise UserError(
+            f"{path} is no CSV table ({error}). Export it again, as UTF-8 text with commas."
+        ) from error
     lacking = [name for name in ("image", "label", "score") if name not in table]
     if lacking:
+        there = ", ".join(repr(str(name)) for name in table.columns[:5])
         raise UserError(
-            f"{path} lacks the column {', '.join(lacking)}. It needs image, label and score."
+            f"{path} lacks the column {', '.join(lacking)}. It needs image, label and score, with "
+            f"commas between them, and has {there[:200]}."
         )
     for name in ("label", "score"):
         numbers = pd.to_numeric(table[name], errors="coerce")
         if not np.isfinite(numbers).all():
             row = int(np.flatnonzero(~np.isfinite(numbers))[0])
             raise UserError(
-                f"{path}, row {row + 2}: {name} is {table[name].iloc[row]!r}, not a number."
+                f"{path}, row {row + 2}: {name} is {table[name].iloc[row]!r}, not a number. "
+                "Correct the row."
             )
         table[name] = numbers
     scores: dict[str, dict[int, float]] = {}
-    for image, label, score in zip(table["image"], table["label"], table["score"], strict=True):
-        scores.setdefault(_tails(image)[-1], {})[int(label)] = float(score)
+    rows = zip(table["image"], table["label"], table["score"], strict=True)
+    for row, (image, label, score) in enumerate(rows, 2):
+        if not image or label != int(label):
+            what = f"label {label:g} is no whole number" if image else "the image is empty"
+            raise UserError(f"{path}, row {row}: {what}. Correct the row.")
+        of_image = scores.setdefault(_called(image), {})
+        if int(label) in of_image:
+            raise UserError(
+                f"{path}, row {row}: label {label:g} of {image} has a score already. Keep one."
+            )
+        of_image[int(label)] = float(score)
     return scores
+
+
+def _called(image: str) -> str:
+    """What a table calls an image: without folders, also those of Windows, and suffix."""
+    return _tails(image.replace("\\", "/"))[-1]
 
 
 def _scores_of(
@@ -209,4 +244,9 @@ def _of_image(
     known: Mapping[str, Mapping[int, float]], image: str, path: Path
 ) -> Mapping[int, float]:
     names = [image, *label_folder.names_of_image(path.name)]
-    return next((known[n] for n in (_tails(name)[-1] for name in names) if n in known), {})
+    called = [_called(name) for name in names]
+    if exact := next((known[name] for name in called if name in known), None):
+        return exact
+    folded = {image_files.fold(name): name for name in known}
+    names = [folded[one] for one in map(image_files.fold, called) if one in folded]
+    return known[names[0]] if names else {}
