@@ -5,6 +5,7 @@ import os
 import pytest
 
 from cellseg.data import local_images, sources
+from cellseg.data.kinds import local
 from cellseg.errors import UserError
 
 SPLITS = ("train", "val", "test")
@@ -120,3 +121,22 @@ def test_folders_without_rights_are_named(tmp_path, monkeypatch):
     settings = {"images": str(tmp_path), "annotations": {"train": str(tmp_path / "a.json")}}
     with pytest.raises(UserError, match=r"images: the folder .* cannot be opened \(Permission"):
         sources.refuse_missing("mine", settings, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("$DATA/images", "the variable means"), ("https://a.org/images", "an address"), ("a", "in /")],
+)
+def test_what_else_is_said_of_a_path(path, told, tmp_path):
+    with pytest.raises(UserError, match=rf"images: the folder .* does not exist\..*{told}"):
+        sources.refuse_missing("mine", {"images": path}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["{a}.tif", "{x}/b.png"])
+def test_braces_in_names_of_annotation_files_are_refused(name, tmp_path):
+    """Snakemake takes them for wildcards."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    entry = {"images": str(tmp_path), "labels": {"train": str(tmp_path)}}
+    with pytest.raises(UserError, match=r"has braces\. Rename"):
+        local.SOURCE.annotation_files("mine", entry)

@@ -1,8 +1,9 @@
 """Where the images and annotations of a data set lie."""
 
 import os
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cellseg.data.splits import SPLITS
@@ -146,6 +147,14 @@ def refuse_missing(dataset: str, settings: Mapping, folder: str | os.PathLike) -
         official_layout(dataset, settings["path"])
 
 
+_SIGNS = {
+    "~": " Write out what '~' means.",
+    r".*\$": " Write out what the variable means.",
+    r"\w\w+:/": " It looks like an address: download the data first, and name the folder.",
+}
+"""What else to say of a path that does not exist, by what it holds."""
+
+
 def _missing(path: Path, file: bool) -> str:
     """What to say of a path that is no folder, or no file; empty where it is one."""
     what = "file" if file else "folder"
@@ -158,7 +167,7 @@ def _missing(path: Path, file: bool) -> str:
     else:
         right = stat.S_ISREG(mode) if file else stat.S_ISDIR(mode)
         return "" if right else f"{path} is not a {what}. Name a {what}."
-    more = " Write out what '~' means." if path.parts[:1] == ("~",) else ""
+    more = next((told for sign, told in _SIGNS.items() if re.match(sign, str(path))), "")
     more = more or ("" if path.is_absolute() else f" It is looked for in {Path.cwd()}.")
     return f"the {what} {path} does not exist.{more}"
 
@@ -176,6 +185,21 @@ def _annotation_file(folder: Path, split: str) -> Path | None:
 def _need_folder(folder: Path, where: str) -> None:
     if problem := _missing(folder, file=False):
         raise UserError(f"{where}: {problem}")
+
+
+def without_braces(paths: Iterable[str]) -> list[str]:
+    """The paths, for Snakemake to watch.
+
+    Raises
+    ------
+    UserError
+        One has braces, which mean wildcards to Snakemake.
+    """
+    paths = list(paths)
+    for path in paths:
+        if set(path) & set("{}"):
+            raise UserError(f"{path}: its name has braces. Rename the file or folder.")
+    return paths
 
 
 def annotation_files(described: Mapping) -> list[str]:
