@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import unicodedata
 from pathlib import Path
 
@@ -40,9 +41,9 @@ def parse(tmp_path):
         (root / "A172").mkdir(parents=True, exist_ok=True)
         if files is None:
             files = [i["file_name"] for content in contents.values() for i in content["images"]]
-        for name in files:
+        for number, name in enumerate(files):
             (root / "A172" / name).parent.mkdir(exist_ok=True)
-            Image.fromarray(np.zeros((8, 10), np.uint8)).save(root / "A172" / name)
+            Image.fromarray(np.full((8, 10), number, np.uint8)).save(root / "A172" / name)
         described = {"images": str(root), "annotations": {}}
         if missing_images:
             described["missing_images"] = missing_images
@@ -257,6 +258,18 @@ def test_links_to_one_file_are_duplicates(parse, tmp_path):
         files=["val.tif", "own.tif"],
     )
     assert tables["train.images"]["image"].tolist() == ["own"]
+
+
+def test_copies_of_an_image_in_another_split_are_listed(parse, tmp_path, capsys):
+    """Under another name; the network would be scored on what it has seen."""
+    content = {"images": [image(1, "a"), image(2, "b")], "annotations": [cell(1, 1)]}
+    parse(train=content)
+    shutil.copy(tmp_path / "images/A172/b.tif", tmp_path / "images/A172/c.tif")
+    test = {"images": [image(1, "c")], "annotations": [cell(1, 1)]}
+    problems = parse(train=content, test=test, files=[])["problems"]
+    listed = problems.loc[problems["problem"] == "copy of an image of another split"]
+    assert listed[["split", "image", "action"]].values.tolist() == [["train", "b", "kept"]]
+    assert "b.tif is a copy of images of another split" in capsys.readouterr().out
 
 
 EMPTY = {"images": [], "annotations": []}

@@ -21,10 +21,10 @@ def parse(tmp_path):
     """Writes images and label images of one cell each, parses; returns image paths by split."""
 
     def run(images, masks, folders):
-        for name in images:
+        for number, name in enumerate(images):
             path = tmp_path / "images" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.zeros((3, 3), np.uint8)).save(path)
+            Image.fromarray(np.full((3, 3), number, np.uint8)).save(path)
         for name in masks:
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)

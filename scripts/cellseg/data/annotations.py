@@ -73,6 +73,7 @@ def parse(
     labels = label_folder.files([Path(path) for path in source.get("labels", {}).values()], root)
     files = ImageFiles(root, without=itertools.chain(*labels.values()))
     taken: dict[str, str] = {}  # file of an image -> the split that listed it before
+    contents: set[str] = set()  # of earlier splits
     keys: set[str] = set()
     problems: list[dict] = []
     annotated: list[checks.Annotated] = []
@@ -96,12 +97,17 @@ def parse(
         )
         checks.refuse_no_cells(split, where, cells, resolved["n_cells"].sum())
         resolved = _without_emptied(resolved, cells, source.get("crowds", "error"), where, found)
+        shared = resolved["file"].isin(taken).to_numpy()  # told already
         taken.update(dict.fromkeys(table["file"], split))
         table = resolved.assign(image=_unique_keys(resolved, split, keys))
         table = _describe(table, split, root)
         # Threads, since hashing works without Python's lock and a disk may be far away.
         digests = ordered_map(local_images.content, table["path"], threads, processes=False)
         table["sha256"] = list(digests)
+        copied = table[table["sha256"].isin(contents) & ~shared]
+        found.add("copy of an image of another split", copied, "kept")
+        checks.report_copies(split, copied["path"].tolist())
+        contents.update(table["sha256"])
         table["channel"], table["page"] = source.get("channel"), source.get("page")
         annotated += [checks.Annotated(one, where) for one in annotation_tables.pictures(table)]
         rows_read += [(found, row) for row in table.itertuples()]

@@ -169,3 +169,14 @@ def report_boxes(split: str, where: str | None, cells: Cells) -> None:
             "lost: they are not used.",
             flush=True,
         )
+
+
+def report_copies(split: str, paths: Sequence[str]) -> None:
+    """Warn of files with the content of images of another split: they are no links to those."""
+    if paths:
+        more = f" and {len(paths) - 1} more are copies" if paths[1:] else " is a copy"
+        print(
+            f"Warning: {split}: {paths[0]}{more} of images of another split. Networks should not "
+            "be scored on images that they have seen: take them out of one of the splits.",
+            flush=True,
+        )
