@@ -224,6 +224,9 @@ def test_a_missing_file_is_named_but_one_that_a_rule_makes(schema, tmp_path):
     made = fine(schema, {"file": str(tmp_path / "none.zip")})
     with pytest.raises(UserError, match=r"models.fine.start_from.file: .*none.zip does not exist"):
         starts.refuse_missing(made, [OWN], Path("results"))
+    made = fine(schema, {"file": str(tmp_path / "{a}.zip")})
+    with pytest.raises(UserError, match=r"a}\.zip: its name has braces"):
+        starts.refuse_missing(made, [OWN], Path("results"))
 
 
 def test_differences_that_no_shape_shows_are_warned_of(schema):

@@ -288,7 +288,7 @@ def _check_networks(where: str, study: Mapping, own: str, other: str, take: str)
 
 
 def refuse_missing(study: Mapping, runs: Iterable[Run], results: Path) -> None:
-    """Refuse files to start from that do not exist and that no rule makes.
+    """Refuse files to start from that do not exist and that no rule makes, and some names.
 
     Parameters
     ----------
@@ -301,6 +301,11 @@ def refuse_missing(study: Mapping, runs: Iterable[Run], results: Path) -> None:
     """
     for run in runs:
         file = file_of(study, run)
+        if file is not None and set(file) & set("{}"):  # wildcards to Snakemake
+            raise UserError(
+                f"models.{run.model}.{KEY}.file: {file}: its name has braces. Rename the file or "
+                "folder."
+            )
         made = file is not None and results in Path(os.path.normpath(file)).parents
         if file is not None and not made and not Path(file).is_file():
             raise UserError(
