@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cellseg.errors import UserError
-from cellseg.io import run_files
+from cellseg.io import run_files, zip_files
 
 SUFFIX = ".zip"
 SCORES = "scores.csv"
@@ -105,7 +105,7 @@ def _opened(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except (*zip_files.BROKEN, ValueError) as error:
         raise UserError(
             f"{path} is damaged or no zip ({error}). Copy it again, or export the run again."
         ) from error

@@ -2,12 +2,17 @@
 
 import os
 import zipfile
+import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
+
+BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError)
+"""What zipfile raises at a damaged file; the last if it says that it is encrypted, or packed by a
+method that Python does not know."""
 
 
 def member(name: str, compression: int = zipfile.ZIP_STORED) -> zipfile.ZipInfo:
