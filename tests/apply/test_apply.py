@@ -191,6 +191,7 @@ def test_odd_names_and_folders(family, settings, folder, tmp_path):
         Image.fromarray(grey).save(folder / name)
     Image.fromarray(grey).save(os.fsencode(folder) + b"/\xff.png")
     Image.fromarray(grey).save(folder / "._a.png")
+    (folder / "other.czi").touch()
     os.mkfifo(folder / "pipe.tif")
     (folder / "gone.tif").symlink_to("nowhere.tif")
     tables = _apply(settings, family)
@@ -199,7 +200,8 @@ def test_odd_names_and_folders(family, settings, folder, tmp_path):
     assert all((tmp_path / "out" / path).is_file() for path in tables["images"]["labels"])
     assert tables["images"]["labels"].is_unique
     why = dict(tables["skipped"].values.tolist())
-    assert sorted(why) == ["\\udcff.png", "gone.tif", "pipe.tif"]
+    assert sorted(why) == ["\\udcff.png", "gone.tif", "other.czi", "pipe.tif"]
+    assert why["other.czi"] == ".czi is not read. Export it as TIFF."
     assert "is no regular file" in why["pipe.tif"] and "does not exist" in why["gone.tif"]
 
 

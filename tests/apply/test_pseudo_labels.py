@@ -64,12 +64,13 @@ FOUND = {
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
-    """What writes pseudo-labels of five images, one of which the data set has, and a broken one."""
+    """What writes pseudo-labels of five images, one of the data set, and two broken ones."""
     root = tmp_path / "unlabelled"
     (root / "sub").mkdir(parents=True)
     for number, name in enumerate(FOUND):
         cv2.imwrite(str(root / f"{name}.png"), np.full((20, 30), 40 * number, np.uint8))
     (root / "broken.tif").write_bytes(b"none")
+    (root / "dead.tif").symlink_to("nowhere.tif")
     row = dict.fromkeys(IMAGE_SCHEMA.names) | {"image": "k", "split": "test"}
     table = pd.DataFrame([row | {"sha256": content(root / "known.png")}])
     annotation_tables.write_images(tmp_path / "test.parquet", table)
@@ -125,7 +126,7 @@ def test_images_with_too_many_unsure_cells_are_left_out(made, floor, used):
     table = pd.read_csv(outputs["table"], keep_default_na=False).set_index("image")
     assert set(table.index[table["used"]]) == set(used)
     assert table.loc["known.png", "why"] == "in the test split of the data set"
-    assert table.loc["broken.tif", "why"] == "cannot be read"
+    assert table.loc[["broken.tif", "dead.tif"], "why"].tolist() == ["cannot be read"] * 2
     assert table.loc["good.png", ["cells", "sure_cells"]].tolist() == [3, 3]
     images = pd.read_parquet(outputs["images"])
     keys = [learnt.key(name) for name in sorted(used)]
@@ -141,7 +142,7 @@ def test_images_with_too_many_unsure_cells_are_left_out(made, floor, used):
 
 def test_nothing_to_learn_is_said(made):
     with pytest.raises(
-        UserError, match=r"none of the 6 images .* is left.*Lower pseudo_labels.conf"
+        UserError, match=r"none of the 7 images .* is left.*Lower pseudo_labels.conf"
     ):
         made(1.0, 0.1, 1)
     with pytest.raises(UserError, match=r"pseudo_labels.images: .* holds no images"):
@@ -151,7 +152,7 @@ def test_nothing_to_learn_is_said(made):
 def test_the_card_names_the_run_its_data_and_their_terms(made):
     about = json.loads(Path(made(0.8, 0.1, 1)["about"]).read_text())
     [said] = model_card._pseudo({"pseudo_labels": about})
-    assert said.startswith("And 1 of 6 unlabelled images of the folder `unlabelled`, with 3 cells")
+    assert said.startswith("And 1 of 7 unlabelled images of the folder `unlabelled`, with 3 cells")
     assert "run `mine/unet/fgbg/full/seed-0` found them with a confidence of at least 0.8" in said
     assert model_card._pseudo({}) == []
     lines = list(terms.licences("simulated", {"family": "unet"}, [], about))

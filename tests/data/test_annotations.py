@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import unicodedata
 from pathlib import Path
 
@@ -40,9 +41,9 @@ def parse(tmp_path):
         (root / "A172").mkdir(parents=True, exist_ok=True)
         if files is None:
             files = [i["file_name"] for content in contents.values() for i in content["images"]]
-        for name in files:
+        for number, name in enumerate(files):
             (root / "A172" / name).parent.mkdir(exist_ok=True)
-            Image.fromarray(np.zeros((8, 10), np.uint8)).save(root / "A172" / name)
+            Image.fromarray(np.full((8, 10), number, np.uint8)).save(root / "A172" / name)
         described = {"images": str(root), "annotations": {}}
         if missing_images:
             described["missing_images"] = missing_images
@@ -259,6 +260,18 @@ def test_links_to_one_file_are_duplicates(parse, tmp_path):
     assert tables["train.images"]["image"].tolist() == ["own"]
 
 
+def test_copies_of_an_image_in_another_split_are_listed(parse, tmp_path, capsys):
+    """Under another name; the network would be scored on what it has seen."""
+    content = {"images": [image(1, "a"), image(2, "b")], "annotations": [cell(1, 1)]}
+    parse(train=content)
+    shutil.copy(tmp_path / "images/A172/b.tif", tmp_path / "images/A172/c.tif")
+    test = {"images": [image(1, "c")], "annotations": [cell(1, 1)]}
+    problems = parse(train=content, test=test, files=[])["problems"]
+    listed = problems.loc[problems["problem"] == "copy of an image of another split"]
+    assert listed[["split", "image", "action"]].values.tolist() == [["train", "b", "kept"]]
+    assert "b.tif is a copy of images of another split" in capsys.readouterr().out
+
+
 EMPTY = {"images": [], "annotations": []}
 
 
@@ -344,10 +357,20 @@ def test_what_is_wrong_is_counted_and_never_fatal(parse):
         ["cell of an unlisted image", "", 1, "dropped"],
         ["outline without area", NAME, 3, "dropped"],
         ["outline with a part without area", NAME, 1, "part dropped"],
+        ["outline apart from its box", NAME, 1, "kept"],
         ["cell partly outside the frame", NAME, 1, "kept"],
         ["cell outside the frame", NAME, 1, "kept"],
         ["image without cells", "empty", 0, "kept"],
     ]
+
+
+def test_most_outlines_apart_from_their_boxes_are_told(parse, capsys):
+    far = [cell(number, 7, bbox=[6.0, 4.0, 3.0, 3.0]) for number in (1, 2)]
+    problems = parse(train={"images": [image(7)], "annotations": [*far, cell(3, 7)]})["problems"]
+    assert problems[["problem", "cells"]].values.tolist() == [["outline apart from its box", 2]]
+    assert "Warning: train: 2 of 3 outlines" in capsys.readouterr().out
+    parse(train={"images": [image(7)], "annotations": [far[0], cell(3, 7)]})
+    assert "Warning" not in capsys.readouterr().out
 
 
 def test_crowd_regions_are_no_cells(parse):
@@ -366,11 +389,11 @@ def test_an_image_of_crowd_regions_alone_is_no_empty_image(parse, capsys):
     remedy = r"train\.json: all annotations of 1 of 2 train images .* painted.* 'crowds: as-cells'"
     with pytest.raises(UserError, match=remedy):
         parse(train=content)
-    assert "WARNING: train: 2 of 3 annotations" in capsys.readouterr().out
+    assert "Warning: train: 2 of 3 annotations" in capsys.readouterr().out
 
     tables = parse(train=content, crowds="as-cells")
     assert tables["train.cells"]["annotation_id"].tolist() == [1, 2, 3]
-    assert tables["problems"].empty and "WARNING" not in capsys.readouterr().out
+    assert tables["problems"].empty and "Warning" not in capsys.readouterr().out
 
     tables = parse(train=content, crowds="drop")
     assert tables["train.images"]["image"].tolist() == [NAME]
@@ -495,7 +518,7 @@ def test_truncated_json(tmp_path, parse, keep):
         ({"images": [[1]], "annotations": []}, "describes no image"),
         ({"images": [{**image(1), "height": "8"}], "annotations": []}, "no number of pixels"),
         ({"images": [{**image(1), "file_name": ""}], "annotations": []}, "names no file"),
-        ({"images": [image(1)], "annotations": [cell(1, "1")]}, "the first 'image_id' is '1'"),
+        ({"images": [image(1)], "annotations": [cell(1, "A7")]}, "the first 'image_id' is 'A7'"),
         ({"images": [image(1)], "annotations": [[]]}, "holds '\\[\\]', which is no annotation"),
         (
             {"images": [image(1)], "annotations": [cell(1, 1, [["x"] * 6])]},
@@ -546,3 +569,11 @@ def test_tables_of_different_parses_do_not_mix(parse, tmp_path):
                 tmp_path / "tables" / "train.images.parquet", tmp_path / "old.parquet"
             )
         )
+
+
+def test_a_missing_image_in_a_format_that_is_not_read_is_named(parse, tmp_path):
+    content = {"images": [image(1), image(2, "gone")], "annotations": [cell(1, 1)]}
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/gone.czi").touch()
+    with pytest.raises(UserError, match=r"gone\.czi is there, .* export it as TIFF\. Put them"):
+        parse(train=content, files=[f"{NAME}.tif"])

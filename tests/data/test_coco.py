@@ -63,6 +63,11 @@ def test_ids_of_any_size_and_form(read):
     assert read(cell(image_id=1.0, id=3.0), images=[{**IMAGE, "id": 1.0}])["image_id"] == [1]
 
 
+def test_ids_that_are_text_in_one_list_alone(read):
+    assert read(cell(image_id="1"), cell())["image_id"] == [1, 1]
+    assert read(cell(image_id=1), images=[{**IMAGE, "id": "1"}])["image_id"] == [1]
+
+
 @pytest.mark.parametrize("form", [str, lambda number: number << 70])
 def test_images_called_by_text_or_large_numbers_are_numbered(read, form):
     images = [{**IMAGE, "id": form(8)}, {**IMAGE, "id": form(5), "file_name": "b.tif"}]
@@ -167,6 +172,12 @@ def test_nan_is_no_corner():
         ({"segmentation": [[1, 2, 3, float("nan"), 5, 6]]}, "coordinate that is no number"),
         ({"segmentation": [[1, 2, 3, "4", 5, 6]]}, "coordinate that is no number"),
         ({"segmentation": [[1, 2, 3, 10**400, 5, 6]]}, "coordinate that is no number"),
+        ({"segmentation": [[float("nan")] * 6]}, "coordinate that is no number"),
+        ({"segmentation": [[[1, 2, 2], [3, 2, 2], [3, 4, 2]]]}, "coordinate that is no number"),
+        ({"segmentation": [None]}, "coordinate that is no number"),
+        ({"segmentation": [["1", "2"]]}, "coordinate that is no number"),
+        ({"segmentation": [{"x": 1, "y": 2}, {"x": 3, "y": 2}]}, "is a list of objects"),
+        ({"segmentation": [{"size": [64, 80], "counts": [0, 5120]}] * 2}, "is a list of objects"),
         ({"segmentation": "PnP4"}, "neither a list nor run lengths"),
         ({"segmentation": [[1, 2, 3, 4, 5, 6], 7]}, "numbers next to polygons"),
         ({"bbox": [1, 2, 3]}, r"'bbox' is \[1, 2, 3\], not x, y"),
@@ -192,7 +203,10 @@ def test_malformed_annotations_are_named(read, changed, reason):
         (b'{"images": [', "ends too early"),
         (b'{"images": [1,]}', "correct it"),
         (b'{"images": "\\udcff"}', "not UTF-8"),
-        (b'{"images": "\xe4"}', "not valid JSON"),
+        (b'{"images": "\xe4"}', "not UTF-8"),
+        ('{"images": []}'.encode("utf-16-le"), "UTF-16"),
+        ('{"images": []}'.encode("utf-16-be"), "UTF-16"),
+        (bytes(100), "filled with zero bytes"),
         (b'{"info":' + b"[" * 10**5 + b"]" * 10**5 + b',"images":[]}', "nested more than"),
         (b"[]", "no list 'images'"),
         (b'{"images": [{"id": 1, "file_name": "a", "height": 99999, "width": 99999}]}', "pixels"),
@@ -212,3 +226,30 @@ def test_numbers_beyond_every_type(read):
     table = read(text=json.dumps(content, default=str))
     assert table["annotation_id"] == [1] and table["area"] == [300]
     assert table["bbox_x"] == [10]
+
+
+def test_run_lengths_as_the_only_entry_of_a_list(read):
+    rle = {"size": [64, 80], "counts": [64, 640, 4416]}
+    assert read(cell(segmentation=[rle]))["area"] == [640]
+
+
+def test_shares_of_width_and_height_are_no_pixels(read):
+    shares = [[0.1, 0.1, 0.4, 0.1, 0.4, 1.0]]
+    with pytest.raises(
+        UserError, match=r"train\.json: all coordinates .* between 0 and 1.*Multiply"
+    ):
+        read(cell(segmentation=shares), cell(segmentation=shares))
+    assert len(read(cell(segmentation=shares), cell())["area"]) == 2
+
+
+def test_outlines_that_are_not_in_their_boxes_are_counted(tmp_path):
+    """Swapped x and y, or run lengths along the rows."""
+    along_rows = {"size": [64, 80], "counts": [10 * 80, *[4, 76] * 9, 4, 3596]}
+    cells = [
+        cell(bbox=[10, 10, 20, 30]), cell(bbox=[9, 9, 22, 32]), cell(bbox=[50, 20, 20, 30]),
+        cell(), cell(segmentation=along_rows, bbox=[0, 10, 4, 10]),
+        cell(segmentation={"size": [64, 80], "counts": [64, 640, 4416]}, bbox=[1, 0, 10, 64]),
+    ]  # fmt: skip
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps({"images": [IMAGE], "annotations": cells}))
+    assert coco.read_cells(path, [{**IMAGE, "listed_id": 1}]).apart_from_box() == {1: 2}

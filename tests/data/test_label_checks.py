@@ -173,6 +173,9 @@ def test_a_page_of_label_images_is_chosen_as_of_images(tmp_path):
          "is a JPEG, whose compression changes values"),
         ("a.tif", lambda path: tifffile.imwrite(path, CELLS.astype(np.uint8), compression="jpeg"),
          "is a TIFF with JPEG compression, whose compression changes values"),
+        ("a.tif", lambda path: tifffile.imwrite(path, CELLS.astype(np.uint16),
+                                                compression="jpeg2000"),
+         "is a TIFF with JPEG 2000 compression, whose compression changes values"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_labels_is_refused(tmp_path, name, save, words):
@@ -180,3 +183,23 @@ def test_what_cannot_be_labels_is_refused(tmp_path, name, save, words):
     with pytest.raises(UserError, match=rf"{name}.* {words}"):
         reading.read_labels(tmp_path / name)
     assert (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(
+    "labelled",
+    [
+        lambda cells: np.where(cells, cells, 65535),
+        lambda cells: cells + 1,
+        lambda cells: (cells == 0) * 255,  # an inverted mask
+    ],
+)
+def test_a_background_that_is_a_label_is_refused(parse, labelled):
+    labels = labelled(np.pad(grid(40, gap=3), 3)).astype(np.uint16)
+    with pytest.raises(UserError, match=r"a\.tif has a label that covers most .* background to 0"):
+        parse(lambda path: tifffile.imwrite(path, labels), labels.shape)
+
+
+def test_a_cell_as_large_as_the_image_is_a_cell(parse):
+    labels = np.ones((40, 60), np.uint16)
+    labels[:5, :9], labels[30:, 50:] = 2, 0
+    assert parse(lambda path: tifffile.imwrite(path, labels), labels.shape) == []

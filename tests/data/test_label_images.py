@@ -21,10 +21,10 @@ def parse(tmp_path):
     """Writes images and label images of one cell each, parses; returns image paths by split."""
 
     def run(images, masks, folders):
-        for name in images:
+        for number, name in enumerate(images):
             path = tmp_path / "images" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.zeros((3, 3), np.uint8)).save(path)
+            Image.fromarray(np.full((3, 3), number, np.uint8)).save(path)
         for name in masks:
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -267,3 +267,29 @@ def test_time_does_not_grow_with_cells_times_pixels():
         return time.process_time() - started
 
     assert seconds(side=32) < 30 * seconds(side=512)  # 1023 cells and 3; measured: 4 times
+
+
+def test_files_that_may_hold_cells_are_not_passed_over_in_silence(parse, tmp_path, capsys):
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks/2.zip").touch()
+    with pytest.raises(UserError, match=r"no label images .* 2\.zip is none: save .* PNG or TIFF"):
+        parse(["1.png", "2.png"], [], {"test": "masks"})
+    (tmp_path / "masks/1.json").touch()  # of an image that has its label image
+    (tmp_path / "masks/notes.txt").touch()
+    assert len(parse([], ["masks/1.tif"], {"test": "masks"})["test"]) == 1
+    said = capsys.readouterr().out
+    assert "masks/2.zip is passed over" in said and "1.json" not in said and "notes" not in said
+
+
+def test_a_label_image_of_another_name_is_told_how_to_call_it(parse):
+    with pytest.raises(UserError, match=r"1_mask\.tif\. A label image is named like its image"):
+        parse(["1.png"], ["masks/1_mask.tif"], {"test": "masks"})
+
+
+def test_links_that_lead_to_themselves_are_no_images(parse, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/2.png").symlink_to("2.png")
+    assert parse(["1.png"], ["masks/1.tif"], {"test": "masks"}) == {"test": {"1": "1.png"}}
+    (tmp_path / "masks/2.tif").symlink_to("2.tif")
+    with pytest.raises(UserError, match=r"2\.tif cannot be opened .*symbolic links"):
+        parse([], [], {"test": "masks"})

@@ -66,6 +66,28 @@ def test_cellpose_takes_either_name_of_an_image_and_splits_by_folder(tmp_path):
         read("cellpose", tmp_path)
 
 
+def test_cellpose_refuses_what_fits_twice_and_takes_masks_that_it_wrote(tmp_path):
+    layouts_made.cellpose(tmp_path, 0, ending="")
+    masks = tmp_path / "wells_000_masks.tif"
+    masks.rename(tmp_path / "wells_000_cp_masks.tif")
+    assert len(read("cellpose", tmp_path).images) == 1
+    (tmp_path / "wells_000.png").touch()
+    with pytest.raises(
+        UserError, match=r"wells_000_cp_masks\.tif may belong to .*\.png and .*\.tif"
+    ):
+        read("cellpose", tmp_path)
+    (tmp_path / "wells_000.png").unlink()
+    masks.touch()
+    with pytest.raises(UserError, match=r"are both label images of .*wells_000\.tif"):
+        read("cellpose", tmp_path)
+
+
+def test_folders_of_splits_in_other_letter_case(tmp_path):
+    layouts_made.stardist(tmp_path / "Train", 0)
+    layouts_made.stardist(tmp_path / "Test", 1)
+    assert [one.split for one in read("stardist", tmp_path).images] == ["test", None]
+
+
 def test_stardist_names_a_label_image_without_an_image(tmp_path):
     for number in range(3):
         layouts_made.stardist(tmp_path / "train", number)
@@ -119,13 +141,25 @@ def test_evican_leaves_out_nuclei_and_knows_its_splits(tmp_path):
     [
         (lambda folder: (folder / "EVICAN_val2019/002.jpg").unlink(), "annotates 002.jpg, which"),
         (lambda folder: rename(folder), "no category 'cell', but: Cytoplasm, Nucleus"),
+        (lambda folder: spoil(folder, "categories", "cell"), "no category 'cell', but: Nucleus"),
+        (lambda folder: spoil(folder, "annotations", 7), "holds '7', which is no annotation"),
+        (lambda folder: spoil(folder, "annotations", {"id": 5, "category_id": 1}),
+         "annotation 5: its 'image_id' is no number"),
     ],
-)
+)  # fmt: skip
 def test_evican_names_what_is_missing(change, message, tmp_path):
     layouts_made.evican(tmp_path, {"train": [0, 1], "val": [2, 4], "eval": [3]})
     change(tmp_path)
     with pytest.raises(UserError, match=message):
         read("evican", tmp_path)
+
+
+def spoil(folder, key, entry):
+    """Put something else in place of the first entry of a list."""
+    path = folder / "instances_val2019_EVICAN2.json"
+    content = json.loads(path.read_text())
+    content[key][0] = entry
+    path.write_text(json.dumps(content))
 
 
 def rename(folder):

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask
 
 from cellseg.data import annotations, rasterize_split, sources, true_cells
 from cellseg.data import rasterize as labels
+from cellseg.errors import UserError
 
 # pycocotools 2.0.11 warns in `decode` on NumPy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -124,3 +126,28 @@ def test_real_images_equal_pycocotools(livecell_mini, tmp_path):
             kept = true_cells.read(drawn, image["file_name"][:-4])
             np.testing.assert_array_equal(labels.paint(kept, "later"), expected)
             assert kept.area.tolist() == [cell["area"] for cell in cells]
+
+
+def test_cells_that_cover_no_pixel_are_told(tmp_path, capsys):
+    """As outlines of another scale do: nothing would be learnt of them."""
+    Image.new("L", (6, 5)).save(tmp_path / "a.png")
+    line = [[1.0, 1.0, 4.0, 1.0, 2.0, 1.0]]
+
+    def write(*outlines):
+        cells = [{"id": n, "image_id": 1, "segmentation": one} for n, one in enumerate(outlines)]
+        image = {"id": 1, "file_name": "a.png", "height": 5, "width": 6}
+        path = tmp_path / "train.json"
+        path.write_text(json.dumps({"images": [image], "annotations": cells}))
+        annotations.parse({"images": str(tmp_path), "annotations": {"train": str(path)}}, tmp_path)
+        tables = (tmp_path / f"train.{name}.parquet" for name in ("images", "cells"))
+        rasterize_split.write(*tables, tmp_path / "labels.npz", tmp_path / "cells.npz")
+
+    with pytest.raises(
+        UserError, match=r"train\.cells\.parquet: none of the 2 cells covers a pixel"
+    ):
+        write(line, line)
+    assert not (tmp_path / "labels.npz").exists()
+    write(line, SQUARE)
+    assert "Warning: 1 of 2 cells" in capsys.readouterr().out
+    write(SQUARE)
+    assert "Warning" not in capsys.readouterr().out

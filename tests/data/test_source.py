@@ -1,8 +1,11 @@
 """Descriptions of data sets on disk, and what is said when a part is missing."""
 
+import os
+
 import pytest
 
-from cellseg.data import sources
+from cellseg.data import local_images, sources
+from cellseg.data.kinds import local
 from cellseg.errors import UserError
 
 SPLITS = ("train", "val", "test")
@@ -85,3 +88,55 @@ def test_errors_name_the_setting(settings, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=message):
         sources.local("mine", settings)
+
+
+def test_files_that_cannot_be_read_stop_no_plan(tmp_path):
+    """Whether they are needed is only known when the annotations are read."""
+    (tmp_path / "a.tif").write_bytes(b"a")
+    paths = [
+        tmp_path / name for name in ("a.tif", "dead.tif", "round.tif", "pipe.tif", "\udcff.tif")
+    ]
+    paths[1].symlink_to("nowhere")
+    paths[2].symlink_to("round.tif")
+    os.mkfifo(paths[3])
+    paths[4].write_bytes(b"b")
+    memory = tmp_path / "memory.json"
+    first = local_images.stamp(paths, memory)
+    assert local_images.stamp(paths, memory) == first
+    paths[1].unlink()
+    paths[1].write_bytes(b"c")
+    assert local_images.stamp(paths, memory) != first
+    for path in paths[2:4]:
+        with pytest.raises(UserError, match=rf"{path.name} (cannot be opened|is no regular file)"):
+            local_images.content(path)
+
+
+def test_folders_without_rights_are_named(tmp_path, monkeypatch):
+    (tmp_path / "a.json").touch()
+
+    def refused(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.stat", refused)
+    settings = {"images": str(tmp_path), "annotations": {"train": str(tmp_path / "a.json")}}
+    with pytest.raises(UserError, match=r"images: the folder .* cannot be opened \(Permission"):
+        sources.refuse_missing("mine", settings, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("$DATA/images", "the variable means"), ("https://a.org/images", "an address"), ("a", "in /")],
+)
+def test_what_else_is_said_of_a_path(path, told, tmp_path):
+    with pytest.raises(UserError, match=rf"images: the folder .* does not exist\..*{told}"):
+        sources.refuse_missing("mine", {"images": path}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["{a}.tif", "{x}/b.png"])
+def test_braces_in_names_of_annotation_files_are_refused(name, tmp_path):
+    """Snakemake takes them for wildcards."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    entry = {"images": str(tmp_path), "labels": {"train": str(tmp_path)}}
+    with pytest.raises(UserError, match=r"has braces\. Rename"):
+        local.SOURCE.annotation_files("mine", entry)

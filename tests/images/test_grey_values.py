@@ -58,3 +58,29 @@ def test_values_that_are_not_finite_are_refused(value):
     values[0, 0] = value
     with pytest.raises(UserError, match=r"a\.tif holds values that are not finite"):
         grey_values.to_8_bit(values, "a.tif")
+
+
+@pytest.mark.parametrize(
+    "outlying",
+    [
+        (slice(7, 8), slice(None), 65535),  # a row, as of a camera
+        (slice(None), slice(9, 10), 60000),
+        (slice(300, 310), slice(20, 120), 65535),  # a scale bar
+        (slice(7, 8), slice(None), 0),
+    ],
+)
+def test_rows_and_bars_far_from_all_other_values_do_not_set_the_contrast(outlying):
+    plain = picture(shape=(320, 400)) + np.uint16(20000)
+    rows, columns, value = outlying
+    marked = plain.copy()
+    marked[rows, columns] = value
+    np.testing.assert_allclose(
+        grey_values.levels(marked, "a"), grey_values.levels(plain, "a"), atol=5
+    )
+
+
+def test_a_few_bright_cells_are_no_outliers():
+    down, across = np.mgrid[:320, :400]
+    cells = 30000 * np.exp(-((down - 90) ** 2 + (across - 200) ** 2) / 50)
+    values = (picture(shape=(320, 400)) / 100 + cells).astype(np.uint16)
+    assert grey_values.levels(values, "a")[1] == np.percentile(values, 99.9, method="higher")

@@ -283,6 +283,15 @@ def test_sizes_that_the_file_cannot_hold_are_refused(tmp_path):
             reading.read(tmp_path / name)
 
 
+def test_empty_pictures_that_are_packed_into_almost_nothing(tmp_path):
+    wide = np.zeros((3000, 9000), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", wide, compression="zstd", rowsperstrip=3000)
+    Image.fromarray(wide > 0).save(tmp_path / "a.png")
+    for name in ("a.tif", "a.png"):
+        assert (tmp_path / name).stat().st_size < wide.size / 5000
+        assert reading.read(tmp_path / name).shape == wide.shape
+
+
 def test_stitched_pictures_beyond_the_limit_of_pillow(tmp_path, monkeypatch):
     Image.fromarray(GREY).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)

@@ -262,6 +262,11 @@ def test_what_is_missing_or_damaged_is_named(store, tmp_path):
         map_store.open(damaged).read("b")
     assert map_store.open(damaged).read("a").keys() == {"inner-distance", "pixelwise"}
     opened = map_store.open(damaged)
+    content = bytearray(store.path.read_bytes())
+    content[content.rindex(b"PK\1\2") + 10] = 77  # no method of packing has this number
+    (tmp_path / "packed.zip").write_bytes(content)
+    with pytest.raises(UserError, match=r"packed\.zip holds no predicted maps"):
+        map_store.open(tmp_path / "packed.zip")
     damaged.write_bytes(b"")  # cut off while open
     with pytest.raises(UserError, match=r"damaged\.zip is damaged"):
         opened.read("a")

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from cellseg.errors import UserError
 from cellseg.images import reading
 
 
@@ -67,3 +68,9 @@ def test_a_folder_that_cannot_be_read_is_named(tree, monkeypatch, capsys):
     monkeypatch.setattr(os, "scandir", refused)
     assert tree(["root/a.tif", "root/locked/b.tif"]) == ["a.tif"]
     assert "root/locked is left out, it cannot be read" in capsys.readouterr().err
+
+
+def test_a_folder_of_images_without_rights_is_refused(tree, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UserError, match=r"root cannot be read\. Correct its rights"):
+        tree(["root/a.tif"])

@@ -112,6 +112,11 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path, folder, c
     [
         ("image,label\nA172_1,3\n", "lacks the column score"),
         ("image,label,score\nA172_1,3,much\n", "row 2: score is 'much', not a number"),
+        ("image;label;score\nA172_1;3;1\n", "lacks the column .*commas.* has 'image;label;score'"),
+        ("image,label,score\nA172_1,3,\n", "row 2: score is '', not a number"),
+        ("image,label,score\nA172_1,3.5,1\n", "row 2: label 3.5 is no whole number"),
+        ("image,label,score\nA172_1,3,1\nA172_1,3,0\n", "row 3: label 3 of A172_1 has a score"),
+        ("image,label,score\nNA,3,1\n", "has no score for label 3"),
         ("image,label,score\nA172_1,3,0.5\n", "has no score for label 900 of .*A172_1.tif"),
         ("Image,label,score\nA172_1,3,0.5\n", "lacks the column image.* has Image, label, score"),
         ("image,label,score\nA172_1,3.5,0.5\n", "row 2: label is '3.5', not a whole number"),
@@ -235,7 +240,7 @@ def test_polygons_and_a_whole_coco_file(tmp_path):
          "no detection of an image to be scored. The first of 1 is of image_id 'other.tif'"),
         ([[1, 2]], "is no detection with an image_id"),
         ([], "no detection of an image to be scored"),
-        ({"a": 1}, "has no list 'images'. Or write a list of detections"),
+        ({"a": 1}, "has no list 'images'.* Or write a list of detections"),
     ],
 )  # fmt: skip
 def test_broken_results_are_refused(tmp_path, content, expected):
@@ -253,3 +258,44 @@ def test_results_take_no_table_of_scores(tmp_path):
 def test_a_path_that_is_nothing_is_refused(tmp_path):
     with pytest.raises(UserError, match="no folder of label images, and no JSON file"):
         taken(tmp_path, tmp_path / "nothing")
+
+
+def test_masks_that_are_no_cells_are_refused(tmp_path, folder):
+    """Not scored as one cell an image."""
+    for path in folder.iterdir():
+        made = tifffile.imread(path)
+        made[:] = 0
+        made[2:6, 2:6] = made[2:6, 10:14] = made[12:16, 2:6] = 255
+        tifffile.imwrite(path, made.astype(np.uint8))
+    with pytest.raises(UserError, match="predicted looks like a folder of binary masks"):
+        taken(tmp_path, folder)
+    assert not (tmp_path / "labels.npz").exists()
+
+
+def test_names_in_other_letter_case(tmp_path, folder):
+    (folder / "A172_1.tif").rename(folder / "a172_1.TIF")
+    rows = [
+        (f"C:\\x\\{name}.tif", value, 0.5) for name in ("A172_1", "bv2_2") for value in (3, 900)
+    ]
+    table = tmp_path / "scores.csv"
+    pd.DataFrame(rows, columns=["image", " label", "score"]).to_csv(table, index=False)
+    found, scores = taken(tmp_path, folder, table)
+    assert found["A172_1"].max() == 2 and scores["BV2_2"].tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("called", ["7", "C:\\x\\A172_1.TIF", "a172_1.tif", "A172%5F1.tif"])
+def test_results_that_call_an_image_as_other_programs_do(tmp_path, called):
+    entry = {"image_id": called, "segmentation": [[1, 1, 5, 1, 5, 5]]}
+    (tmp_path / "r.json").write_text(json.dumps([entry, {**entry, "segmentation": [[1, 1, 5, 5]]}]))
+    assert taken(tmp_path, tmp_path / "r.json")[0]["A172_1"].max() == 1
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [[["1", "1", "5", "1", "5", "5"]], [[None] * 6], [[float("nan")] * 6], [{"x": 1, "y": 2}] * 6],
+)
+def test_coordinates_of_results_that_are_no_numbers(tmp_path, segmentation):
+    entry = {"image_id": 7, "segmentation": segmentation}
+    (tmp_path / "r.json").write_text(json.dumps([entry]))
+    with pytest.raises(UserError, match=r"r\.json: image_id 7.* (is no number|list of objects)"):
+        taken(tmp_path, tmp_path / "r.json")

@@ -48,7 +48,6 @@ from cellseg.study import (
     runs as studies,
     searches,
     segmentation_methods,
-    spelling,
     starts,
     target_names,
     validation,
@@ -515,13 +514,10 @@ def ensembles_on(wildcards):
 def annotations_of_user(wildcards):
     """Input function: annotation files that the user made, so that a corrected one is read again."""
     entry = study["datasets"][wildcards.dataset]
-    files = kinds.of(entry).annotation_files(wildcards.dataset, entry)
     try:
-        for file in files:
-            spelling.check_path(f"datasets.{wildcards.dataset}", file)
+        return kinds.of(entry).annotation_files(wildcards.dataset, entry)
     except UserError as error:
         raise WorkflowError(printable(error)) from None
-    return files
 
 
 def content_of_images_of_user(wildcards):
@@ -1188,6 +1184,7 @@ def check_command():
         for name in needed_datasets(targets, files):
             entry = study["datasets"][name]
             kinds.of(entry).refuse_missing(name, entry, Path(DATA.format(dataset=name)))
+            kinds.of(entry).annotation_files(name, entry)  # refuses some names
         if not targets or {"all", "figures", "tables", "overlays"} & set(targets):
             labels = f"{RUN}/{run_files.LABELS}"
             missing = [

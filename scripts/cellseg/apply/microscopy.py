@@ -92,6 +92,11 @@ def find(folder: Path, without: Sequence[Path] = ()) -> list[Path]:
     return found
 
 
+def other_images(folder: Path, without: Sequence[Path] = ()) -> list[Path]:
+    """Image files below a folder that :func:`find` passes over: of formats that are not read."""
+    return reading.find(folder, reading.OTHER_SUFFIXES, without) if folder.is_dir() else []
+
+
 def read(path: Path, pixel_size: float | None = None, part: Part = WHOLE) -> Stack:
     """All pages of an image file that are asked for, upright.
 

@@ -144,8 +144,8 @@ def write(
             by=lambda *of_run: opened.enter_context(members.predictor(*of_run)),
         )  # fmt: skip
         for number, path in enumerate(images):
-            name, digest = livecell_names.shown(path.relative_to(root)), local_images.content(path)
-            grey, why = _readable(path, digest, labelled)
+            name = livecell_names.shown(path.relative_to(root))
+            grey, digest, why = _readable(path, labelled)
             if grey is None:
                 rows.append((name, 0, 0, 0.0, False, why))
                 continue
@@ -216,19 +216,18 @@ def _labelled(tables: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _readable(
-    path: Path, digest: str, labelled: Mapping[str, str]
-) -> tuple[np.ndarray | None, str]:
-    """Grey values of an image, or None and why it is left out."""
+def _readable(path: Path, labelled: Mapping[str, str]) -> tuple[np.ndarray | None, str, str]:
+    """Grey values and digest of an image; or None, any digest, and why it is left out."""
     if not livecell_names.printable(path):
-        return None, "name is not UTF-8 text"
-    if digest in labelled:
-        return None, f"in the {labelled[digest]} split of the data set"
+        return None, "", "name is not UTF-8 text"
     try:
-        return Picture(path).read(), ""
+        digest = local_images.content(path)
+        if digest in labelled:
+            return None, digest, f"in the {labelled[digest]} split of the data set"
+        return Picture(path).read(), digest, ""
     except UserError as error:
         print(error, flush=True)
-        return None, "cannot be read"
+        return None, "", "cannot be read"
 
 
 def lacks(chosen: Chosen, floor: Floor) -> str:

@@ -205,8 +205,15 @@ def folder_of_images(settings: Mapping) -> Path:
     if not settings["images"]:
         raise UserError(f"apply.images: say which images to segment, such as\n    {EXAMPLE}")
     images = Path(settings["images"])
-    if not images.exists():
-        raise UserError(f"apply.images: {images} does not exist.")
+    try:
+        images.stat()
+    except FileNotFoundError:
+        raise UserError(f"apply.images: {images} does not exist.") from None
+    except OSError as error:
+        raise UserError(
+            f"apply.images: {images} cannot be opened ({error.strerror}). Correct the path or its "
+            "rights."
+        ) from None
     folder = images if images.is_dir() else images.parent
     output = Path(settings["output"]).resolve()
     if output == folder.resolve() or output in folder.resolve().parents:
@@ -247,8 +254,21 @@ def find_images(settings: Mapping) -> list[Path]:
     from cellseg.apply import microscopy  # with NumPy, which no other job has to wait for
 
     images = folder_of_images(settings)
+    return microscopy.find(images, _made_in(images, settings))
+
+
+def find_other_images(settings: Mapping) -> list[Path]:
+    """Images of formats that are not read, sorted."""
+    from cellseg.apply import microscopy
+
+    images = folder_of_images(settings)
+    return microscopy.other_images(images, _made_in(images, settings))
+
+
+def _made_in(images: Path, settings: Mapping) -> list[Path]:
+    """Folders of what this workflow made."""
     made = [record.parent for record in images.rglob(RECORD)] if images.is_dir() else []
-    return microscopy.find(images, [*made, Path(settings["output"])])
+    return [*made, Path(settings["output"])]
 
 
 def stamp(settings: Mapping) -> str:

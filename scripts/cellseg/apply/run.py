@@ -111,6 +111,9 @@ def _apply(
               "images": str(source), **part._asdict(), "written": written}  # fmt: skip
     atomic.write_json(output / request.RECORD, record)
 
+    for path in request.find_other_images(settings):
+        name = livecell_names.shown(path.relative_to(folder))
+        results.skip(name, f"{path.suffix} is not read. Export it as TIFF.")
     segmenter = Segmenter(run, load_family, threads, settings.get("cell_type"))
     for path, targets in zip(paths, made, strict=True):
         name = path.relative_to(folder).as_posix()

@@ -22,6 +22,7 @@ from cellseg.data.coco_cells import Cells
 from cellseg.data.image_files import ImageFiles
 from cellseg.data.problems import Problems, write
 from cellseg.errors import UserError
+from cellseg.images import reading
 from cellseg.images.decoded import Part
 from cellseg.runtime.parallel import ordered_map
 
@@ -72,6 +73,7 @@ def parse(
     labels = label_folder.files([Path(path) for path in source.get("labels", {}).values()], root)
     files = ImageFiles(root, without=itertools.chain(*labels.values()))
     taken: dict[str, str] = {}  # file of an image -> the split that listed it before
+    contents: set[str] = set()  # of earlier splits
     keys: set[str] = set()
     problems: list[dict] = []
     annotated: list[checks.Annotated] = []
@@ -84,6 +86,7 @@ def parse(
         found.of_cells(cells)
         found.of_labels(pieces)
         checks.report_crowds(split, where, cells)
+        checks.report_boxes(split, where, cells)
         table = _with_files(table, files, source, labels, found)
         counts = pd.Series(np.frombuffer(cells.image_ids, np.int64)).value_counts()
         table["n_cells"] = table["image_id"].map(counts).fillna(0).astype(int)
@@ -94,12 +97,17 @@ def parse(
         )
         checks.refuse_no_cells(split, where, cells, resolved["n_cells"].sum())
         resolved = _without_emptied(resolved, cells, source.get("crowds", "error"), where, found)
+        shared = resolved["file"].isin(taken).to_numpy()  # told already
         taken.update(dict.fromkeys(table["file"], split))
         table = resolved.assign(image=_unique_keys(resolved, split, keys))
         table = _describe(table, split, root)
         # Threads, since hashing works without Python's lock and a disk may be far away.
         digests = ordered_map(local_images.content, table["path"], threads, processes=False)
         table["sha256"] = list(digests)
+        copied = table[table["sha256"].isin(contents) & ~shared]
+        found.add("copy of an image of another split", copied, "kept")
+        checks.report_copies(split, copied["path"].tolist())
+        contents.update(table["sha256"])
         table["channel"], table["page"] = source.get("channel"), source.get("page")
         annotated += [checks.Annotated(one, where) for one in annotation_tables.pictures(table)]
         rows_read += [(found, row) for row in table.itertuples()]
@@ -158,10 +166,16 @@ def _with_files(
     missing = table["path"].isna()
     if missing.any() and source.get("missing_images", "error") == "error":
         first = ", ".join(table.loc[missing, "file_name"].head(3))
+        names = (
+            ""
+            if folder is None
+            else " A label image is named like its image, also with _labels, _masks or _cp_masks."
+        )
         raise UserError(
             f"{missing.sum()} of {len(table)} images of the {found.split} split are not below "
-            f"{files.root}: {first}{', …' if missing.sum() > 3 else ''}. Put them there, or set "
-            "'missing_images: drop' for this data set to continue without them."
+            f"{files.root}: {first}{', …' if missing.sum() > 3 else ''}."
+            f"{_in_other_formats(files.root, table.loc[missing, 'file_name'])}{names} Put them "
+            "there, or set 'missing_images: drop' for this data set to continue without them."
         )
     found.add("missing image file", table[missing], "dropped")
     table = table[~missing]
@@ -169,10 +183,23 @@ def _with_files(
         livecell_names.refuse_unprintable(Path(path))
     if folder:
         label_folder.refuse_lossy(Path(folder), labels[Path(folder)], table["path"])
+        label_folder.report_others(Path(folder), labels[Path(folder)], table["path"], files)
     # Links to one file are one image, files of one name in two folders are not.
     return table.assign(
         image=[Path(path).stem for path in table["path"]],
         file=[os.path.realpath(path) for path in table["path"]],
+    )
+
+
+def _in_other_formats(root: Path, names: Iterable[str]) -> str:
+    """What to say of missing images that are there in a format that is not read."""
+    wanted = {Path(name).stem for name in names}
+    found = [path for path in reading.find(root, reading.OTHER_SUFFIXES) if path.stem in wanted]
+    if not found:
+        return ""
+    return (
+        f" {found[0].name} is there, but images must be {', '.join(reading.SUFFIXES)}: export it "
+        "as TIFF."
     )
 
 

@@ -151,8 +151,32 @@ def report_crowds(split: str, where: str | None, cells: Cells) -> None:
     n_crowds = cells.crowd.total()
     if n_crowds:
         print(
-            f"WARNING: {split}: {n_crowds} of {n_crowds + len(cells.areas)} annotations of {where} "
+            f"Warning: {split}: {n_crowds} of {n_crowds + len(cells.areas)} annotations of {where} "
             "are crowd regions ('iscrowd: 1') and are left out: their pixels count as background. "
             "If each is one cell, set 'crowds: as-cells' for this data set.",
+            flush=True,
+        )
+
+
+def report_boxes(split: str, where: str | None, cells: Cells) -> None:
+    """Warn if most outlines are not where their boxes are."""
+    n_apart, n_cells = cells.apart_from_box().total(), len(cells.areas)
+    if 2 * n_apart > n_cells:
+        print(
+            f"Warning: {split}: {n_apart} of {n_cells} outlines of {where} are not where their "
+            "'bbox' (x, y, width, height) is. Look at the overlays: are x and y swapped, or do run "
+            "lengths go along rows instead of columns? If only the boxes are wrong, nothing is "
+            "lost: they are not used.",
+            flush=True,
+        )
+
+
+def report_copies(split: str, paths: Sequence[str]) -> None:
+    """Warn of files with the content of images of another split: they are no links to those."""
+    if paths:
+        more = f" and {len(paths) - 1} more are copies" if paths[1:] else " is a copy"
+        print(
+            f"Warning: {split}: {paths[0]}{more} of images of another split. Networks should not "
+            "be scored on images that they have seen: take them out of one of the splits.",
             flush=True,
         )

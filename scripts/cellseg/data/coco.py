@@ -43,7 +43,10 @@ def read_images(path: str | os.PathLike) -> list[dict]:
     if isinstance(images, dict):
         images = list(images.values())
     if not isinstance(images, list):
-        raise UserError(f"{path} is not a COCO file: it has no list 'images'.")
+        raise UserError(
+            f"{path} is not a COCO file: it has no list 'images'. Export COCO JSON from the "
+            "program that the cells were outlined with."
+        )
     images = [_checked(path, image) for image in images]
     repeated = [key for key, n in Counter(image["listed_id"] for image in images).items() if n > 1]
     if repeated:
@@ -60,7 +63,7 @@ def _checked(path: str | os.PathLike, image: Any) -> dict:
         raise UserError(f"{path}: 'images' holds {_shown(image)}, which describes no image.")
     for key in ("id", "file_name", "height", "width"):
         if key not in image:
-            raise UserError(f"{path}: image {_shown(image)} has no '{key}'.")
+            raise UserError(f"{path}: image {_shown(image)} has no '{key}'. Add it.")
     listed = image["id"] if isinstance(image["id"], str) else whole(image["id"])
     if listed is None:
         raise UserError(
@@ -71,7 +74,8 @@ def _checked(path: str | os.PathLike, image: Any) -> dict:
     for key, value in (("height", height), ("width", width)):
         if value is None or value < 1:
             raise UserError(
-                f"{path}: image {_shown(image)} has a '{key}' that is no number of pixels."
+                f"{path}: image {_shown(image)} has a '{key}' that is no number of pixels. Write "
+                "the one of the image file."
             )
     if height * width >= MOST_PIXELS:
         raise UserError(
@@ -80,7 +84,10 @@ def _checked(path: str | os.PathLike, image: Any) -> dict:
         )
     name = image["file_name"]
     if not isinstance(name, str) or not PurePosixPath(name).name:
-        raise UserError(f"{path}: image {_shown(image)} has a 'file_name' that names no file.")
+        raise UserError(
+            f"{path}: image {_shown(image)} has a 'file_name' that names no file. Write the name "
+            "of the image file."
+        )
     for key in STATED:
         if not isinstance(image.get(key), str | None) or image.get(key) == "":
             raise UserError(
@@ -150,7 +157,10 @@ def annotations(path: str | os.PathLike) -> Iterator[Any]:
         starts = ("start_array", "start_map")
         form = next((e for prefix, e, _ in events if prefix == "annotations" and e in starts), None)
     if form is None:
-        raise UserError(f"{path} is not a COCO file: it has no 'annotations'.")
+        raise UserError(
+            f"{path} is not a COCO file: it has no 'annotations'. Write an empty list if no cells "
+            "are outlined."
+        )
     if form == "start_array":
         yield from items(path, "annotations.item")
         return

@@ -5,6 +5,7 @@ Functions raise a :class:`cellseg.errors.UserError` that names the annotation if
 
 import re
 import sys
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,28 +26,66 @@ def is_crowd(annotation: Mapping) -> bool:
     return bool(int(value))
 
 
+def segmentation(annotation: Mapping) -> Any:
+    """Run lengths or an outline; run lengths also if they are the only entry of a list."""
+    given = annotation.get("segmentation")
+    if isinstance(given, list) and len(given) == 1 and isinstance(given[0], Mapping):
+        return given[0] if "counts" in given[0] else given
+    return given
+
+
 def parts(annotation: Mapping, segmentation: Any) -> list[list]:
     """The polygons of an outline, each a flat list ``[x1, y1, x2, y2, …]``.
 
     Besides the list of such lists that COCO asks for, programs write one polygon without its outer
     list, and points as pairs.
+
+    Parts with an odd count of numbers, or without three points, are returned as they are; all
+    values in them are numbers. Values of the others are for the caller to check, see
+    :func:`coordinates`.
     """
-    if not segmentation:
+    if segmentation is None or segmentation is False or segmentation == []:
         return []
     if not isinstance(segmentation, list):
         raise malformed(annotation, "its 'segmentation' is neither a list nor run lengths")
+    if isinstance(segmentation[0], Mapping):
+        raise malformed(
+            annotation,
+            "its 'segmentation' is a list of objects. Write polygons as lists of numbers, and run "
+            "lengths of a cell as one object",
+        )
     if not isinstance(segmentation[0], list):
+        coordinates(annotation, segmentation)
         return [segmentation]
     if not all(isinstance(part, list) for part in segmentation):
         raise malformed(annotation, "its 'segmentation' has numbers next to polygons")
     if len(segmentation) > 2 and all(len(part) == 2 for part in segmentation):
         segmentation = [segmentation]  # points of one polygon: one of two numbers has no area
-    return [
+    flat = [
         [value for point in part for value in point]
-        if part and all(isinstance(point, list) for point in part)
+        if part and all(isinstance(point, list) and len(point) == 2 for point in part)
         else part
         for part in segmentation
     ]
+    for part in flat:
+        if not has_area(part):
+            coordinates(annotation, part)
+    return flat
+
+
+def has_area(part: Sequence) -> bool:
+    """Whether a polygon has three points or more, and no coordinate without its partner."""
+    return len(part) >= 6 and len(part) % 2 == 0
+
+
+def coordinates(annotation: Mapping, part: Sequence) -> array:
+    """The values of a polygon as float64."""
+    try:
+        return array("d", part)
+    except (TypeError, OverflowError) as error:
+        raise malformed(
+            annotation, "its 'segmentation' has a coordinate that is no number"
+        ) from error
 
 
 def _is_number(value: Any) -> bool:
@@ -80,3 +119,11 @@ def number(annotation: Mapping, otherwise: int) -> int:
         value = int(value)
     listed = whole(value)
     return listed if listed is not None and abs(listed) < 1 << 63 else otherwise
+
+
+def other_form(listed: object) -> object:
+    """An id as number if it is text, and as text if it is a number; None if it has no such form."""
+    if isinstance(listed, str):
+        return int(listed) if re.fullmatch("-?[0-9]{1,19}", listed, re.ASCII) else None
+    number = whole(listed)
+    return None if number is None else str(number)

@@ -12,6 +12,9 @@ import pyarrow as pa
 from cellseg.data import coco_annotation, run_lengths
 from cellseg.errors import UserError
 
+LEAST_OVERLAP = 0.5
+"""Intersection over union of an outline's bounds and its published box."""
+
 BBOX = ("bbox_x", "bbox_y", "bbox_width", "bbox_height")
 
 
@@ -33,6 +36,8 @@ class Cells:
     crowd : regions of unseparated cells (``iscrowd: 1``), by image id; they are left out, since
         neither training nor scoring takes a crowd for one cell
     categories : cells by category id and image id
+    apart : cells with run lengths whose mask and published box overlap by less than half, by image
+        id; see :meth:`apart_from_box`
     """
 
     sizes: dict[Hashable, tuple[int, int]]
@@ -43,6 +48,7 @@ class Cells:
     reduced: Counter = field(default_factory=Counter)
     crowd: Counter = field(default_factory=Counter)
     categories: Counter = field(default_factory=Counter)
+    apart: Counter = field(default_factory=Counter)
     image_ids: array = field(default_factory=lambda: array("q"))
     annotation_ids: array = field(default_factory=lambda: array("q"))
     areas: array = field(default_factory=lambda: array("d"))
@@ -68,31 +74,29 @@ class Cells:
         if not isinstance(listed, Hashable):
             raise coco_annotation.malformed(annotation, "its 'image_id' is no number")
         if listed not in self.sizes:
-            self.unknown[listed] += 1
-            return
+            other = coco_annotation.other_form(listed)
+            if other not in self.sizes:
+                self.unknown[listed] += 1
+                return
+            listed = other
         image_id = self.numbers.get(listed, listed)
         if coco_annotation.is_crowd(annotation) and not self.crowds_as_cells:
             self.crowd[image_id] += 1
             return
-        segmentation = annotation.get("segmentation")
+        segmentation = coco_annotation.segmentation(annotation)
         if isinstance(segmentation, dict):
             self._add_rle(image_id, self.sizes[listed], annotation, segmentation)
             return
         given = coco_annotation.parts(annotation, segmentation)
-        polygons = [part for part in given if len(part) >= 6 and len(part) % 2 == 0]
+        polygons = [part for part in given if coco_annotation.has_area(part)]
         if not polygons:
             self.degenerate[image_id] += 1
             return
         if len(polygons) < len(given):
             self.reduced[image_id] += 1
-        try:
-            for part in polygons:
-                self.coordinates.extend(part)
-                self.part_ends.append(len(self.coordinates))
-        except (TypeError, OverflowError) as error:
-            raise coco_annotation.malformed(
-                annotation, "its 'segmentation' has a coordinate that is no number"
-            ) from error
+        for part in polygons:
+            self.coordinates.extend(coco_annotation.coordinates(annotation, part))
+            self.part_ends.append(len(self.coordinates))
         self.cell_ends.append(len(self.part_ends) - 1)
         self.rles.append(None)
         area = coco_annotation.area(annotation)
@@ -118,7 +122,10 @@ class Cells:
         self.cell_ends.append(len(self.part_ends) - 1)
         self.rles.append(counts)
         area = coco_annotation.area(annotation)
-        box = coco_annotation.box(annotation) or [float(value) for value in mask.toBbox(checked)]
+        bounds = [float(value) for value in mask.toBbox(checked)]
+        box = coco_annotation.box(annotation) or bounds
+        if _overlap(np.array(box), np.array(bounds)) < LEAST_OVERLAP:
+            self.apart[image_id] += 1
         self._add_common(image_id, annotation, pixels if area is None else area, box)
 
     def _add_common(
@@ -175,11 +182,18 @@ class Cells:
         Raises
         ------
         UserError
-            A corner lies outside :func:`cellseg.data.run_lengths.margin`.
+            A corner lies outside :func:`cellseg.data.run_lengths.margin`, or all lie within the
+            first pixel.
         """
         cells, extents = self._extents()
         if not extents:
             return
+        if all(low.min() >= 0 and high.max() <= 1 < side.max() for side, low, high in
+               extents.values()):  # fmt: skip
+            raise UserError(
+                "all coordinates of outlines are between 0 and 1, as if they were shares of width "
+                "and height. Multiply them by the width and height of the image in pixels."
+            )
         margin = run_lengths.margin(extents["y"][0], extents["x"][0])
         for name, (side, low, high) in extents.items():
             least, most = -margin, side + margin
@@ -207,6 +221,22 @@ class Cells:
             Counter(image_ids[wholly].tolist()),
         )
 
+    def apart_from_box(self) -> Counter:
+        """Cells whose outline and published box overlap by less than half, by image id.
+
+        One of the two is wrong: x and y are swapped, run lengths go along the rows, or boxes are
+        not x, y, width and height.
+        """
+        cells, extents = self._extents()
+        if not extents:
+            return self.apart
+        boxes = np.frombuffer(self.boxes, np.float64).reshape(-1, 4)[cells]
+        (_, left, right), (_, top, bottom) = extents["x"], extents["y"]
+        bounds = np.stack([left, top, right - left, bottom - top], axis=1)
+        apart = _overlap(boxes, bounds) < LEAST_OVERLAP
+        image_ids = np.frombuffer(self.image_ids, np.int64)[cells]
+        return self.apart + Counter(image_ids[apart].tolist())
+
     def _extents(
         self,
     ) -> tuple[np.ndarray, dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
@@ -228,6 +258,16 @@ class Cells:
             )
             for axis, name in enumerate("xy")
         }
+
+
+def _overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes; x, y, width and height are the last axis."""
+    low = np.maximum(boxes[..., :2], others[..., :2])
+    high = np.minimum(boxes[..., :2] + boxes[..., 2:], others[..., :2] + others[..., 2:])
+    # A pixel more, since some programs count the pixels from first to last, others do not.
+    common = np.clip(high - low + 1, 0, None).prod(axis=-1)
+    areas = [(one[..., 2:] + 1).prod(axis=-1) for one in (boxes, others)]
+    return common / (areas[0] + areas[1] - common)
 
 
 def shoelace_area(polygon: list[float]) -> float:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cellseg.data import coco, coco_annotation, run_lengths
+from cellseg.data import coco, coco_annotation, image_files, run_lengths
 from cellseg.data.true_cells import draw
 from cellseg.errors import UserError
 from cellseg.io.wording import number_of
@@ -44,7 +44,7 @@ def read(path: str | Path, images: pd.DataFrame) -> dict[str, list[Detection]]:
     """
     names = _names(images)
     found: dict[str, list[Detection]] = {image: [] for image in images["image"]}
-    others, first = 0, None
+    others, first, without_area = 0, None, 0
     detections, listed = _opened(path)
     for entry in detections:
         if not isinstance(entry, dict) or "image_id" not in entry:
@@ -54,8 +54,17 @@ def read(path: str | Path, images: pd.DataFrame) -> dict[str, list[Detection]]:
         if image is None:
             others += 1
             first = name if first is None else first
+            continue
+        detection = _detection(path, entry)
+        if detection.segmentation:
+            found[image].append(detection)
         else:
-            found[image].append(_detection(path, entry))
+            without_area += 1
+    if without_area:
+        print(
+            f"{number_of(without_area, 'detection')} of {path} left out: outlines of fewer than "
+            "three points cover no pixel."
+        )
     if not any(found.values()):
         of = f" The first of {others} is of image_id {str(first)[:60]!r}." if others else ""
         raise UserError(
@@ -123,28 +132,42 @@ def _names(images: pd.DataFrame) -> dict[Hashable, str | None]:
             [int(row.image_id), row.image, image.name, image.stem, path.name, path.stem]
         ):
             names[name] = row.image if names.get(name, row.image) == row.image else None
-    return names
+    folded: dict[str, str | None] = {}
+    for name, image in names.items():
+        if isinstance(name, str):
+            other = image_files.fold(name)
+            folded[other] = image if folded.get(other, image) == image else None
+    return folded | names
 
 
 def _image_of(listed: Hashable, names: Mapping[Hashable, str | None]) -> str | None:
-    """The image of a name or id; a name may have folders in front."""
+    """The image of a name or id; a name may have folders in front, and an id may be text."""
     if isinstance(listed, str):
-        known = names.get(listed) or names.get(PurePosixPath(listed).name)
-        return known or names.get(PurePosixPath(listed).stem)
+        for spelling in image_files.spellings(listed):
+            path = PurePosixPath(spelling)
+            for name in (spelling, path.name, path.stem):
+                known = names.get(name) or names.get(image_files.fold(name))
+                if known:
+                    return known
+        listed = coco_annotation.other_form(listed)
     number = run_lengths.whole(listed)
     return None if number is None else names.get(number)
 
 
 def _detection(path: str | Path, entry: dict) -> Detection:
     """One entry, checked as far as it can be without its image."""
-    segmentation = entry.get("segmentation")
+    segmentation = coco_annotation.segmentation(entry)
     try:
         if not segmentation:
             raise coco_annotation.malformed(
                 entry, "it has no 'segmentation', and a box alone is no cell"
             )
         if not isinstance(segmentation, Mapping):
-            segmentation = coco_annotation.parts(entry, segmentation)
+            segmentation = [
+                coco_annotation.coordinates(entry, part).tolist()
+                for part in coco_annotation.parts(entry, segmentation)
+                if coco_annotation.has_area(part)
+            ]
         score = entry.get("score")
         if score is None:
             return Detection(segmentation, np.nan)

@@ -29,10 +29,11 @@ class ImageFiles:
         self.root = root
         self._by_path: _Index = {}
         self._by_tail: _Index = {}  # a/b/c.png, b/c.png, c.png
-        left_out = {path.resolve() for path in without}
+        # Path.resolve fails at links that lead to themselves.
+        left_out = {os.path.realpath(path) for path in without}
         found = reading.find(root, reading.SUFFIXES)
         for path in found:
-            if path.resolve() in left_out:
+            if os.path.realpath(path) in left_out:
                 continue
             below = PurePosixPath(path.relative_to(root).as_posix())
             for name in _with_and_without_suffix(below):
@@ -86,9 +87,9 @@ class ImageFiles:
         """Files that fit the first spelling that fits any."""
         for by_path, by_tail, spelled in (
             (self._by_path, self._by_tail, str),
-            (*self._folded, _fold),
+            (*self._folded, fold),
         ):
-            for spelling in _spellings(name):
+            for spelling in spellings(name):
                 below = PurePosixPath(spelled(spelling))
                 whole = PurePosixPath(spelled(str(folder)), below)
                 if found := _first(by_path, [below]) or _first(by_tail, tails(whole)):
@@ -98,13 +99,13 @@ class ImageFiles:
     @cached_property
     def _folded(self) -> tuple["_Index", "_Index"]:
         """Both indexes by folded names; most data sets never need them."""
-        return _by(self._by_path, _fold), _by(self._by_tail, _fold)
+        return _by(self._by_path, fold), _by(self._by_tail, fold)
 
 
 _Index = dict[str, list[Path]]
 
 
-def _fold(name: str) -> str:
+def fold(name: str) -> str:
     """The same text for names that differ in letter case and Unicode form alone."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
@@ -117,7 +118,7 @@ def _by(index: _Index, spelled: Callable[[str], str]) -> _Index:
     return {name: list(paths) for name, paths in found.items()}
 
 
-def _spellings(name: str) -> list[str]:
+def spellings(name: str) -> list[str]:
     """The name as it is written, and as it is if written by Windows or as part of an address."""
     posix = name.replace("\\", "/")
     return list(dict.fromkeys((name, posix, unquote(name), unquote(posix))))

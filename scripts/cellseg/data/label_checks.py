@@ -8,6 +8,8 @@ import numpy as np
 
 from cellseg.errors import UserError
 
+SURROUNDED = 3
+"""Regions beside a label as large as a background; a large cell may have one or two in a corner."""
 WRAPPED = 6
 """Of the labels 1 to 255, in several pieces: more than flaws of painting explain."""
 
@@ -25,6 +27,8 @@ class Pieces:
     thin : regions, also specks, that touch another label and are nowhere two pixels wide and high;
         interpolation leaves several around each cell, drawn outlines one in a hundred cells
     largest : largest label
+    around : regions beside a label that reaches all four sides of the image and covers most of it,
+        as a background does: other labels, or enclosed pixels of value 0; 0 without such a label
     """
 
     labels: int
@@ -32,6 +36,7 @@ class Pieces:
     in_pieces: int
     thin: int
     largest: int
+    around: int = 0
 
     @property
     def wrapped(self) -> bool:
@@ -44,6 +49,7 @@ class Pieces:
             ("label in several pieces", self.in_pieces, self.in_pieces > 0),
             ("more pieces than labels", self.labels, 2 * self.pieces >= 3 * self.labels > 0),
             ("edge that is a label", self.thin, self.thin >= max(3, self.labels / 10)),
+            ("background that is a label", 1, self.around >= SURROUNDED),
         ]
         return [(problem, count) for problem, count, listed in found if listed]
 
@@ -84,7 +90,21 @@ def look(labels: np.ndarray) -> Pieces:
         in_pieces=int(np.count_nonzero(counts > 1)),
         thin=int(np.count_nonzero(thin & touching)),
         largest=int(values[-1]),
+        around=_around(labels, numbered, areas),
     )
+
+
+def _around(labels: np.ndarray, numbered: np.ndarray, areas: np.ndarray) -> int:
+    """Regions beside one that is as large as a background; see :class:`Pieces`."""
+    from skimage.measure import label
+
+    region = int(areas[1:].argmax()) + 1
+    if numbered.shape != labels.shape or 2 * areas[region] <= labels.size:
+        return 0
+    ground = numbered == region
+    if not all(side.any() for side in (ground[0], ground[-1], ground[:, 0], ground[:, -1])):
+        return 0
+    return int(label(~ground, connectivity=1).max())
 
 
 def refuse_no_instances(folder: Path, paths: Sequence[Path], found: Sequence[Pieces]) -> None:
@@ -92,7 +112,7 @@ def refuse_no_instances(folder: Path, paths: Sequence[Path], found: Sequence[Pie
 
     Binary masks and masks of classes have few values in many pieces: at least three, and two a
     label. Wrapped labels are all of 1 to 255, some for two cells. Interpolated ones are for the
-    most part edges: at least ten.
+    most part edges: at least ten. In most images, background has a value of its own, or cells 0.
 
     Parameters
     ----------
@@ -110,6 +130,14 @@ def refuse_no_instances(folder: Path, paths: Sequence[Path], found: Sequence[Pie
             f"{wrapped[0]} looks wrapped: it uses all of 1 to 255, some for several cells"
             f"{f', and so do {len(wrapped) - 1} more' if wrapped[1:] else ''}. 8 bits hold 255 "
             "cells: save the label image with 16 bits from the program that made it."
+        )
+    grounds = [path for path, one in zip(paths, found, strict=True) if one.around >= SURROUNDED]
+    if 2 * len(grounds) > sum(one.labels > 0 for one in found):
+        raise UserError(
+            f"{grounds[0]} has a label that covers most of the image, with other regions in it"
+            f"{f', and so do {len(grounds) - 1} more' if grounds[1:] else ''}. It looks like the "
+            "background, or like an inverted mask. Set the background to 0, and each cell to "
+            "another value."
         )
     labels, pieces = (sum(getattr(one, key) for one in found) for key in ("labels", "pieces"))
     thin = sum(one.thin for one in found)

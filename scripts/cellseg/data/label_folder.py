@@ -16,6 +16,12 @@ from cellseg.images.reading import LABEL_SUFFIXES, SUFFIXES, find, read_labels
 LOSSY_SUFFIXES = (".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 """Of pictures that cannot be label images, or are none in practice."""
 
+OTHER_SUFFIXES = (
+    *(".npz", ".mat", ".h5", ".hdf5", ".zip", ".roi", ".json", ".geojson", ".xml", ".txt", ".csv"),
+    *(".nii", ".nrrd", ".mha", ".ims", ".czi", ".nd2", ".lif"),
+)
+"""Of files in which programs keep cells, and which are not read as label images."""
+
 OF_CELLPOSE = "_seg.npy"
 """The state of Cellpose's window: a pickle, which may run code when it is opened."""
 
@@ -111,19 +117,28 @@ def files(folders: Iterable[Path], root: Path) -> dict[Path, list[Path]]:
     for folder, paths in found.items():
         found[folder] = paths = _without_states(paths)
         if not paths:
-            others = find(folder, LOSSY_SUFFIXES, without=[root, *folders])
-            besides = f" {others[0].name} is none: {_LOSSLESS}" if others else ""
             raise UserError(
-                f"{folder} holds no label images ({', '.join(LABEL_SUFFIXES)}).{besides}"
+                f"{folder} holds no label images ({', '.join(LABEL_SUFFIXES)})."
+                f"{other_files(folder, without=[root, *folders])}"
             )
         for path in paths:
             livecell_names.refuse_unprintable(path)
     return found
 
 
+_AS_IMAGE = "save label images as PNG or TIFF, one number a cell, from the program that made it."
 _LOSSLESS = (
     "save label images as PNG or TIFF from the program that made them, since JPEG changes values."
 )
+
+
+def other_files(folder: Path, without: Iterable[Path] = ()) -> str:
+    """What to say of a folder's files that are no label images; empty if there are none."""
+    lossy = find(folder, LOSSY_SUFFIXES, without)
+    if lossy:
+        return f" {lossy[0].name} is none: {_LOSSLESS}"
+    others = find(folder, OTHER_SUFFIXES, without)
+    return f" {others[0].name} is none: {_AS_IMAGE}" if others else ""
 
 
 def _without_states(paths: list[Path]) -> list[Path]:
@@ -136,6 +151,35 @@ def _without_states(paths: list[Path]) -> list[Path]:
         return any((path.parent, f"{stem}{ending}") in others for ending in endings)
 
     return [path for path in paths if not (path.name.endswith(OF_CELLPOSE) and saved(path))]
+
+
+def report_others(
+    folder: Path, paths: Sequence[Path], pictures: Iterable[str], files: ImageFiles
+) -> None:
+    """Warn of files that seem to hold the cells of an image without label image.
+
+    Parameters
+    ----------
+    folder, paths : of the label images of a split
+    pictures : files of the images that these belong to
+    files : all images
+    """
+    used = set(pictures)
+    passed = []
+    for path in find(folder, OTHER_SUFFIXES):
+        try:
+            image = find_image(files, path.relative_to(folder).as_posix(), str(folder))
+        except UserError:  # several images fit
+            continue
+        if image is not None and str(image) not in used:
+            passed.append(path)
+    if passed:
+        more = f" and {len(passed) - 1} more are" if passed[1:] else " is"
+        print(
+            f"Warning: {passed[0]}{more} passed over, and so are the images of that name. If they "
+            f"hold cells, {_AS_IMAGE}",
+            flush=True,
+        )
 
 
 def refuse_lossy(folder: Path, paths: Iterable[Path], pictures: Iterable[str]) -> None:

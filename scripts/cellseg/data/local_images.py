@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cellseg.data import image_files, label_folder
-from cellseg.images import reading
+from cellseg.data import image_files, label_folder, livecell_names
+from cellseg.errors import UserError
+from cellseg.images import decoding, reading
 from cellseg.io import atomic, tolerant
 
 
@@ -60,10 +61,10 @@ def stamp(paths: Sequence[Path], memory: Path) -> str | None:
         return known.get("stamp")
     seen = {}
     for path in paths:
-        status = path.stat()
-        about = [status.st_size, status.st_mtime_ns]
-        *before, digest = known.get("files", {}).get(str(path), [None])
-        seen[str(path)] = [*about, digest if before == about else content(path)]
+        name = livecell_names.shown(path)
+        *before, digest = known.get("files", {}).get(name, [None])
+        about = _about(path)
+        seen[name] = [*about, digest if before == about else _content_if_readable(path)]
     text = json.dumps([[name, digest] for name, (*_, digest) in sorted(seen.items())])
     now = {"stamp": hashlib.sha256(text.encode()).hexdigest()[:12], "files": seen}
     if now != known:
@@ -73,7 +74,34 @@ def stamp(paths: Sequence[Path], memory: Path) -> str | None:
     return now["stamp"]
 
 
+def _about(path: Path) -> list[int]:
+    """Size and date of a file; nothing of a link that leads nowhere."""
+    try:
+        status = path.stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _content_if_readable(path: Path) -> str | None:
+    """SHA-256 of a file; None where it cannot be read: whether it is needed is decided later."""
+    try:
+        return content(path)
+    except UserError:
+        return None
+
+
 def content(path: str | Path) -> str:
-    """SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file.
+
+    Raises
+    ------
+    UserError
+        It is missing, no regular file, or cannot be read.
+    """
+    decoding.need_file(Path(path))
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise decoding.unopened(path, error) from None

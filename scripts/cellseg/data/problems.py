@@ -51,6 +51,7 @@ class Problems:
             ("outline with a part without area", cells.reduced, "part dropped"),
             ("crowd region", cells.crowd, "dropped"),
             ("cell of another category than most", cells.of_other_categories(), "kept"),
+            ("outline apart from its box", cells.apart_from_box(), "kept"),
             ("cell partly outside the frame", leaving, "kept"),
             ("cell outside the frame", outside, "kept"),
         ):

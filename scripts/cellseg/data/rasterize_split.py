@@ -10,6 +10,14 @@ from cellseg.errors import UserError
 from cellseg.io.atomic import stack_writer
 from cellseg.runtime.parallel import ordered_map
 
+MANY = 0.1
+"""Share of cells without a pixel of their own that is worth a warning."""
+
+_REASONS = (
+    "Outlines may be outside the frame, smaller than a pixel, or there twice: compare them with "
+    "the images, and correct the annotations."
+)
+
 
 def write(
     images_table: str | os.PathLike,
@@ -28,6 +36,11 @@ def write(
     cells_path : npz to write, of :func:`cellseg.data.true_cells.arrays`
     overlap_policy : see :func:`cellseg.data.rasterize.rasterize`
     processes : worker processes; the result does not depend on their number
+
+    Raises
+    ------
+    UserError
+        Run lengths do not fit their image, or no cell covers a pixel.
     """
     images = annotation_tables.segmentations(images_table, cells_table)
     jobs = ((*image, overlap_policy) for image in images)
@@ -39,10 +52,20 @@ def write(
                 write_cells(name, array)
             n_images, n_cells = n_images + 1, n_cells + len(cells.pixels)
             n_visible += np.count_nonzero(np.bincount(painted.ravel())[1:])
+        if n_cells and not n_visible:
+            raise UserError(
+                f"{cells_table}: none of the {n_cells} cells covers a pixel of its image. "
+                f"{_REASONS}"
+            )
     print(
         f"{n_images} images, {n_cells} cells, {n_cells - n_visible} of them without a pixel of "
         "their own (outlined twice, or outside the frame)."
     )
+    if n_cells - n_visible > MANY * n_cells:
+        print(
+            f"Warning: {n_cells - n_visible} of {n_cells} cells of {cells_table} have no pixel of "
+            f"their own. {_REASONS}"
+        )
 
 
 def _draw_image(

@@ -1,7 +1,9 @@
 """Where the images and annotations of a data set lie."""
 
 import os
-from collections.abc import Mapping
+import re
+import stat
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cellseg.data.splits import SPLITS
@@ -104,8 +106,8 @@ def _described_one_by_one(where: str, settings: Mapping) -> dict:
     for split, path in paths.items():
         if kind == "labels":
             _need_folder(Path(path), f"{where}, 'labels', '{split}'")
-        elif not Path(path).is_file():
-            raise UserError(f"{where}, 'annotations', '{split}': {path} does not exist.")
+        elif problem := _missing(Path(path), file=True):
+            raise UserError(f"{where}, 'annotations', '{split}': {problem}")
     return {
         "images": str(settings["images"]),
         kind: {split: str(path) for split, path in paths.items()},
@@ -145,14 +147,27 @@ def refuse_missing(dataset: str, settings: Mapping, folder: str | os.PathLike) -
         official_layout(dataset, settings["path"])
 
 
+_SIGNS = {
+    "~": " Write out what '~' means.",
+    r".*\$": " Write out what the variable means.",
+    r"\w\w+:/": " It looks like an address: download the data first, and name the folder.",
+}
+"""What else to say of a path that does not exist, by what it holds."""
+
+
 def _missing(path: Path, file: bool) -> str:
     """What to say of a path that is no folder, or no file; empty where it is one."""
     what = "file" if file else "folder"
-    if path.is_file() if file else path.is_dir():
-        return ""
-    if path.exists():
-        return f"{path} is not a {what}. Name a {what}."
-    more = " Write out what '~' means." if path.parts[:1] == ("~",) else ""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # of a name with a null character
+        pass
+    except OSError as error:
+        return f"the {what} {path} cannot be opened ({error.strerror}). Correct its name or rights."
+    else:
+        right = stat.S_ISREG(mode) if file else stat.S_ISDIR(mode)
+        return "" if right else f"{path} is not a {what}. Name a {what}."
+    more = next((told for sign, told in _SIGNS.items() if re.match(sign, str(path))), "")
     more = more or ("" if path.is_absolute() else f" It is looked for in {Path.cwd()}.")
     return f"the {what} {path} does not exist.{more}"
 
@@ -168,8 +183,23 @@ def _annotation_file(folder: Path, split: str) -> Path | None:
 
 
 def _need_folder(folder: Path, where: str) -> None:
-    if not folder.is_dir():
-        raise UserError(f"{where}: the folder {folder} does not exist.")
+    if problem := _missing(folder, file=False):
+        raise UserError(f"{where}: {problem}")
+
+
+def without_braces(paths: Iterable[str]) -> list[str]:
+    """The paths, for Snakemake to watch.
+
+    Raises
+    ------
+    UserError
+        One has braces, which mean wildcards to Snakemake.
+    """
+    paths = list(paths)
+    for path in paths:
+        if set(path) & set("{}"):
+            raise UserError(f"{path}: its name has braces. Rename the file or folder.")
+    return paths
 
 
 def annotation_files(described: Mapping) -> list[str]:

@@ -17,6 +17,9 @@ UNNAMED = "I"
 EXPANSION = 5000
 """Bytes of pixels that a byte of a file may hold: deflate packs a thousand, LZW less than 3,000."""
 
+HARMLESS = 2**30
+"""Bytes of pixels that any file may hold: Zstandard packs an empty image into almost nothing."""
+
 NAMES = {"T": "times", "Z": "slices", "C": "channels", UNNAMED: "pages"}
 
 
@@ -24,7 +27,7 @@ def lossy(path: str | os.PathLike, kind: str) -> UserError:
     """What to say of a label image in a format that changes values."""
     return UserError(
         f"{path} is a {kind}, whose compression changes values: it cannot hold labels. Save the "
-        "label image as PNG or as TIFF without JPEG from the program that made it."
+        "label image as PNG or as TIFF without such compression from the program that made it."
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cellseg.errors import UserError
 from cellseg.images import upright
-from cellseg.images.decoded import EXPANSION, UNNAMED, Decoded, lossy
+from cellseg.images.decoded import EXPANSION, HARMLESS, UNNAMED, Decoded, lossy
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """What TIFFs begin with, the last two BigTIFFs; of either byte order."""
@@ -38,7 +38,7 @@ def decode(path: str | os.PathLike, raw: bool = False) -> Decoded:
         The file is missing, no regular file, broken, or of a format that cannot be read.
     """
     path = Path(path)
-    _need_file(path)
+    need_file(path)
     try:
         if path.suffix.lower() == ".npy":
             return _decode_npy(path)
@@ -51,6 +51,8 @@ def decode(path: str | os.PathLike, raw: bool = False) -> Decoded:
         return _decode_picture(path, raw)
     except UserError:
         raise
+    except PermissionError as error:
+        raise unopened(path, error) from None
     except MemoryError as error:
         raise UserError(
             f"{path} does not fit into the memory of this machine ({error}). Cut it into pieces."
@@ -62,17 +64,28 @@ def decode(path: str | os.PathLike, raw: bool = False) -> Decoded:
         ) from error
 
 
-def _need_file(path: Path) -> None:
-    """Refuse what is no regular file: to open a pipe waits for ever."""
+def need_file(path: Path) -> None:
+    """Refuse what is no regular file: to open a pipe waits for ever.
+
+    Raises
+    ------
+    UserError
+        Says what it is instead.
+    """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         what = "is a link to a file that does not exist" if path.is_symlink() else "does not exist"
         raise UserError(f"{path} {what}. Restore the file, or drop it from the data set.") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be opened ({error}). Correct its name or rights.") from None
+        raise unopened(path, error) from None
     if not stat.S_ISREG(mode):
         raise UserError(f"{path} is no regular file, but a folder, pipe or device. Move it away.")
+
+
+def unopened(path: str | os.PathLike, error: OSError) -> UserError:
+    """What to say of a file that the system does not open."""
+    return UserError(f"{path} cannot be opened ({error.strerror}). Correct its name or rights.")
 
 
 def _decode_npy(path: Path) -> Decoded:
@@ -104,7 +117,7 @@ def _decode_picture(path: Path, raw: bool) -> Decoded:
         # Of a photo with previews only the photo.
         count = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
         size = path.stat().st_size
-        if width * height * count > EXPANSION * size + 2**20:
+        if width * height * count > max(EXPANSION * size, HARMLESS):
             raise UserError(
                 f"{path} says that it holds {width} x {height} pixels, {count} times, more than "
                 f"its {size:,} bytes can be. Replace the file: it is broken."

@@ -17,6 +17,16 @@ as the 1 and 99.8 that fluorescence is often stretched by, would clip the bright
 contrast. Of fewer than a thousand pixels they are minimum and maximum.
 """
 
+OUTLYING = 0.01
+"""Most pixels of an image, as a share, that may be left out for being far from all others.
+
+A row of hot pixels or a scale bar is more than a tenth of a percent of a small image.
+"""
+
+GAP = 0.5
+"""Of the range from median to extreme: a gap as wide as this sets values apart. Cells leave none,
+since their edges are blurred."""
+
 BLOCK = 2**22  # pixels stretched at once: a stitched image as float64 may not fit into memory
 
 
@@ -52,8 +62,9 @@ def luminance(values: np.ndarray, path: str | os.PathLike) -> np.ndarray:
 def levels(values: np.ndarray, path: str | os.PathLike) -> tuple[float, float]:
     """The grey values that become 0 and 255: 0 and 255 themselves for 8 bits, else percentiles.
 
-    Where the two percentiles are equal, as in an image that is empty but for a few cells, they are
-    minimum and maximum.
+    Values far from all others, as of a row of hot pixels, are left out first. Where the two
+    percentiles are equal, as in an image that is empty but for a few cells, they are minimum and
+    maximum.
 
     Raises
     ------
@@ -73,7 +84,37 @@ def levels(values: np.ndarray, path: str | os.PathLike) -> tuple[float, float]:
         float(np.percentile(values, share, method=method))
         for share, method in zip(PERCENTILES, ("lower", "higher"), strict=True)
     )
+    low, high = _without_outliers(values, low, high)
     return (low, high) if low < high else (float(values.min()), float(values.max()))
+
+
+def _without_outliers(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
+    """The two percentiles, each anew where it is one of few values far from all others."""
+    few = int(OUTLYING * values.size)
+    if few == 0 or low == high:
+        return low, high
+    middle, last = values.size // 2, values.size - 1
+    ordered = np.partition(values, (few, middle, last - few), axis=None)
+    bottom = np.sort(ordered[: few + 1]).astype(np.float64)
+    top = np.sort(ordered[last - few :]).astype(np.float64)
+    median = float(ordered[middle])
+    return -_inner(-bottom[::-1], -low, -median), _inner(top, high, median)
+
+
+def _inner(top: np.ndarray, high: float, median: float) -> float:
+    """The percentile `high`, or that of the values below a gap if it lies above one.
+
+    Parameters
+    ----------
+    top : ndarray of float64, the largest values in ascending order
+    """
+    gap = int(np.argmax(np.diff(top)))
+    above = top[gap + 1]
+    # Halved, so that the span of the largest floats does not overflow.
+    if high < above or above / 2 - top[gap] / 2 <= GAP * (top[-1] / 2 - median / 2):
+        return high
+    share = (1 - PERCENTILES[1] / 100) / OUTLYING  # of `top`
+    return float(top[max(gap - round(share * len(top)), 0)])
 
 
 def to_8_bit(values: np.ndarray, path: str | os.PathLike) -> np.ndarray:

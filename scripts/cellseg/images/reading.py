@@ -16,6 +16,12 @@ from cellseg.images.grey_values import luminance, to_8_bit
 from cellseg.io import folder_walk
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
+OTHER_SUFFIXES = (
+    *(".gif", ".webp", ".jp2", ".jpe", ".jfif", ".avif", ".heic", ".jxl", ".dib", ".pgm", ".ppm"),
+    *(".czi", ".nd2", ".lif", ".lsm", ".oib", ".oif", ".oir", ".vsi", ".ims", ".zvi", ".stk"),
+    *(".dm3", ".dm4", ".mrc", ".svs", ".ndpi", ".scn", ".btf", ".tf8", ".dcm", ".nii"),
+)
+"""Of pictures that are not read: a microscope's own formats, and rare ones."""
 LABEL_SUFFIXES = (".tif", ".tiff", ".png", ".npy")
 
 
@@ -115,7 +121,10 @@ def read_labels(path: str | os.PathLike, part: Part = WHOLE) -> np.ndarray:
         )
     # NaN is neither.
     if labels.size == 0 or not (labels.min() >= 0 and labels.max() <= np.iinfo(np.int32).max):
-        raise UserError(f"{path}: label values must be 0 (background), 1, 2, … below 2^31.")
+        raise UserError(
+            f"{path}: label values must be 0 (background), 1, 2, … below 2^31. Replace others, "
+            "such as NaN or -1, by 0. Renumber larger ones."
+        )
     whole = labels.astype(np.int32)
     if labels.dtype.kind == "f" and not np.array_equal(whole, labels):
         raise UserError(

@@ -11,7 +11,7 @@ from tifffile import PHOTOMETRIC
 
 from cellseg.errors import UserError
 from cellseg.images import upright
-from cellseg.images.decoded import EXPANSION, Decoded, in_order, lossy
+from cellseg.images.decoded import EXPANSION, HARMLESS, Decoded, in_order, lossy
 from cellseg.io.wording import number_of
 
 # Its warnings are of what is refused here, or not done: missing pages are not filled with zeros.
@@ -21,6 +21,15 @@ ALPHA = (1, 2)  # what ExtraSamples says of transparency
 
 JPEG = (6, 7)
 """Compressions whose decoder makes red, green and blue of YCbCr."""
+
+LOSSY = {
+    **dict.fromkeys(JPEG, "JPEG"),
+    **dict.fromkeys((33003, 33004, 33005, 34712), "JPEG 2000"),
+    **dict.fromkeys((22610, 34934), "JPEG XR"),
+    50001: "WebP",
+    **dict.fromkeys((50002, 52546), "JPEG XL"),
+}
+"""Compressions that change values, or may do so."""
 
 
 def opened(path: Path) -> tifffile.TiffFile:
@@ -77,9 +86,9 @@ def decode(path: Path, raw: bool = False) -> Decoded:
         _check_length(file, path)
         series = _series(file, path)
         page = series.keyframe
-        if raw and page.compression in JPEG:
-            raise lossy(path, "TIFF with JPEG compression")
-        if series.nbytes > EXPANSION * path.stat().st_size + 2**20:
+        if raw and page.compression in LOSSY:
+            raise lossy(path, f"TIFF with {LOSSY[page.compression]} compression")
+        if series.nbytes > max(EXPANSION * path.stat().st_size, HARMLESS):
             raise UserError(
                 f"{path} says that it holds {series.nbytes / 2**20:,.0f} MB of pixels, more than "
                 f"its {path.stat().st_size:,} bytes can be. Replace the file: it is broken."
@@ -137,6 +146,8 @@ def _series(file: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
     whole = [
         one for one in file.series if not (one.keyframe.is_reduced or one.keyframe.is_mask)
     ] or file.series
+    if not whole:
+        raise UserError(f"{path} lists no pictures: it is broken. Copy or export it again.")
     if len(whole) != 1:
         raise UserError(
             f"{path} holds pictures of different sizes or kinds, or of several places "

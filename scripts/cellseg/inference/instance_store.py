@@ -10,7 +10,6 @@ import json
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -88,7 +87,7 @@ class InstanceStore:
             self._shapes: dict[str, list[int]] = content["shapes"]
         except FileNotFoundError:
             raise UserError(f"{path} does not exist. Run the prediction that makes it.") from None
-        except (zipfile.BadZipFile, zlib.error, OSError, LookupError, TypeError, ValueError) as why:
+        except (*zip_files.BROKEN, LookupError, TypeError, ValueError) as why:
             raise self._broken(f"holds no detections, or is cut off ({why})") from why
         self.images = sorted(self._shapes)
 
@@ -108,7 +107,7 @@ class InstanceStore:
                     name: np.load(io.BytesIO(archive.read(f"{image}/{name}.npy")))
                     for name in ARRAYS
                 }
-        except (zipfile.BadZipFile, zlib.error, OSError, LookupError, ValueError) as why:
+        except (*zip_files.BROKEN, LookupError, ValueError) as why:
             raise self._broken(f"is damaged at '{image}' ({why})") from why
         return {HEAD: Detections(tuple(self._shapes[image]), **arrays)}
 

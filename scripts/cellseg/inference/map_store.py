@@ -194,7 +194,7 @@ class MapStore:
             self._ranges: dict[str, list] = content["least and greatest"]
         except FileNotFoundError:
             raise UserError(f"{path} does not exist. Run the prediction that makes it.") from None
-        except (zipfile.BadZipFile, zlib.error, OSError, LookupError, TypeError, ValueError) as why:
+        except (*zip_files.BROKEN, LookupError, TypeError, ValueError) as why:
             raise self._broken(f"holds no predicted maps, or is cut off ({why})") from why
         self.images = sorted(self._ranges)
 

@@ -2,17 +2,14 @@
 
 import itertools
 import json
-import lzma
 import os
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from cellseg.errors import UserError
-from cellseg.io import run_files
+from cellseg.io import run_files, zip_files
 
 SUFFIX = ".zip"
 SCORES = "scores.csv"
@@ -21,11 +18,6 @@ MEMBERS = "members"
 """Within an export of a run that is fused of others: folder of the members, called 1, 2 ..."""
 OF_MEMBER = (run_files.SAFETENSORS, run_files.SETTINGS)
 """What is read of a member."""
-_BROKEN = (
-    *(OSError, ValueError, EOFError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
-    *(RuntimeError, NotImplementedError),  # a password, a method of compression
-)
-"""What reading a zip raises."""
 
 
 def is_export(path: str | os.PathLike) -> bool:
@@ -128,7 +120,7 @@ def _opened(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except _BROKEN as error:
+    except (*zip_files.BROKEN, ValueError) as error:
         raise UserError(
             f"{path} is damaged or no zip ({error}). Copy it again, or export the run again."
         ) from error

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Container, Iterable
 from pathlib import Path
 
+from cellseg.errors import UserError
+
 MAC = "__MACOSX"  # in archives made on a Mac, with a hidden twin of every file
 
 
@@ -21,7 +23,14 @@ def files(folder: Path, suffixes: Container[str], without: Iterable[Path] = ()) 
     ----------
     suffixes : in lower case; upper case in a name counts as lower
     without : folders whose files are left out, where they lie below `folder`
+
+    Raises
+    ------
+    UserError
+        The folder itself cannot be read.
     """
+    if not os.access(folder, os.R_OK | os.X_OK) and os.path.isdir(folder):
+        raise UserError(f"the folder {folder} cannot be read. Correct its rights.")
     root = folder.resolve()
     seen = {root, *root.parents}
     left_out = {other.resolve() for other in without} - seen

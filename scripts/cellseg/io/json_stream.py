@@ -20,8 +20,12 @@ DEEPEST = 200
 _AHEAD = len(b"-Infinity")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _OTHER_FORMATS = {
-    b"\xff\xfe": "UTF-16 text. Save it as UTF-8",
+    b"\xff\xfe": "UTF-16 or UTF-32 text. Save it as UTF-8",
     b"\xfe\xff": "UTF-16 text. Save it as UTF-8",
+    bytes(64): "filled with zero bytes: a copy or an export was cut off. Copy or export it again",
+    bytes(1): "UTF-16 or UTF-32 text. Save it as UTF-8",
+    b"{\0": "UTF-16 or UTF-32 text. Save it as UTF-8",
+    b"[\0": "UTF-16 or UTF-32 text. Save it as UTF-8",
     b"\x1f\x8b": "a gzip archive. Unpack it",
     b"PK": "a zip archive. Unpack it",
 }
@@ -44,7 +48,11 @@ def opened(path: str | os.PathLike) -> Iterator["Reader"]:
         with open(path, "rb") as file:
             yield Reader(path, file)
     except ijson.JSONError as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = _reason(error)
+        if "invalid bytes in UTF8" in reason:
+            raise UserError(
+                f"{path} has text that is not UTF-8. Save it as UTF-8, or export it again."
+            ) from error
         if "premature EOF" in reason:
             advice = "It ends too early: a copy or an export was cut off. Copy or export it again."
         else:
@@ -56,7 +64,14 @@ def opened(path: str | os.PathLike) -> Iterator["Reader"]:
             "that it names."
         ) from error
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+        raise UserError(f"{path} cannot be read ({error.strerror}). Correct its rights.") from error
+
+
+def _reason(error: Exception) -> str:
+    """What the parser says in its first line; it says it in bytes if the text is not UTF-8."""
+    said = error.args[0] if error.args else ""
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    return (text.strip().splitlines() or [""])[0]
 
 
 class Reader:

@@ -1,13 +1,23 @@
 """Zip files of this project: members that are the same wherever and whenever they are written."""
 
+import lzma
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
+
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(OSError, EOFError, RuntimeError),
+)
+"""What zipfile raises at a damaged file; the last if it says that it is encrypted, or packed by a
+method that Python does not know."""
 
 
 def member(name: str, compression: int = zipfile.ZIP_STORED) -> zipfile.ZipInfo:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cellseg.data import coco_results, image_files, label_folder
+from cellseg.data import coco_results, image_files, label_checks, label_folder
 from cellseg.errors import UserError
 from cellseg.images.reading import LABEL_SUFFIXES, SUFFIXES, find, read_labels
 from cellseg.io import atomic, given_csv
@@ -102,9 +102,11 @@ def _of_label_images(
         )
     found = _matched(source, images)
     known = None if scores is None else _read_scores(Path(scores))
+    pieces = []
     for row in images.itertuples():
         path = found[row.image]
         original = read_labels(path)
+        pieces.append(label_checks.look(original))
         if original.shape != (row.height, row.width):
             raise UserError(
                 f"{path} has {original.shape[0]} x {original.shape[1]} pixels, but its image "
@@ -116,22 +118,34 @@ def _of_label_images(
             values, inverse = np.insert(values, 0, 0), inverse + 1
         labels = inverse.reshape(original.shape).astype(np.int32)
         yield row.image, Found(labels, _scores_of(row.image, values[1:], known, path))
+    # Only now: whether labels are cells shows in all of them together. Nothing is written yet.
+    label_checks.refuse_no_instances(source, [found[image] for image in images["image"]], pieces)
 
 
 def _matched(source: Path, images: pd.DataFrame) -> dict[str, Path]:
     """The label image of each image: by as many of the last folder names as decide."""
     files = find(source, LABEL_SUFFIXES)
     if not files:
-        raise UserError(f"{source} holds no label images ({', '.join(LABEL_SUFFIXES)}).")
+        raise UserError(
+            f"{source} holds no label images ({', '.join(LABEL_SUFFIXES)})."
+            f"{label_folder.other_files(source)}"
+        )
     by_name: dict[str, list[Path]] = {}
     for path in files:
         for name in label_folder.names_of_image(path.relative_to(source).as_posix()):
             for tail in _tails(name):
                 by_name.setdefault(tail, []).append(path)
+    folded: dict[str, list[Path]] = {}
+    for name, paths in by_name.items():
+        folded.setdefault(image_files.fold(name), []).extend(paths)
+    folded = {name: list(dict.fromkeys(paths)) for name, paths in folded.items()}
     found, missing = {}, []
     for image, path in zip(images["image"], images["path"], strict=True):
         tails = [*_tails(PurePosixPath(Path(path).as_posix())), *_tails(image)]
         candidates = next((by_name[tail] for tail in tails if tail in by_name), [])
+        if not candidates:  # in other letter case or Unicode form
+            names = [image_files.fold(tail) for tail in tails]
+            candidates = next((folded[name] for name in names if name in folded), [])
         if len(candidates) > 1:
             first, second = (one.relative_to(source).as_posix() for one in candidates[:2])
             raise UserError(
@@ -147,7 +161,8 @@ def _matched(source: Path, images: pd.DataFrame) -> dict[str, Path]:
             f"{source} has no label image for {number_of(len(missing), 'image')} of "
             f"{len(images)} to be scored: {', '.join(missing[:3])}{more}. Name label images as "
             "their image (also with _labels, _masks or _cp_masks); where nothing was found, store "
-            "one of zeros."
+            f"one of zeros. The folder holds {files[0].name}"
+            f"{f' and {len(files) - 1} more' if files[1:] else ''}."
         )
     left = len(set(files) - set(found.values()))
     if left:
@@ -168,11 +183,13 @@ class Scores(NamedTuple):
     path : of the file
     named : score of each label value, by the image as the table names it, without its suffix
     ends : names of images by each end of theirs: c, b/c, a/b/c
+    folded : the same for ends in any case, see :func:`cellseg.data.image_files.fold`
     """
 
     path: Path
     named: Mapping[str, Mapping[int, float]]
     ends: Mapping[str, Sequence[str]]
+    folded: Mapping[str, Sequence[str]]
 
 
 def _read_scores(path: Path) -> Scores:
@@ -205,7 +222,10 @@ def _read_scores(path: Path) -> Scores:
     for name in named:
         for tail in image_files.tails(PurePosixPath(name)):
             ends.setdefault(str(tail), []).append(name)
-    return Scores(path, named, ends)
+    folded: dict[str, list[str]] = {}
+    for tail, of_tail in ends.items():
+        folded.setdefault(image_files.fold(tail), []).extend(of_tail)
+    return Scores(path, named, ends, folded)
 
 
 def _without_suffix(name: str) -> str:
@@ -229,10 +249,13 @@ def _scores_of(image: str, values: np.ndarray, known: Scores | None, path: Path)
 
 
 def _of_image(known: Scores, image: str, path: Path) -> Mapping[int, float]:
-    """Scores of an image: by as many of the last folder names as decide."""
-    for name in (image, *label_folder.names_of_image(path.as_posix())):
-        for tail in image_files.tails(PurePosixPath(_without_suffix(name))):
-            named = known.ends.get(str(tail), [])
+    """Scores of an image: by as many of the last folder names as decide, if need be in any case."""
+    names = (image, *label_folder.names_of_image(path.as_posix()))
+    tails = [str(tail) for name in names
+             for tail in image_files.tails(PurePosixPath(_without_suffix(name)))]  # fmt: skip
+    for written, ends in ((str, known.ends), (image_files.fold, known.folded)):
+        for tail in tails:
+            named = ends.get(written(tail), [])
             if len(named) > 1:
                 raise UserError(
                     f"{known.path}: {named[0]} and {named[1]} may both be the image {image}. Write "

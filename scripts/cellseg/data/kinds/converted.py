@@ -1,9 +1,11 @@
 """Public data sets in a folder on this disk, as their archives hold them."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellseg.data import sources
 from cellseg.data.kinds.source import Source
 from cellseg.errors import UserError
 from cellseg.io import tolerant
@@ -44,7 +46,7 @@ class Converted(Source):
     def refuse_missing(self, name: str, entry: Mapping, folder: Path) -> None:
         """Refuse a missing folder, unless its images were read before."""
         path = Path(entry["path"])
-        if path.exists() or isinstance(tolerant.json_file(folder / "source.json"), dict):
+        if os.path.exists(path) or isinstance(tolerant.json_file(folder / "source.json"), dict):
             return
         more = "" if path.is_absolute() else f" It is looked for in {Path.cwd()}."
         raise UserError(
@@ -56,8 +58,9 @@ class Converted(Source):
         """The archive, or the files of the folder that hold annotations."""
         path = Path(entry["path"])
         if path.is_file():
-            return [str(path)]
-        return sorted({str(one) for pattern in self.tables for one in path.glob(pattern)})
+            return sources.without_braces([str(path)])
+        found = {str(one) for pattern in self.tables for one in path.glob(pattern)}
+        return sources.without_braces(sorted(found))
 
     def content(
         self, name: str, entry: Mapping, without: Iterable[Path], memory: Path

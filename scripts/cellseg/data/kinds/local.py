@@ -29,12 +29,13 @@ class Local(Source):
 
     def annotation_files(self, name: str, entry: Mapping) -> list[str]:
         """COCO files or label images; none if the data set is not complete."""
-        if "path" not in entry:
-            return sources.annotation_files(entry)  # whether or not the images are there
+        if "path" not in entry:  # whether or not the images are there
+            return sources.without_braces(sources.annotation_files(entry))
         try:
-            return sources.annotation_files(sources.local(name, entry))
+            described = sources.local(name, entry)
         except UserError:
             return []  # the rule says what is wrong
+        return sources.without_braces(sources.annotation_files(described))
 
     def content(
         self, name: str, entry: Mapping, without: Iterable[Path], memory: Path

@@ -105,7 +105,13 @@ class Source:
         return []
 
     def annotation_files(self, name: str, entry: Mapping) -> list[str]:
-        """Files of the user that hold annotations: an edit reads the data set again."""
+        """Files of the user that hold annotations: an edit reads the data set again.
+
+        Raises
+        ------
+        UserError
+            One has braces in its name, which mean wildcards to Snakemake.
+        """
         return []
 
     def content(

@@ -6,10 +6,11 @@ images in folders ``EVICAN_train2019``, ``EVICAN_val2019`` and ``EVICAN_eval2019
 """
 
 import re
+from collections.abc import Hashable
 from functools import partial
 from pathlib import Path
 
-from cellseg.data import coco
+from cellseg.data import coco, coco_annotation
 from cellseg.data.image_files import ImageFiles
 from cellseg.data.layouts.listed import Found, Listed
 from cellseg.errors import UserError
@@ -55,12 +56,25 @@ def read(folder: Path) -> Found:
 def _outlines(path: Path) -> dict:
     """Segmentations of cells by the id of their image."""
     categories = next(coco.items(path, "categories"), None) or []
-    wanted = [one["id"] for one in categories if str(one.get("name", "")).lower() == CELL]
+    listed = [one for one in categories if isinstance(one, dict) and "id" in one]
+    wanted = [one["id"] for one in listed if str(one.get("name", "")).lower() == CELL]
     if not wanted:
-        names = ", ".join(str(one.get("name")) for one in categories)
-        raise UserError(f"{path} has no category '{CELL}', but: {names or 'none'}.")
+        names = ", ".join(str(one.get("name")) for one in listed)
+        raise UserError(
+            f"{path} has no category '{CELL}', but: {names or 'none'}. Download EVICAN2 again."
+        )
     outlines: dict = {}
     for annotation in coco.annotations(path):
-        if annotation.get("category_id") in wanted:
-            outlines.setdefault(annotation["image_id"], []).append(annotation["segmentation"])
+        if not isinstance(annotation, dict):
+            raise UserError(
+                f"{path}: 'annotations' holds {str(annotation)[:80]!r}, which is no annotation. "
+                "Remove it."
+            )
+        if annotation.get("category_id") not in wanted:
+            continue
+        image_id = annotation.get("image_id")
+        if image_id is None or not isinstance(image_id, Hashable):
+            error = coco_annotation.malformed(annotation, "its 'image_id' is no number")
+            raise UserError(f"{path}: {error}")
+        outlines.setdefault(image_id, []).append(annotation.get("segmentation"))
     return outlines

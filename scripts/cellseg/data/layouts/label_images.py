@@ -1,11 +1,11 @@
 """Images with a label image each, of whatever layout, as annotated images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from cellseg.data import label_checks, label_folder
+from cellseg.data import label_checks, label_folder, livecell_names
 from cellseg.data.layouts.listed import Found, Listed
 from cellseg.data.splits import SPLITS
 from cellseg.errors import UserError
@@ -39,6 +39,16 @@ def found(root: Path, pairs: Iterable[Pair], expected: str) -> Found:
     pairs = sorted(pairs)
     if not pairs:
         raise UserError(f"{root} holds no images with label images. Expected: {expected}.")
+    first: dict[Path, Path] = {}
+    for pair in pairs:
+        for path in (pair.image, pair.labels):
+            livecell_names.refuse_unprintable(path)
+        if pair.image in first:
+            raise UserError(
+                f"{first[pair.image]} and {pair.labels} are both label images of {pair.image}. "
+                "Keep one of them in that folder."
+            )
+        first[pair.image] = pair.labels
     images, pieces = [], []
     for pair in pairs:
         labels = read_labels(pair.labels)
@@ -50,12 +60,36 @@ def found(root: Path, pairs: Iterable[Pair], expected: str) -> Found:
     return Found(root, images)
 
 
+def by_stem(paths: Iterable[Path]) -> dict[Path, list[Path]]:
+    """Images by their path without suffix."""
+    found: dict[Path, list[Path]] = {}
+    for path in paths:
+        found.setdefault(path.with_suffix(""), []).append(path)
+    return found
+
+
+def only(images: Sequence[Path], labels: Path) -> Path:
+    """The image of a label image.
+
+    Raises
+    ------
+    UserError
+        There are several.
+    """
+    if len(images) > 1:
+        raise UserError(
+            f"{labels} may belong to {images[0]} and {images[1]}. Keep one of them in that folder."
+        )
+    return images[0]
+
+
 def split_of(path: Path, root: Path) -> str | None:
-    """The split after which a folder between the two is named, if any.
+    """The split after which a folder between the two is named, in any letter case, if any.
 
     Images of ``train`` have none: val and test may be drawn from them.
     """
-    named = [part for part in path.relative_to(root).parts[:-1] if part in SPLITS]
+    folders = [part.lower() for part in path.relative_to(root).parts[:-1]]
+    named = [part for part in folders if part in SPLITS]
     return named[0] if named and named[0] != "train" else None
 
 
