@@ -165,12 +165,15 @@ def only(heads: str, **more) -> dict[str, object]:
 
 
 def _targets(study: Mapping) -> list[str]:
-    """As :data:`TARGETS`, of the heads that the study has if all its networks have the same."""
+    """As :data:`TARGETS`, of the heads that the study has if all its networks have the same; no
+    export of several networks."""
+    several = study["models"]["unet"]["ensemble"]
+    targets = [one for one in TARGETS if not (several and one.endswith("export.zip"))]
     heads = study["experiments"]["first"]["conditions"][0]["heads"]
     if heads != study["hyperparameter_searches"]["swept"]["heads"]:
-        return list(TARGETS)
+        return targets
     return [
-        one.replace(f"/{COMMON}/", f"/{heads}/").replace("/fgbg/", f"/{heads}/") for one in TARGETS
+        one.replace(f"/{COMMON}/", f"/{heads}/").replace("/fgbg/", f"/{heads}/") for one in targets
     ]
 
 

@@ -162,10 +162,10 @@ def model(key: str, *seen: tuple, sees, **more) -> Case:
                 [*plan, *more.pop("plan", [])], **more)  # fmt: skip
 
 
-def of_both(name: str, *seen: tuple, sees: dict, plan=lambda model: []) -> list[Case]:
+def of_both(name: str, *seen: tuple, sees: dict, plan=lambda model: [], **more) -> list[Case]:
     """A key of several families, with what is seen of each."""
     return [
-        model(f"<{family}>.{name}", *seen, sees=see, plan=plan(MODELS[family]))
+        model(f"<{family}>.{name}", *seen, sees=see, plan=plan(MODELS[family]), **more)
         for family, see in sees.items()
     ]
 
@@ -418,7 +418,9 @@ CASES = [
     *(case for family in MODELS for case in starting(family)),
     *of_both("ensemble", (None, 1), ("cell-type", 2),
              sees={family: networks_trained(family) for family in MODELS},
-             plan=lambda name: ["data_report squares: params.ensembles"]),
+             plan=lambda name: ["data_report squares: params.ensembles",
+                                *["export squares/unet/*: removed"] * (name == "unet")],
+             alone=True),
     *of_both("backend", ("tensorflow", "tensorflow"), ("jax", "not with jax"),
              ("torch", "not with torch"),
              sees={family: backend(family) for family in ("panopticnet", "unet")}),
