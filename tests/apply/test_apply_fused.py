@@ -151,7 +151,7 @@ def test_what_a_run_is_fused_of_may_be_moved_with_it_but_not_missing(run, tmp_pa
     with pytest.raises(UserError, match=r"is fused of other runs, and \S+retinamask\S+weights\.h5"):
         request.files_of_run({"run": str(own), "tuning": None})
     (own / "settings.json").unlink()
-    with pytest.raises(UserError, match=r"lacks settings\.json\. Finish it first: .*settings\.json$"):
+    with pytest.raises(UserError, match=r"lacks settings\.json\. Finish it first: .*/settings"):
         request.files_of_run({"run": str(own), "tuning": None})
 
 
