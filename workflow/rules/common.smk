@@ -1,6 +1,7 @@
 """All Python of the workflow: the checked configuration, paths, and what each rule needs."""
 
 import atexit
+import functools
 import glob
 import os
 import sys
@@ -511,11 +512,17 @@ def ensembles_on(wildcards):
     return ensembles.runs_on(study, wildcards.dataset)
 
 
+@functools.cache
+def annotation_files_of(name):
+    """Annotation files of a data set that the user made; folders of them are walked once a call."""
+    entry = study["datasets"][name]
+    return kinds.of(entry).annotation_files(name, entry)
+
+
 def annotations_of_user(wildcards):
     """Input function: annotation files that the user made, so that a corrected one is read again."""
-    entry = study["datasets"][wildcards.dataset]
     try:
-        return kinds.of(entry).annotation_files(wildcards.dataset, entry)
+        return list(annotation_files_of(wildcards.dataset))
     except UserError as error:
         raise WorkflowError(printable(error)) from None
 
@@ -1184,7 +1191,7 @@ def check_command():
         for name in needed_datasets(targets, files):
             entry = study["datasets"][name]
             kinds.of(entry).refuse_missing(name, entry, Path(DATA.format(dataset=name)))
-            kinds.of(entry).annotation_files(name, entry)  # refuses some names
+            annotation_files_of(name)  # refuses some names
         if not targets or {"all", "figures", "tables", "overlays"} & set(targets):
             labels = f"{RUN}/{run_files.LABELS}"
             missing = [

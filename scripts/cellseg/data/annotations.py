@@ -83,10 +83,11 @@ def parse(
         print(f"{split}: {len(table)} images listed, {len(cells.areas)} cells", flush=True)
         where = {**source.get("annotations", {}), **source.get("labels", {})}.get(split)
         found = Problems(split, problems, table)
-        found.of_cells(cells)
+        apart = cells.apart_from_box()
+        found.of_cells(cells, apart)
         found.of_labels(pieces)
         checks.report_crowds(split, where, cells)
-        checks.report_boxes(split, where, cells)
+        checks.report_boxes(split, where, apart.total(), len(cells.areas))
         table = _with_files(table, files, source, labels, found)
         counts = pd.Series(np.frombuffer(cells.image_ids, np.int64)).value_counts()
         table["n_cells"] = table["image_id"].map(counts).fillna(0).astype(int)
@@ -97,7 +98,7 @@ def parse(
         )
         checks.refuse_no_cells(split, where, cells, resolved["n_cells"].sum())
         resolved = _without_emptied(resolved, cells, source.get("crowds", "error"), where, found)
-        shared = resolved["file"].isin(taken).to_numpy()  # told already
+        shared = resolved["file"].isin(taken).to_numpy()  # reported before
         taken.update(dict.fromkeys(table["file"], split))
         table = resolved.assign(image=_unique_keys(resolved, split, keys))
         table = _describe(table, split, root)

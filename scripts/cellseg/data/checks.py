@@ -158,9 +158,8 @@ def report_crowds(split: str, where: str | None, cells: Cells) -> None:
         )
 
 
-def report_boxes(split: str, where: str | None, cells: Cells) -> None:
+def report_boxes(split: str, where: str | None, n_apart: int, n_cells: int) -> None:
     """Warn if most outlines are not where their boxes are."""
-    n_apart, n_cells = cells.apart_from_box().total(), len(cells.areas)
     if 2 * n_apart > n_cells:
         print(
             f"Warning: {split}: {n_apart} of {n_cells} outlines of {where} are not where their "

@@ -2,13 +2,16 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 from urllib.parse import unquote
 
 from cellseg.errors import UserError
 from cellseg.images import reading
+
+T = TypeVar("T")
 
 
 class ImageFiles:
@@ -99,7 +102,7 @@ class ImageFiles:
     @cached_property
     def _folded(self) -> tuple["_Index", "_Index"]:
         """Both indexes by folded names; most data sets never need them."""
-        return _by(self._by_path, fold), _by(self._by_tail, fold)
+        return folded(self._by_path), folded(self._by_tail)
 
 
 _Index = dict[str, list[Path]]
@@ -110,12 +113,12 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _by(index: _Index, spelled: Callable[[str], str]) -> _Index:
-    """The index by other spellings of its names, each file once a name."""
-    found: dict[str, dict[Path, None]] = {}
-    for name, paths in index.items():
-        found.setdefault(spelled(name), {}).update(dict.fromkeys(paths))
-    return {name: list(paths) for name, paths in found.items()}
+def folded(index: Mapping[str, Iterable[T]]) -> dict[str, list[T]]:
+    """An index by its folded names, each entry once a name."""
+    found: dict[str, dict[T, None]] = {}
+    for name, entries in index.items():
+        found.setdefault(fold(name), {}).update(dict.fromkeys(entries))
+    return {name: list(entries) for name, entries in found.items()}
 
 
 def spellings(name: str) -> list[str]:

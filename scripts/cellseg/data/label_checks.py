@@ -9,7 +9,8 @@ import numpy as np
 from cellseg.errors import UserError
 
 SURROUNDED = 3
-"""Regions beside a label as large as a background; a large cell may have one or two in a corner."""
+"""Regions next to a label as large as a background; a large cell may have one or two in a
+corner."""
 WRAPPED = 6
 """Of the labels 1 to 255, in several pieces: more than flaws of painting explain."""
 
@@ -27,7 +28,7 @@ class Pieces:
     thin : regions, also specks, that touch another label and are nowhere two pixels wide and high;
         interpolation leaves several around each cell, drawn outlines one in a hundred cells
     largest : largest label
-    around : regions beside a label that reaches all four sides of the image and covers most of it,
+    around : regions next to a label that reaches all four sides of the image and covers most of it,
         as a background does: other labels, or enclosed pixels of value 0; 0 without such a label
     """
 
@@ -95,7 +96,7 @@ def look(labels: np.ndarray) -> Pieces:
 
 
 def _around(labels: np.ndarray, numbered: np.ndarray, areas: np.ndarray) -> int:
-    """Regions beside one that is as large as a background; see :class:`Pieces`."""
+    """Regions next to one that is as large as a background; see :class:`Pieces`."""
     from skimage.measure import label
 
     region = int(areas[1:].argmax()) + 1

@@ -42,8 +42,13 @@ class Problems:
         for problem, image_id, count in label_checks.listed(pieces):
             self._row(problem, self.names[image_id], image_id, count, "kept")
 
-    def of_cells(self, cells: Cells) -> None:
-        """Note what is wrong with single cells; `cells` is how many of the image."""
+    def of_cells(self, cells: Cells, apart: Mapping[int, int]) -> None:
+        """Note what is wrong with single cells; the column `cells` is how many of the image.
+
+        Parameters
+        ----------
+        apart : of :meth:`cellseg.data.coco_cells.Cells.apart_from_box`
+        """
         leaving, outside = cells.beyond_frame()
         for problem, counts, action in (
             ("cell of an unlisted image", cells.unknown, "dropped"),
@@ -51,7 +56,7 @@ class Problems:
             ("outline with a part without area", cells.reduced, "part dropped"),
             ("crowd region", cells.crowd, "dropped"),
             ("cell of another category than most", cells.of_other_categories(), "kept"),
-            ("outline apart from its box", cells.apart_from_box(), "kept"),
+            ("outline apart from its box", apart, "kept"),
             ("cell partly outside the frame", leaving, "kept"),
             ("cell outside the frame", outside, "kept"),
         ):

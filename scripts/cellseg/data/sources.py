@@ -167,7 +167,7 @@ def _missing(path: Path, file: bool) -> str:
     else:
         right = stat.S_ISREG(mode) if file else stat.S_ISDIR(mode)
         return "" if right else f"{path} is not a {what}. Name a {what}."
-    more = next((told for sign, told in _SIGNS.items() if re.match(sign, str(path))), "")
+    more = next((advice for sign, advice in _SIGNS.items() if re.match(sign, str(path))), "")
     more = more or ("" if path.is_absolute() else f" It is looked for in {Path.cwd()}.")
     return f"the {what} {path} does not exist.{more}"
 

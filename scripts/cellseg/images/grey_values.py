@@ -89,7 +89,7 @@ def levels(values: np.ndarray, path: str | os.PathLike) -> tuple[float, float]:
 
 
 def _without_outliers(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """The two percentiles, each anew where it is one of few values far from all others."""
+    """The two percentiles, each replaced where it is one of few values far from all others."""
     few = int(OUTLYING * values.size)
     if few == 0 or low == high:
         return low, high

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cellseg.errors import UserError
+from cellseg.io import zip_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +36,6 @@ def read(
     UserError
         It cannot be read, or lacks a column. Names the file and what to do.
     """
-    import gzip
-    import zipfile
-    import zlib
-
     import pandas as pd
 
     how = {"dtype": str, "keep_default_na": False, "skipinitialspace": True}
@@ -48,10 +45,7 @@ def read(
         table = pd.read_csv(path, sep=found[0] if found else ",", **how)
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text ({error}). Save it as UTF-8.") from error
-    except (
-        *(ValueError, OSError, EOFError),
-        *(zipfile.BadZipFile, gzip.BadGzipFile, zlib.error),
-    ) as error:
+    except (*zip_files.BROKEN, ValueError) as error:  # also of a gzip archive
         why = str(error).strip()
         raise UserError(f"{path} is no CSV table ({why}). Copy or export it again.") from error
     table.columns = [str(name).strip() for name in table.columns]

@@ -2,22 +2,16 @@
 
 import errno
 import json
-import lzma
 import os
 import shutil
 import stat
-import struct
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from cellseg.errors import UserError
-from cellseg.io import disk_full
-
-_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error)
-"""What the decompressors of a zip raise, next to OSError."""
+from cellseg.io import disk_full, zip_files
 
 MARKER = ".unpacked.json"  # lies in the unpacked folder and says what it was made from
 
@@ -114,7 +108,7 @@ def _extract(archive: Path, folder: Path, wanted: Callable[[str], bool]) -> None
             folder.mkdir()
             for member in members:
                 content.extract(member, folder)  # checks the CRC of every file
-    except (*_BROKEN, NotImplementedError, RuntimeError, ValueError) as error:
+    except (*zip_files.DAMAGED, ValueError) as error:
         raise BrokenArchive(f"{archive} is a broken zip archive ({error}).") from error
     except OSError as error:
         # bz2 gives no number, and a place before the file is no argument; the rest is the disk.

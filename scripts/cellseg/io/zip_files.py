@@ -12,12 +12,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-BROKEN = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
-    *(OSError, EOFError, RuntimeError),
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError),
+    RuntimeError,
 )
-"""What zipfile raises at a damaged file; the last if it says that it is encrypted, or packed by a
-method that Python does not know."""
+"""What zipfile raises at a damaged file, next to OSError; the last if it says that it is encrypted,
+or packed by a method that Python does not know."""
+BROKEN = (*DAMAGED, OSError)
+"""The same, where a file that cannot be opened counts as damaged."""
 
 
 def member(name: str, compression: int = zipfile.ZIP_STORED) -> zipfile.ZipInfo:

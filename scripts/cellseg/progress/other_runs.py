@@ -7,9 +7,11 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from cellseg.io import run_files
 from cellseg.jobs.active import RUNNING
 from cellseg.jobs.run_folder import Look, RunFolder
 from cellseg.jobs.steps import Step, steps_of
+from cellseg.study import runs as studies
 from cellseg.study.runs import Run
 
 
@@ -25,11 +27,9 @@ def running(
     folder_of : looks at a run, given its jobs
     """
     for path in sorted(results.glob("*/runs/*/*/*/seed-*")):
-        dataset, _, model, heads, subset, seed = path.relative_to(results).parts
-        number = seed.removeprefix("seed-")
-        if not number.isdecimal() or Run(dataset, model, heads, subset, int(number)) in known:
+        run = studies.run_of_file(path / run_files.WEIGHTS, results)
+        if run is None or run in known:
             continue
-        run = Run(dataset, model, heads, subset, int(number))
         tunings = sorted(f"{inner.name}/" for inner in path.glob("tuning-*"))
         folder = folder_of(run, steps_of(run, ["", *tunings]))
         if folder.state == RUNNING:

@@ -135,10 +135,7 @@ def _matched(source: Path, images: pd.DataFrame) -> dict[str, Path]:
         for name in label_folder.names_of_image(path.relative_to(source).as_posix()):
             for tail in _tails(name):
                 by_name.setdefault(tail, []).append(path)
-    folded: dict[str, list[Path]] = {}
-    for name, paths in by_name.items():
-        folded.setdefault(image_files.fold(name), []).extend(paths)
-    folded = {name: list(dict.fromkeys(paths)) for name, paths in folded.items()}
+    folded = image_files.folded(by_name)
     found, missing = {}, []
     for image, path in zip(images["image"], images["path"], strict=True):
         tails = [*_tails(PurePosixPath(Path(path).as_posix())), *_tails(image)]
@@ -222,10 +219,7 @@ def _read_scores(path: Path) -> Scores:
     for name in named:
         for tail in image_files.tails(PurePosixPath(name)):
             ends.setdefault(str(tail), []).append(name)
-    folded: dict[str, list[str]] = {}
-    for tail, of_tail in ends.items():
-        folded.setdefault(image_files.fold(tail), []).extend(of_tail)
-    return Scores(path, named, ends, folded)
+    return Scores(path, named, ends, image_files.folded(ends))
 
 
 def _without_suffix(name: str) -> str:

@@ -296,9 +296,8 @@ def _check_run(study: Mapping, run: Run) -> None:
             f"{where}.file: {begun.folder} has no network, or several. Start from a run that "
             "trains one."
         )
-    theirs = study["models"][begun.model]
-    key = "file" if "file" in entry else "model"
-    _check_networks(f"{where}.{key}", study, run.model, begun.model, theirs, entry["take"])
+    key, network = "file" if "file" in entry else "model", study["models"][begun.model]
+    _check_networks(f"{where}.{key}", study, run.model, begun.model, network, entry["take"])
     if begun.is_external:
         raise UserError(f"{where}.heads: '{begun.heads}' has no network. Name heads of a network.")
     theirs, own = head_names.split(begun.heads), head_names.split(run.heads)
@@ -433,10 +432,11 @@ def _check_export(where: str, study: Mapping, run: Run, file: str) -> None:
         raise UserError(of_fused(where, file, exports.members_in(file)))
     if family not in models.FAMILIES:
         raise UserError(f"{where}: {file} is of family {family}, which is not known here.")
-    entry, name = entry_of(study, run.model), entry_of(study, run.model)["file"]
-    _check_networks(where, study, run.model, name, model, entry["take"])
+    entry = entry_of(study, run.model)
+    name, take = entry["file"], entry["take"]
+    _check_networks(where, study, run.model, name, model, take)
     own = head_names.split(run.heads)
-    if entry["take"] == "all" and heads != own:
+    if take == "all" and heads != own:
         raise UserError(other_heads(where, name, heads, own))
 
 
