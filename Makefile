@@ -4,7 +4,7 @@
 #   make test    lint and tests
 #   make test-all   the same with the slow tests: faults on Slurm, the poster, a full disk, deepcell's own tests, 1,000 mutated files of every kind
 #   make setup   installs or updates the environment in .venv (VARIANT=gpu: TensorFlow with CUDA)
-#   make detectors   torch, torchvision, timm and cellpose on top of .venv, for instance detectors and family cellpose (make test adds them if missing)
+#   make detectors   torch, torchvision, timm, cellpose and segment-anything on top of .venv, for instance detectors and families cellpose, cellpose-sam (make test adds them if missing)
 #   make bench   compares the speed of each stage with the usual package, and measures the cost of a run
 #   make side-by-side   deepcell's network next to ours: scores, speed, memory (some 25 minutes)
 #   make starter   trains the starter network again from nothing (a quarter of an hour) and puts it where it is shipped

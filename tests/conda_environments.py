@@ -31,6 +31,13 @@ OF_TORCH = {
             "training": {"tiling": "crop-64"},
         },
         "cellpose": {"family": "cellpose", "width": 4, "training": {"clipnorm": None}},
+        "cellpose-sam": {
+            "family": "cellpose-sam",
+            "size": 64,
+            "depth": 4,
+            "width": 16,
+            "training": {"tiling": "crop-64"},
+        },
     },
     "segmentation_by_heads": {"flows+fgbg": {"method": "flow-tracking"}},
     "experiments": {
@@ -38,7 +45,12 @@ OF_TORCH = {
             "title": "Do they run?",
             "conditions": [
                 {"model": "detector", "heads": "instances", "subset": "full", "seed": 0},
-                {"model": "cellpose", "heads": "flows+fgbg", "subset": "full", "seed": 0},
+                {
+                    "model": ["cellpose", "cellpose-sam"],
+                    "heads": "flows+fgbg",
+                    "subset": "full",
+                    "seed": 0,
+                },
             ],
             "figures": [],
         }
@@ -54,6 +66,7 @@ TARGETS = {
     "train-torch": [
         RUNS.format("detector", "instances", "export.zip"),
         RUNS.format("cellpose", "flows+fgbg", "weights.h5"),
+        RUNS.format("cellpose-sam", "flows+fgbg", "weights.h5"),
     ],
 }
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 
 KNOWN = {
     *("type", "description", "default", "enum", "const", "required", "partial"),
-    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "pattern", "contains"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    *("pattern", "contains"),
     *("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "propertyNames"),
     *("$ref", "$schema", "$defs", "properties", "patternProperties", "additionalProperties"),
     *("allOf", "anyOf", "oneOf", "if", "then", "else", "items"),

@@ -170,15 +170,19 @@ def of_both(name: str, *seen: tuple, sees: dict, plan=lambda model: [], **more) 
     ]
 
 
-OF_PACKAGES = {"cellpose": ("flowing", FLOWS), "stardist": ("stars", STARS)}
+OF_PACKAGES = {"cellpose": ("flowing", FLOWS), "cellpose-sam": ("attending", FLOWS),
+               "stardist": ("stars", STARS)}  # fmt: skip
 """By family whose network is that of a package: the model, and the heads that it predicts."""
+OF_ONE_SIZE = {"family": "cellpose-sam", "size": 64}
+MADE = {"cellpose-sam": {"models.attending": OF_ONE_SIZE}}
+"""Models that the base study lacks: they forbid other sizes of tiles."""
 
 
 def of_package(family: str, key: str, *seen: tuple) -> Case:
     """A key of a model that no run of the base study has."""
     name, _ = OF_PACKAGES[family]
     return Case(f"models.*<{family}>.{key}", f"models.{name}.{key}", seen,
-                part_of_package(family, "model", key))  # fmt: skip
+                part_of_package(family, "model", key), given=MADE.get(family, {}))  # fmt: skip
 
 
 def part_of_package(family: str, *keys: str):
@@ -196,7 +200,7 @@ def part_of_package(family: str, *keys: str):
 def overriding_of_package(case: Case, family: str) -> Case:
     """A setting of training that differs for that model."""
     key = case.key.removeprefix("training.")
-    of_study = case.given if key == "steps" else {}
+    of_study = {**MADE.get(family, {}), **(case.given if key == "steps" else {})}
     given, other = case.seen[0][0], case.seen[1][0]
     return Case(f"models.*<{family}>.training.{key}",
                 f"models.{OF_PACKAGES[family][0]}.training.{key}",
@@ -217,7 +221,7 @@ def overriding_head_of_package(case: Case, family: str) -> Case:
 
     given, other = case.seen[0][0], case.seen[1][0]
     return Case(f"models.*<{family}>.heads.{key}", f"models.{name}.heads.{key}",
-                [(ABSENT, given), (other, other)], see, [])  # fmt: skip
+                [(ABSENT, given), (other, other)], see, [], MADE.get(family, {}))  # fmt: skip
 
 
 def overriding(case: Case, family: str) -> Case:
@@ -387,13 +391,23 @@ CASES = [
       for case in [*TRAINING, *NETWORK_CASES] if case.key.startswith("training.")),
     *(overriding_head_of_package(case, family) for family in OF_PACKAGES
       for case in TRAINING if case.key.startswith("heads.")),
-    *(case for family in OF_PACKAGES for case in (
-        of_package(family, "width", (32, 32), (8, 8)),
-        of_package(family, "ensemble", (None, None), ("cell-type", "cell-type")),
-    )),
+    *(of_package(family, "ensemble", (None, None), ("cell-type", "cell-type"))
+      for family in OF_PACKAGES),
+    *(of_package(family, "width", (32, 32), (8, 8)) for family in ("cellpose", "stardist")),
     of_package("stardist", "depth", (3, 3), (2, 2)),
-    of_package("cellpose", "optimizer", ("adam", "adam"), ("sgd", "sgd")),
-    of_package("cellpose", "momentum", (0.9, 0.9), (0.5, 0.5)),
+    *(case for family in ("cellpose", "cellpose-sam") for case in (
+        of_package(family, "optimizer", ("adam", "adam"), ("sgd", "sgd")),
+        of_package(family, "momentum", (0.9, 0.9), (0.5, 0.5)),
+    )),
+    of_package("cellpose-sam", "width", (1024, 1024), (512, 512)),
+    of_package("cellpose-sam", "depth", (24, 24), (8, 8)),
+    of_package("cellpose-sam", "attention_heads", (16, 16), (8, 8)),
+    # Tiles have the size of the network.
+    Case("models.*<cellpose-sam>.size", "models.attending",
+         [(OF_ONE_SIZE, 64),
+          ({**OF_ONE_SIZE, "size": 128, "training": {"tiling": "cut-128"}}, 128)],
+         part_of_package("cellpose-sam", "model", "size"),
+         given={**MADE["cellpose-sam"], "tilings.cut-128": {"size": 128, "tile_overlap": 8}}),
     *(overriding_head(case, family) for family in MODELS for case in TRAINING
       if case.key.startswith("heads.")),
     Case("models.*.family", "models.reference",

@@ -21,7 +21,7 @@ from cellseg.training.checkpoint import ResumeFolder
 HEADS = {"inner-distance": {}, "pixelwise": {}}
 STARS = {"star-distances": {"grid": 2}, "object-probability": {}}
 FLOWS = {"flows": {}, "fgbg": {}}
-HEADS_OF = {"cellpose": FLOWS, "stardist": STARS}
+HEADS_OF = {"cellpose": FLOWS, "cellpose-sam": FLOWS, "stardist": STARS}
 """Of families whose networks do not predict :data:`HEADS`."""
 
 
@@ -33,6 +33,14 @@ PANOPTICNET = {
 }
 OWN_SETTINGS = {
     "cellpose": {"width": 4, "optimizer": "adam", "momentum": 0.9},
+    "cellpose-sam": {
+        "size": 32,
+        "depth": 4,
+        "width": 8,
+        "attention_heads": 2,
+        "optimizer": "adam",
+        "momentum": 0.9,
+    },
     "deepcell": PANOPTICNET,
     "panopticnet": {
         **PANOPTICNET,
@@ -52,6 +60,7 @@ OF_ANY_HEADS = sorted(
 """Families whose networks predict :data:`HEADS`. ``test_family_*`` are about the others."""
 LEARNERS = {
     "cellpose": "learner",
+    "cellpose-sam": "learner",
     "deepcell": "DeepcellLearner",
     "panopticnet": "learner",
     "stardist": "learner",

@@ -42,8 +42,9 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
 def settings(family: str) -> dict:
     """Settings of a small network of a family."""
-    if family == "cellpose":
-        made = small_training.settings(1, family=family)
+    if family in small_training.OWN_SETTINGS:
+        size = {"size": WINDOWS["window"]} if family == "cellpose-sam" else {}
+        made = small_training.settings(1, family=family, **size)
         return {**made, "training": {**made["training"], "clipnorm": None}}
     model = {"family": family, "preset": "small", "detections": 30, "score_threshold": 0,
              "ensemble": None, "optimizer": "adam", "momentum": 0.9, "weights": None,

@@ -167,6 +167,7 @@ def _values(one: Mapping) -> str:
         (one.get("minimum"), "≥ {}"),
         (one.get("exclusiveMaximum"), "< {}"),
         (one.get("maximum"), "≤ {}"),
+        (one.get("multipleOf"), "a multiple of {}"),
     ]
     given = [text.format(limit) for limit, text in limits if limit is not None]
     return ", ".join([words or "mapping", *given])

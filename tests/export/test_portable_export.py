@@ -33,7 +33,8 @@ from cellseg.models.pytorch import state_files
 from cellseg.training import start
 
 SLOW = pytest.mark.slow
-ALIKE = [pytest.param(name, marks=SLOW) for name in ("maskrcnn", "retinamask", "cascade")]
+ALIKE = [pytest.param(name, marks=SLOW)
+         for name in ("maskrcnn", "retinamask", "cascade", "cellpose-sam")]  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["centermask", "cellpose", *ALIKE])
@@ -111,9 +112,16 @@ def test_the_card_names_data_packages_and_paper(family, unpacked):
     assert "| A172 | 1 | 7 | 0 |" in card  # trained on one image with seven cells
     assert "| `msa` | 0.500 |" in card and "| `ap` | 0.250 |" in card
     assert f"- The images it was trained on: {SOURCES['download'].licence}" in card
-    built = {"cellpose": "torch (BSD 3-clause), cellpose (BSD 3-clause)"}
+    built = {
+        "cellpose": "torch (BSD 3-clause), cellpose (BSD 3-clause)",
+        "cellpose-sam": "torch (BSD 3-clause), torchvision (BSD 3-clause), segment-anything",
+    }
     assert f"network is built by: {built.get(family, 'torch (BSD 3-clause), torchvision')}" in card
-    paper = {"cellpose": "s41592-020-01018-x", "centermask": "1911.06667"}
+    paper = {
+        "cellpose": "s41592-020-01018-x",
+        "cellpose-sam": "2025.04.28.651001",
+        "centermask": "1911.06667",
+    }
     assert paper.get(family, "arXiv") in card and "Mesmer" not in card
     assert "MIT License" in (unpacked / "cellseg/LICENSE").read_text()
     origin = json.loads((unpacked / "origin.json").read_text())

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 import small_training  # noqa: E402
 from cellseg import models  # noqa: E402
+from cellseg.models.cellpose import losses as package_losses  # noqa: E402
 from cellseg.models.cellpose import maps, sizes  # noqa: E402
 from cellseg.scoring.objects import score_image  # noqa: E402
 from cellseg.segmentation.methods import flow_tracking as method  # noqa: E402
@@ -99,7 +100,7 @@ def test_a_grey_image_is_given_to_the_network_as_by_the_package():
 
     images, _ = _batch()
     theirs = np.stack([transforms.reshape(image[..., 0], [0, 0], True) for image in images])
-    np.testing.assert_array_equal(maps.images_of(images).numpy(), theirs)
+    np.testing.assert_array_equal(maps.images_of(images, sizes.IMAGE_CHANNELS).numpy(), theirs)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -116,7 +117,7 @@ def test_the_loss_and_its_gradient_are_those_of_the_package(seed):
     theirs = ours.clone()
     ours.requires_grad_()
     theirs.requires_grad_()
-    losses = maps.losses_of(ours, targets)
+    losses = package_losses.losses_of(ours, targets)
     assert set(losses) == {"flows", "fgbg"} and all(one > 0.1 for one in losses.values())
     total = sum(losses.values())
     expected = _loss_fn_seg(maps.truth_of(targets), theirs, torch.device("cpu"))
@@ -141,7 +142,7 @@ def test_steps_are_those_of_the_packages_training(family, tmp_path, optimizer):
     images, targets = _batch()
     network.train()
     for _ in range(3):
-        found = network(maps.images_of(images))[0]
+        found = network(maps.images_of(images, sizes.IMAGE_CHANNELS))[0]
         expected = _loss_fn_seg(maps.truth_of(targets), found, torch.device("cpu"))
         theirs.zero_grad()
         expected.backward()
@@ -187,7 +188,7 @@ def test_maps_are_the_packages_outputs(family, trained):
     learner.load_weights(folder / "weights.h5")
     images, _ = _batch()
     found = family.Predictor(settings, folder)(images)
-    outputs = core._forward(learner.model, maps.images_of(images).numpy())[0]
+    outputs = core._forward(learner.model, maps.images_of(images, sizes.IMAGE_CHANNELS).numpy())[0]
     np.testing.assert_allclose(5 * np.moveaxis(found["flows"], -1, 1), outputs[:, :2], atol=1e-5)
     logits = np.log(found["fgbg"][..., 1] / found["fgbg"][..., 0])
     np.testing.assert_allclose(logits, outputs[:, 2], atol=1e-4)
@@ -261,7 +262,7 @@ def test_saved_weights_predict_like_the_trained_network(family, tmp_path):
     learner.save_weights(tmp_path / "weights.h5")  # and the network has the averages, too
     learner.model.eval()
     with torch.no_grad():
-        expected = maps.maps_of(learner.model(maps.images_of(batch[0]))[0])
+        expected = maps.maps_of(learner.model(maps.images_of(batch[0], sizes.IMAGE_CHANNELS))[0])
     found = family.Predictor(settings, tmp_path)(batch[0])
     for head in FLOWS:
         np.testing.assert_array_equal(found[head], expected[head])

@@ -149,7 +149,7 @@ def test_every_family_is_described_without_a_library_of_networks():
         "    assert models.expected_parameters(model, 2) > 1000\n"
         "    assert models.values_per_pixel(model, 2) > 10 and models.description(model)\n"
         "heavy = {'keras', 'tf_keras', 'tensorflow', 'deepcell', 'stardist', 'torch', 'timm',\n"
-        "         'cellpose'}\n"
+        "         'cellpose', 'segment_anything'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -291,6 +291,7 @@ def test_parameters_are_those_of_the_network(backbone, levels, heads):
 def test_every_family_has_a_figure_for_its_weights():
     models = {
         "cellpose": {"family": "cellpose"},
+        "cellpose-sam": {"family": "cellpose-sam", "size": 64},
         "deepcell": {"family": "deepcell", "backbone": "featurenet"},
         "panopticnet": {"family": "panopticnet", "backbone": "featurenet"},
         "stardist": {"family": "stardist", "width": 8},

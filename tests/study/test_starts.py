@@ -161,6 +161,7 @@ def test_what_cannot_be_started_from_is_refused(schema, name):
 
 STARS = {"family": "stardist", "width": 4}
 CELLS = {"family": "cellpose", "width": 4}
+SAM = {"family": "cellpose-sam", "size": 64}
 MASKS = {"family": "maskrcnn", "preset": "small"}
 CASCADE = {"family": "cascade", "preset": "small"}
 TRANSFERS = {
@@ -168,6 +169,8 @@ TRANSFERS = {
     "stardist's package": ("star-distances+object-probability", STARS, {"file": "a.h5"}, {}),
     "cellpose": ("flows+fgbg", CELLS, CELLS, {"take": "all-but-heads", "rate": 0.1}),
     "cellpose's package": ("flows+fgbg", CELLS, {"file": "given/cyto3"}, {"take": "backbone"}),
+    "cellpose-sam": ("flows+fgbg", SAM, SAM, {"take": "all-but-heads", "freeze": "backbone"}),
+    "cellpose-sam's package": ("flows+fgbg", SAM, {"file": "given/cpsam_v2"}, {}),
     "maskrcnn": ("instances", MASKS, MASKS, {"freeze": "backbone"}),
     "cascade from maskrcnn": ("instances", CASCADE, MASKS, {"take": "all-but-heads"}),
     "retinamask": ("instances", {**MASKS, "family": "retinamask"}, MASKS, {"take": "backbone"}),
@@ -191,6 +194,8 @@ TRANSFERS = {
                    "deformable true, and that of 'fine' false. Choose another model"),
     "a family": ("flows+fgbg", CELLS, STARS, {"take": "backbone"},
                  "of family stardist, whose weights do not fit one of family cellpose"),
+    "a smaller network": ("flows+fgbg", SAM, {**SAM, "width": 512}, {"take": "backbone"},
+                          "width 512"),
     "a detector": ("fgbg", UNET, MASKS, {"take": "backbone"}, "maskrcnn, whose weights do not fit"),
 }  # fmt: skip
 """Heads, model, what it starts from, how, and why that is refused."""

@@ -28,6 +28,10 @@ NETWORKS = {
         "Stringer et al., Nature Methods 18, 100-106, 2021 (Cellpose; the network)",
         "10.1038/s41592-020-01018-x",
     ),
+    "cellpose-sam": (
+        "Pachitariu et al., 2025 (Cellpose-SAM; the network)",
+        "10.1101/2025.04.28.651001",
+    ),
     "maskrcnn": ("He et al., 2017 (Mask R-CNN; the network)", "10.48550/arXiv.1703.06870"),
     "retinamask": ("Fu et al., 2019 (RetinaMask; the network)", "10.48550/arXiv.1901.03353"),
     "centermask": ("Lee and Park, 2020 (CenterMask; the network)", "10.48550/arXiv.1911.06667"),
@@ -47,6 +51,7 @@ OF_PACKAGES = {
     "torchvision": "BSD 3-clause",
     "timm": "Apache 2.0",
     "cellpose": "BSD 3-clause",
+    "segment-anything": "Apache 2.0",
 }
 """Licences of packages that networks of torch are built by."""
 

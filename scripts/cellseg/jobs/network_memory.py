@@ -16,8 +16,10 @@ unet                            128      2      2183        1334
 unet-deep                       128      2      6067        2968
 cellpose, torch, one thread     256      1      1903
 cellpose, torch, one thread     256      2      2552        1214
+cellpose-sam, the same          256      1     11985
 
-The sums below come within 15 % of a training, 30 % of a prediction; a job asks for 30 % more
+The sums below come within 15 % of a training (27 % more of cellpose-sam's), 30 % of a prediction; a
+job asks for 30 % more
 (:func:`cellseg.jobs.resources.with_spare`), and for what its predecessors took once there are any.
 """
 

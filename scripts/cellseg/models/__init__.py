@@ -93,6 +93,9 @@ FAMILIES: dict[str, Entry] = {
     ),
     "stardist": Entry("cellseg.models.stardist.family", facts="cellseg.models.stardist.sizes"),
     "cellpose": Entry("cellseg.models.cellpose.family", facts="cellseg.models.cellpose.sizes"),
+    "cellpose-sam": Entry(
+        "cellseg.models.cellpose_sam.family", facts="cellseg.models.cellpose_sam.sizes"
+    ),
     "unet": Entry("cellseg.models.unet.family", facts="cellseg.models.unet.sizes"),
     **{
         name: Entry("cellseg.models.detectors.family", facts="cellseg.models.detectors.sizes")

@@ -138,8 +138,10 @@ def _check_instances(where: str, study: Mapping, model: str, heads: list[str]) -
         )
 
 
+FLOWS = ("flows", "fgbg")
 OF_PACKAGES = {
-    "cellpose": (("flows", "fgbg"), "family cellpose computes with torch, which has no XLA"),
+    "cellpose": (FLOWS, "family cellpose computes with torch, which has no XLA"),
+    "cellpose-sam": (FLOWS, "family cellpose-sam computes with torch, which has no XLA"),
     "stardist": (
         ("star-distances", "object-probability"),
         "XLA cannot compile the losses of family stardist",

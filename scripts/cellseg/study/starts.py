@@ -26,7 +26,7 @@ from cellseg.training.start import FILES, KEY, RUN, doubts, of_fused, other_head
 
 FITTING = ({"deepcell", "panopticnet"},)
 """Families whose weights fit each other, but for those that are the same."""
-SHAPES = ("backbone", "width")
+SHAPES = ("backbone", "width", "attention_heads", "size")
 """Settings that change the shapes of every part of a network that maps; presets do of detectors."""
 SHAPES_OF_ALL = ("architecture", "depth", "backbone_levels")
 """Those that change its layers, some of which still fit."""

@@ -28,6 +28,7 @@ from cellseg.study import (
     spelling,
     star_grids,
     starts,
+    windows,
 )
 from cellseg.study.fusion_names import is_fused
 from cellseg.study.runs import as_list, with_own_training
@@ -203,7 +204,7 @@ def _check_names(study: Mapping) -> None:
     for name, model in study["models"].items():
         _check_model(f"models.{name}", model, study)
         if name in used and not (outside.is_outside(model) or is_fused(model)):
-            _check_window(f"models.{name}", model, study)
+            windows.check(f"models.{name}", model, study)
     for name in study["step_ms"]:
         spelling.check("step_ms", name, study["models"])
     low, high = study["synthesis"]["confluence"]
@@ -270,7 +271,7 @@ def _check_search(name: str, study: Mapping) -> None:
     if search["threshold_search"] is not None:
         chosen = search["threshold_search"]
         spelling.check(f"{where}.threshold_search", chosen, study["threshold_searches"])
-        _check_window(f"models.{search['model']}", study["models"][search["model"]], study)
+        windows.check(f"models.{search['model']}", study["models"][search["model"]], study)
     try:
         heads = head_names.split(search["heads"])
     except UserError as error:
@@ -298,6 +299,8 @@ def _check_model(where: str, model: Mapping, study: Mapping) -> None:
             f"{where}.training.warp: targets are those of whole tiles, and the tiling "
             f"{training['tiling']} has mode crop. Use `warp: labels`, or a tiling of mode cut."
         )
+    if model["family"] == windows.OF_ONE_SIZE:
+        windows.check_tiles(where, model, tiling)
     if model.get("start_from") is not None:
         starts.check_entry(f"{where}.start_from", model, study)
     if model.get("weights") is not None:
@@ -316,29 +319,6 @@ def _check_levels(where: str, model: Mapping) -> None:
         raise UserError(
             f"{where}.backbone_levels: {', '.join(model['backbone_levels'])} leave one out between "
             "them, and each level is added to the next. Name all from the finest to the coarsest."
-        )
-
-
-def _check_window(where: str, model: Mapping, study: Mapping) -> None:
-    """Refuse windows that the network of a model cannot be applied to."""
-    window = study["prediction"]["window"]
-    tiling = study["tilings"][with_own_training(study, model["training"])["tiling"]]
-    if window == "image" and model["family"] == "deepcell":
-        raise UserError(
-            f"prediction.window: image needs a network that takes any size, and {where} is of "
-            "family deepcell, which takes squares of 2^n pixels. Leave `window` at null, or use "
-            "family panopticnet or unet."
-        )
-    if window == "image" and tiling["mode"] == "resize":
-        raise UserError(
-            f"prediction.window: image predicts images at their own resolution, and {where} is "
-            "trained on resized ones. Leave `window` at null, or use a tiling of mode cut or crop."
-        )
-    if model.get("location") and window and tiling["mode"] != "resize" and window != tiling["size"]:
-        raise UserError(
-            f"prediction.window: {window} differs from the tiles of {tiling['size']} pixels that "
-            f"{where} is trained on, and with `location` a network depends on their size. Leave "
-            f"`window` at null, or set {where}.location to false."
         )
 
 

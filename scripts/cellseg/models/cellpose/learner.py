@@ -1,6 +1,6 @@
 """Cellpose's network in training by the package's loss."""
 
-from cellseg.models.cellpose import maps  # isort: skip  (before torch)
+from cellseg.models.cellpose import losses, maps, sizes  # isort: skip  (before torch)
 from torch import Tensor, nn
 
 from cellseg.models.pytorch.learner import TorchLearner
@@ -13,14 +13,18 @@ class CellposeLearner(TorchLearner):
     All weights decay, as in ``cellpose.train.train_seg``. The backbone is the path down.
     """
 
-    BACKBONE, HEADS = "downsample.", ("output.",)
+    BACKBONE, HEADS, IMAGE_CHANNELS = "downsample.", ("output.",), sizes.IMAGE_CHANNELS
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         images, targets = batch
-        given = maps.images_of(images).to(self.device)
+        given = maps.images_of(images, self.IMAGE_CHANNELS).to(self.device)
         with self._precision():
-            found = self.model(given)[0]
-        return maps.losses_of(found.float(), targets)
+            found = self._outputs(given)
+        return losses.losses_of(found.float(), targets)
+
+    def _outputs(self, images: Tensor) -> Tensor:
+        """Flows and logits (N, 3, H, W) of images (N, C, H, W)."""
+        return self.model(images)[0]
 
     def _decays(self, weights: nn.Parameter) -> bool:
         return True

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import torch
 
 VERSION: str = cellpose.version
-FLOW_SCALE = 5.0
-"""The network learns flows of this length where ours are unit vectors."""
 DIAMETER = 30.0
 """Pixels: mean diameter of the package's training cells. A weight of the network that it does not
 compute with; the package rescales images by it."""

@@ -36,5 +36,6 @@ class Predictor:
         height, width = images.shape[1:3]
         missing = [(0, -length % sizes.STRIDE) for length in (height, width)]
         padded = np.pad(images, [(0, 0), *missing, (0, 0)], mode="symmetric")
-        found = maps.maps_of(self.model(maps.images_of(padded).to(self.device))[0])
+        given = maps.images_of(padded, sizes.IMAGE_CHANNELS).to(self.device)
+        found = maps.maps_of(self.model(given)[0])
         return {head: found[head][:, :height, :width] for head in self.heads}

@@ -95,9 +95,7 @@ class TorchLearner(ABC):
 
     def validate_batch(self, batch: Batch) -> dict[str, float]:
         self._averages.use()
-        self._training_mode()  # torchvision gives losses in training only
-        for norm in self._norms:
-            norm.eval()
+        self._validation_mode()
         devices = [self.device] if self.device.type == "cuda" else []
         # What is drawn here must change nothing in training, and be the same in each epoch.
         with torch.no_grad(), torch.random.fork_rng(devices=devices):
@@ -169,6 +167,11 @@ class TorchLearner(ABC):
     def _training_mode(self) -> None:
         self.model.train()
         for norm in self._fixed_norms:
+            norm.eval()
+
+    def _validation_mode(self) -> None:
+        self._training_mode()  # torchvision gives losses in training only
+        for norm in self._norms:
             norm.eval()
 
     def _precision(self) -> torch.autocast:
