@@ -7,6 +7,7 @@ import numba
 
 from cellseg.inference import fusion
 from cellseg.io import atomic, made_files, run_format
+from cellseg.io.wording import number_of
 from cellseg.runtime.script import running
 from cellseg.study import fusion_names
 from cellseg.training import provenance
@@ -14,7 +15,8 @@ from cellseg.training import provenance
 with running(snakemake.log[0], snakemake.rule, snakemake.wildcards):
     settings, paths = snakemake.params.fusion, list(snakemake.input.maps)
     images = fusion.fuse_runs(paths, settings["weights"], settings["iou"], snakemake.output.maps)
-    print(f"Fused the detections of {len(paths)} runs in {len(images)} images.")
+    fused = number_of(len(paths), "run")
+    print(f"Fused the detections of {fused} in {number_of(len(images), 'image')}.")
     made = snakemake.output.get("provenance")  # of the images to be scored, not of the validation
     if made:
         runs = [made_files.read_json(path) for path in snakemake.input.get("runs")]

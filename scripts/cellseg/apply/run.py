@@ -220,7 +220,9 @@ def _segment_file(
     results.cells += cells
     results.pages += rows
     count = sum(len(page) for page in outlines)
-    print(f"{name}: {count} cells{f' on {pages} pages' if pages > 1 else ''}", flush=True)
+    print(
+        f"{name}: {number_of(count, 'cell')}{f' on {pages} pages' if pages > 1 else ''}", flush=True
+    )
 
 
 def _write_tables(results: Results, outputs: Mapping[str, str]) -> None:

@@ -24,6 +24,7 @@ from cellseg.data.problems import Problems, write
 from cellseg.errors import UserError
 from cellseg.images import reading
 from cellseg.images.decoded import Part
+from cellseg.io.wording import number_of
 from cellseg.runtime.parallel import ordered_map
 
 DUPLICATES = ("drop", "keep")
@@ -80,7 +81,8 @@ def parse(
     rows_read: list[tuple[Problems, Any]] = []
     for split in EVALUATION_FIRST:
         table, cells, pieces = _read_split(source, split, labels)
-        print(f"{split}: {len(table)} images listed, {len(cells.areas)} cells", flush=True)
+        listed = f"{number_of(len(table), 'image')} listed"
+        print(f"{split}: {listed}, {number_of(len(cells.areas), 'cell')}", flush=True)
         where = {**source.get("annotations", {}), **source.get("labels", {})}.get(split)
         found = Problems(split, problems, table)
         apart = cells.apart_from_box()

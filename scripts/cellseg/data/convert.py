@@ -13,6 +13,7 @@ from cellseg.data.layouts.listed import Found, Listed
 from cellseg.data.splits import SPLITS
 from cellseg.errors import UserError
 from cellseg.io import atomic, unzip
+from cellseg.io.wording import number_of
 
 KEPT_OF_ARCHIVES = ("LIVECell_dataset_2021", "train_semi_supervised")
 """Folders of Kaggle's archive that are not unpacked: LIVECell itself, and images without cells."""
@@ -86,7 +87,7 @@ def write(dataset: str, found: Found, split: Mapping, folder: str | os.PathLike)
         own = [one for one, where in zip(found.images, chosen, strict=True) if where == name]
         paths[name] = str(Path(folder) / f"{name}.json")
         n_cells = _write_coco(paths[name], own)
-        print(f"{name}: {len(own)} images, {n_cells} cells", flush=True)
+        print(f"{name}: {number_of(len(own), 'image')}, {number_of(n_cells, 'cell')}", flush=True)
     return {"dataset": dataset, "images": str(found.root), "annotations": paths}
 
 

@@ -8,6 +8,7 @@ from cellseg.data import annotation_tables, rasterize, true_cells
 from cellseg.data.true_cells import TrueCells
 from cellseg.errors import UserError
 from cellseg.io.atomic import stack_writer
+from cellseg.io.wording import number_of
 from cellseg.runtime.parallel import ordered_map
 
 MANY = 0.1
@@ -58,8 +59,9 @@ def write(
                 f"{_REASONS}"
             )
     print(
-        f"{n_images} images, {n_cells} cells, {n_cells - n_visible} of them without a pixel of "
-        "their own (outlined twice, or outside the frame)."
+        f"{number_of(n_images, 'image')}, {number_of(n_cells, 'cell')}, "
+        f"{n_cells - n_visible} of them without a pixel of their own (outlined twice, "
+        "or outside the frame)."
     )
     if n_cells - n_visible > MANY * n_cells:
         print(

@@ -12,6 +12,7 @@ from cellseg.errors import UserError
 from cellseg.images.reading import Picture
 from cellseg.io import memmap_npz
 from cellseg.io.atomic import replacing
+from cellseg.io.wording import number_of
 
 MODES = ("cut", "resize")
 
@@ -158,7 +159,8 @@ def write(
             memmap_npz.write(archive, "row", np.array(plan.row, dtype=np.int64))
             memmap_npz.write(archive, "column", np.array(plan.column, dtype=np.int64))
             memmap_npz.write(archive, "scale", np.array(plan.scale, np.float64).reshape(-1, 2))
-    print(f"{len(plan.image)} tiles of {size} x {size} pixels from {len(by_key)} images.")
+    made = number_of(len(plan.image), "tile")
+    print(f"{made} of {size} x {size} pixels from {number_of(len(by_key), 'image')}.")
 
 
 def open(path: str | os.PathLike) -> Tiles:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cellseg.errors import UserError
 from cellseg.inference import stores
+from cellseg.io.wording import number_of
 
 
 def copy(
@@ -39,5 +40,5 @@ def copy(
         stores.copy(store, output, sorted(set(images)))
     except (OSError, UserError):
         return False
-    print(f"Took {len(set(images))} images from {kept}.")
+    print(f"Took {number_of(len(set(images)), 'image')} from {kept}.")
     return True

@@ -20,6 +20,7 @@ from cellseg.inference import (
     sliding_window,
 )
 from cellseg.io import made_files, run_files, run_format
+from cellseg.io.wording import number_of
 from cellseg.targets.instances import CHANNEL
 from cellseg.training import ensemble, provenance
 
@@ -112,7 +113,7 @@ def predict(
     else:
         map_store.write(output, names, predicted(), threads, options, channels["precise"])
     seconds = (time.perf_counter() - started) / len(table)
-    print(f"Predicted {len(table)} images, {seconds:.2f} s each.")
+    print(f"Predicted {number_of(len(table), 'image')}, {seconds:.2f} s each.")
 
 
 def scored_images(

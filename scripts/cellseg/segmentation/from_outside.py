@@ -67,7 +67,8 @@ def import_run(
     confidence.write(cells, measured)
     values = np.concatenate([found for _, found in measured.values()])
     without = "" if np.isfinite(values).all() else ", without scores: average precision stays empty"
-    print(f"Took {len(values)} cells in {len(measured)} images from {source}{without}.")
+    taken = f"{number_of(len(values), 'cell')} in {number_of(len(measured), 'image')}"
+    print(f"Took {taken} from {source}{without}.")
 
 
 def _of_results(

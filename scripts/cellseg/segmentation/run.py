@@ -9,6 +9,7 @@ import numpy as np
 from cellseg.errors import UserError
 from cellseg.inference import stores
 from cellseg.io import atomic
+from cellseg.io.wording import number_of
 from cellseg.runtime.parallel import ordered_map
 from cellseg.segmentation import confidence, methods
 
@@ -52,7 +53,7 @@ def segment_run(
             measured[image] = measures
     confidence.write(cells, measured)
     n_cells = sum(len(pixels) for pixels, _ in measured.values())
-    print(f"Found {n_cells} cells in {len(images)} images.")
+    print(f"Found {number_of(n_cells, 'cell')} in {number_of(len(images), 'image')}.")
 
 
 def _segment_image(

@@ -15,6 +15,7 @@ from cellseg.data import tiles as tile_files
 from cellseg.errors import UserError
 from cellseg.images import grey_values
 from cellseg.io import atomic, csv_file, made_files, run_files, run_format
+from cellseg.io.wording import number_of
 from cellseg.synthesis import names
 from cellseg.training import checkpoint, ensemble, provenance, pseudo_labels
 from cellseg.training.augmentation import Augmentation
@@ -86,12 +87,16 @@ def train(
     make = family.streams(outlines) if outlines else TileStream
     train_stream, validation_stream = _streams(pools, chosen, settings, threads, make)
     n_synthetic = _n_synthetic(settings["subset"], chosen["train"])
-    drawn = "crops an epoch" if settings["tiling"]["mode"] == "crop" else "tiles"
+    n_drawn = len(train_stream.index)
+    drawn = number_of(n_drawn, "tile")
+    if settings["tiling"]["mode"] == "crop":
+        drawn = f"{number_of(n_drawn, 'crop')} an epoch"
     besides = f" and {n_synthetic} synthetic ones" if n_synthetic else ""
     besides += f" and {pseudo.about['images']} with pseudo-labels" if pseudo else ""
     print(
-        f"Training on {len(train_stream.index)} {drawn} of {len(chosen['train'])} images{besides}, "
-        f"validating on {len(validation_stream.index)} tiles of {len(chosen['val'])}.",
+        f"Training on {drawn} of {number_of(len(chosen['train']), 'image')}{besides}, "
+        f"validating on {number_of(len(validation_stream.index), 'tile')} of "
+        f"{len(chosen['val'])}.",
         flush=True,
     )
     by_type = ensemble.by_cell_type(table, chosen) if settings["model"].get("ensemble") else None
