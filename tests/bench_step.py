@@ -1,12 +1,12 @@
 """How long a training step takes on a CPU, next to deepcell's, and where it goes: Markdown tables.
 
     PYTHONPATH=scripts:tests python tests/bench_step.py
-    PYTHONPATH=scripts:tests python tests/bench_step.py --rounds 9 --threads 2
+    PYTHONPATH=scripts:tests python tests/bench_step.py --only featurenet XLA --threads 2
 
 Settings are those of a training: random weights, heads inner-distance and pixelwise, Adam with
 clipping. Two processes make a step in turn, one of deepcell's network and one of that of family
 ``panopticnet``. The table has the median of the ratios of such pairs, so that a busy machine slows
-both. Settings of the environment are those of both processes. ``--threads`` are those of each step.
+both. deepcell's network computes in the same way in all rows. ``--threads`` are those of each step.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -112,10 +112,8 @@ def compare(asked: argparse.Namespace, network: str, way: str) -> dict:
     """Steps of both networks in turn: median milliseconds of ours, and of the ratios of pairs."""
     environment = WAYS[way][0]
     with ExitStack() as stack:
-        ours, theirs = (
-            stack.enter_context(_process(asked, environment, network, name))
-            for name in (way, DEEPCELL)
-        )
+        ours = stack.enter_context(_process(asked, environment, network, way))
+        theirs = stack.enter_context(_process(asked, {}, network, DEEPCELL))
         for one in (ours, theirs):
             if one.stdout.readline() != "ready\n":
                 return {"failed": (one.stderr.read().strip().splitlines() or ["no message"])[-1]}
@@ -146,11 +144,12 @@ def measure_parts(network: str, rounds: int, threads: int) -> dict[str, list[flo
 
     tf.config.experimental.enable_op_determinism()
     whole = family.build(run, (tile, tile))
-    # Sums with the level above, before the last convolution of each level of the pyramid.
-    last = [layer.name for layer in whole.layers if layer.name.startswith("C")]
+    # A layer may be in several graphs, of which this is one.
+    nodes = {node.operation.name: node for some in whole._nodes_by_depth.values() for node in some}
+    reduced = [node for name, node in nodes.items() if name.endswith("_reduced")]
     ends = {
-        "backbone": [whole.get_layer(name).input for name in last if name.endswith("_reduced")],
-        "and pyramid": whole.get_layer("P" + _finest(network)).output,
+        "backbone": [tensor for node in reduced for tensor in node.input_tensors],
+        "and pyramid": nodes[f"P{_finest(network)}"].output_tensors,
         "and heads: all": whole.outputs,
     }
     images = tf.constant(_batch(tile, size)[0])
@@ -185,9 +184,16 @@ def _finest(network: str) -> str:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7, help="pairs of steps")
+    parser.add_argument("--only", nargs="+", help="parts of names of networks and of ways")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--task", help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def _chosen(names: Iterable[str], parts: list[str] | None) -> list[str]:
+    """Those that a part of their name is asked for, or all if none is."""
+    found = [name for name in names if any(part in name for part in parts or ())]
+    return found or list(names)
 
 
 @contextmanager
@@ -214,10 +220,10 @@ def main() -> None:
         else:
             make_steps(network, way, asked.threads)
         return
-    for network in NETWORKS:
+    for network in _chosen(NETWORKS, asked.only):
         print(f"\n{network}, {asked.threads} threads\n")
         print("| way | ms a step | of deepcell's | least | largest |\n|---|---|---|---|---|")
-        for way in WAYS:
+        for way in _chosen(WAYS, asked.only):
             one = compare(asked, network, way)
             cells = (
                 [one["failed"], "", "", ""]
