@@ -14,8 +14,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of libraries, in the proces
 
 
 SMALL = [
-    (["tensorflow", "torch"], ["float32"]),
-    pytest.param(["tensorflow", "jax"], ["float32", "bfloat16"], marks=pytest.mark.slow),
+    (["tensorflow"], ["float32"]),
+    pytest.param(["torch", "jax"], ["float32", "bfloat16"], marks=pytest.mark.slow),
 ]
 
 

@@ -264,7 +264,11 @@ def test_no_module_is_imported_by_name_but_families_methods_and_layouts(place):
     of_keras = "models/keras3/backend.py"
     layouts = "data/layouts/__init__.py"
     # These ask for the version of a package, and whether there is one.
-    of_packages = {"models/stardist/family.py", "models/stardist/package.py"}
+    of_packages = {
+        "models/cellpose_sam/family.py",
+        "models/stardist/family.py",
+        "models/stardist/package.py",
+    }
     by_name = {"models/__init__.py", of_keras, "segmentation/methods/__init__.py", layouts}
     assert names == by_name | of_packages
 
