@@ -265,7 +265,7 @@ def test_no_module_is_imported_by_name_but_families_methods_and_layouts(place):
     layouts = "data/layouts/__init__.py"
     # These ask for the version of a package, and whether there is one.
     of_packages = {
-        "models/cellpose_sam/family.py",
+        "models/cellpose/family.py",
         "models/stardist/family.py",
         "models/stardist/package.py",
     }

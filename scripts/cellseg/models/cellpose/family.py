@@ -6,20 +6,32 @@ seeds, augmentation and schedule are those of the other families. The maps are t
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from cellseg.models.cellpose import package, predictor  # isort: skip  (before torch)
 import torch
 
 from cellseg.models.cellpose.learner import CellposeLearner
+from cellseg.models.cellpose.map_predictor import MapPredictor
 from cellseg.models.pytorch.family import TorchFamily
 from cellseg.training.start import Start
 
 
+@dataclass
 class CellposeFamily(TorchFamily):
-    """What :mod:`cellseg.models` asks of a family."""
+    """What :mod:`cellseg.models` asks of a family.
 
-    Predictor = predictor.Predictor
+    Attributes
+    ----------
+    Learner, Predictor : the network in training, and a trained one
+    packages : what it computes with besides torch
+    """
+
+    Learner: type[CellposeLearner]
+    Predictor: type[MapPredictor]
+    packages: tuple[str, ...]
 
     def learner(
         self,
@@ -29,13 +41,15 @@ class CellposeFamily(TorchFamily):
         weights: Path | None = None,
         start: Start | None = None,
     ) -> CellposeLearner:
-        """A network with its optimiser; tiles may have any `size`, and there are no `weights`."""
+        """A network with its optimiser. There are no `weights` of a backbone, and `size` of the
+        tiles says nothing that settings do not."""
         del size, weights
-        return CellposeLearner(self.build, settings, folder, start)
+        return self.Learner(self.build, settings, folder, start)
 
     def versions(self) -> dict[str, str]:
-        """Versions of torch and the package."""
-        return {"torch": torch.__version__, "cellpose": package.VERSION}
+        """Versions of torch and its other packages."""
+        return {"torch": torch.__version__, **{name: version(name) for name in self.packages}}
 
 
-FAMILY = CellposeFamily(package.network)
+FAMILY = CellposeFamily(package.network, CellposeLearner, predictor.Predictor, ("cellpose",))
+"""Cellpose's network in training by the package's loss."""

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from cellseg.models.pytorch import process  # isort: skip  (before torch)
 
 with process.needed_by("family cellpose needs", ("torch", "cellpose")):
-    import cellpose
-    from cellpose.resnet_torch import CPnet
+    from cellpose import resnet_torch
 
 from cellseg.models.cellpose import sizes
 
@@ -20,14 +19,13 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-VERSION: str = cellpose.version
 DIAMETER = 30.0
 """Pixels: mean diameter of the package's training cells. A weight of the network that it does not
 compute with; the package rescales images by it."""
 KERNEL = 3
 
 
-def network(model: Mapping) -> CPnet:
+def network(model: Mapping) -> resnet_torch.CPnet:
     """The network with random weights.
 
     Parameters
@@ -35,7 +33,7 @@ def network(model: Mapping) -> CPnet:
     model : settings, with ``width``: channels of the finest of four levels; the package has 32
     """
     channels = [sizes.IMAGE_CHANNELS, *sizes.channels(model)]
-    return CPnet(channels, sizes.OUTPUTS, sz=KERNEL, diam_mean=DIAMETER)
+    return resnet_torch.CPnet(channels, sizes.OUTPUTS, sz=KERNEL, diam_mean=DIAMETER)
 
 
 def loss(truth: "np.ndarray", found: "torch.Tensor") -> "torch.Tensor":

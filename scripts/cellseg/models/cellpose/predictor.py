@@ -1,32 +1,19 @@
 """A trained network of Cellpose, applied to images of any size."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from cellseg.models.cellpose import maps, package, sizes  # isort: skip  (before torch)
+from cellseg.models.cellpose import package, sizes  # isort: skip  (before torch)
 import numpy as np
-import torch
+from torch import Tensor, nn
 
-from cellseg.models.pytorch import state_files
+from cellseg.models.cellpose.map_predictor import MapPredictor
 
 
-class Predictor:
-    """A trained network.
+class Predictor(MapPredictor):
+    """A trained network; see :class:`.map_predictor.MapPredictor`."""
 
-    Parameters
-    ----------
-    settings : from :func:`cellseg.study.runs.run_settings`
-    folder : holds the weights, see :func:`cellseg.models.pytorch.state_files.load_run`
-    """
+    IMAGE_CHANNELS = sizes.IMAGE_CHANNELS
 
-    def __init__(self, settings: Mapping, folder: Path) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.heads = list(settings["heads"])
-        self.model = package.network(settings["model"])
-        state_files.load_run(self.model, folder)
-        self.model.to(self.device).eval()
-
-    @torch.no_grad()
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Maps of images ``(N, H, W, 1)`` float32, by head name.
 
@@ -35,7 +22,11 @@ class Predictor:
         """
         height, width = images.shape[1:3]
         missing = [(0, -length % sizes.STRIDE) for length in (height, width)]
-        padded = np.pad(images, [(0, 0), *missing, (0, 0)], mode="symmetric")
-        given = maps.images_of(padded, sizes.IMAGE_CHANNELS).to(self.device)
-        found = maps.maps_of(self.model(given)[0])
-        return {head: found[head][:, :height, :width] for head in self.heads}
+        found = super().__call__(np.pad(images, [(0, 0), *missing, (0, 0)], mode="symmetric"))
+        return {head: one[:, :height, :width] for head, one in found.items()}
+
+    def _network(self, model: Mapping) -> nn.Module:
+        return package.network(model)
+
+    def _outputs(self, images: Tensor) -> Tensor:
+        return self.model(images)[0]
