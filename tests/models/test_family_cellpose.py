@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
-import h5py
 import numpy as np
 import pytest
 import yaml
@@ -17,6 +17,7 @@ package = pytest.importorskip("cellseg.models.cellpose.package", exc_type=UserEr
 import torch  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
+import flow_training  # noqa: E402
 import small_training  # noqa: E402
 from cellseg import models  # noqa: E402
 from cellseg.models.cellpose import losses as package_losses  # noqa: E402
@@ -26,6 +27,7 @@ from cellseg.segmentation.methods import flow_tracking as method  # noqa: E402
 from cellseg.study import validation  # noqa: E402
 from cellseg.targets import heads  # noqa: E402
 from cellseg.training.learning_rate import learning_rate  # noqa: E402
+from flow_training import batch, train, weights  # noqa: E402
 from made_labels import ellipses  # noqa: E402
 from workflow_runner import TINY, Workflow  # noqa: E402
 
@@ -33,10 +35,7 @@ FLOWS = small_training.FLOWS
 SIDE = 64
 
 
-def _settings(epochs=1, seed=0, training=None, **model):
-    made = small_training.settings(epochs, seed, "cellpose", **model)
-    made["training"] |= {"clipnorm": None, "precise_batch_norm_batches": 0, **(training or {})}
-    return made
+_settings = partial(flow_training.settings, "cellpose")
 
 
 @pytest.fixture(scope="module")
@@ -45,23 +44,11 @@ def family():
     return models.load({"family": "cellpose"})
 
 
-def _train(family, folder, settings, validation=None):
-    folder.mkdir(exist_ok=True)
-    train, validate = small_training.streams(settings["seed"], FLOWS)
-    return family.train(
-        settings, train, validation or validate, folder, small_training.state(folder)
-    )
-
-
 @pytest.fixture(scope="module")
 def trained(family, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "trained"
     settings = _settings(3)
-    return folder, settings, _train(family, folder, settings)
-
-
-def _batch():
-    return next(small_training.streams(0, FLOWS)[1].epoch(0))
+    return folder, settings, train(family, folder, settings)
 
 
 def _truth(side=SIDE, seed=0):
@@ -70,13 +57,8 @@ def _truth(side=SIDE, seed=0):
     return labels, {head: one[None] for head, one in heads.compute(labels, FLOWS).items()}
 
 
-def _weights(path):
-    with h5py.File(path) as file:
-        return {name: file[name][()] for name in file}
-
-
 def _assert_equal_weights(first, second):
-    own, other = _weights(first), _weights(second)
+    own, other = weights(first), weights(second)
     assert own.keys() == other.keys()
     for name in own:
         np.testing.assert_array_equal(own[name], other[name], err_msg=name)
@@ -98,7 +80,7 @@ def test_targets_are_the_packages():
 def test_a_grey_image_is_given_to_the_network_as_by_the_package():
     from cellpose import transforms
 
-    images, _ = _batch()
+    images, _ = batch()
     theirs = np.stack([transforms.reshape(image[..., 0], [0, 0], True) for image in images])
     np.testing.assert_array_equal(maps.images_of(images, sizes.IMAGE_CHANNELS).numpy(), theirs)
 
@@ -139,7 +121,7 @@ def test_steps_are_those_of_the_packages_training(family, tmp_path, optimizer):
     kinds = {"adam": (torch.optim.AdamW, {}), "sgd": (torch.optim.SGD, {"momentum": 0.9})}
     kind, more = kinds[optimizer]
     theirs = kind(network.parameters(), lr=0.005, weight_decay=1e-5, **more)
-    images, targets = _batch()
+    images, targets = batch()
     network.train()
     for _ in range(3):
         found = network(maps.images_of(images, sizes.IMAGE_CHANNELS))[0]
@@ -186,7 +168,7 @@ def test_maps_are_the_packages_outputs(family, trained):
     folder, settings, _ = trained
     learner = family.learner(settings, 32, folder)
     learner.load_weights(folder / "weights.h5")
-    images, _ = _batch()
+    images, _ = batch()
     found = family.Predictor(settings, folder)(images)
     outputs = core._forward(learner.model, maps.images_of(images, sizes.IMAGE_CHANNELS).numpy())[0]
     np.testing.assert_allclose(5 * np.moveaxis(found["flows"], -1, 1), outputs[:, :2], atol=1e-5)
@@ -256,25 +238,25 @@ def test_training_writes_history_weights_and_tensorboard(trained):
 def test_saved_weights_predict_like_the_trained_network(family, tmp_path):
     settings = _settings(training={"ema": 0.5})
     learner = family.learner(settings, 32, tmp_path)
-    batch = _batch()
+    given = batch()
     for _ in range(3):
-        learner.train_batch(batch, 0.005)
+        learner.train_batch(given, 0.005)
     learner.save_weights(tmp_path / "weights.h5")  # and the network has the averages, too
     learner.model.eval()
     with torch.no_grad():
-        expected = maps.maps_of(learner.model(maps.images_of(batch[0], sizes.IMAGE_CHANNELS))[0])
-    found = family.Predictor(settings, tmp_path)(batch[0])
+        expected = maps.maps_of(learner.model(maps.images_of(given[0], sizes.IMAGE_CHANNELS))[0])
+    found = family.Predictor(settings, tmp_path)(given[0])
     for head in FLOWS:
         np.testing.assert_array_equal(found[head], expected[head])
 
 
 def test_equal_seeds_give_equal_weights_and_others_others(family, trained, tmp_path):
     folder, settings, history = trained
-    again = _train(family, tmp_path / "again", settings)
+    again = train(family, tmp_path / "again", settings)
     np.testing.assert_array_equal(again["loss"], history["loss"])
     _assert_equal_weights(folder / "weights.h5", tmp_path / "again/weights.h5")
-    _train(family, tmp_path / "other", _settings(1, seed=1))
-    own, other = (_weights(path / "weights.h5") for path in (folder, tmp_path / "other"))
+    train(family, tmp_path / "other", _settings(1, seed=1))
+    own, other = (weights(path / "weights.h5") for path in (folder, tmp_path / "other"))
     assert np.abs(own["output.2.weight"] - other["output.2.weight"]).max() > 1e-3
 
 
@@ -301,13 +283,13 @@ def test_resumed_training_ends_bit_equal(family, tmp_path, capsys, optimizer, em
     """Also of averages; test_families.py kills a process."""
     settings = _settings(4, training={"ema": ema}, optimizer=optimizer)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    expected = _train(family, whole, settings)
+    expected = train(family, whole, settings)
     validate = small_training.streams(0, FLOWS)[1]
     with pytest.raises(_Killed):
-        _train(family, killed, settings, _KilledAfter(validate, 2))
+        train(family, killed, settings, _KilledAfter(validate, 2))
     assert not (killed / "weights.h5").exists()
     torch.manual_seed(99)
-    history = _train(family, killed, settings)
+    history = train(family, killed, settings)
     assert "Resuming after epoch 2 of 4" in capsys.readouterr().out
     np.testing.assert_array_equal(history["val_loss"], expected["val_loss"])
     _assert_equal_weights(whole / "weights.h5", killed / "weights.h5")
@@ -339,7 +321,7 @@ def test_the_provenance_names_the_package(family):
 def test_half_floats_are_near_to_whole_ones(family, tmp_path):
     losses = [
         family.learner(_settings(training={"mixed_precision": half}), 32, tmp_path).train_batch(
-            _batch(), 0.001
+            batch(), 0.001
         )["loss"]
         for half in (False, "bfloat16")
     ]

@@ -3,7 +3,8 @@
 ``parity/test_parity_cellpose_sam.py`` compares it with the package.
 """
 
-import h5py
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ network = pytest.importorskip("cellseg.models.cellpose_sam.network", exc_type=Us
 
 import torch  # noqa: E402
 
+import flow_training  # noqa: E402
 import small_training  # noqa: E402
 from cellseg import models  # noqa: E402
 from cellseg.models.cellpose import maps  # noqa: E402
@@ -21,6 +23,7 @@ from cellseg.scoring.objects import score_image  # noqa: E402
 from cellseg.segmentation.methods import flow_tracking as method  # noqa: E402
 from cellseg.targets import heads  # noqa: E402
 from cellseg.training.start import Start  # noqa: E402
+from flow_training import batch, train, weights  # noqa: E402
 from made_labels import ellipses  # noqa: E402
 
 FLOWS = small_training.FLOWS
@@ -29,31 +32,13 @@ SMALL = {key: value for key, value in small_training.OWN_SETTINGS["cellpose-sam"
 SIDE = 64
 
 
-def _settings(epochs=1, seed=0, training=None, **model):
-    made = small_training.settings(epochs, seed, "cellpose-sam", **model)
-    made["training"] |= {"clipnorm": None, "precise_batch_norm_batches": 0, **(training or {})}
-    return made
+_settings = partial(flow_training.settings, "cellpose-sam")
 
 
 @pytest.fixture(scope="module")
 def family():
     torch.set_num_threads(1)
     return models.load({"family": "cellpose-sam"})
-
-
-def _batch():
-    return next(small_training.streams(0, FLOWS)[1].epoch(0))
-
-
-def _train(family, folder, settings):
-    folder.mkdir()
-    streams = small_training.streams(settings["seed"], FLOWS)
-    return family.train(settings, *streams, folder, small_training.state(folder))
-
-
-def _weights(path):
-    with h5py.File(path) as file:
-        return {name: file[name][()] for name in file}
 
 
 @pytest.mark.parametrize(
@@ -74,35 +59,35 @@ def test_the_shipped_defaults_have_as_many_weights_as_cpsam():
 
 def test_training_lowers_the_loss_and_repeats_on_a_seed(family, tmp_path):
     settings = _settings(4, training={"learning_rate": 0.003})
-    history = _train(family, tmp_path / "one", settings)
+    history = train(family, tmp_path / "one", settings)
     assert history["val_loss"].iloc[-1] < history["val_loss"].iloc[0]
-    again = _train(family, tmp_path / "two", settings)
+    again = train(family, tmp_path / "two", settings)
     np.testing.assert_array_equal(history["loss"], again["loss"])
-    one, two = (_weights(tmp_path / name / "weights.h5") for name in ("one", "two"))
+    one, two = (weights(tmp_path / name / "weights.h5") for name in ("one", "two"))
     assert all(np.array_equal(one[name], two[name]) for name in one)
-    _train(family, tmp_path / "other", _settings(1, seed=1))
-    other = _weights(tmp_path / "other/weights.h5")
+    train(family, tmp_path / "other", _settings(1, seed=1))
+    other = weights(tmp_path / "other/weights.h5")
     assert not np.array_equal(one["out.weight"], other["out.weight"])
 
 
 def test_blocks_are_skipped_in_training_alone(family, tmp_path):
     learner = family.learner(_settings(), 32, tmp_path)
-    batch = _batch()
-    assert len({learner.validate_batch(batch)["loss"] for _ in range(4)}) == 1
-    assert len({learner.train_batch(batch, 0)["loss"] for _ in range(8)}) > 1
+    given = batch()
+    assert len({learner.validate_batch(given)["loss"] for _ in range(4)}) == 1
+    assert len({learner.train_batch(given, 0)["loss"] for _ in range(8)}) > 1
     # Validation computes as prediction does.
     learner.save_weights(tmp_path / "weights.h5")
-    found = family.Predictor(_settings(), tmp_path)(batch[0])
+    found = family.Predictor(_settings(), tmp_path)(given[0])
     outputs = np.concatenate([5 * found["flows"], np.zeros((2, 32, 32, 1))], axis=-1)
-    truth = maps.truth_of(batch[1])
+    truth = maps.truth_of(given[1])
     error = (np.moveaxis(outputs, -1, 1)[:, :2] - 5 * truth[:, 1:]) ** 2
-    assert learner.validate_batch(batch)["flows_loss"] == pytest.approx(error.mean() / 2, rel=1e-4)
+    assert learner.validate_batch(given)["flows_loss"] == pytest.approx(error.mean() / 2, rel=1e-4)
 
 
 def test_half_floats_are_near_to_whole_ones(family, tmp_path):
     losses = [
         family.learner(_settings(training={"mixed_precision": half}), 32, tmp_path).validate_batch(
-            _batch()
+            batch()
         )["loss"]
         for half in (False, "bfloat16")
     ]
@@ -151,7 +136,7 @@ def test_the_encoder_of_segment_anything_is_started_from(family, tmp_path):
     ) and torch.equal(started.pop("encoder.pos_embed"), places[:, ::16, ::16])
     for name, one in started.items():
         assert torch.equal(one, (given if name.startswith("encoder.") else before)[name]), name
-    learner.train_batch(_batch(), 0.01)  # the encoder is frozen
+    learner.train_batch(batch(), 0.01)  # the encoder is frozen
     moved = {name for name, one in learner.model.state_dict().items()
              if name in started and not torch.equal(one, started[name])}  # fmt: skip
     assert moved <= {"out.weight", "out.bias"}
