@@ -116,7 +116,7 @@ def compare(asked: argparse.Namespace, network: str, way: str) -> dict:
         theirs = stack.enter_context(_process(asked, {}, network, DEEPCELL))
         for one in (ours, theirs):
             if one.stdout.readline() != "ready\n":
-                return {"failed": (one.stderr.read().strip().splitlines() or ["no message"])[-1]}
+                return {"failed": _last_words(one)}
         pairs = [[_asked_for(one) for one in (ours, theirs)] for _ in range(asked.rounds)]
     ratios = [own / other for own, other in pairs]
     return {
@@ -127,6 +127,11 @@ def compare(asked: argparse.Namespace, network: str, way: str) -> dict:
     }
 
 
+def _last_words(process: subprocess.Popen) -> str:
+    """Why a process has failed."""
+    return (process.stderr.read().strip().splitlines() or ["no message"])[-1]
+
+
 def _asked_for(process: subprocess.Popen) -> float:
     process.stdin.write("step\n")
     process.stdin.flush()
@@ -135,7 +140,7 @@ def _asked_for(process: subprocess.Popen) -> float:
 
 def measure_parts(network: str, rounds: int, threads: int) -> dict[str, list[float]]:
     """Forward pass and gradient of the network up to its parts: medians of milliseconds."""
-    _, _, tile, size = NETWORKS[network]
+    _, levels, tile, size = NETWORKS[network]
     run = _settings("panopticnet", network, "tensorflow", {})
     family = models.load(run["model"])
     family.set_threads(threads)
@@ -149,7 +154,7 @@ def measure_parts(network: str, rounds: int, threads: int) -> dict[str, list[flo
     reduced = [node for name, node in nodes.items() if name.endswith("_reduced")]
     ends = {
         "backbone": [tensor for node in reduced for tensor in node.input_tensors],
-        "and pyramid": nodes[f"P{_finest(network)}"].output_tensors,
+        "and pyramid": nodes[f"P{levels[0]}"].output_tensors,
         "and heads: all": whole.outputs,
     }
     images = tf.constant(_batch(tile, size)[0])
@@ -159,8 +164,8 @@ def measure_parts(network: str, rounds: int, threads: int) -> dict[str, list[flo
 
         @tf.function
         def forward(part=part):
-            found = tf.nest.flatten(part(images, training=True))
-            return tf.add_n([tf.reduce_mean(one) for one in found])
+            maps = tf.nest.flatten(part(images, training=True))
+            return tf.add_n([tf.reduce_mean(one) for one in maps])
 
         @tf.function
         def gradient(part=part, forward=forward):
@@ -175,10 +180,6 @@ def measure_parts(network: str, rounds: int, threads: int) -> dict[str, list[flo
             1000 * statistics.median(_seconds(call) for _ in range(rounds)) for call in calls
         ]
     return found
-
-
-def _finest(network: str) -> str:
-    return NETWORKS[network][1][0]
 
 
 def _asked() -> argparse.Namespace:
@@ -233,7 +234,10 @@ def main() -> None:
             print(f"| {way} | {' | '.join(cells)} |", flush=True)
         print("\n| network up to | forward, ms | forward and gradient, ms |\n|---|---|---|")
         with _process(asked, {}, network, PARTS) as process:
-            parts = json.loads(process.stdout.read())
+            made = process.stdout.read()
+            parts = json.loads(made) if made else {}
+            if not made:
+                print(f"| {_last_words(process)} | | |")
         for name, times in parts.items():
             print(f"| {name} | {' | '.join(f'{one:.0f}' for one in times)} |", flush=True)
 

@@ -174,15 +174,18 @@ OF_PACKAGES = {"cellpose": ("flowing", FLOWS), "cellpose-sam": ("attending", FLO
                "stardist": ("stars", STARS)}  # fmt: skip
 """By family whose network is that of a package: the model, and the heads that it predicts."""
 OF_ONE_SIZE = {"family": "cellpose-sam", "size": 64}
-MADE = {"cellpose-sam": {"models.attending": OF_ONE_SIZE}}
-"""Models that the base study lacks: they forbid other sizes of tiles."""
+
+
+def lacking(family: str) -> dict:
+    """The model of a family where the base study lacks it: it forbids other sizes of tiles."""
+    return {"models.attending": OF_ONE_SIZE} if family == "cellpose-sam" else {}
 
 
 def of_package(family: str, key: str, *seen: tuple) -> Case:
     """A key of a model that no run of the base study has."""
     name, _ = OF_PACKAGES[family]
     return Case(f"models.*<{family}>.{key}", f"models.{name}.{key}", seen,
-                part_of_package(family, "model", key), given=MADE.get(family, {}))  # fmt: skip
+                part_of_package(family, "model", key), given=lacking(family))  # fmt: skip
 
 
 def part_of_package(family: str, *keys: str):
@@ -200,7 +203,7 @@ def part_of_package(family: str, *keys: str):
 def overriding_of_package(case: Case, family: str) -> Case:
     """A setting of training that differs for that model."""
     key = case.key.removeprefix("training.")
-    of_study = {**MADE.get(family, {}), **(case.given if key == "steps" else {})}
+    of_study = {**lacking(family), **(case.given if key == "steps" else {})}
     given, other = case.seen[0][0], case.seen[1][0]
     return Case(f"models.*<{family}>.training.{key}",
                 f"models.{OF_PACKAGES[family][0]}.training.{key}",
@@ -221,7 +224,7 @@ def overriding_head_of_package(case: Case, family: str) -> Case:
 
     given, other = case.seen[0][0], case.seen[1][0]
     return Case(f"models.*<{family}>.heads.{key}", f"models.{name}.heads.{key}",
-                [(ABSENT, given), (other, other)], see, [], MADE.get(family, {}))  # fmt: skip
+                [(ABSENT, given), (other, other)], see, [], lacking(family))  # fmt: skip
 
 
 def overriding(case: Case, family: str) -> Case:
@@ -407,7 +410,7 @@ CASES = [
          [(OF_ONE_SIZE, 64),
           ({**OF_ONE_SIZE, "size": 128, "training": {"tiling": "cut-128"}}, 128)],
          part_of_package("cellpose-sam", "model", "size"),
-         given={**MADE["cellpose-sam"], "tilings.cut-128": {"size": 128, "tile_overlap": 8}}),
+         given={**lacking("cellpose-sam"), "tilings.cut-128": {"size": 128, "tile_overlap": 8}}),
     *(overriding_head(case, family) for family in MODELS for case in TRAINING
       if case.key.startswith("heads.")),
     Case("models.*.family", "models.reference",

@@ -8,7 +8,7 @@ from cellseg.models.detectors.presets import PRESETS
 from cellseg.study import starts
 from cellseg.study.runs import Run, run_settings
 from setting_cases import ABSENT, Case, World
-from settings_of_models import MADE, OF_PACKAGES
+from settings_of_models import OF_ONE_SIZE, OF_PACKAGES, lacking
 
 DETECTORS = {family: f"starting-{family}" for family in PRESETS}
 NAMES = {**{family: name for family, (name, _) in OF_PACKAGES.items()}, **DETECTORS}
@@ -21,10 +21,9 @@ GIVEN = {
     "subsets.other": {"fraction": 0.25},
     **{f"models.{name}": {"family": family, "training": {"tiling": "crops"}}
        for family, name in DETECTORS.items()},
-    **{path: model for made in MADE.values() for path, model in made.items()},
-    **{f"models.{number}-{family}": MADE[family][f"models.{name}"] if family in MADE
-       else {"family": family}
-       for family, (name, _) in OF_PACKAGES.items() for number in ("one", "two")},
+    **lacking("cellpose-sam"),
+    **{f"models.{number}-{family}": {"cellpose-sam": OF_ONE_SIZE}.get(family, {"family": family})
+       for family in OF_PACKAGES for number in ("one", "two")},
     **{f"models.{number}-{family}": {"family": family, "training": {"tiling": "crops"}}
        for family in DETECTORS for number in ("one", "two")},
 }  # fmt: skip

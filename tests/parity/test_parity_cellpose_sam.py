@@ -15,7 +15,7 @@ network = pytest.importorskip("cellseg.models.cellpose_sam.network", exc_type=Us
 import cellpose_sam_worker as worker  # noqa: E402
 import torch  # noqa: E402
 
-import small_training  # noqa: E402
+import flow_training  # noqa: E402
 from cellseg import models  # noqa: E402
 from cellseg.models.cellpose import maps  # noqa: E402
 
@@ -55,8 +55,8 @@ def test_outputs_are_those_of_the_package(theirs):
 def test_steps_of_a_training_are_those_of_the_package(theirs, tmp_path):
     """Loss, blocks that are skipped, what decays and what is never trained."""
     torch.set_num_threads(1)
-    settings = small_training.settings(1, 0, "cellpose-sam", **worker.MODEL)
-    settings["training"] |= {"clipnorm": None, "weight_decay": worker.DECAY}
+    decay = {"weight_decay": worker.DECAY}
+    settings = flow_training.settings("cellpose-sam", training=decay, **worker.MODEL)
     learner = models.load(settings["model"]).learner(settings, 256, tmp_path)
     _filled(learner.model)
     images, truth = worker.batch()

@@ -138,10 +138,11 @@ def _check_instances(where: str, study: Mapping, model: str, heads: list[str]) -
         )
 
 
-FLOWS = ("flows", "fgbg")
 OF_PACKAGES = {
-    "cellpose": (FLOWS, "family cellpose computes with torch, which has no XLA"),
-    "cellpose-sam": (FLOWS, "family cellpose-sam computes with torch, which has no XLA"),
+    **{
+        family: (("flows", "fgbg"), f"family {family} computes with torch, which has no XLA")
+        for family in ("cellpose", "cellpose-sam")
+    },
     "stardist": (
         ("star-distances", "object-probability"),
         "XLA cannot compile the losses of family stardist",

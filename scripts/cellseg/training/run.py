@@ -87,10 +87,8 @@ def train(
     make = family.streams(outlines) if outlines else TileStream
     train_stream, validation_stream = _streams(pools, chosen, settings, threads, make)
     n_synthetic = _n_synthetic(settings["subset"], chosen["train"])
-    n_drawn = len(train_stream.index)
-    drawn = number_of(n_drawn, "tile")
-    if settings["tiling"]["mode"] == "crop":
-        drawn = f"{number_of(n_drawn, 'crop')} an epoch"
+    noun, each = ("crop", " an epoch") if settings["tiling"]["mode"] == "crop" else ("tile", "")
+    drawn = f"{number_of(len(train_stream.index), noun)}{each}"
     besides = f" and {n_synthetic} synthetic ones" if n_synthetic else ""
     besides += f" and {pseudo.about['images']} with pseudo-labels" if pseudo else ""
     print(
