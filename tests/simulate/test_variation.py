@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
+from scipy import ndimage
 
+from cellseg.data import rasterize
 from cellseg.errors import UserError
 from cellseg.simulate import writing
 from cellseg.simulate.cell_types import CELL_TYPES
@@ -19,11 +21,15 @@ WIDE = Variation(looks=0.3, magnification=(0.7, 1.5), light=8.0, streaks=2.0, ra
 SINGLE = {
     "contrast": (0.5, 0.6),
     "debris": (5.0, 6.0),
+    "faint_rims": 1.0,
     "focus": (1.5, 2.0),
+    "grain": 1.0,
     "light": 20.0,
     "looks": 0.3,
     "magnification": (1.3, 1.4),
+    "nuclei": 1.0,
     "rafts": 1.0,
+    "seams": 1.0,
     "spindles": 1.0,
     "streaks": 3.0,
     "veils": 0.7,
@@ -118,6 +124,39 @@ def test_spindles_are_long():
         return np.median([long / short for long, short in shapes])
 
     assert elongation(1.0) > 1.6 * elongation(0.0)
+
+
+def _grey_values(**changes):
+    """Grey values of MCF7 cells in sheets, and where cells meet, at free rims, and inside."""
+    frame = _frame(replace(MCF7, rounded=(1e-9, 1e-9), debris=0, **changes), side=320)
+    labels = rasterize.rasterize([[one.ravel().tolist()] for one in frame.outlines], 320, 320)
+    largest = ndimage.maximum_filter(labels, 3)
+    smallest = ndimage.minimum_filter(labels, 3)
+    inner = ndimage.distance_transform_edt(labels > 0)
+    meeting = (smallest > 0) & (smallest != largest)
+    free = (inner <= 1) & (labels > 0)
+    rim = (inner > 2) & (inner <= 5) & (smallest == largest)
+    middle = (inner > 5) & (smallest == largest)
+    return [frame.image[where].astype(float) for where in (meeting, free, rim, middle)]
+
+
+def test_hidden_seams_are_not_seen_where_cells_meet():
+    meeting, free, *_ = _grey_values()
+    hidden, still, *_ = _grey_values(seams=1.0)
+    assert hidden.mean() - 128 < 0.3 * (meeting.mean() - 128)
+    assert still.mean() - 128 > 0.7 * (free.mean() - 128)
+
+
+def test_faint_rims_have_no_bright_line():
+    _, free, *_ = _grey_values()
+    _, faint, *_ = _grey_values(faint_rims=1.0)
+    assert faint.mean() - 128 < 0.3 * (free.mean() - 128)
+
+
+def test_grain_reaches_the_rim_and_nuclei_have_dark_nucleoli():
+    plain, grainy, marked = _grey_values(), _grey_values(grain=1.0), _grey_values(nuclei=1.0)
+    assert grainy[2].std() > 1.1 * plain[2].std()
+    assert np.percentile(marked[3], 1) < np.percentile(plain[3], 1) - 3
 
 
 def test_a_raft_covers_more_and_draws_depend_on_the_generator_alone():

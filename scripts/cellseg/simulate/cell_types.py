@@ -48,6 +48,10 @@ class CellType:
     vigour : standard deviation of the logarithm of each cell's contrast
     veil : largest width of a margin that is thin and nearly without texture, in radii; each cell
         draws its own
+    seams : share of the contacts of spread cells where no border is seen
+    faint_rims : share of the rims of spread cells without a step and without a bright line
+    grain : how far the fine grain is as strong at the rim of a cell as in its middle, 0 to 1
+    nuclei : how far nuclei stand out, 0 to 1: by more and thicker nucleoli and fewer granules
     """
 
     name: str
@@ -85,6 +89,10 @@ class CellType:
     spindles: float = 0.0
     vigour: float = 0.3
     veil: float = 0.0
+    seams: float = 0.0
+    faint_rims: float = 0.0
+    grain: float = 0.0
+    nuclei: float = 0.0
 
 
 CELL_TYPES: dict[str, CellType] = {

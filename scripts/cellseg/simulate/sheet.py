@@ -53,9 +53,18 @@ class Sheet:
         self.cells.append(Cell(window, depth))
 
     @property
+    def free_depth(self) -> np.ndarray:
+        """Distance to the outline of all cells together, pixels, as if none met."""
+        return shapes.blend(self._first, self._second, self._adhesion)
+
+    @property
+    def contact_depth(self) -> np.ndarray:
+        """Distance to the contact with a neighbour, pixels."""
+        return (self._first - self._second) / 2
+
+    @property
     def depth(self) -> np.ndarray:
-        union = shapes.blend(self._first, self._second, self._adhesion)
-        return np.minimum(union, (self._first - self._second) / 2)
+        return np.minimum(self.free_depth, self.contact_depth)
 
     def visible(self, index: int, margin: float, overlap: float) -> np.ndarray:
         """Depth of one cell in its window, as far as its neighbours let it be seen.

@@ -9,6 +9,11 @@ from cellseg.simulate.sheet import Sheet
 
 Window = tuple[slice, slice]
 
+PATCH = 5.0
+"""Correlation length of what is hidden of borders and rims, pixels."""
+SEAM = 8.0
+"""Depth inside a cell, pixels, that a hidden seam looks like."""
+
 
 def add_spread(
     thickness: np.ndarray,
@@ -29,19 +34,28 @@ def add_spread(
     """
     if not sheet.cells:
         return
+    radius_at = radii[sheet.owner].astype(np.float32)
     depth = sheet.depth
-    inside = depth > 0
-    relative = np.clip(depth / radii[sheet.owner].astype(np.float32), 0, 1)
+    middle = np.clip(depth / radius_at, 0, 1)
     vigour = _vigour(len(radii), kind.vigour, random)[sheet.owner]
-    rim = 1 - np.exp(-np.maximum(depth, 0) / kind.edge)
+    if kind.seams:
+        # Where a seam is hidden, thickness goes on from cell to cell.
+        hidden = _patches(thickness.shape, kind.seams, random)
+        depth = np.minimum(sheet.free_depth, sheet.contact_depth + SEAM * hidden)
+    inside = depth > 0
+    relative = np.clip(depth / radius_at, 0, 1)
+    faint = _patches(thickness.shape, kind.faint_rims, random) if kind.faint_rims else 0
+    rim = 1 - np.exp(-np.maximum(depth, 0) / (kind.edge * (1 + 5 * faint)))
     within, least = relative, 0.25
     if kind.veil:
         width = (kind.veil * random.random(len(radii))).astype(np.float32)[sheet.owner]
         within, least = np.maximum(relative - width, 0) / (1 - width), 0.05
+        middle = np.maximum(middle - width, 0) / (1 - width)
     height = kind.height * rim + kind.dome * (1 - (1 - within) ** 2)
 
     patches = 1 + 0.45 * smooth_noise(thickness.shape, 3.5, random)
-    around = np.clip((within - kind.lamella) / 0.3, least, 1) * np.clip(patches, 0.1, 2.5)
+    patches = np.clip(patches, 0.1, 2.5)
+    around = np.clip((middle - kind.lamella) / 0.3, least, 1) * patches
     centres = [_centre(cell.depth, random, radius) for cell, radius in zip(
         sheet.cells, radii, strict=True
     )]  # fmt: skip
@@ -49,21 +63,26 @@ def add_spread(
         reach = kind.nucleus_radius * radius * random.uniform(0.9, 1.1)
         softness = 1 + 0.08 * radius
         window, nucleus = _ellipse(cell.window, centre, reach, (1, 1.4), softness, random)
-        around[window] *= 1 - 0.55 * nucleus
+        around[window] *= 1 - (0.55 + 0.4 * kind.nuclei) * nucleus
         height[window] += kind.nucleus * nucleus
-        for _ in range(random.poisson(kind.nucleoli)):
+        for _ in range(random.poisson(kind.nucleoli * (1 + kind.nuclei))):
             place = centre + random.normal(0, 0.35 * reach, 2)
             size = random.uniform(0.7, 1.3)
             window, nucleolus = _ellipse(cell.window, place, size, (1, 1.3), 1.0, random)
-            height[window] += random.uniform(0.5, 1.2) * kind.granule_height * nucleolus
+            strength = (1 + kind.nuclei) * random.uniform(0.5, 1.2)
+            height[window] += strength * kind.granule_height * nucleolus
 
-    granular = kind.texture * smooth_noise(thickness.shape, 0.6, random)
-    granular += kind.granule_height * _specks(thickness.shape, kind.granules, random)
+    texture = kind.texture * smooth_noise(thickness.shape, 0.6, random)
+    granular = texture + kind.granule_height * _specks(thickness.shape, kind.granules, random)
     granular -= kind.granule_height * _specks(thickness.shape, kind.droplets, random)
-    height += _vigour(len(radii), kind.vigour, random)[sheet.owner] * granular * around
+    granular *= around
+    if kind.grain:
+        granular += kind.grain * texture * np.maximum(patches - around, 0)
+    height += _vigour(len(radii), kind.vigour, random)[sheet.owner] * granular
     # The membrane bends light out of the cell: a bright line just outside the rim, here and there
     # stronger than elsewhere.
     line = np.exp(-(((depth + 0.5) / 0.65) ** 2)) * np.clip(patches, 0.5, 1.6)
+    line *= 1 - faint
     thickness += vigour * (np.where(inside, height, 0) - kind.membrane * line)
 
 
@@ -112,6 +131,12 @@ def add_debris(thickness: np.ndarray, number: float, random: np.random.Generator
 def _vigour(count: int, spread: float, random: np.random.Generator) -> np.ndarray:
     """Contrast of each cell about one."""
     return np.exp(random.normal(0, spread, count)).astype(np.float32)
+
+
+def _patches(size: tuple[int, int], share: float, random: np.random.Generator) -> np.ndarray:
+    """Smooth patches on a share of all pixels: 1 in their middle, 0 outside."""
+    field = smooth_noise(size, PATCH, random)
+    return np.clip(2 * (field - np.quantile(field[::4, ::4], 1 - share)), 0, 1)
 
 
 def _specks(size: tuple[int, int], density: float, random: np.random.Generator) -> np.ndarray:

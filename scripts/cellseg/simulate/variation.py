@@ -46,6 +46,10 @@ class Variation:
     spindles : largest share of spread cells that are drawn out, with processes at both ends
     rafts : share of frames whose cells form closed sheets
     veils : largest width of the thin margin of spread cells, in radii
+    seams : largest share of the contacts of cells where no border is seen
+    faint_rims : largest share of the rims of cells without a step and without a bright line
+    grain : how far the fine grain is as strong at rims as in the middle of cells at most, 0 to 1
+    nuclei : how far nuclei stand out at most, 0 to 1
     """
 
     magnification: Range = (1.0, 1.0)
@@ -58,6 +62,10 @@ class Variation:
     spindles: float = 0.0
     rafts: float = 0.0
     veils: float = 0.0
+    seams: float = 0.0
+    faint_rims: float = 0.0
+    grain: float = 0.0
+    nuclei: float = 0.0
 
     @classmethod
     def of(cls, settings: Mapping) -> "Variation":
@@ -126,13 +134,19 @@ def draw(kind: CellType, variation: Variation, random: np.random.Generator) -> D
         cells = tuple(min(density * number, full) for number in kind.cells)
         faint = changed["membrane"] * random.uniform(0.3, 1)
         changed |= {**PACKED, "cells": cells, "membrane": faint}
-    return Departure(
+    departure = Departure(
         kind=replace(kind, **changed),
         magnification=_within(variation.magnification, random),
         contrast=_within(variation.contrast, random),
         light=variation.light * random.uniform(-1, 1, (2, 2)) if variation.light else None,
         streaks=variation.streaks * random.random(),
     )
+    # Drawn last: what other settings draw stays as it was.
+    late = {
+        name: getattr(variation, name) * random.random()
+        for name in ("seams", "faint_rims", "grain", "nuclei")
+    }
+    return replace(departure, kind=replace(departure.kind, **late))
 
 
 def _within(ends: Range, random: np.random.Generator) -> float:
