@@ -38,8 +38,12 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     return (100 + 60 * cells + random.normal(0, 5, cells.shape)).astype(np.uint8)
 
 
-def make(family: Family, name: str, folder: Path) -> dict[str, Path]:
+def make(family: Family, name: str, folder: Path, seed: int = SEED) -> dict[str, Path]:
     """Write what the rules of a run write, with initial weights, and two images with a table.
+
+    Parameters
+    ----------
+    seed : of the initial weights
 
     Returns
     -------
@@ -48,7 +52,7 @@ def make(family: Family, name: str, folder: Path) -> dict[str, Path]:
     import keras  # only now: the family has chosen what it computes with
 
     settings = small_training.settings(1, family=name)
-    keras.utils.set_random_seed(SEED)
+    keras.utils.set_random_seed(seed)
     learner = getattr(family, small_training.LEARNERS[name])
     learner(settings, 32, folder).save_weights(folder / "weights.h5")
     condition = {"dataset": "mine", "model": "net", "heads": "inner-distance+pixelwise",

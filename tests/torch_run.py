@@ -52,18 +52,21 @@ def settings(family: str) -> dict:
     return {**DETECTOR, "model": model}
 
 
-def make(family: str, folder: Path, options: dict = tiny_run.OPTIONS) -> dict[str, Path]:
+def make(
+    family: str, folder: Path, options: dict = tiny_run.OPTIONS, seed: int = 0
+) -> dict[str, Path]:
     """Write what the rules of a run write, and an image ``one`` with a table.
 
     Parameters
     ----------
     options : of the prediction
+    seed : of the initial weights
 
     Returns
     -------
     dict of name to path: weights, settings, provenance, segmentation, metrics, coco, images
     """
-    run = settings(family)
+    run = {**settings(family), "seed": seed}
     module = models.load(run["model"])
     module.learner(run, 64, folder).save_weights(folder / "weights.h5")
     files = {name: folder / f"{name}.json" for name in ("settings", "provenance", "segmentation")}

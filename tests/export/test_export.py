@@ -207,10 +207,10 @@ def test_what_tensorflow_cannot_do_is_refused(saved_model, family, run):
     folder = run["weights"].parent
     settings["training"]["normalization"] = "clahe"
     with pytest.raises(UserError, match="normalization clahe"):
-        saved_model.build(family, settings, folder, tiny_run.OPTIONS)
+        saved_model.build(family, settings, [folder], tiny_run.OPTIONS)
     settings["tiling"]["mode"] = "resize"
     with pytest.raises(UserError, match="tiling mode resize"):
-        saved_model.build(family, settings, folder, tiny_run.OPTIONS)
+        saved_model.build(family, settings, [folder], tiny_run.OPTIONS)
 
 
 @pytest.mark.parametrize(

@@ -166,9 +166,3 @@ class _Small(MapsOfWeight):
 
     def __call__(self, images):
         return {"fgbg": super().__call__(images)["fgbg"] / 10}
-
-
-def test_it_is_not_exported(joined):
-    with pytest.raises(UserError, match="holds 3 networks, one of each fold, and one network is"):
-        joined_folds.refuse(settings(), joined / "weights.h5")
-    joined_folds.refuse(settings(fold=1), joined / "weights.h5")

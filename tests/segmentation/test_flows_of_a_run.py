@@ -86,7 +86,7 @@ def test_an_exported_network_gives_the_same_flows(trained, tmp_path):
     family, run = trained
     settings = json.loads(run["settings"].read_text())
     folder = run["weights"].parent
-    network = saved_model.build(family, settings, folder, tiny_run.OPTIONS)
+    network = saved_model.build(family, settings, [folder], tiny_run.OPTIONS)
     image = tiny_run.picture(50, 70)
     expected = map_run.image_predictor(settings, family, folder, tiny_run.OPTIONS)(image)
     found = network.maps(image.astype(np.float32))

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from cellseg.errors import UserError
+from cellseg.io import fold_networks
 from cellseg.study import folds, runs, starts, validation
-from cellseg.training import joined_folds
 from workflow_runner import TINY
 
 
@@ -148,9 +148,9 @@ def test_asking_for_them_together_trains_nothing_again(resolved):
     assert runs.run_settings(apart, *of_run) == runs.run_settings(together, *of_run)
     assert "five-all-folds" not in apart["subsets"]
     settings = runs.run_settings(together, "featurenet", "fgbg", "five-all-folds", 0)
-    assert joined_folds.members(settings) == [f"fold-{n}" for n in range(1, 6)]
-    assert joined_folds.members(runs.run_settings(together, *of_run)) == []
-    assert joined_folds.members(runs.run_settings(together, "featurenet", "fgbg", "full", 0)) == []
+    assert fold_networks.names(settings) == [f"fold-{n}" for n in range(1, 6)]
+    assert fold_networks.names(runs.run_settings(together, *of_run)) == []
+    assert fold_networks.names(runs.run_settings(together, "featurenet", "fgbg", "full", 0)) == []
 
 
 def test_they_are_made_of_their_folds_wherever_those_are_asked_for(resolved):

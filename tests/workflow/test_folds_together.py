@@ -53,3 +53,4 @@ def test_all_folds_together_are_one_more_row(checkout, tmp_path):
     chosen = json.loads((workflow.folder / RUN / "tuning-some/chosen.json").read_text())
     assert chosen
     assert workflow.planned(TABLE) == {}
+    assert workflow.planned(f"{RUN}/export.zip") == {"export": 1}

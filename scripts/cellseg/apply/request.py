@@ -181,10 +181,12 @@ def unpacked(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
     with tempfile.TemporaryDirectory(prefix="export-") as temporary:
         folder = Path(temporary)
         inner = exports.members_in(files["export"])
-        names = inner or [exports.weights_in(files["export"])]
+        names = inner or exports.weights_in(files["export"])
+        # Of several networks, each in a folder of its own, there is none of this name.
+        weights = names[0] if len(names) == 1 else run_files.WEIGHTS
         exports.unpack(files["export"], {name: name for name in names} | OF_EXPORT, folder)
         run = {
-            **({} if inner else {"weights": folder / names[0]}),
+            **({} if inner else {"weights": folder / weights}),
             "settings": folder / run_files.SETTINGS,
             "segmentation": folder / run_files.SEGMENTATION,
             "origin": folder / run_files.ORIGIN,

@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from cellseg import models
 from cellseg.export import terms
-from cellseg.io import exports, run_files
+from cellseg.io import exports, fold_networks, run_files
 from cellseg.io.wording import number_of
 from cellseg.segmentation import by_cell_type
 from cellseg.tables import glossary
@@ -35,6 +35,11 @@ class Network(NamedTuple):
     def name(self) -> str:
         """Model, heads, subset and seed of its run, as its folder says."""
         return "/".join(self.weights.parent.parts[-4:])
+
+    @property
+    def folds(self) -> int:
+        """How many networks the run has, one of each fold; 0 for other runs."""
+        return len(fold_networks.names(self.settings))
 
     @property
     def chain(self) -> Sequence[Mapping]:
@@ -92,7 +97,8 @@ def text(
     install : command that installs what it needs
     """
     first, fused = networks[0], len(networks) > 1
-    finds = f"{len(networks)} networks that together find" if fused else "A network that finds"
+    several = len(networks) if fused else first.folds
+    finds = f"{several} networks that together find" if several else "A network that finds"
     families = dict.fromkeys(one.settings["model"]["family"] for one in networks)
     sections = [
         f"# {condition['model']}, {condition['heads']}",
@@ -119,6 +125,8 @@ def text(
         ),
         *(["Each image that a network was trained on, and the validation images that all networks "
            "have in common."] if fused else []),
+        *(["Each image validated one of the networks, and the others were trained on it."]
+          if first.folds and not fused else []),
         *_synthetic(first.provenance),
         *_pseudo(first.provenance),
         *_chains(networks),
@@ -145,8 +153,14 @@ def text(
 def _what(network: Network) -> str:
     """What a network is and how it was trained, in two sentences."""
     provenance = network.provenance
+    what = f"{models.description(network.settings['model'])}, {provenance['parameters']:,} weights"
+    if network.folds:
+        what = (
+            f"{network.folds} networks, each trained without the images of one fold: {what} of all "
+            "together. Their maps are averaged, their detections fused. They"
+        )
     return (
-        f"{models.description(network.settings['model'])}, {provenance['parameters']:,} weights, "
+        f"{what}{' ' if network.folds else ', '}"
         f"started from {_begun(network)}; {_training(network)}. "
         f"Trained on {provenance['finished'][:10]} with {_versions(provenance['versions'])}. "
     )

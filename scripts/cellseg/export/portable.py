@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cellseg.export import modules
 from cellseg.images import reading
-from cellseg.inference import fused_run
-from cellseg.io import exports, run_files
+from cellseg.inference import fused_run, of_folds
+from cellseg.io import exports, fold_networks, run_files
 from cellseg.segmentation import of_image
 from cellseg.segmentation import record as segmentation_record
+from cellseg.training import ensemble
 
 if TYPE_CHECKING:
     from cellseg.training.family import Family
@@ -42,29 +43,44 @@ Path("scores.csv").write_text("\\n".join(["cell,score", *rows, ""]), encoding="u
 print(len(scores), "cells in cells.tif, their scores in scores.csv")
 '''
 
-IMPORTS = "from cellseg.inference import fused_run\n"
-BY = ",\n                       by=fused_run.by_members(lambda model: predictor)"
-"""Of the example of a run that is fused of others: what predicts with each of them."""
 
+class Networks(NamedTuple):
+    """How an example predicts with the networks of an export.
 
-def use(fused: bool) -> str:
-    """Paragraph of the card that says what the example does.
-
-    Parameters
+    Attributes
     ----------
-    fused : whether the run is fused of others
+    modules : that it imports for them
+    by : what predicts with them, for :func:`cellseg.segmentation.of_image.finder`
+    weights : where they are, for the card
+    predicts : what the example does with windows, for the card
     """
-    weights, predicts = f"`{run_files.SAFETENSORS}`", "predicts, merges"
-    if fused:
-        weights = f"`{exports.MEMBERS}/`"
-        predicts = "predicts with each network, merges, fuses"
+
+    modules: tuple[str, ...]
+    by: str
+    weights: str = f"`{exports.MEMBERS}/`"
+    predicts: str = "predicts with each network, merges, fuses"
+
+
+ONE = Networks((), "", f"`{run_files.SAFETENSORS}`", "predicts, merges")
+OF_FOLDS = Networks(
+    (of_folds.__name__,), "of_folds.of_export", predicts="predicts with each network, merges, joins"
+)
+FUSED = Networks((fused_run.__name__,), "fused_run.by_members(lambda model: predictor)")
+FUSED_OF_FOLDS = Networks(
+    (fused_run.__name__, of_folds.__name__),
+    "fused_run.by_members(lambda model: predictor, of_folds.of_export)",
+)
+
+
+def use(networks: Networks) -> str:
+    """Paragraph of the card that says what the example does."""
     return (
         "`example.py` computes with the modules of livecell-bench in `cellseg/`, which come along, "
-        f"and the weights in {weights}. It reads an image of any size, in 8 or 16 bits, "
+        f"and the weights in {networks.weights}. It reads an image of any size, in 8 or 16 bits, "
         "grey or colour, and writes the label image `cells.tif` and `scores.csv`. It normalises, "
-        f"cuts windows, {predicts} and segments as livecell-bench does, with the settings of "
-        f"`{run_files.SEGMENTATION}`: its cells are those that `snakemake apply` finds with this "
-        "file."
+        f"cuts windows, {networks.predicts} and segments as livecell-bench does, with the settings "
+        f"of `{run_files.SEGMENTATION}`: its cells are those that `snakemake apply` finds with "
+        "this file."
     )
 
 
@@ -74,7 +90,7 @@ def install(packages: Sequence[str]) -> str:
 
 
 def write_network(family: "Family", settings: Mapping, weights: Path, folder: Path) -> None:
-    """Write the weights of a network, and load it once.
+    """Write the weights of a network, or of those of all folds, and load each once.
 
     Parameters
     ----------
@@ -90,12 +106,22 @@ def write_network(family: "Family", settings: Mapping, weights: Path, folder: Pa
     """
     from cellseg.models.pytorch import state_files
 
-    state_files.write_safetensors(weights, folder / run_files.SAFETENSORS)
-    family.Predictor(settings, folder)
+    def write_one(file: Path, place: Path) -> None:
+        state_files.write_safetensors(file, place / run_files.SAFETENSORS)
+        family.Predictor(settings, place)
+
+    folds = fold_networks.names(settings)
+    for name in folds:
+        place = folder / exports.MEMBERS / name
+        place.mkdir(parents=True)
+        with ensemble.part(weights, name) as part:
+            write_one(part / run_files.WEIGHTS, place)
+    if not folds:
+        write_one(weights, folder)
 
 
 def write_code(
-    predictor: str, packages: Sequence[str], record: Mapping, folder: Path, fused: bool
+    predictor: str, packages: Sequence[str], record: Mapping, folder: Path, networks: Networks
 ) -> None:
     """Write code and example into the folder of an export.
 
@@ -103,17 +129,21 @@ def write_code(
     ----------
     predictor, packages : of :func:`cellseg.models.predictor_code`
     record : of the segmentation of the run, see :mod:`cellseg.segmentation.record`
-    fused : whether the run is fused of others
     """
     method = segmentation_record.method(record).module
     names = [predictor, method, of_image.__name__, reading.__name__]
-    modules.copy([*names, *([fused_run.__name__] if fused else [])], folder)
+    modules.copy([*names, *networks.modules], folder)
     text = TEMPLATE.format(
         install=install(packages),
         package=predictor.rpartition(".")[0],
         settings=run_files.SETTINGS,
         record=run_files.SEGMENTATION,
-        imports=IMPORTS if fused else "",
-        by=BY if fused else "",
+        imports="".join(_imported(name) for name in networks.modules),
+        by=f",\n                       by={networks.by}" if networks.by else "",
     )
     (folder / "example.py").write_text(text, encoding="utf-8")
+
+
+def _imported(module: str) -> str:
+    package, _, name = module.rpartition(".")
+    return f"from {package} import {name}\n"

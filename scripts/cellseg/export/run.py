@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,13 @@ from cellseg.export import bioimage_io, model_card, portable
 from cellseg.export import example as export_example
 from cellseg.export.model_card import Network
 from cellseg.inference import fused_run, record
-from cellseg.io import atomic, exports, made_files, run_files, run_format
+from cellseg.io import atomic, exports, fold_networks, made_files, run_files, run_format
 from cellseg.segmentation import record as segmentation_record
 from cellseg.simulate.cell_types import CELL_TYPES
 from cellseg.simulate.frame import simulate_frame
 from cellseg.study import fusion_names
 from cellseg.tables import read
-from cellseg.training import ensemble, joined_folds
+from cellseg.training import ensemble
 from cellseg.training.provenance import SETTINGS as RUN_SETTINGS
 from cellseg.training.start import CHAIN
 
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
     from cellseg.export.saved_model import WholeImages
     from cellseg.training.family import Family
 
+PORTABLE = {
+    (False, False): portable.ONE,
+    (False, True): portable.OF_FOLDS,
+    (True, False): portable.FUSED,
+    (True, True): portable.FUSED_OF_FOLDS,
+}
+"""How the example predicts, by whether the run is fused of others and of networks of folds."""
 OF_PROVENANCE = ("train_images", "val_images", "versions")
 """What is read of the provenance of a run."""
 
@@ -90,11 +98,12 @@ def export(
         if code:
             if not members:
                 portable.write_network(family, first.settings, first.weights, made)
-            portable.write_code(*code, thresholds, made, bool(members))
-            use, install, otherwise = portable.use(bool(members)), portable.install(code[1]), ""
+            of_folds = any(fold_networks.names(one.settings) for one in networks)
+            together = PORTABLE[bool(members), of_folds]
+            portable.write_code(*code, thresholds, made, together)
+            use, install, otherwise = portable.use(together), portable.install(code[1]), ""
         else:
-            network = _build(family, first.settings, first.weights.parent, options)
-            _write_saved_model(network, first.weights, made)
+            network = _write_saved_model(family, first, options, made)
             example = export_example.example(settings["heads"], thresholds["segmentation"])
             (made / "example.py").write_text(example, encoding="utf-8")
             use = model_card.use_of_maps(
@@ -141,7 +150,6 @@ def _network(paths: Mapping[str, str]) -> Network:
     """The network of a run, which is the one to export or one that this is fused of."""
     settings = run_format.read(paths["settings"], *RUN_SETTINGS)
     ensemble.refuse(settings, paths["weights"], "is exported")
-    joined_folds.refuse(settings, paths["weights"])
     if "backend" in settings["model"]:  # which makes no difference to the weights
         settings["model"]["backend"] = "tensorflow"
     provenance = made_files.read_json(paths["provenance"], *OF_PROVENANCE)
@@ -169,21 +177,23 @@ def _write_members(
     return fusion_names.settings(places, weights, model["iou"])
 
 
-def _build(family: "Family", settings: Mapping, folder: Path, options: Mapping) -> "WholeImages":
+def _write_saved_model(
+    family: "Family", run: Network, options: Mapping, folder: Path
+) -> "WholeImages":
+    """model.zip and tensors to test it with, and the weights for another run to start from."""
     from cellseg.export import saved_model  # TensorFlow, which the family has started
 
-    return saved_model.build(family, settings, folder, options)
-
-
-def _write_saved_model(network: "WholeImages", weights: Path, folder: Path) -> None:
-    """model.zip and tensors to test it with, and the weights for another run to start from."""
-    from cellseg.export import saved_model
-
-    saved_model.save(network, folder / "model")
+    with ExitStack() as stack:
+        names = fold_networks.names(run.settings)
+        folders = [stack.enter_context(ensemble.part(run.weights, name)) for name in names]
+        whole = folders or [run.weights.parent]
+        network = saved_model.build(family, run.settings, whole, options)
+        saved_model.save(network, folder / "model")
     shutil.make_archive(str(folder / "model"), "zip", folder / "model")
     shutil.rmtree(folder / "model")
     _write_test_tensors(network, folder)
-    shutil.copyfile(weights, folder / run_files.WEIGHTS)
+    shutil.copyfile(run.weights, folder / run_files.WEIGHTS)
+    return network
 
 
 def _write_test_tensors(network: "WholeImages", folder: Path) -> None:

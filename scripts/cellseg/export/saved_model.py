@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from cellseg.training.family import Family
 
 
+Network = Callable[[tf.Tensor], Mapping[str, tf.Tensor]]
+"""From windows to maps by head."""
+
+
 def _standardized(windows: tf.Tensor, axes: list[int]) -> tf.Tensor:
     mean = tf.reduce_mean(windows, axes, keepdims=True)
     return (windows - mean) / (tf.math.reduce_std(windows, axes, keepdims=True) + EPSILON)
@@ -67,7 +71,7 @@ class WholeImages(tf.Module):
 
     def __init__(
         self,
-        network: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
+        network: Network,
         variables: list[tf.Variable],
         heads: Sequence[str],
         normalization: str,
@@ -149,13 +153,16 @@ def _offsets(length: tf.Tensor, window: int, overlap: int, grid: int) -> tf.Tens
     return grid * tf.cast(places, tf.int32)
 
 
-def build(family: "Family", settings: Mapping, folder: Path, options: Mapping) -> WholeImages:
-    """The network of a run, ready to be saved.
+def build(
+    family: "Family", settings: Mapping, folders: Sequence[Path], options: Mapping
+) -> WholeImages:
+    """The network of a run, or those of all folds with their maps averaged, ready to be saved.
 
     Parameters
     ----------
     family : module of :mod:`cellseg.models`, on TensorFlow
     settings : of the run
+    folders : of the weights of each network
     options : of prediction: ``window`` (None or ``image`` take the training tile's),
         ``window_overlap`` and ``batch_size``
 
@@ -168,16 +175,18 @@ def build(family: "Family", settings: Mapping, folder: Path, options: Mapping) -
     if settings["tiling"]["mode"] == "resize" or method not in NORMALIZATIONS:
         raise UserError(
             "only networks that were trained on cut tiles, normalised by "
-            f"{', '.join(NORMALIZATIONS)}, can be exported; {folder} has tiling mode "
+            f"{', '.join(NORMALIZATIONS)}, can be exported; {folders[0]} has tiling mode "
             f"{settings['tiling']['mode']} and normalization {method}."
         )
     size = settings["tiling"]["size"]
     window = options["window"] if isinstance(options["window"], int) else size
-    network, variables = family.exportable(settings, folder, window)
+    networks, variables = zip(
+        *(family.exportable(settings, folder, window) for folder in folders), strict=True
+    )
     overlap = round(options["window_overlap"] * window)
     return WholeImages(
-        network,
-        variables,
+        networks[0] if len(networks) == 1 else _averaged(networks),
+        [variable for of_one in variables for variable in of_one],
         settings["heads"],
         method,
         window,
@@ -185,6 +194,14 @@ def build(family: "Family", settings: Mapping, folder: Path, options: Mapping) -
         options["batch_size"],
         heads.common_grid(settings["heads"]),
     )
+
+
+def _averaged(networks: Sequence[Network]) -> Network:
+    def predict(windows: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = [network(windows) for network in networks]
+        return {head: tf.add_n([one[head] for one in found]) / len(found) for head in found[0]}
+
+    return predict
 
 
 def save(model: WholeImages, folder: Path) -> None:

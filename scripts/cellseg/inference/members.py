@@ -1,29 +1,23 @@
 """From whole image to prediction, by one network or by those of all folds together."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from cellseg.inference import fusion, test_time_augmentation
-from cellseg.io import run_files
-from cellseg.targets.instances import Detections
-from cellseg.training import ensemble, joined_folds
+from cellseg.inference import of_folds
+from cellseg.inference.of_folds import Make, Predict
+from cellseg.io import exports, fold_networks, run_files
+from cellseg.training import ensemble
 
 if TYPE_CHECKING:
     from cellseg.training.family import Family
-
-Predicted = Detections | dict[str, np.ndarray]
-Make = Callable[[Mapping, "Family", Path, Mapping], Callable[[np.ndarray], Predicted]]
-"""From settings, family, folder of weights and options to a predictor of images."""
 
 
 @contextmanager
 def predictor(
     make: Make, run: Mapping, family: "Family", folder: Path, options: Mapping
-) -> Iterator[Callable[[np.ndarray], Predicted]]:
+) -> Iterator[Predict]:
     """Yield what predicts an image; of a run of all folds, with each network.
 
     Maps are averaged, detections fused (:func:`cellseg.inference.fusion.fuse`).
@@ -31,28 +25,16 @@ def predictor(
     Parameters
     ----------
     run : settings of the run
-    folder : holds its weights
+    folder : holds its weights; of an export, those of each network in a folder of its own
     options : of the prediction, see :func:`cellseg.inference.run.predict`
     """
-    names = joined_folds.members(run)
+    if (folder / exports.MEMBERS).is_dir():
+        yield of_folds.of_export(make, run, family, folder, options)
+        return
+    names, weights = fold_networks.names(run), folder / run_files.WEIGHTS
     if not names:
         yield make(run, family, folder, options)
         return
     with ExitStack() as stack:
-        weights = folder / run_files.WEIGHTS
         folders = [stack.enter_context(ensemble.part(weights, name)) for name in names]
-        each = [make(run, family, one, options) for one in folders]
-
-        def predict(image: np.ndarray) -> Predicted:
-            found = (one(image) for one in each)
-            first = next(found)
-            if isinstance(first, Detections):
-                return fusion.fuse([first, *found], [1.0] * len(each), fusion.SAME)
-            return test_time_augmentation.mean(_with(first, found), len(each))
-
-        yield predict
-
-
-def _with(first: Predicted, others: Iterator[Predicted]) -> Iterator[Predicted]:
-    yield first
-    yield from others
+        yield of_folds.together([make(run, family, one, options) for one in folders])

@@ -9,15 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cellseg.errors import UserError
-from cellseg.io import run_files, zip_files
+from cellseg.io import fold_networks, run_files, zip_files
 
 SUFFIX = ".zip"
 SCORES = "scores.csv"
 """Within an export: the scores of the run's images."""
 MEMBERS = "members"
-"""Within an export of a run that is fused of others: folder of the members, called 1, 2 ..."""
-OF_MEMBER = (run_files.SAFETENSORS, run_files.SETTINGS)
-"""What is read of a member."""
+"""Within an export of several networks: folder of the runs that it is fused of, called 1, 2 ...,
+or of the networks of torch of all folds, called as :mod:`cellseg.io.fold_networks` says."""
 
 
 def is_export(path: str | os.PathLike) -> bool:
@@ -76,16 +75,16 @@ def members_in(path: str | os.PathLike) -> list[str]:
         It is damaged or no zip.
     """
     with _opened(path) as archive:
-        names, found = archive.namelist(), []
-    for number in itertools.count(1):
-        of_member = [f"{MEMBERS}/{number}/{name}" for name in OF_MEMBER]
-        if not set(of_member) & set(names):
-            return found
-        found += of_member
+        found = []
+        for number in itertools.count(1):
+            place = f"{MEMBERS}/{number}/"
+            if not any(name.startswith(place) for name in archive.namelist()):
+                return found
+            found += [*_weights(archive, place), place + run_files.SETTINGS]
 
 
-def weights_in(path: str | os.PathLike) -> str:
-    """Name of the weights in an export: those of a network of torch have another format.
+def weights_in(path: str | os.PathLike) -> list[str]:
+    """Names of the weights in an export: each network of torch has a file, in another format.
 
     Raises
     ------
@@ -93,8 +92,8 @@ def weights_in(path: str | os.PathLike) -> str:
         It is damaged or no zip.
     """
     with _opened(path) as archive:
-        of_torch = run_files.SAFETENSORS in archive.namelist()
-    return run_files.SAFETENSORS if of_torch else run_files.WEIGHTS
+        names = archive.namelist()
+        return [run_files.WEIGHTS] if run_files.WEIGHTS in names else _weights(archive, "")
 
 
 def settings_in(path: str | os.PathLike) -> object:
@@ -106,13 +105,25 @@ def settings_in(path: str | os.PathLike) -> object:
         It is damaged or no zip.
     """
     with _opened(path) as archive:
-        if run_files.SETTINGS not in archive.namelist():
-            return None
-        content = archive.read(run_files.SETTINGS)
+        return _settings(archive, "")
+
+
+def _settings(archive: zipfile.ZipFile, place: str) -> object:
+    """Settings in a folder of an export, which ends in a slash; None if they cannot be read."""
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
+        return json.loads(archive.read(place + run_files.SETTINGS))
+    except (KeyError, ValueError, RecursionError):
         return None
+
+
+def _weights(archive: zipfile.ZipFile, place: str) -> list[str]:
+    """Names of the weights of torch in a folder of an export, one for each network of the run."""
+    try:
+        folds = fold_networks.names(_settings(archive, place))
+    except (AttributeError, LookupError, TypeError, MemoryError):
+        folds = []  # whoever reads the settings says what is wrong with them
+    files = [f"{MEMBERS}/{name}/{run_files.SAFETENSORS}" for name in folds]
+    return [place + name for name in files or [run_files.SAFETENSORS]]
 
 
 @contextmanager

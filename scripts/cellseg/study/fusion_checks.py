@@ -59,7 +59,7 @@ def check(study: Mapping) -> None:
 
 
 def check_export(study: Mapping, run: Run) -> None:
-    """Refuse a run to export that holds several networks, or one of whose members does.
+    """Refuse a run to export that has a network for each cell type, or one of whose members does.
 
     Raises
     ------
@@ -67,7 +67,6 @@ def check_export(study: Mapping, run: Run) -> None:
         Names the key and what to do.
     """
     members = [one.run for one in fusions.members_of(study, run)]
-    apply = "hand on the folders of the runs, which `snakemake apply` takes."
     for one in members or [run]:
         key = f"models.{run.model}.members" if members else f"models.{run.model}.ensemble"
         if study["models"][one.model].get("ensemble"):
@@ -75,16 +74,6 @@ def check_export(study: Mapping, run: Run) -> None:
             raise UserError(
                 f"{key}: models.{one.model} has a network for each cell type (`ensemble`), and "
                 f"such a run is not exported. To export {run.folder}, {remedy}."
-            )
-        if one.is_joined and members:
-            raise UserError(
-                f"{key}: {one.folder} holds the networks of all folds, and such a run is not "
-                f"exported. Export a fused run on another subset than {run.subset}, or {apply}"
-            )
-        if one.is_joined:
-            raise UserError(
-                f"{one.folder} holds the networks of all folds, and such a run is not exported. "
-                f"Export the run of one fold, or {apply}"
             )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cellseg import models, starter
 from cellseg.errors import UserError
-from cellseg.io import exports, run_files, run_format
+from cellseg.io import exports, fold_networks, run_files, run_format
 from cellseg.models.detectors import presets
 from cellseg.study import (
     folds,
@@ -22,7 +22,7 @@ from cellseg.study import runs as studies
 from cellseg.study.fusion_names import is_fused
 from cellseg.study.runs import Run
 from cellseg.targets import head_names
-from cellseg.training.start import FILES, KEY, RUN, doubts, of_fused, other_heads, source
+from cellseg.training.start import FILES, KEY, RUN, doubts, of_folds, of_fused, other_heads, source
 
 FITTING = ({"deepcell", "panopticnet"},)
 """Families whose weights fit each other, but for those that are the same."""
@@ -421,8 +421,8 @@ def _check_export(where: str, study: Mapping, run: Run, file: str) -> None:
     settings = exports.settings_in(file)
     try:
         model, heads = dict(settings["model"]), list(settings["heads"])
-        family = model["family"]
-    except (TypeError, LookupError, ValueError):
+        family, folds = model["family"], fold_networks.names(settings)
+    except (AttributeError, TypeError, LookupError, ValueError):
         raise UserError(
             f"{where}: {file} holds no {run_files.SETTINGS} that can be read: it is no export of "
             "livecell-bench, or a damaged one. Copy it again, or export the run again."
@@ -430,6 +430,8 @@ def _check_export(where: str, study: Mapping, run: Run, file: str) -> None:
     run_format.check(f"{where}: {run_files.SETTINGS} of {file}", settings)
     if is_fused(model):
         raise UserError(of_fused(where, file, exports.members_in(file)))
+    if folds:
+        raise UserError(of_folds(where, file))
     if family not in models.FAMILIES:
         raise UserError(f"{where}: {file} is of family {family}, which is not known here.")
     entry = entry_of(study, run.model)

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cellseg.errors import UserError
-from cellseg.io import atomic, made_files, run_files, run_format
+from cellseg.io import atomic, fold_networks, made_files, run_files, run_format
 from cellseg.training import ensemble, provenance
 from cellseg.training.start import CHAIN, OF_PSEUDO
 
@@ -13,35 +12,6 @@ MEMBERS = "members"
 SUMS = ("steps", "tiles_seen", "seconds", "seconds_of_epochs", "parameters")
 """Of the provenance of the folds, which add up."""
 VERSIONS, DEVICE = "versions", "device"
-
-
-def members(settings: Mapping) -> list[str]:
-    """Names of the networks of a run of all folds, in their order; none of other runs.
-
-    Parameters
-    ----------
-    settings : of the run, from :func:`cellseg.study.runs.run_settings`
-    """
-    folds = settings.get("subset", {}).get("folds")
-    if folds is None or "fold" in folds:
-        return []
-    return [f"fold-{number}" for number in range(1, folds["count"] + 1)]
-
-
-def refuse(settings: Mapping, path: str | Path) -> None:
-    """Refuse a run of all folds where one network is needed.
-
-    Raises
-    ------
-    UserError
-        The run holds several networks.
-    """
-    if names := members(settings):
-        raise UserError(
-            f"{path} holds {len(names)} networks, one of each fold, and one network is exported. "
-            "Name the run of one fold, or hand on the folder of the run, which `snakemake apply` "
-            "takes."
-        )
 
 
 def join(
@@ -63,7 +33,7 @@ def join(
     UserError
         A file is missing or damaged.
     """
-    names = members(settings)
+    names = fold_networks.names(settings)
     records = [made_files.read_json(path, "train_images", "val_images") for path in provenances]
     first = records[0]
     images = {key: sorted({image for one in records for image in one[key]})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cellseg.data.kinds import SOURCES
 from cellseg.errors import UserError
-from cellseg.io import exports, made_files, run_files, run_format
+from cellseg.io import exports, fold_networks, made_files, run_files, run_format
 
 KEY = "start_from"
 """Of a model's settings; models without it have no such key, so that they do not train again."""
@@ -192,7 +192,7 @@ def _read(
             return {**_of_no_run(entry), "kind": None}, [], path
         if inner := exports.members_in(path):
             raise UserError(of_fused(KEY, entry["file"], inner))
-        of_network = exports.weights_in(path)
+        of_network = exports.weights_in(path)[0]
         names = (of_network, run_files.SETTINGS, run_files.PROVENANCE, run_files.ORIGIN)
         otherwise = f", or start from its {run_files.WEIGHTS}"
         exports.unpack(path, {name: name for name in names}, folder, otherwise)
@@ -209,6 +209,8 @@ def _read(
             "file": entry["file"],
             "settings": _settings(folder / run_files.SETTINGS),
         }
+        if fold_networks.names(about["settings"]):
+            raise UserError(of_folds(KEY, entry["file"]))
     about["train_images"] = len(record["train_images"])
     return about, list(record.get(CHAIN, [])), Path(weights)
 
@@ -233,6 +235,14 @@ def of_fused(where: str, name: str, members: Sequence[str]) -> str:
     return (
         f"{where}: {name} is of a run that is fused of others, and holds several networks. Unpack "
         f"it, and name the weights of one, such as {members[0]}."
+    )
+
+
+def of_folds(where: str, name: str) -> str:
+    """The message for an export of a run of all folds."""
+    return (
+        f"{where}: {name} is of a run of all folds, and holds several networks. Start from the run "
+        "or the export of one fold."
     )
 
 
