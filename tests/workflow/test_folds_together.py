@@ -6,6 +6,7 @@ import h5py
 import pandas as pd
 import pytest
 
+from cellseg.io import exports
 from workflow_runner import Workflow
 
 STUDY = {
@@ -53,4 +54,7 @@ def test_all_folds_together_are_one_more_row(checkout, tmp_path):
     chosen = json.loads((workflow.folder / RUN / "tuning-some/chosen.json").read_text())
     assert chosen
     assert workflow.planned(TABLE) == {}
-    assert workflow.planned(f"{RUN}/export.zip") == {"export": 1}
+    export = f"{RUN}/tuning-some/export.zip"
+    done = workflow.call(export)
+    assert done.returncode == 0, done.stdout
+    assert exports.weights_in(workflow.folder / export) == ["weights.h5"]
