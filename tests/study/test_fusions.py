@@ -82,9 +82,7 @@ def test_what_cannot_be_fused_is_refused(schema, members, condition, expected):
         ({}, "full", None),
     ],
 )
-def test_members_with_a_network_for_each_cell_type_are_not_exported(
-    schema, model, subset, expected
-):
+def test_members_with_networks_by_cell_type_are_not_exported(schema, model, subset, expected):
     """Said in the plan, before anything is trained."""
     folds = {"count": 5, "validation": "held-out", "scored": "split", "ensemble": True,
              "images": "training"}  # fmt: skip
@@ -110,7 +108,7 @@ def test_members_with_a_network_for_each_cell_type_are_not_exported(
         ({}, "five-fold-1", None),
     ],
 )
-def test_runs_with_a_network_for_each_cell_type_are_not_exported(schema, model, subset, expected):
+def test_runs_with_networks_by_cell_type_are_not_exported(schema, model, subset, expected):
     """Of one model; said in the plan, too."""
     folds = {"count": 5, "validation": "held-out", "scored": "split", "ensemble": True,
              "images": "training"}  # fmt: skip

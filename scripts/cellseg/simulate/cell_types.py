@@ -51,7 +51,7 @@ class CellType:
     seams : share of the contacts of spread cells where no border is seen
     faint_rims : share of the rims of spread cells without a step and without a bright line
     grain : how far the fine grain is as strong at the rim of a cell as in its middle, 0 to 1
-    nuclei : how far nuclei stand out, 0 to 1: by more and thicker nucleoli and fewer granules
+    nuclei : how clear nuclei are, 0 to 1: by more and thicker nucleoli and fewer granules
     """
 
     name: str

@@ -49,7 +49,7 @@ class Variation:
     seams : largest share of the contacts of cells where no border is seen
     faint_rims : largest share of the rims of cells without a step and without a bright line
     grain : how far the fine grain is as strong at rims as in the middle of cells at most, 0 to 1
-    nuclei : how far nuclei stand out at most, 0 to 1
+    nuclei : how clear nuclei are at most, 0 to 1
     """
 
     magnification: Range = (1.0, 1.0)
