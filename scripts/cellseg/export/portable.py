@@ -129,6 +129,7 @@ def write_code(
     ----------
     predictor, packages : of :func:`cellseg.models.predictor_code`
     record : of the segmentation of the run, see :mod:`cellseg.segmentation.record`
+    networks : how the example predicts
     """
     method = segmentation_record.method(record).module
     names = [predictor, method, of_image.__name__, reading.__name__]

@@ -92,8 +92,8 @@ def weights_in(path: str | os.PathLike) -> list[str]:
         It is damaged or no zip.
     """
     with _opened(path) as archive:
-        names = archive.namelist()
-        return [run_files.WEIGHTS] if run_files.WEIGHTS in names else _weights(archive, "")
+        of_torch = any(name.endswith(run_files.SAFETENSORS) for name in archive.namelist())
+        return _weights(archive, "") if of_torch else [run_files.WEIGHTS]
 
 
 def settings_in(path: str | os.PathLike) -> object:
