@@ -152,7 +152,7 @@ def test_weights_that_do_not_fit_are_named(export, run, tmp_path):
         for name in archive.namelist():
             content = archive.read(name)
             made.writestr(name, content[:-8] if name == "weights.safetensors" else content)
-    assert exports.weights_in(broken) == "weights.safetensors"
+    assert exports.weights_in(broken) == ["weights.safetensors"]
     settings = {"run": str(broken), "images": str(run["weights"].parent / "one.tif"),
                 "output": f"{tmp_path}/out", "tuning": None, "pixel_size": None, "channel": None,
                 "page": None}  # fmt: skip
