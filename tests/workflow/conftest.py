@@ -15,4 +15,8 @@ def sinfo(tmp_path, monkeypatch):
         command.chmod(0o755)
 
     write("cpu*|8000", "gpu|8000")
+    # Snakemake's plug-in for Slurm looks for it where there is sinfo, and does not start without.
+    queue = command.with_name("squeue")
+    queue.write_text("#!/bin/sh\n")
+    queue.chmod(0o755)
     return write
