@@ -7,7 +7,7 @@
 #   make detectors   torch, torchvision, timm, cellpose and segment-anything on top of .venv, for instance detectors and families cellpose, cellpose-sam (make test adds them if missing)
 #   make bench   compares the speed of each stage with the usual package, and measures the cost of a run
 #   make side-by-side   deepcell's network next to ours: scores, speed, memory (some 25 minutes)
-#   make starter   trains the starter network again from nothing (a quarter of an hour) and puts it where it is shipped
+#   make starter   trains the starter network again from nothing (an hour) and puts it where it is shipped
 #   make plan    jobs, disk space and training hours of config.yaml's study (STEP_MS=120: ms a step)
 #   make progress   runs of config.yaml's study: done, running, failed, time left (this, the plan and the report need an existing environment)
 #   make report     its HTML report; for another study: make report CONFIG=mine.yaml (also plan and progress)
