@@ -16,6 +16,7 @@ from cellseg.training import run as train_run
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.batches import TileStream
 from cellseg.training.intensity import Intensity
+from cellseg.training.start import Start
 from recording_learner import digest
 from run_inputs import write_split
 
@@ -49,17 +50,29 @@ def settings(**changes):
     return made
 
 
+class Streams(list):
+    """Of each network; called with outlines, as by a family that learns cells one by one."""
+
+    outlines = ()
+
+    def __call__(self, outlines):
+        self.outlines = outlines
+        return TileStream
+
+
 class Family:
     """Takes notes instead of training; `stops` as if a signal came in its first network."""
 
     def __init__(self, stops=False):
         self.stops, self.threads = stops, None
-        self.streams, self.weights, self.resumed, self.folders = [], [], [], []
+        self.streams = Streams()
+        self.weights, self.starts, self.resumed, self.folders = [], [], [], []
 
     def set_threads(self, threads):
         self.threads = threads
 
-    def train(self, settings, train, validation, folder, state, weights=None):
+    def train(self, settings, train, validation, folder, state, weights=None, start=None):
+        self.starts.append(start)
         self.streams.append((train, validation))
         self.weights.append(weights)
         self.resumed.append(state.load() is not None)
@@ -199,13 +212,21 @@ def change_table(number):
     return change
 
 
-def change_weights(inputs, folder):
-    (folder / "backbone.h5").write_bytes(b"others")
+def change_extension(inputs, folder):
+    write_split(folder, "extension", EXTENSION, noise=1)
     return {}
 
 
-def change_extension(inputs, folder):
-    write_split(folder, "extension", EXTENSION, noise=1)
+def change_file(name):
+    def change(inputs, folder):
+        (folder / name).write_bytes(b"others")
+        return {}
+
+    return change
+
+
+def change_fold(inputs, folder):
+    write_split(folder, "fold", [("f0", "BV2")], noise=1)
     return {}
 
 
@@ -216,7 +237,10 @@ CHANGES = {
     "the validation tiles": change_tiles("val"),
     "the training images": change_table(0),
     "the validation images": change_table(1),
-    "the weights of the backbone": change_weights,
+    "the weights of the backbone": change_file("backbone.h5"),
+    "the weights of the start": change_file("start.h5"),
+    "the outlines": change_file("outlines.npz"),
+    "the tiles of folds": change_fold,
     "no weights": lambda inputs, folder: {"weights": None},
     "the synthetic images": change_extension,
     "nothing": lambda inputs, folder: {},
@@ -228,6 +252,12 @@ CHANGES = {
 def test_a_state_is_used_with_the_same_inputs_only(changed, ensemble, inputs, tmp_path, capsys):
     inputs["weights"] = str(tmp_path / "backbone.h5")
     inputs["extension"] = [str(tmp_path / "extension.npz")]
+    write_split(tmp_path, "fold", [("f0", "BV2")])
+    inputs["fold_tiles"] = [str(tmp_path / "fold.npz")]
+    for name in ("start.h5", "outlines.npz"):
+        (tmp_path / name).write_bytes(b"first")
+    inputs["start"] = Start(tmp_path / "start.h5", "all", None, 1, "other", [])
+    inputs["outlines"] = [str(tmp_path / "outlines.npz")]
 
     def of(made):
         made["subset"] = {**made["subset"], "synthetic_per_image": 1, "fraction": 1}
@@ -283,6 +313,15 @@ def test_the_backbones_weights_reach_every_network(ensemble, inputs, tmp_path):
     for given, expected in ((str(path), path), (None, None)):
         family = train(Family(), tmp_path / f"run-{expected is None}", inputs, made, weights=given)
         assert family.weights == [expected] * (2 if ensemble else 1)
+
+
+@pytest.mark.parametrize("ensemble", [None, "cell-type"])
+def test_what_a_run_starts_from_reaches_every_network(ensemble, inputs, tmp_path):
+    (tmp_path / "start.h5").write_bytes(b"weights")
+    start = Start(tmp_path / "start.h5", "all", None, 0.1, "other", [])
+    made = settings(model={"ensemble": ensemble}, subset={"fraction": 1})
+    family = train(Family(), tmp_path / "run", inputs, made, start=start)
+    assert family.starts == [start] * (2 if ensemble else 1)
 
 
 def test_each_network_of_an_ensemble_sees_images_of_its_type_alone(inputs, tmp_path):
@@ -350,23 +389,14 @@ def test_images_with_pseudo_labels_are_trained_on_alone(inputs, tmp_path, capsys
 
 
 def test_a_detector_is_given_the_cells_of_unlabelled_images(inputs, tmp_path):
-    given = []
-
-    class Streams(list):
-        def __call__(self, outlines):
-            given.extend(outlines)
-            return TileStream
-
-    family = Family()
-    family.streams = Streams()
     write_split(tmp_path, "unlabelled", [("u", "cells")])
     pseudo = pseudo_labels.PseudoLabels(
         str(tmp_path / "unlabelled.npz"), str(tmp_path / "unlabelled.labels.npz"),
         {"images": 1, "cells": 2},
     )  # fmt: skip
     outlines = [str(tmp_path / f"{split}.labels.npz") for split in ("train", "val")]
-    train(family, tmp_path / "run", inputs, outlines=outlines, pseudo=pseudo)
-    assert given == [*outlines, pseudo.outlines]
+    family = train(Family(), tmp_path / "run", inputs, outlines=outlines, pseudo=pseudo)
+    assert family.streams.outlines == [*outlines, pseudo.outlines]
 
 
 def test_provenance_tells_the_state_of_the_checkout(tmp_path, monkeypatch):
