@@ -1,5 +1,7 @@
 """Crops with their cells one by one: nothing of what overlaps is lost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pycocotools import mask as masks
@@ -11,6 +13,7 @@ from cellseg.errors import UserError
 from cellseg.training.augmentation import Augmentation
 from cellseg.training.crops import CropPool, WindowPool
 from cellseg.training.instance_stream import InstanceStream, cells_of, instances_in
+from cellseg.training.intensity import Intensity
 
 SHAPE = (80, 100)
 PLACES = [(10, 30, 10, 40), (20, 50, 20, 60), (25, 35, 25, 35), (60, 80, 0, 15), (0, 8, 90, 100)]
@@ -97,6 +100,20 @@ def test_crops_show_cells_where_the_image_is_bright():
                 for mask, (left, top) in zip(found.masks, found.origins, strict=True):
                     painted[top : top + mask.shape[0], left : left + mask.shape[1]] |= mask > 0
                 assert np.mean(painted == (image > 105)) > 0.97
+
+
+def test_crops_are_changed_by_all_settings_of_the_augmentation():
+    """Of grey values too, as in a stream of maps."""
+    still = Augmentation(0, 1, False)
+
+    def grey_values(**changes):
+        stream = _stream(True, normalization="none", augmentation=replace(still, **changes))
+        return np.concatenate([x for x, _ in stream.epoch(1)])
+
+    plain, brighter = grey_values(), grey_values(intensity=Intensity(brightness=0.2))
+    assert not set(np.unique(plain)) & set(np.unique(brighter))
+    for changes in ({"rotation": 90}, {"zoom": 1.4}, {"flips": True}):
+        assert not np.array_equal(grey_values(**changes), plain), changes
 
 
 def test_a_cell_and_its_mirror_image_are_two():

@@ -361,6 +361,15 @@ def test_a_finished_run_tells_what_it_was_made_of(inputs, tmp_path, capsys):
     assert "synthetic_images" not in found
 
 
+def test_steps_tiles_and_parameters_of_an_ensemble_add_up(inputs, tmp_path):
+    made = settings(model={"ensemble": "cell-type"}, subset={"fraction": 1})
+    train(Family(), tmp_path / "run", inputs, made)
+    found = json.loads((tmp_path / "run/provenance.json").read_text())
+    # Two networks, each of two epochs of 3 tiles and 1.
+    assert (found["steps"], found["tiles_seen"], found["parameters"]) == (8, 16, 14)
+    assert found["seconds_of_epochs"] == 6
+
+
 def test_images_with_pseudo_labels_are_trained_on_alone(inputs, tmp_path, capsys):
     names = [(pseudo_labels.key(f"u{number}"), "cells") for number in range(3)]
     (tmp_path / "~pseudo").mkdir()

@@ -360,6 +360,12 @@ def test_schedules():
     assert 0 < rates[-1] < 0.05
 
 
+def test_steps_lower_the_rate_at_the_milestones_of_the_settings():
+    steps = {"name": "steps", "warmup": 0, "factor": 0.5, "milestones": [0.2, 0.7]}
+    rates = [learning_rate(steps, 1.0, step, 10, 0) for step in range(10)]
+    assert rates == [1.0] * 2 + [0.5] * 5 + [0.25] * 3
+
+
 def test_plateau_lowers_the_rate_each_time_patience_ends():
     plateau = {"name": "plateau", "factor": 0.1, "patience": 2}
     assert plateau_factor(plateau, [3, 2, 2]) == 1
