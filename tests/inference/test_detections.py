@@ -1,9 +1,12 @@
 """Detections by windows and in views, with a stand-in that finds every cell it sees."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 
+from cellseg.inference import instance_run
 from cellseg.inference.detections import Views, Windows
 from cellseg.segmentation.instances import paint
 
@@ -165,3 +168,55 @@ def test_masks_of_views_are_averaged():
     masks, quality = Views(Uneven(), flips=True).masks(image, [[1, 1, 5, 5]])
     np.testing.assert_allclose(masks, 0.5, rtol=1e-6)
     np.testing.assert_allclose(quality, 0.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"flips": True}, {"rotations": True, "flips": True}])
+def test_masks_of_views_are_turned_back_to_their_side(options):
+    """Of a cell that fills the upper left of its box."""
+
+    class Seen:
+        """The image itself within the box, at 28 x 28 places."""
+
+        def masks(self, image, boxes):
+            x0, y0, x1, y1 = np.rint(boxes[0]).astype(int)
+            part = image[y0:y1, x0:x1]
+            return cv2.resize(part, (28, 28), interpolation=cv2.INTER_NEAREST)[None], np.ones(1)
+
+    image = np.zeros((40, 60), np.float32)
+    image[4:11, 8:15] = 1
+    masks, _ = Views(Seen(), **options).masks(image, [[8, 4, 22, 18]])
+    expected = np.zeros((28, 28))
+    expected[:14, :14] = 1
+    np.testing.assert_array_equal(masks[0], expected)
+
+
+def test_views_keep_as_many_boxes_as_asked_for():
+    image = mosaic(90, 130)
+    boxes, scores = Views(Perfect(), flips=True, most=5).boxes(image)
+    assert len(boxes) == len(scores) == 5
+
+
+def test_each_setting_of_a_prediction_reaches_the_detector(monkeypatch):
+    """By the sizes of what it sees: window, overlap and every view."""
+    monkeypatch.setattr(instance_run, "AT_ONCE", 64)
+    views = {"flips": False, "rotations": False, "scales": [1]}
+
+    def seen(changed_views=(), **changes):
+        recording = Recording()
+        family = SimpleNamespace(Predictor=lambda run, folder: recording)
+        monkeypatch.setattr(instance_run, "detected", lambda predictor, one: predictor.boxes(one))
+        options = {"window": None, "window_overlap": 0.5, **changes,
+                   "test_time_augmentation": {**views, **dict(changed_views)}}  # fmt: skip
+        run = {"training": {"normalization": "none"}}
+        image = np.arange(80 * 80, dtype=np.uint8).reshape(80, 80)
+        instance_run.image_detector(run, family, None, options)(image)
+        return sorted(one.shape for one in recording.images)
+
+    assert seen() == [(64, 64)] * 4
+    assert seen(window="image") == [(80, 80)]
+    assert (
+        seen(window=48) == [(48, 48)] * 9 and seen(window=48, window_overlap=0.25) == [(48, 48)] * 4
+    )
+    for name in ("flips", "rotations"):
+        assert seen({name: True}, window="image") == [(80, 80)] * 4
+    assert seen({"scales": [0.5, 1.5]}, window="image") == [(40, 40), (120, 120)]

@@ -1,10 +1,12 @@
 """Detections of several runs, fused into those of one."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cellseg.errors import UserError
-from cellseg.inference import fusion, instance_store
+from cellseg.inference import fused_run, fusion, instance_store
 from cellseg.inference.box_overlap import same_cells
 from cellseg.segmentation import instances
 from cellseg.targets.instances import HEAD, SIDE, Detections
@@ -77,6 +79,30 @@ def test_the_overlap_decides_what_is_the_same(iou, number):
     boxes = np.float32([[0, 0, 20, 20], [4, 0, 24, 20]])  # IoU 2/3
     cells = same_cells(boxes, np.float32([0.9, 0.5]), np.array([0, 1]), iou)
     assert len(set(cells.tolist())) == number
+
+
+def test_as_many_cells_are_kept_as_scores_look_at(monkeypatch):
+    monkeypatch.setattr(fusion, "MOST", 2)
+    boxes = [[20 * n, 0, 20 * n + 15, 15] for n in range(3)]
+    fused = fusion.fuse([_found(boxes, [0.3, 0.9, 0.6])], [1], 0.5)
+    assert fused.scores == pytest.approx([0.9, 0.6]) and len(fused.boxes) == 2
+
+
+@pytest.mark.parametrize(("iou", "scores"), [(0.5, [0.5]), (0.7, [0.45, 0.15])])
+def test_a_fused_run_is_predicted_as_its_settings_say(iou, scores, monkeypatch):
+    """Weights and overlap, as where the rules fuse what members stored."""
+    made = {"a": _found([[0, 0, 20, 20]], [0.6]), "b": _found([[4, 0, 24, 20]], [0.2])}
+    weighted = [fused_run.Member(Path(name), weight) for name, weight in (("a", 3), ("b", 1))]
+    monkeypatch.setattr(fused_run, "members", lambda run, folder: weighted)
+    monkeypatch.setattr(fused_run, "read", lambda folder: {"model": {}})
+    by = fused_run.by_members(lambda model: None)
+    detect = by(lambda own, family, folder, options: lambda image: made[folder.name],
+                {"model": {"iou": iou}}, None, Path(), {})  # fmt: skip
+    expected = fusion.fuse(list(made.values()), [3, 1], iou)
+    found = detect(None)
+    np.testing.assert_array_equal(found.boxes, expected.boxes)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    assert len(found.scores) == len(scores)
 
 
 def test_nothing_and_scores_of_zero_are_fused():

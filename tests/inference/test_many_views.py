@@ -1,12 +1,14 @@
 """Maps averaged over orientations and magnifications."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import convolve
 
-from cellseg.inference import sliding_window, test_time_augmentation
+from cellseg.inference import map_run, sliding_window, test_time_augmentation
 
 OPTIONS = [(True, False), (False, True), (True, True)]
 KERNEL = np.array([[1, 2, 1], [2, 8, 2], [1, 2, 1]], np.float32) / 20
@@ -308,3 +310,38 @@ def test_orientations_and_scales_go_together():
     assert found["two"].shape == (20, 30, 2) and found["two"].dtype == np.float32
     for head, values in expected.items():
         np.testing.assert_allclose(found[head], values, atol=1e-4)
+
+
+def test_lengths_of_a_magnified_image_shrink_and_other_values_stay():
+    def predict(image):
+        return {head: np.full((*image.shape, 1), 12.0, np.float32)
+                for head in ("star-distances", "object-probability")}  # fmt: skip
+
+    image = np.zeros((8, 10), np.uint8)
+    found = test_time_augmentation.over_scales(predict, [2])(image)
+    np.testing.assert_allclose(found["star-distances"], 6, rtol=1e-6)
+    np.testing.assert_allclose(found["object-probability"], 12, rtol=1e-6)
+
+
+def test_each_setting_of_a_prediction_reaches_the_network_of_maps(monkeypatch):
+    """By what it is given: window, overlap, tiles at once, grid and every view."""
+    given = []
+
+    def record(predict, image, window, overlap, normalization, batch_size, grid):
+        given.append((image.shape, window, overlap, normalization, batch_size, grid))
+        return {"fgbg": np.zeros((*image.shape, 2), np.float32)}
+
+    monkeypatch.setattr(sliding_window, "predict_image", record)
+    averaged = []
+    monkeypatch.setattr(
+        test_time_augmentation, "averaged", lambda predict, *views: averaged.append(views)
+    )
+    run = {"training": {"normalization": "none"}, "tiling": {"size": 64, "mode": "cut"},
+           "heads": {"star-distances": {"grid": 4}, "object-probability": {}}}  # fmt: skip
+    views = {"flips": False, "rotations": True, "scales": [0.5, 1]}
+    options = {"window": 48, "window_overlap": 0.25, "batch_size": 3}
+    options |= {"test_time_augmentation": views}
+    family = SimpleNamespace(Predictor=lambda run, folder: None)
+    map_run.image_predictor(run, family, None, options)(np.zeros((80, 80), np.uint8))
+    assert averaged == [(False, True)]
+    assert given == [((40, 40), 48, 12, "none", 3, 4), ((80, 80), 48, 12, "none", 3, 4)]
