@@ -128,6 +128,8 @@ def test_images_with_too_many_unsure_cells_are_left_out(made, floor, used):
     assert table.loc["known.png", "why"] == "in the test split of the data set"
     assert table.loc[["broken.tif", "dead.tif"], "why"].tolist() == ["cannot be read"] * 2
     assert table.loc["good.png", ["cells", "sure_cells"]].tolist() == [3, 3]
+    n_sure = sum(score >= floor[0] for score in FOUND["unsure"])
+    assert table.loc["unsure.png", ["cells", "sure_cells"]].tolist() == [3, n_sure]
     images = pd.read_parquet(outputs["images"])
     keys = [learnt.key(name) for name in sorted(used)]
     assert sorted(images["image"]) == keys == sorted(learnt.among(["a", *keys]))

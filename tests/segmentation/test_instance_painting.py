@@ -126,3 +126,12 @@ def test_a_box_without_area_paints_nothing():
     boxes = np.array([[3.0, 3, 3, 8], [8, 8, 2, 2]])
     labels, _ = paint(boxes, np.ones(2), np.ones((2, 28, 28)), (10, 10))
     assert not labels.any()
+
+
+def test_values_at_the_thresholds_are_kept():
+    boxes, masks = np.float32([[0, 0, 8, 8]]), np.full((1, 8, 8), 0.5, np.float32)
+    at = {"mask_threshold": 0.5, "score_threshold": 0.25, "min_size": 64}
+    labels, scores = paint(boxes, np.float32([0.25]), masks, (8, 8), **at)
+    assert (labels == 1).all() and scores.tolist() == [0.25]
+    for name, above in (("mask_threshold", 0.51), ("score_threshold", 0.26), ("min_size", 65)):
+        assert not paint(boxes, np.float32([0.25]), masks, (8, 8), **{**at, name: above})[0].any()

@@ -123,3 +123,20 @@ def test_nothing_is_found_in_nothing():
     points, scores, rays = star_polygons.suppress(np.ones((9, 11, 32), np.float32), empty, 0.5, 0.4)
     assert (points.shape, scores.shape, rays.shape) == ((0, 2), (0,), (0, 32))
     assert not star_polygons.paint(points, scores, rays, (9, 11)).any()
+
+
+def test_overlap_is_a_share_of_the_smaller_polygon():
+    """A small square with a third of its area in a large one."""
+    points, rays = [(20, 20), (20, 34)], np.zeros((60, 60, 4), np.float32)
+    probability = np.zeros((60, 60), np.float32)
+    for (row, column), radius, value in zip(points, (12, 4), (0.9, 0.8), strict=True):
+        probability[row, column], rays[row, column] = value, radius
+    outlines = [
+        [(20, 8 + 24), (32, 20), (20, 8), (8, 20)],
+        [(20, 38), (24, 34), (20, 30), (16, 34)],
+    ]
+    share = overlap(*outlines) / 32
+    assert 0.02 < share < 0.3  # and less than 0.03 of the larger
+    kept = [len(star_polygons.suppress(rays, probability, 0.5, threshold)[0])
+            for threshold in (0.9 * share, 1.1 * share)]  # fmt: skip
+    assert kept == [1, 2]

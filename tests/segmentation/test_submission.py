@@ -27,6 +27,13 @@ def test_the_file_is_as_the_competition_asks(tmp_path):
     assert list(submission.read(tmp_path / "s.csv", 2, 4)) == ["a", "b"]
 
 
+def test_images_are_in_the_order_of_their_keys_whatever_the_file_has(tmp_path):
+    one = np.eye(3, dtype=np.int32)
+    atomic.write_stack(tmp_path / "labels.npz", [(name, one) for name in "cab"])
+    cells = submission.of_run(tmp_path / "labels.npz", {name: f"{name}.png" for name in "abc"})
+    assert [name for name, _ in cells] == ["a", "b", "c"]
+
+
 def test_ids_are_names_of_files_and_two_of_one_name_are_refused(tmp_path):
     stack = {"a": np.eye(3, dtype=np.int32), "a~2": np.eye(3, dtype=np.int32)}
     atomic.write_stack(tmp_path / "labels.npz", stack.items())
