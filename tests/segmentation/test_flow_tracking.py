@@ -110,6 +110,13 @@ def test_holes_and_small_cells_by_hand():
     assert found[4, 4] == 1 and found[5, 12] == 2 and found[1, 10] == 0
 
 
+def test_a_cell_whose_error_is_the_threshold_is_kept():
+    labels = np.zeros((4, 9), np.int32)
+    labels[:, :4], labels[:, 5:] = 1, 2
+    found = flow_tracking.kept(labels, np.array([0.4, 0.41]), 0.4, 0)
+    np.testing.assert_array_equal(found, labels == 1)
+
+
 def test_the_size_error_of_cellpose_by_hand():
     """Of three cells the first has bad flows, and the third is small: it removes the second."""
     labels = np.zeros((10, 20), np.int32)

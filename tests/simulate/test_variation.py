@@ -159,6 +159,37 @@ def test_grain_reaches_the_rim_and_nuclei_have_dark_nucleoli():
     assert np.percentile(marked[3], 1) < np.percentile(plain[3], 1) - 3
 
 
+def test_each_frame_draws_between_nothing_and_the_largest():
+    settings = {name: 0.8 for name in ("seams", "faint_rims", "grain", "nuclei", "spindles")}
+    drawn = [
+        draw(MCF7, Variation(**settings, veils=0.8, streaks=0.8), np.random.default_rng(seed))
+        for seed in range(20)
+    ]
+    values = {name: [getattr(one.kind, name) for one in drawn] for name in (*settings, "veil")}
+    values["streaks"] = [one.streaks for one in drawn]
+    for name, found in values.items():
+        assert 0 <= min(found) < 0.3 and 0.5 < max(found) < 0.8, name
+
+
+def test_each_frame_of_a_data_set_departs_in_its_own_way(tmp_path, monkeypatch):
+    departures = []
+
+    def record(*arguments):
+        departures.append(arguments[-1])
+        return simulate_frame(*arguments)
+
+    monkeypatch.setattr(writing, "simulate_frame", record)
+    images = {"train": 3, "val": 0, "test": 0}
+    variation = {"magnification": (0.5, 2)}
+    writing.write_dataset(tmp_path, images, ["MCF7"], 96, 112, seed=4, variation=variation)
+    assert len({one.magnification for one in departures}) == 3
+
+
+def test_half_of_the_grain_is_weaker_than_all():
+    none, half, whole = (_grey_values(grain=share)[2].std() for share in (0.0, 0.5, 1.0))
+    assert none < half < 0.98 * whole
+
+
 def test_a_raft_covers_more_and_draws_depend_on_the_generator_alone():
     first, again, other = (draw(MCF7, WIDE, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_equal(vars(first), vars(again))
