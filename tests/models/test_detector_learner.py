@@ -57,6 +57,27 @@ def _weights(learner):
     return [value.clone() for value in learner.model.state_dict().values()]
 
 
+def test_settings_of_a_training_reach_the_network(tmp_path):
+    """L2 adds 2 l2 w to the gradient of each kernel; momentum is that of Keras."""
+    learner = _learner(tmp_path, l2=0.25, global_clipnorm=None, batch_norm_momentum=0.9)
+    for one in learner.trained:
+        one.grad = torch.zeros_like(one)
+    learner._change_gradients()
+    for one in learner.trained:
+        expected = 0.5 * one.detach() if one.ndim > 1 else torch.zeros_like(one)
+        torch.testing.assert_close(one.grad, expected)
+    norms = [one for one in learner.model.modules() if isinstance(one, nn.BatchNorm2d)]
+    assert [one.momentum for one in norms] == [pytest.approx(0.1)]
+
+
+def test_what_is_drawn_is_the_same_in_each_validation(tmp_path):
+    learner, losses = _learner(tmp_path), set()
+    for _ in range(5):
+        torch.rand(1)  # as a step of training draws
+        losses.add(learner.validate_batch(_batch(1))["loss"])
+    assert len(losses) == 1
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("ema", [None, 0.9])
 def test_resumed_training_is_bit_equal(tmp_path, optimizer, ema):
