@@ -84,6 +84,27 @@ def test_blocks_are_skipped_in_training_alone(family, tmp_path):
     assert learner.validate_batch(given)["flows_loss"] == pytest.approx(error.mean() / 2, rel=1e-4)
 
 
+def test_each_patch_attends_to_all_others_in_every_block():
+    """Also in blocks that are windowed in Segment Anything, where windows are 14 patches wide."""
+    torch.manual_seed(0)
+    made = network.CellposeSAM({**SMALL, "size": 128, "depth": 8})
+    tokens = torch.randn(1, 16, 16, SMALL["width"])
+    changed = tokens.clone()
+    changed[0, -1, -1] *= -1
+    for block in made.encoder.blocks:
+        assert not torch.equal(block(tokens)[0, 0, 0], block(changed)[0, 0, 0])
+
+
+def test_the_layer_of_patches_alone_is_not_trained(family, tmp_path):
+    learner = family.learner(_settings(), 32, tmp_path)
+    before = {name: value.clone() for name, value in learner.model.state_dict().items()}
+    for _ in range(3):  # a block may be skipped in one
+        learner.train_batch(batch(), 0.1)
+    after = learner.model.state_dict()
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    assert kept == {f"encoder.patch_embed.proj.{part}" for part in ("weight", "bias")}
+
+
 def test_half_floats_are_near_to_whole_ones(family, tmp_path):
     losses = [
         family.learner(_settings(training={"mixed_precision": half}), 32, tmp_path).validate_batch(

@@ -62,9 +62,11 @@ class FakeFamily:
         return pd.DataFrame({"epoch": [1, 2], "loss": [0.1, 1 / 3], "seconds": [2.0, 1.0]})
 
 
-def _train(family, folder, stamp="stamp"):
+def _train(family, folder, stamp="stamp", check=None):
     streams = {name: (f"train {name}", f"val {name}") for name in ("A172", "BV2")}
-    return ensemble.train(family, {"training": {"epochs": 2}}, streams, folder, stamp, None)
+    return ensemble.train(
+        family, {"training": {"epochs": 2}}, streams, folder, stamp, None, check=check
+    )
 
 
 def _text(folder):
@@ -85,6 +87,16 @@ def test_each_image_goes_to_the_network_of_its_type(tmp_path):
         with ensemble.network(tmp_path / "weights.h5", cell_type) as folder:
             assert _text(folder) == f"train {cell_type}"
         assert not folder.exists()
+
+
+def test_each_network_is_checked_on_the_validation_tiles_of_its_type(tmp_path):
+    checked = []
+
+    def check(family, settings, stream, member, steps):
+        checked.append((_text(member), stream))
+
+    _train(FakeFamily(), tmp_path, check=check)
+    assert checked == [("train A172", "val A172"), ("train BV2", "val BV2")]
 
 
 def test_a_type_without_a_network_is_refused_by_name(tmp_path):

@@ -17,6 +17,7 @@ import loaded_rules
 import sartorius_made
 from cellseg import models
 from cellseg.data import kinds
+from cellseg.data.splits import HELD_OUT
 from cellseg.inference.record import SETTINGS, VIEWS
 from cellseg.io import run_files, run_format
 from cellseg.runtime import code_fingerprint
@@ -625,6 +626,17 @@ def test_inputs_that_lie_outside_of_the_results_are_declared(loaded):
                 if job.rule == "train" and job.wildcards["model"] == "mobilenetv2"]  # fmt: skip
     assert all("results/data/pretrained/net.h5" in job.inputs for job in starting) and starting
     assert all(job.params["settings"]["model"]["weights"] == "net" for job in starting)
+
+
+def test_images_are_held_out_only_where_a_run_is_scored_on_its_fold(loaded):
+    """Not where folds are scored on the split, each or all as one run."""
+    found = {}
+    for job in loaded[1].values():
+        if "data_split" in job.params:
+            found.setdefault(job.params["data_split"], set()).add(job.wildcards["subset"])
+    assert found[HELD_OUT] == {f"folded-fold-{number}" for number in (1, 2, 3)}
+    together = {"together-fold-1", "together-fold-2", "together-all-folds"}
+    assert found["test"] >= {"full", *together}
 
 
 def test_training_compares_the_content_of_all_its_tiles(loaded):
