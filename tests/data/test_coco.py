@@ -160,6 +160,13 @@ def test_corners_a_little_outside_are_drawn(read):
     assert read(cell(segmentation=outline))["polygons"] == [outline]
 
 
+def test_how_far_outside_goes_by_the_longer_side():
+    outline = [[30.0, -5900.0, 40.0, 10.0, 20.0, 10.0]]
+    assert rasterize.rasterize([outline], 50, 2000)[0, 30] == 1
+    with pytest.raises(ValueError, match="far outside"):
+        rasterize.rasterize([outline], 50, 1900)
+
+
 def test_nan_is_no_corner():
     with pytest.raises(ValueError, match="far outside"):
         rasterize.rasterize([[[1.0, 2.0, float("nan"), 4.0, 5.0, 6.0]]], 64, 80)
@@ -217,6 +224,12 @@ def test_other_files_are_named_and_never_to_be_deleted(read, text, reason):
     with pytest.raises(UserError, match=rf"train\.json.*{reason}") as refused:
         read(text=text)
     assert "elete" not in str(refused.value)
+
+
+def test_annotations_of_a_dict_have_their_key_unless_they_have_an_id(tmp_path):
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps({"annotations": {"4": cell(), "5": {"image_id": 1}}}))
+    assert [one["id"] for one in coco.annotations(path)] == [9, "5"]
 
 
 def test_numbers_beyond_every_type(read):

@@ -58,6 +58,13 @@ def test_a_large_well_does_not_make_a_fold_larger_than_it_must():
     assert sorted(folds.assign(images, 4, "well", 3).value_counts()) == [4, 4, 4, 8]
 
 
+def test_wells_of_a_type_are_spread_before_folds_are_levelled():
+    images = table(astro=6, cort=2)
+    images["well"] = ["big"] * 5 + ["small", "W1", "W2"]
+    fold = folds.assign(images, 2, "well", 0)
+    assert set(fold[images["cell_type"] == "cort"]) == {1, 2}
+
+
 def test_too_few_images_or_wells_and_images_without_a_well_are_refused():
     with pytest.raises(UserError, match=r"there are 4 images, fewer than the 5 folds"):
         folds.assign(table(cort=1, astro=3), 5, None, 0)

@@ -206,6 +206,13 @@ def test_results_without_scores_leave_the_smaller_cell_on_top(tmp_path):
     assert np.isnan(scores["A172_1"]).all()
 
 
+def test_the_smaller_cell_is_on_top_where_any_score_is_missing(tmp_path):
+    first, second = overlapping()
+    results = [detection(7, first), detection(7, second, score=0.9)]
+    found, _ = taken(tmp_path, written(tmp_path / "results.json", results))
+    assert np.array_equal(found["A172_1"] == 2, second)
+
+
 def test_a_buried_cell_is_left_out(tmp_path):
     first, _ = overlapping()
     inside = np.zeros_like(first)

@@ -58,6 +58,19 @@ def test_another_seed_gives_another_data_set(dataset, tmp_path):
     assert not images & others
 
 
+def test_another_seed_gives_another_frame_of_the_same_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        writing, "draw", lambda kinds, split, count, _: views.draw(kinds, split, count, 0)
+    )
+    for seed in (1, 2):
+        writing.write_dataset(tmp_path / str(seed), {"test": 1}, ["BV2"], **SIZE, seed=seed)
+    first, second = (
+        {name: data for name, data in contents(tmp_path / seed).items() if name.endswith(".tif")}
+        for seed in "12"
+    )
+    assert first.keys() == second.keys() and first != second
+
+
 def test_frames_do_not_depend_on_the_other_types(dataset, tmp_path):
     writing.write_dataset(tmp_path / "bv2", COUNTS, ["BV2"], **SIZE, seed=3)
     whole, part = contents(dataset), contents(tmp_path / "bv2")

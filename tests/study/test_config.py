@@ -218,6 +218,14 @@ def test_extending_changes_the_settings_of_no_other_run(small, schema):
         ({"validation": "official"}, []),
         ({"validation": "official", "synthetic_per_image": 2}, [(2, "train")]),
         ({"validation": "by-well", "synthetic_per_image": 2}, [(2, "train"), (2, "val")]),
+        (
+            {"validation": "official", "synthetic_per_image": 2, "folds": {"images": "training"}},
+            [(2, "train"), (2, "val")],
+        ),
+        (
+            {"validation": "official", "synthetic_per_image": 2, "folds": {"images": "all"}},
+            [(2, "train"), (2, "val"), (2, "test")],
+        ),
     ],
 )
 def test_extensions_of_a_subset(subset, expected):
