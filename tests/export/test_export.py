@@ -19,7 +19,7 @@ import tiny_run
 from cellseg import models
 from cellseg.data.kinds import SOURCES
 from cellseg.errors import UserError
-from cellseg.export import example, model_card
+from cellseg.export import bioimage_io, example, model_card
 from cellseg.export import run as export_run
 from cellseg.images import reading
 from cellseg.images.normalization import normalize
@@ -270,3 +270,19 @@ def test_a_training_starts_from_an_export_whose_terms_go_on(name, run, family, u
     assert f"- The images it was trained on: {SOURCES['simulated'].licence}" in card
     assert f"- The images that {name_of_it} was trained on: {terms}" in card
     assert about["license"] == "CC-BY-NC-4.0"
+
+
+def test_a_network_that_started_from_one_of_deepcell_names_no_licence(tmp_path):
+    tensors = ("test_input.npy", "test_output.npy")
+    for file in ("model.zip", "example.py", *tensors, *bioimage_io.RECORDS):
+        (tmp_path / file).touch()
+    run = {"dataset": "ours", "model": "fine", "heads": "fgbg", "subset": "full", "seed": 3}
+
+    def licence(family):
+        chain = [{"kind": "simulated", "family": family}]
+        about = bioimage_io.describe(
+            tmp_path, run, "simulated", "unet", "watershed", 32, ["fgbg"], "2.20", "", chain
+        )
+        return about.get("license")
+
+    assert licence("unet") is not None and licence("deepcell") is None

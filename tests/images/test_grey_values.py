@@ -79,6 +79,16 @@ def test_rows_and_bars_far_from_all_other_values_do_not_set_the_contrast(outlyin
     )
 
 
+def test_specks_next_to_a_bar_do_not_set_the_contrast_either():
+    plain = picture(shape=(320, 400)) + np.uint16(20000)
+    plain[100, :60] = 24000  # less than a tenth of a percent
+    marked = plain.copy()
+    marked[7] = 65535
+    np.testing.assert_allclose(
+        grey_values.levels(marked, "a"), grey_values.levels(plain, "a"), atol=5
+    )
+
+
 def test_a_few_bright_cells_are_no_outliers():
     down, across = np.mgrid[:320, :400]
     cells = 30000 * np.exp(-((down - 90) ** 2 + (across - 200) ** 2) / 50)

@@ -41,7 +41,9 @@ def test_what_a_killed_process_left_is_removed(tmp_path, checkout):
 def test_folders_of_others_stay(tmp_path):
     """Another writer's, another machine's, and a user's that is named alike."""
     path = tmp_path / "weights.h5"
-    others = [".weights.h5.backup", ".weights.h5.partial-elsewhere-1-abcdefgh", ".weights.h5.1"]
+    ended = 2**22 + 1  # more than Linux numbers processes by
+    partial = f".weights.h5.partial-elsewhere-{ended}-abcdefgh"
+    others = [".weights.h5.backup", partial, ".weights.h5.1"]
     for name in others:
         (tmp_path / name).mkdir()
     with atomic.replacing(path) as slower:

@@ -21,6 +21,7 @@ from cellseg.figures import style
 from cellseg.search import arguments, execute
 from cellseg.search import files as search_files
 from cellseg.search import run as search_run
+from cellseg.search import rungs as search_rungs
 from cellseg.search import scores as search_scores
 from cellseg.study import runs as studies
 from cellseg.study import search_space, searches, validation
@@ -422,6 +423,13 @@ def test_scores_are_ranked_both_ways():
     scores = {1: 0.5, 2: math.nan, 3: 0.9, 4: 0.5}
     assert search_scores.ranked(scores, higher=True) == [3, 1, 4]
     assert search_scores.ranked(scores, higher=False) == [1, 4, 3]
+
+
+def test_of_equal_scores_the_best_is_that_of_fewer_epochs():
+    def row(trial, rung, epochs):
+        return search_rungs.Row("s", rung, epochs, trial, {}, "val_loss", 0.5, False, 1, False, [])
+
+    assert search_rungs.best([row(1, 2, 3), row(2, 1, 1)]) == row(2, 1, 1)
 
 
 # --- the command
