@@ -479,7 +479,8 @@ def test_a_signal_stops_snakemake_and_then_the_search(checkout, tmp_path, name):
         text=True,
         start_new_session=True,
     )
-    while not (tmp_path / "asked").exists():
+    asked = tmp_path / "asked"
+    while not asked.exists() or not asked.read_text():  # which is opened before it is written
         assert process.poll() is None
         time.sleep(0.02)
     if name == "SIGINT":
@@ -489,7 +490,7 @@ def test_a_signal_stops_snakemake_and_then_the_search(checkout, tmp_path, name):
     _, said = process.communicate(timeout=30)
     assert process.returncode == 1 and f"UserError: {name}: stopped" in said
     assert (tmp_path / "stopped").read_text() == name
-    assert (tmp_path / "asked").read_text() == "a b --keep-going --cores 1"
+    assert asked.read_text() == "a b --keep-going --cores 1"
 
 
 # --- the figure
