@@ -99,26 +99,41 @@ def test_nothing_there(results, study):
     assert results.look(study) == seen
 
 
-def test_runs_that_others_start_from_are_counted_apart(results, schema):
-    """No experiment compares them: their trainings take time, and may fail."""
+@pytest.fixture
+def starting(schema):
+    """Two runs that start from those of another subset, which no experiment compares."""
     models = {**SMALL["models"], "fine": {**SMALL["models"]["featurenet"],
               "start_from": {"model": "featurenet", "subset": "half"}}}  # fmt: skip
     conditions = [{"model": "fine", "heads": HEADS, "subset": "full", "seed": [0, 1]}]
     one = {"title": "?", "figures": [], "conditions": conditions}
-    study = validation.resolve({**SMALL, "models": models, "experiments": {"one": one}}, schema)
-    seen = results.look(study)
+    return validation.resolve({**SMALL, "models": models, "experiments": {"one": one}}, schema)
+
+
+SOURCES = [Run("tiny", "featurenet", HEADS, "half", seed) for seed in (0, 1)]
+
+
+def test_runs_that_others_start_from_are_counted_apart(results, starting):
+    """No experiment compares them: their trainings take time, and may fail."""
+    seen = results.look(starting)
     assert _states(seen.total) == {"not started": 2} and _states(seen.before) == {"not started": 2}
     assert seen.estimate.trainings == 4
-    first, second = (Run("tiny", "featurenet", HEADS, "half", seed) for seed in (0, 1))
+    first, second = SOURCES
     results.train(first, 100)
     results.put(second, "logs/train.log", text="Error: no space left\n")
-    seen = results.look(study)
+    seen = results.look(starting)
     assert _states(seen.before) == {"done": 1, "failed": 1} and seen.estimate.trainings == 3
     look = _only(seen)
     assert (look.run, look.state, look.of_study) == (second, "failed", True)
     text = progress_text.as_text(seen)
     assert "2 runs to start from, to" in text and "trained 1." in text
     assert json.loads(progress_text.as_json(seen))["before"]["failed"] == 1
+
+
+def test_trainings_to_start_from_run_side_by_side(results, starting):
+    for run in SOURCES:
+        results.begin(run, 2, age=5)
+    seen = results.look(starting)
+    assert _states(seen.before) == {"running": 2} and seen.estimate.at_a_time == 2
 
 
 def test_a_finished_study(results, study):
@@ -138,9 +153,12 @@ def test_done_asks_for_every_variant_of_the_experiment_that_wants_it(results, st
     seen = results.look(study)
     assert _states(seen.experiments["plain"]) == {"done": 1, "not started": 2}
     assert _states(seen.experiments["tuned"]) == {"part done": 1}
+    assert seen.stages["scored"] == (0, 4)
     assert _states(seen.total) == {"part done": 1, "not started": 3}
     results.put(ZERO, "tuning-grid/metrics.csv")
-    assert _states(results.look(study).total) == {"done": 1, "not started": 3}
+    seen = results.look(study)
+    assert _states(seen.total) == {"done": 1, "not started": 3}
+    assert seen.stages["scored"] == (1, 4)
 
 
 def test_maps_that_were_removed_after_use_count_as_predicted(results, study):

@@ -13,11 +13,13 @@ from scipy.optimize import linear_sum_assignment
 from cellseg.data import true_cells
 from cellseg.data.label_folder import encode
 from cellseg.errors import UserError
+from cellseg.inference import instance_store
 from cellseg.io import atomic
 from cellseg.scoring import metrics, names
 from cellseg.scoring import run as scoring
 from cellseg.scoring.overlaps import overlaps
 from cellseg.segmentation import confidence
+from cellseg.targets.instances import Detections
 
 EMPTY = np.zeros((3, 400), np.int32)
 
@@ -230,8 +232,9 @@ def write_prediction(folder, name: str, labels: dict[str, np.ndarray]) -> None:
 
 @pytest.fixture
 def run(tmp_path):
-    """Files of a run with two scored images out of three, and how to score them."""
+    """Files of a run with two scored images out of four, and how to score them."""
     truth = {"c": cells((0, 9)), "a": cells((0, 10), (20, 30)), "b": cells((5, 15))}
+    truth["d"] = cells(*((start, start + 10) for start in range(0, 240, 20)))
     atomic.write_stack(tmp_path / "truth.npz", truth.items())
     outlines = (
         array
@@ -240,10 +243,12 @@ def run(tmp_path):
     )
     atomic.write_stack(tmp_path / "outlines.npz", outlines)
     write_prediction(tmp_path, "labels", {"b": truth["b"], "a": truth["c"]})
-    table = pd.DataFrame({"image": ["a", "b", "c"], "cell_type": ["A172", "BV2", "BV2"]})
+    table = pd.DataFrame({"image": list("abcd"), "cell_type": ["A172", *["BV2"] * 3]})
     table.to_parquet(tmp_path / "images.parquet")
 
-    def score(threads: int = 1, predicted: str = "labels") -> dict[str, pd.DataFrame]:
+    def score(
+        threads: int = 1, predicted: str = "labels", instances=None
+    ) -> dict[str, pd.DataFrame]:
         scoring.score_run(
             truth=tmp_path / "truth.npz",
             true_outlines=tmp_path / "outlines.npz",
@@ -257,6 +262,7 @@ def run(tmp_path):
             data_split="test",
             min_size=15,
             threads=threads,
+            instances=instances,
         )
         return {name: pd.read_csv(tmp_path / f"{name}.csv") for name in ("metrics", "coco")}
 
@@ -294,6 +300,24 @@ def test_coco_csv(run):
     # At 0.95 the cell of A172 is not found.
     assert kept["ar2000"]["A172"] == pytest.approx(0.5 * 9 / 10)
     assert kept["afnr"]["A172"] == pytest.approx(1 - 0.45)
+
+
+def test_small_detections_are_removed_from_coco_scores(run, tmp_path):
+    boxes = np.float32([[100, 0, 104, 3], [5, 0, 15, 3]])  # a small false one, surer than the cell
+    disc = np.full((2, 28, 28), 255, np.uint8)
+    found = Detections((3, 400), boxes, np.float32([0.9, 0.5]), disc)
+    write_prediction(tmp_path, "painted", {"b": cells((5, 15))})
+    instance_store.write(tmp_path / "instances.zip", [("b", found)])
+    table = run(predicted="painted", instances=tmp_path / "instances.zip")["coco"]
+    scores = table.set_index(["cell_type", "small_objects"])["ap50"]
+    assert scores["BV2"].to_dict() == {"kept": 0.5, "removed": 1}
+
+
+def test_a_warning_says_how_many_cells_are_predicted_and_how_many_annotated(run, tmp_path, capsys):
+    write_prediction(tmp_path, "poor", {"d": cells((300, 310))})
+    run(predicted="poor")
+    said = "1 cells are predicted where 12 are annotated, on 1 image of the test split"
+    assert said in capsys.readouterr().out
 
 
 def test_the_number_of_processes_changes_no_score(run):

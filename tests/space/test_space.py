@@ -90,6 +90,47 @@ def test_maps_go_by_channels_and_pixels(tmp_path, heads, channels):
     assert maps_of(own, tmp_path) == pytest.approx(expected.CHANNEL * channels * pixels / 2)
 
 
+def with_subset(entry):
+    """The tiny study of two models, all of whose runs are of such a subset."""
+    own = copy.deepcopy(TINY)
+    own["subsets"]["own"] = entry
+    own["experiments"]["backbones"]["conditions"][0]["subset"] = "own"
+    own["experiments"]["backbones"]["figures"] = []
+    return own
+
+
+HALF = {"fraction": 0.5, "selection": "seeded"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "images"),
+    [
+        (HALF, 4), ({**HALF, "scored": "seeded"}, 2),
+        ({"folds": {"count": 5, "images": "all"}}, 10),  # each image is held out once
+    ],
+)  # fmt: skip
+def test_maps_go_by_the_scored_images_of_a_subset(tmp_path, entry, images):
+    pixels = 2 * images * 128 * 160  # of two models
+    assert maps_of(with_subset(entry), tmp_path) == pytest.approx(2 * expected.CHANNEL * pixels)
+
+
+def test_a_part_of_the_training_images_is_tuned_on_that_part_of_the_validation_images(tmp_path):
+    own = with_subset(HALF)
+    own["threshold_searches"] = {"grid": {"maxima_threshold": [0.1, 0.2]}}
+    own["experiments"]["backbones"]["threshold_search"] = "grid"
+    pixels = 2 * (4 + 1) * 128 * 160
+    assert maps_of(own, tmp_path) == pytest.approx(2 * expected.CHANNEL * pixels)
+
+
+def test_a_run_of_all_folds_keeps_their_networks(tmp_path):
+    together = {"count": 5, "images": "training", "validation": "held-out", "scored": "split"}
+    own = resolved(with_subset({"folds": {**together, "ensemble": True}}))
+    kept = {run: of_one(own, run) for run in study.all_runs(own) if run.model == "featurenet"}
+    [joined] = [size for run, size in kept.items() if run.is_joined]
+    [alone] = {size for run, size in kept.items() if not run.is_joined}
+    assert joined - alone == pytest.approx(4 * weights_of())
+
+
 def test_finished_runs_speak_for_their_like(tmp_path):
     own = copy.deepcopy(TINY)
     own["experiments"]["backbones"]["conditions"][0]["seed"] = [0, 1, 2, 3]

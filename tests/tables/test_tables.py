@@ -116,6 +116,14 @@ def test_summary_over_seeds(images):
     assert not summary.duplicated(["heads", "cell_type", "small_objects"]).any()
 
 
+def test_a_summary_has_the_fewest_images_of_its_seeds(images):
+    """Where seeds draw the scored images, one may have fewer."""
+    fewer = images[(images["seed"] == 0) | (images["image"] != "b")]
+    summary = collect.summarise(collect.per_run(fewer)).set_index(["heads", "cell_type"])
+    assert summary.loc[("pixelwise", "BV2"), "n_images"].tolist() == [1, 1]
+    assert summary.loc[("pixelwise", "A172"), "n_images"].tolist() == [1, 1]
+
+
 def test_order_of_rows_does_not_change_the_numbers(images):
     shuffled = images.sample(frac=1, random_state=4)
     keys = [*collect.RUN, *collect.GROUP]
